@@ -1,0 +1,90 @@
+"""What a policy decision costs, in µs: ``python bench/micro_policy.py``.
+
+The policies are made so that the first rule that matches stands in the middle. ``first`` is the first request of a person on a fresh policy (nothing
+remembered), ``new name`` has names and namespaces never seen before, ``seen`` repeats 50 people × 40 requests, ``denied`` is a request that no rule
+allows, with its nearest miss. Every request is a new ``Action``, as from the wire.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from kgate.model import Action, Cluster, Context, Identity
+from kgate.policy.evaluate import Policy, evaluate
+from kgate.policy.load import load_policy
+
+CONTEXT = Context(1_790_000_000.0, "10.1.2.3")
+CLUSTER = Cluster("prod-eu", (("env", "prod"),))
+RULE = """  - name: rule-{number}
+    who: {{groups: [{group}]}}
+    clusters: {{names: [prod-*]}}
+    allow: [{{verbs: [get, list, watch], resources: [pods, pods/log, deployments.apps], namespaces: [{namespace}]}}]
+    as: {{groups: [view]}}
+"""
+
+
+def policy(rules: int, group: Callable[[int], str], namespace: Callable[[int], str]) -> Policy:
+    """A policy of ``rules`` rules and one deny."""
+    deny = '  - {name: no-secrets, who: {groups: ["*"]}, clusters: {names: ["*"]}, deny: [{verbs: ["*"], resources: [secrets]}]}\n'
+    text = "".join(RULE.format(number=number, group=group(number), namespace=namespace(number)) for number in range(rules))
+    return load_policy(f"rules:\n{deny}{text}", "bench.yaml")
+
+
+def action(namespace: str, name: str, verb: str = "get") -> Action:
+    """A request for a pod."""
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+    return Action(CLUSTER, "GET", verb, path, path, "", "v1", "pods", "", namespace, name)
+
+
+def measure(policy: Policy, requests: Sequence[tuple[Identity, Action]], rounds: int = 5) -> float:
+    """The best of some rounds, µs a decision."""
+    best = float("inf")
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        for identity, each in requests:
+            evaluate(policy, identity, each, CONTEXT)
+        best = min(best, time.perf_counter() - begin)
+    return best / len(requests) * 1e6
+
+
+def report(title: str, make: Callable[[], Policy], group: str, namespace: str) -> None:
+    """One line of figures."""
+    begin = time.perf_counter()
+    ready = make()
+    loaded = time.perf_counter() - begin
+    people = [Identity(f"user-{number}", (group, "everyone")) for number in range(50)]
+    seen = [(person, action(namespace, f"pod-{number}")) for person in people for number in range(40)]
+    names = iter(range(10**9))
+    fresh = [(person, action(namespace, f"new-{next(names)}")) for person in people for _ in range(40)]
+    denied = [(person, action(namespace, f"pod-{number}", "delete")) for person in people for number in range(20)]
+    first = measure(ready, [(Identity("someone", (group,)), action(namespace, "pod-1"))], 1)
+    strangers = [(Identity(f"stranger-{number}", (group,)), action(namespace, "pod-1")) for number in range(2000)]
+    figures = [first, measure(ready, strangers, 1), measure(ready, fresh, 1), measure(ready, seen), measure(ready, denied)]
+    assert evaluate(ready, *seen[0], CONTEXT).rule == f"rule-{len(ready.rules) // 2}", evaluate(ready, *seen[0], CONTEXT)
+    print(f"{title:42}{loaded * 1000:9.0f}" + "".join(f"{figure:12.2f}" for figure in figures))
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"{'rules':42}{'load ms':>9}" + "".join(f"{title:>12}" for title in ("first µs", "new person", "new name", "seen", "denied")))
+    for rules in (50, 1_000, 10_000):
+        middle = rules // 2
+        by_group = lambda number: f"group-{number}"  # noqa: E731
+        report(f"{rules:,}, a group each", lambda n=rules, g=by_group: policy(n, g, lambda _: '"*"'), f"group-{middle}", "team-1")
+        report(
+            f"{rules:,}, everyone, a namespace each",
+            lambda n=rules: policy(n, lambda _: "everyone", lambda number: f"team-{number}"),
+            "everyone",
+            f"team-{middle}",
+        )
+        report(
+            f"{rules:,}, everyone, a namespace glob each",
+            lambda n=rules: policy(n, lambda _: "everyone", lambda number: f"team-{number}-*"),
+            "everyone",
+            f"team-{middle}-a",
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Who did what, where, under which rule: records, one JSON line each, chained by hashes. Pure: files are net/'s, times and randomness are passed in.
+
+ids       request ids that sort by time
+record    model values → the fields of a record
+chain     fields → a sealed line; lines → whether the chain holds
+"""

@@ -1,0 +1,63 @@
+"""Strings of strangers, made fit for a record (security.md class 25).
+
+A record is one line of JSON. What must hold whatever a client sends: a field has a bounded size and says so where it was cut; the line is valid
+UTF-8; nothing in it can end the line for any reader, move a terminal's cursor, or turn the reading direction round. JSON escapes the C0 controls by
+itself; DEL, the C1 controls, the line separators and the directional marks are written as ``\\uXXXX`` too, so the raw file is safe to look at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import orjson
+
+ARGUMENTS = 64
+"""How many arguments of a command are kept."""
+ARGUMENT_CHARACTERS = 1024
+
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\U000e0000-\U000e007f]")
+
+
+def cut(text: str, characters: int) -> str:
+    """``text``, or its beginning and a mark that says how much is missing."""
+    return text if len(text) <= characters else f"{text[:characters]}…[{len(text) - characters} more characters]"
+
+
+def cut_all(texts: Sequence[str], count: int = ARGUMENTS, characters: int = ARGUMENT_CHARACTERS) -> list[str]:
+    """The first ``count`` of ``texts``, each cut, and a mark for the rest."""
+    kept = [cut(text, characters) for text in texts[:count]]
+    if len(texts) > count:
+        kept.append(f"…[{len(texts) - count} more]")
+    return kept
+
+
+def encode(fields: dict[str, object]) -> bytes:
+    """``fields`` as the inside of a JSON object, without its braces; absent (None, empty) fields must be left out by the caller."""
+    try:
+        data = orjson.dumps(fields)[1:-1]
+    except orjson.JSONEncodeError:
+        data = orjson.dumps(_valid(fields))[1:-1]
+    if data.isascii() and b"\x7f" not in data:
+        return data
+    return _UNSAFE.sub(_escaped, data.decode()).encode()
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be")
+    return "".join(f"\\u{units[place]:02x}{units[place + 1]:02x}" for place in range(0, len(units), 2))
+
+
+def _valid(value: object) -> object:
+    """Lone surrogates, which no UTF-8 has, spelt out; whatever JSON has no word for, as its text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {str(_valid(str(key))): _valid(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_valid(each) for each in value]
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int) and -(1 << 63) <= value < 1 << 64:
+        return value
+    return _valid(str(value))

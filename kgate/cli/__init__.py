@@ -1,0 +1,49 @@
+"""The kgate command. Each subcommand is a module of its own, imported when it is called, so that ``kgate credential`` starts fast.
+
+What goes wrong is a ``KgateError``: its sentence goes to stderr, its ``exit_code`` to the shell. 0 done, 1 the answer is no, 2 usage, 3 cannot reach.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from kgate import __version__
+from kgate.errors import KgateError
+
+COMMANDS = {
+    "check": "kgate.cli.check:check",
+}
+"""Subcommand → where its click command is. A new one adds its line here."""
+
+
+class Commands(click.Group):
+    """A group that imports a subcommand when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every subcommand."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The one called ``cmd_name``."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; what the person can put right is one message."""
+        try:
+            return super().invoke(ctx)
+        except KgateError as error:
+            click.echo(f"kgate: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kgate")
+def main() -> None:
+    """Access to Kubernetes clusters through a gate that knows who you are."""

@@ -1,0 +1,307 @@
+"""``scripts/quickstart``: the gate in front of two demo clusters, or of a cluster of the person's own, until Ctrl-C.
+
+Everything lives in a fresh folder that goes when it ends. The gate runs as an operator would run it (``twistd -n kgate --config …``), each demo cluster as
+a process beside it; the demo clusters' credentials are the gate's alone.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+import yaml
+
+from kgate.demo.certificates import Authority
+from kgate.errors import KgateError, UnreachableError
+from kgate.kube.client_kubeconfig import GateContext, StaticToken, cluster_url, render_kubeconfig
+
+CLUSTERS = {"kgate-dev": "dev", "kgate-prod": "prod"}
+PEOPLE = {"alice": ["developers"], "bob": ["sre"], "mallory": []}
+START_SECONDS = 30
+HELP = {"help_option_names": ["-h", "--help"], "ignore_unknown_options": True, "allow_interspersed_args": False}
+
+DEMO_POLICY = """\
+# The demo's policy. Change it while something runs: what is no longer allowed is cut at once.
+rules:
+  - name: developers-work-in-dev
+    who: {groups: [developers]}
+    clusters: {labels: {env: [dev]}}
+    allow:
+      - {verbs: ["*"], resources: ["*"]}
+      - {verbs: ["*"], paths: ["*"]}
+      - {actions: [exec, attach, port-forward, cp, proxy]}
+  - name: developers-read-prod
+    who: {groups: [developers]}
+    clusters: {labels: {env: [prod]}}
+    allow:
+      - {verbs: [get, list, watch], resources: [pods, pods/log, deployments.apps, services, configmaps, events, namespaces]}
+  - name: sre-everywhere
+    who: {groups: [sre]}
+    clusters: {names: ["*"]}
+    allow:
+      - {verbs: ["*"], resources: ["*"]}
+      - {verbs: ["*"], paths: ["*"]}
+      - {actions: [exec, attach, port-forward, cp, proxy]}
+  - name: no-secrets-in-prod
+    who: {groups: ["*"]}
+    clusters: {labels: {env: [prod]}}
+    deny: [{verbs: ["*"], resources: [secrets]}]
+"""
+
+OWN_POLICY = """\
+# Reading, in your own cluster, in your own name there. Change it while something runs: what is no longer allowed is cut at once.
+rules:
+  - name: look-around
+    who: {{users: [{user}]}}
+    clusters: {{names: ["*"]}}
+    allow:
+      - {{verbs: [get, list, watch], resources: [pods, pods/log, deployments.apps, replicasets.apps, statefulsets.apps, daemonsets.apps, services,
+          configmaps, events, namespaces, nodes, jobs.batch, cronjobs.batch, ingresses.networking.k8s.io]}}
+      - {{verbs: [create], resources: [selfsubjectaccessreviews.authorization.k8s.io, selfsubjectreviews.authentication.k8s.io]}}
+{granted}"""
+
+
+@click.command(context_settings=HELP)
+@click.option("--context", default="", help="Put the gate before this context of your own kubeconfig, with a policy that lets you read.")
+@click.option("--port", default=8443, show_default=True, help="The gate's port on 127.0.0.1.")
+@click.option("--exec", "run", is_flag=True, help="Run COMMAND with KUBECONFIG set, stop everything and exit with its status.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def main(context: str, port: int, run: bool, command: tuple[str, ...]) -> None:
+    """Start a gate to try out."""
+    if run != bool(command):
+        raise click.UsageError("--exec takes the command to run: scripts/quickstart --exec kubectl get pods")
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
+    with tempfile.TemporaryDirectory(prefix="kgate-quickstart-") as folder:
+        trial = Trial(Path(folder), port)
+        try:
+            if context:
+                trial.prepare_own(context)
+            else:
+                trial.prepare_demo()
+            trial.start_gate()
+            if run:
+                sys.exit(trial.run(command))
+            trial.explain(context)
+            trial.wait()
+        except KgateError as error:
+            click.echo(f"kgate: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("\nkgate: stopping", err=True)
+        finally:
+            trial.stop()
+
+
+class Trial:
+    """One quickstart: its folder, its processes, its kubeconfig."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        self.admin_port = 0
+        self.kubeconfig = folder / "kubeconfig"
+        self._authority = Authority("kgate quickstart authority", time.time())
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._tokens: dict[str, str] = {}
+
+    # --- what the gate needs
+
+    def prepare_demo(self) -> None:
+        """Two demo clusters and three people."""
+        say("starting two demo clusters")
+        for name in CLUSTERS:
+            self._start([sys.executable, "-m", "kgate.demo", "--name", name, "--directory", str(self.folder)], f"{name}.log")
+        for name in CLUSTERS:
+            self._until((self.folder / f"{name}.kubeconfig").exists, f"the demo cluster {name}", f"{name}.log")
+        clusters = {name: {"kubeconfig": f"{name}.kubeconfig", "labels": {"env": env}} for name, env in CLUSTERS.items()}
+        self._write_gate(clusters, DEMO_POLICY, PEOPLE)
+        self._write_kubeconfig(list(CLUSTERS), list(PEOPLE))
+
+    def prepare_own(self, context: str) -> None:
+        """One cluster of the person's own kubeconfig, and that person."""
+        merged = subprocess.run(
+            [kubectl(), "config", "view", "--raw", "--flatten", "--minify", "--context", context],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if merged.returncode:
+            raise KgateError(f"{merged.stderr.strip()}; see your contexts: kubectl config get-contexts")
+        own = self.folder / "own.kubeconfig"
+        own.touch(0o600)
+        own.write_text(merged.stdout)
+        user = getpass.getuser()
+        name, granted = self._whoami(own, context)
+        policy = OWN_POLICY.format(
+            user=yaml.safe_dump(user).split("\n")[0], granted=f"    as: {{user: {quoted(name)}, groups: {granted}}}\n"
+        )
+        self._write_gate({"own": {"kubeconfig": "own.kubeconfig"}}, policy, {user: []})
+        self._write_kubeconfig(["own"], [user])
+
+    def _whoami(self, own: Path, context: str) -> tuple[str, str]:
+        """The name and groups that the cluster knows the person by: whom the gate impersonates there."""
+        command = [kubectl(), "--kubeconfig", str(own), "--request-timeout", "10s", "auth", "whoami", "-o", "yaml"]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode:
+            raise UnreachableError(f"cluster {context} does not say who you are: {asked.stderr.strip()[:300]}")
+        info = yaml.safe_load(asked.stdout)["status"]["userInfo"]
+        groups = [group for group in info.get("groups", []) if group != "system:authenticated"]
+        return str(info["username"]), "[" + ", ".join(quoted(str(group)) for group in groups) + "]"
+
+    def _write_gate(self, clusters: Mapping[str, Mapping[str, object]], policy: str, people: Mapping[str, list[str]]) -> None:
+        server = self._authority.server()
+        (self.folder / "tls.crt").write_bytes(server.certificate)
+        (self.folder / "tls.key").touch(0o600)
+        (self.folder / "tls.key").write_bytes(server.key)
+        self._tokens = {name: secrets.token_urlsafe(32) for name in people}
+        robots = [
+            {"name": name, "sha256": hashlib.sha256(self._tokens[name].encode()).hexdigest(), "user": name, "groups": groups}
+            for name, groups in people.items()
+        ]
+        (self.folder / "tokens.yaml").write_text(yaml.safe_dump({"robots": robots}))
+        (self.folder / "policy.yaml").write_text(policy)
+        config = {
+            "listen": [{"address": f"127.0.0.1:{self.port}", "tls": {"certificate": "tls.crt", "key": "tls.key"}}],
+            "public_url": f"https://127.0.0.1:{self.port}",
+            "clusters": {name: dict(cluster) for name, cluster in clusters.items()},
+            "identity": {"tokens": {"file": "tokens.yaml"}},
+            "policy": "policy.yaml",
+            "audit": {"directory": "audit"},
+            "drain": "1s",
+        }
+        (self.folder / "kgate.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def _write_kubeconfig(self, clusters: list[str], people: list[str]) -> None:
+        url = f"https://127.0.0.1:{self.port}"
+        contexts = [GateContext(name, cluster_url(url, name), people[0]) for name in clusters]
+        users = {name: StaticToken(self._tokens[name]) for name in people}
+        self.kubeconfig.touch(0o600)
+        self.kubeconfig.write_text(render_kubeconfig(contexts, users, self._authority.certificate, clusters[0]))
+
+    # --- processes
+
+    def start_gate(self) -> None:
+        """Run the gate and wait until it serves."""
+        say(f"starting the gate on 127.0.0.1:{self.port}")
+        twistd = Path(sys.executable).with_name("twistd")
+        self._start([str(twistd), "-n", "--pidfile=", "kgate", "--config", str(self.folder / "kgate.yaml")], "gate.log")
+        self._until(self._serves, "the gate", "gate.log")
+
+    def _serves(self) -> bool:
+        context = ssl.create_default_context(cadata=self._authority.certificate.decode())
+        try:
+            with urllib.request.urlopen(f"https://127.0.0.1:{self.port}/healthz", timeout=2, context=context) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _start(self, command: Sequence[str], log: str) -> None:
+        with (self.folder / log).open("wb") as output:
+            # A group of its own: Ctrl-C is ours to pass on, in the right order.
+            self._processes.append(subprocess.Popen(command, stdout=output, stderr=output, cwd=self.folder, start_new_session=True))
+
+    def _until(self, holds: object, what: str, log: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        process = self._processes[-1]
+        while not holds():  # type: ignore[operator]
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = (self.folder / log).read_text(errors="replace").strip().splitlines()[-5:]
+                raise KgateError(f"{what} did not start:\n" + "\n".join(f"  {line}" for line in said))
+            time.sleep(0.05)
+
+    def run(self, command: Sequence[str]) -> int:
+        """Run ``command`` as alice; its exit status."""
+        if command[0] == "kubectl":
+            kubectl()
+        try:
+            return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(self.kubeconfig)}, check=False).returncode
+        except FileNotFoundError as error:
+            raise KgateError(f"{command[0]} was not found; install it, or check its name") from error
+
+    def wait(self) -> None:
+        """Until Ctrl-C, or until the gate ends by itself."""
+        code = self._processes[-1].wait()
+        raise KgateError(f"the gate ended with {code}; its log is gone with it: run it by hand to see more")
+
+    def stop(self) -> None:
+        """End every process that was started, the gate first."""
+        for process in reversed(self._processes):
+            if process.poll() is None:
+                process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    # --- what to try
+
+    def explain(self, context: str) -> None:
+        """Say what is there and what to type."""
+        folder = self.folder
+        lines = [f"  export KUBECONFIG={self.kubeconfig}"]
+        if context:
+            lines += [
+                "  kubectl get pods -A                       # through the gate, in your own name",
+                "  kubectl delete pod NAME                   # refused: the policy only lets you read",
+            ]
+        else:
+            lines += [
+                "  kubectl get pods                          # as alice, in kgate-dev",
+                "  kubectl exec -it deploy/web -- sh         # a shell; then take the right away in policy.yaml and see",
+                "  kubectl --context kgate-prod get secrets  # refused, with the reason",
+                "  kubectl --context kgate-prod --user bob exec deploy/web -- id",
+                "  kubectl --user mallory get pods           # nobody granted mallory anything",
+            ]
+        lines += [
+            f"  $EDITOR {folder}/policy.yaml              # takes effect when you save",
+            f"  tail -f {folder}/audit/*.jsonl            # who did what",
+        ]
+        click.echo(
+            f"\nThe gate runs on https://127.0.0.1:{self.port}. In another terminal:\n\n"
+            + "\n".join(lines)
+            + "\n\nCtrl-C stops everything."
+        )
+        if shutil.which("kubectl") is None:
+            click.echo(f"\n{NO_KUBECTL}")
+
+
+NO_KUBECTL = (
+    "kubectl was not found: see https://kubernetes.io/docs/tasks/tools/ "
+    "(Debian, Ubuntu: apt-get install kubernetes-client; macOS: brew install kubectl)"
+)
+
+
+def kubectl() -> str:
+    """The path of kubectl."""
+    found = shutil.which("kubectl")
+    if found is None:
+        raise KgateError(NO_KUBECTL)
+    return found
+
+
+def quoted(text: str) -> str:
+    """``text`` as a YAML scalar that is always text."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def say(text: str) -> None:
+    """Progress, on stderr: stdout is the command's."""
+    click.echo(f"kgate: {text}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Who asks for what, and whether they may: everything between a request's head and its first wait.
+
+    head ──▶ well-formed? ──▶ who? ──▶ which cluster? ──▶ what for? ──▶ may they become whom they ask to be? ──▶ may they?
+               400            401        404               400            403                                     403
+
+The order tells a stranger nothing: without an identity there is no difference between a cluster that exists and one that does not. ``decide`` is the
+one decision of the gate: it is asked here, and again with the same request whenever something changed.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from kgate.authorizers.interface import Authorizer
+from kgate.exchange.gate import PREFIX, Route, Routes
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.kube.credentials import bearer_token
+from kgate.kube.headers import inbound_refusal
+from kgate.kube.impersonation import ImpersonationRequest, impersonation_error, impersonation_request
+from kgate.kube.refusal import Headers, Refusal
+from kgate.kube.requestinfo import parse_action
+from kgate.model import Action, Context, Decision, Ground, Identity, Impersonation, Operation, Reason
+from kgate.policy.impersonation import impersonated, impersonation_actions
+from kgate.wire.events import RequestReceived
+
+_UPGRADES = frozenset({b"websocket", b"spdy/3.1"})
+
+
+class Authenticator(Protocol):
+    """Knows who holds which credentials."""
+
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected:
+        """Who it is at ``now`` (Unix seconds)."""
+
+
+class Asked(NamedTuple):
+    """What of a request its decision depends on: kept, so that it can be decided again."""
+
+    credentials: Credentials
+    action: Action
+    user_agent: str
+    impersonation: ImpersonationRequest | None
+    kubectl: tuple[tuple[str, str], ...] = ()
+    """What kubectl says of itself (``command``, ``session``): the client's word, a hint only."""
+
+
+class Admitted(NamedTuple):
+    """A request that may go upstream by ``route`` in the name of ``impersonate``."""
+
+    asked: Asked
+    identity: Identity
+    context: Context
+    decision: Decision
+    impersonate: Impersonation
+    route: Route
+
+
+class Refused(NamedTuple):
+    """A request that goes nowhere. With a ``decision`` it was denied; otherwise ``message`` says what is wrong with it."""
+
+    status: int
+    message: str
+    identity: Identity | None = None
+    action: Action | None = None
+    context: Context | None = None
+    decision: Decision | None = None
+
+
+class Verdict(NamedTuple):
+    """Who asked at that moment, and the answer."""
+
+    identity: Identity
+    context: Context
+    decision: Decision
+
+
+class Admission:
+    """Admits requests by one configuration; replaced whole on reload."""
+
+    def __init__(self, routes: Routes, authenticator: Authenticator, authorizer: Authorizer) -> None:
+        self._routes, self._authenticator, self._authorizer = routes, authenticator, authorizer
+
+    def admit(self, request: RequestReceived, address: str, certificate: bytes | None, now: float) -> Admitted | Refused:
+        """The answer to a request that arrived at ``now`` (Unix seconds) from ``address`` with the client's ``certificate`` (DER)."""
+        head = request.head
+        refusal = inbound_refusal(head.headers)
+        if refusal is not None:
+            return Refused(*refusal)
+        bearer = bearer_token(head.headers)
+        if isinstance(bearer, Refusal):
+            return Refused(*bearer)
+        credentials = Credentials(bearer, certificate, address)
+        identity = self._authenticator.authenticate(credentials, now)
+        if isinstance(identity, Rejected):
+            return Refused(401, str(identity))
+        found = self._routes.find(head.authority, head.target)
+        if found is None:
+            return Refused(404, self._no_route(head.target), identity)
+        route, target = found
+        action = parse_action(route.cluster, head.method, target)
+        if isinstance(action, Refusal):
+            return Refused(action.status, action.message, identity)
+        unsuitable = _upgrade_refusal(action, request.upgrade)
+        if unsuitable is not None:
+            return Refused(*unsuitable, identity, action)
+        wanted = impersonation_request(head.headers)
+        if isinstance(wanted, Refusal):
+            return Refused(*wanted, identity, action)
+        told = _told(head.headers)
+        asked = Asked(credentials, action, told.pop("user-agent", ""), wanted, tuple(told.items()))
+        context = Context(now, address, asked.user_agent)
+        decision = self._decide(asked, identity, context)
+        impersonate = decision.impersonate
+        if not decision.allowed or impersonate is None:
+            return Refused(403, "", identity, action, context, decision)
+        return Admitted(asked, identity, context, decision, impersonate, route)
+
+    def decide_again(self, asked: Asked, identity: Identity, now: float) -> Verdict:
+        """The decision on a live request as of ``now``: the credential is looked at again too, for it may be gone or expired."""
+        context = Context(now, asked.credentials.address, asked.user_agent)
+        again = self._authenticator.authenticate(asked.credentials, now)
+        if isinstance(again, Rejected):
+            reason = Reason(Ground.EXPIRED, text=again.text)
+            return Verdict(identity, context, Decision(False, "", reasons=(reason,)))
+        return Verdict(again, context, self._decide(asked, again, context))
+
+    def _decide(self, asked: Asked, identity: Identity, context: Context) -> Decision:
+        wanted = asked.impersonation
+        authorize = self._authorizer.authorize
+        if wanted is not None:
+            for action in impersonation_actions(asked.action.cluster, wanted.user, wanted.groups, wanted.uid, wanted.extra):
+                decision = authorize(identity, action, context)
+                if not decision.allowed:
+                    return decision
+            identity = impersonated(identity, wanted.user, wanted.groups, wanted.uid, wanted.extra)
+        decision = authorize(identity, asked.action, context)
+        if decision.impersonate is not None and (problem := _problem(decision.impersonate)):
+            reason = Reason(Ground.IMPERSONATION, decision.rule, f"in the name that the cluster would see, {problem}")
+            return Decision(False, decision.revision, decision.rule, (reason,), until=decision.until)
+        return decision
+
+    def _no_route(self, target: bytes) -> str:
+        if target.startswith(PREFIX):
+            return "there is no cluster of that name here; ask whoever runs this gate for your kubeconfig"
+        return "this gate serves clusters under /clusters/NAME/ or by their host names; check the server of your kubeconfig"
+
+
+_problem = lru_cache(maxsize=4096)(impersonation_error)
+
+
+_TELLING = {b"user-agent": "user-agent", b"kubectl-command": "command", b"kubectl-session": "session"}
+
+
+def _told(headers: Headers) -> dict[str, str]:
+    """What the client says of itself."""
+    return {_TELLING[name]: value.decode("utf-8", "replace") for name, value in headers if name in _TELLING}
+
+
+_TUNNELS = frozenset({Operation.EXEC, Operation.CP, Operation.ATTACH, Operation.PORT_FORWARD, Operation.PROXY})
+
+
+def _upgrade_refusal(action: Action, upgrade: bytes) -> Refusal | None:
+    """An upgrade must be one that the gate can follow, and asked of something that upgrades."""
+    if not upgrade:
+        return None
+    if upgrade not in _UPGRADES:
+        return Refusal(400, "only WebSocket and SPDY/3.1 upgrades are carried")
+    if action.operation not in _TUNNELS and not action.follows:
+        return Refusal(400, "this resource has nothing to upgrade to")
+    return None

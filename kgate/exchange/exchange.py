@@ -1,0 +1,454 @@
+"""One request from its head to its end.
+
+    RECORDING ──durable──▶ CONNECTING ──leg──▶ ASKING ──head──▶ ANSWERING ──both ends──▶ DONE
+        │ not within 2 s        │ none             │ 101 ──▶ TUNNEL ──────────────────────▶ DONE
+        ▼ 503                   ▼ 503              ▼ 502
+
+It is decided and registered as live before its first wait, so a change that comes while it waits re-decides it like any other stream, and
+``cut`` works in every phase: before the answer's head it is a ``Status`` 403, later whatever makes kubectl show the sentence
+(security.md class 13: there is no instant at which a decision is used but not watched).
+
+Body bytes are never buffered beyond the peer's window: what arrives is credited to its sender when the far side's connection took it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from kgate.exchange.admission import Admitted
+from kgate.exchange.agreement import agree
+from kgate.exchange.gate import Gate, NoConnection
+from kgate.exchange.legs import ClientLeg, UpstreamLeg
+from kgate.exchange.ports import Loss
+from kgate.exchange.relay import Relay
+from kgate.kube.headers import response_headers, upstream_headers
+from kgate.kube.refusal import Refusal
+from kgate.kube.status import status_body
+from kgate.kube.watch import WatchFollower
+from kgate.model import Action, Cause, Context, Decision, Ending, Identity
+from kgate.wire.events import Headers, RequestHead, RequestReceived
+
+CANCEL = 8
+"""RFC 9113 section 7: the stream is no longer needed."""
+INTERNAL_ERROR = 2
+BODY_SECONDS = 30.0
+"""A request's body may stand still so long before the request is given up (class 16)."""
+READER_SECONDS = 120.0
+"""A client that takes nothing of a unary answer for so long holds memory and a stream of the cluster's connection for nothing (class 16)."""
+_ASK_OPERATOR = "ask whoever runs this gate"
+
+
+class Phase(Enum):
+    """Where an exchange is; see the module."""
+
+    RECORDING = "recording"
+    CONNECTING = "connecting"
+    ASKING = "asking"
+    ANSWERING = "answering"
+    TUNNEL = "tunnel"
+    DONE = "done"
+
+
+_BEFORE_ANSWER = frozenset({Phase.RECORDING, Phase.CONNECTING, Phase.ASKING})
+
+
+class Exchange:
+    """See the module. Made by ``answer`` for an admitted request; implements what a leg calls (Responder, Requester) and a live Stream."""
+
+    __slots__ = (
+        "_asked_for_upgrade",
+        "_client",
+        "_client_ended",
+        "_follower",
+        "_gate",
+        "_head",
+        "_held",
+        "_owed_client",
+        "_owed_upstream",
+        "_phase",
+        "_relay",
+        "_stream",
+        "_touched",
+        "_upstream",
+        "_upstream_ended",
+        "_upstream_stream",
+        "admitted",
+        "bytes_in",
+        "bytes_out",
+        "closed_by",
+        "deadline",
+        "decision",
+        "id",
+        "revocation",
+        "started",
+        "status",
+    )
+
+    def __init__(self, gate: Gate, client: ClientLeg, request: RequestReceived, admitted: Admitted, id_: str) -> None:
+        self._gate, self._client, self._stream, self._head = gate, client, request.stream, request.head
+        self._client_ended = request.ended
+        self._asked_for_upgrade = request.upgrade
+        self.admitted, self.decision = admitted, admitted.decision
+        self.id = id_
+        self.started = self._touched = gate.now()
+        self.deadline: float | None = None
+        self._phase = Phase.RECORDING
+        self._held: list[tuple[bytes, int]] = []
+        self._upstream: UpstreamLeg | None = None
+        self._upstream_stream = 0
+        self._upstream_ended = False
+        self._owed_client = self._owed_upstream = 0
+        self.bytes_in = self.bytes_out = self.status = 0
+        self._relay: Relay | None = None
+        self._follower: WatchFollower | None = None
+        self.closed_by: Cause | None = None
+        self.revocation: float | None = None
+
+    # --- what sessions/ sees
+
+    @property
+    def identity(self) -> Identity:
+        """Who asked."""
+        return self.admitted.identity
+
+    @property
+    def action(self) -> Action:
+        """What was asked."""
+        return self.admitted.asked.action
+
+    @property
+    def context(self) -> Context:
+        """Where and when."""
+        return self.admitted.context
+
+    @property
+    def bytes_carried(self) -> int:
+        """Both ways, for ``limits.bytes``."""
+        relay = self._relay
+        return self.bytes_in + self.bytes_out if relay is None else relay.bytes_in + relay.bytes_out
+
+    @property
+    def touched(self) -> float:
+        """When bytes of the request, its answer or its tunnel last passed."""
+        if self._relay is not None and self._upstream is not None:
+            return max(self._client.heard_at, self._upstream.heard_at)
+        return self._touched
+
+    def decide_again(self) -> Decision:
+        """The decision as of now, by the very function that admitted it."""
+        return self._gate.decide_again(self).decision
+
+    def redecided(self, decision: Decision) -> None:
+        """Still allowed, under another rule or until another instant."""
+        self.decision = decision
+
+    def cut(self, cause: Cause) -> None:
+        """End this now, saying why in whatever protocol the client speaks at this point."""
+        phase = self._phase
+        if phase is Phase.DONE:
+            return
+        self.closed_by = cause
+        if phase is Phase.TUNNEL and self._relay is not None:
+            self._relay.cut(cause)
+        elif phase is Phase.ANSWERING:
+            self._say_farewell(cause)
+        else:
+            self._drop_upstream()
+            self._answer_status(403 if cause.ending is not Ending.DRAIN else 503, cause.text)
+        if cause.changed_at is not None:
+            self.revocation = self._gate.now() - cause.changed_at
+        self._finish()
+        self._client.touch()
+
+    # --- start
+
+    def begin(self) -> None:
+        """Register, put on record, and go upstream once the record is durable."""
+        gate = self._gate
+        self._client.responders[self._stream] = self
+        gate.live.add(self)
+        self.deadline = self.started + gate.answer_seconds
+        gate.record_decision(self, self._recorded)
+
+    def _recorded(self, durable: bool) -> None:
+        if self._phase is not Phase.RECORDING:
+            return
+        if not durable:
+            self._fail(503, "kgate: the audit record could not be made durable in time, so nothing was sent to the cluster")
+            return
+        self._phase = Phase.CONNECTING
+        upstream = self.admitted.route.upstream
+        (upstream.acquire_own if self._asked_for_upgrade else upstream.acquire)(self._connected)
+
+    def _connected(self, leg: UpstreamLeg | NoConnection) -> None:
+        if not isinstance(leg, UpstreamLeg):
+            if self._phase is Phase.CONNECTING:
+                self._unreachable(leg.text)
+            return
+        if self._phase is not Phase.CONNECTING:
+            self.admitted.route.upstream.spare(leg)
+            return
+        self._phase = Phase.ASKING
+        self._upstream = leg
+        held, self._held = self._held, []
+        ended = self._client_ended and not held
+        self._upstream_stream = leg.request(self, self._upstream_head(), ended, self._asked_for_upgrade)
+        for data, credit in held:
+            self._forward(data, credit)
+        if self._client_ended and not ended:
+            leg.wire.send_data(self._upstream_stream, b"", True)
+
+    def _upstream_head(self) -> RequestHead:
+        admitted, upstream = self.admitted, self.admitted.route.upstream
+        headers = upstream_headers(
+            self.action,
+            self._head.headers,
+            admitted.impersonate,
+            self.id.encode(),
+            upstream.bearer,
+            upgrade=bool(self._asked_for_upgrade),
+        )
+        target = upstream.base_path + self.action.target.encode()
+        return RequestHead(self._head.method, target, upstream.authority, headers)
+
+    # --- the client's half
+
+    def client_data(self, data: bytes, credit: int) -> None:
+        """Request body bytes: forward them, or hold them (at most a window's worth) until there is somewhere to."""
+        self._touched = self._gate.now()
+        if self._upstream is not None:
+            self._forward(data, credit)
+        elif self._phase is Phase.DONE:
+            self._client.wire.consumed(self._stream, credit)
+        else:
+            self._held.append((data, credit))
+
+    def client_trailers(self, headers: Headers) -> None:
+        """Trailers of a request mean nothing to an API server: they are dropped, so that they cannot mean anything else (class 02)."""
+
+    def client_ended(self) -> None:
+        """The request is complete."""
+        self._client_ended = True
+        if self._upstream is not None:
+            self._upstream.wire.send_data(self._upstream_stream, b"", True)
+            self._upstream.touch()
+            if self._upstream_ended:
+                self._finish()
+
+    def client_writable(self) -> None:
+        """Queued response bytes went out: let the cluster send as many more."""
+        owed, self._owed_upstream = self._owed_upstream, 0
+        if owed and self._upstream is not None:
+            self._touched = self._gate.now()
+            self._upstream.wire.consumed(self._upstream_stream, owed)
+            self._upstream.touch()
+
+    def client_lost(self, loss: Loss) -> None:
+        """The client went away: so does its request."""
+        self._drop_upstream()
+        self._finish()
+
+    def _forward(self, data: bytes, credit: int) -> None:
+        upstream = self._upstream
+        if upstream is None:
+            return
+        self.bytes_in += len(data)
+        waiting = upstream.wire.send_data(self._upstream_stream, data)
+        upstream.touch()
+        if waiting or upstream.blocked:
+            self._owed_client += credit
+        else:
+            self._client.wire.consumed(self._stream, credit)
+            self._client.touch()
+
+    # --- the cluster's half
+
+    def upstream_information(self, status: int, headers: Headers) -> None:
+        """100 means that the body is wanted; others are passed on bare."""
+        if status != 100:
+            self._client.wire.send_information(self._stream, status, [])
+            self._client.touch()
+
+    def upstream_response(self, status: int, headers: Headers, ended: bool) -> None:
+        """The answer's head."""
+        if self._phase is not Phase.ASKING:
+            return
+        if status == 401:
+            self.admitted.route.upstream.refused()
+            self._fail(502, f"kgate: cluster {self.action.cluster.name} does not accept the gate's own credential; {_ASK_OPERATOR}")
+            return
+        passed = response_headers(status, headers)
+        if isinstance(passed, Refusal):
+            self._fail(passed.status, f"kgate: {passed.message}")
+            return
+        self._phase, self.status, self.deadline = Phase.ANSWERING, status, None
+        if self.action.follows and not ended:
+            self._follower = WatchFollower.of(self.action, passed)
+        self._client.wire.send_response(self._stream, status, passed, ended)
+        self._client.touch()
+        if ended:
+            self._answered()
+
+    def upstream_data(self, data: bytes, credit: int) -> None:
+        """Response body bytes."""
+        client, upstream = self._client, self._upstream
+        if self._phase is not Phase.ANSWERING or upstream is None:
+            return
+        self.bytes_out += len(data)
+        self._touched = self._gate.now()
+        if self._follower is not None:
+            self._follower.feed(data)
+        waiting = client.wire.send_data(self._stream, data)
+        client.touch()
+        if waiting or client.blocked:
+            self._owed_upstream += credit
+        else:
+            upstream.wire.consumed(self._upstream_stream, credit)
+            upstream.touch()
+
+    def upstream_trailers(self, headers: Headers) -> None:
+        """The trailer section, which ends the answer."""
+        if self._phase is Phase.ANSWERING:
+            passed = response_headers(self.status, headers)
+            self._client.wire.send_trailers(self._stream, [] if isinstance(passed, Refusal) else passed)
+            self._client.touch()
+            self._answered()
+
+    def upstream_ended(self) -> None:
+        """The answer is complete."""
+        if self._phase is Phase.ANSWERING:
+            self._client.wire.send_data(self._stream, b"", True)
+            self._client.touch()
+            self._answered()
+
+    def upstream_writable(self) -> None:
+        """Queued request bytes went out: let the client send as many more."""
+        owed, self._owed_client = self._owed_client, 0
+        if owed:
+            self._client.wire.consumed(self._stream, owed)
+            self._client.touch()
+
+    def upstream_lost(self, loss: Loss) -> None:
+        """The cluster's connection or stream is gone before the answer's end."""
+        upstream, self._upstream = self._upstream, None
+        if self._phase is Phase.ASKING:
+            if loss.unprocessed and self._can_ask_again():
+                self._phase = Phase.CONNECTING
+                self.admitted.route.upstream.acquire(self._connected)
+            else:
+                self._unreachable(loss.text)
+        elif self._phase is Phase.ANSWERING:
+            self._client.wire.reset(self._stream, loss.code or INTERNAL_ERROR)
+            self._client.touch()
+            self._finish()
+        if upstream is not None:
+            upstream.finished(self._upstream_stream)
+
+    # --- 101
+
+    def upstream_upgraded(self, headers: Headers, rest: bytes) -> None:
+        """The cluster switched protocols: from here on this is a tunnel. Only here (CVE-2018-1002105)."""
+        upstream = self._upstream
+        if self._phase is not Phase.ASKING or upstream is None:
+            return
+        agreed = agree(self.action, self._head.headers, headers)
+        if isinstance(agreed, Refusal):
+            self._fail(agreed.status, f"kgate: {agreed.message}")
+            return
+        self._phase, self.status, self.deadline = Phase.TUNNEL, 101, None
+        early = self._client.wire.switch(self._stream, agreed.headers)
+        self._relay = relay = Relay(agreed.tunnel, self._client.transport, upstream.transport, self._tunnel_ended)
+        self._client.release(relay.client)
+        upstream.release(relay.upstream)
+        relay.start(early, rest)
+
+    def _tunnel_ended(self, cause: Cause | None) -> None:
+        """Both legs of the tunnel are closing."""
+        if cause is not None and self.closed_by is None:
+            self.closed_by = cause
+        self._finish()
+
+    # --- ends
+
+    def look(self, now: float) -> None:
+        """Called a few times a second: end what takes too long."""
+        if self.deadline is not None and now >= self.deadline:
+            self._late()
+        elif self._phase in _BEFORE_ANSWER and not self._client_ended and now - self._touched > BODY_SECONDS:
+            self._fail(408, f"kgate: the request's body stopped coming for {BODY_SECONDS:.0f} s; send it again")
+        elif self._owed_upstream and not self.action.follows and now - self._touched > READER_SECONDS:
+            self.client_lost(Loss("nothing of the answer was read"))
+            self._client.wire.reset(self._stream, CANCEL)
+            self._client.touch()
+
+    def _late(self) -> None:
+        """The deadline of this phase passed. A body that is still coming gets its time."""
+        if self._phase is Phase.ASKING and not self._client_ended:
+            return
+        if self._phase is Phase.ASKING:
+            self._fail(504, f"kgate: cluster {self.action.cluster.name} did not answer in time; {_ASK_OPERATOR}")
+        elif self._phase is Phase.CONNECTING:
+            self._unreachable("no connection in time")
+
+    def _unreachable(self, text: str) -> None:
+        name = self.action.cluster.name
+        self._fail(503, f"kgate: cluster {name} cannot be reached: {text}; {_ASK_OPERATOR}")
+
+    def _fail(self, code: int, message: str) -> None:
+        """No answer of the cluster's reaches the client: ours does."""
+        self._drop_upstream()
+        self._answer_status(code, f"{message} (request {self.id})")
+        self._finish()
+
+    def _answer_status(self, code: int, message: str) -> None:
+        self.status = code
+        body = status_body(code, message)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"audit-id", self.id.encode())]
+        wire = self._client.wire
+        wire.send_response(self._stream, code, headers, False)
+        wire.send_data(self._stream, body, True)
+        self._client.touch()
+
+    def _say_farewell(self, cause: Cause) -> None:
+        """In mid-answer: an event or a line where the body has one, and an end that cannot be taken for a complete answer."""
+        self._drop_upstream()
+        wire, follower = self._client.wire, self._follower
+        farewell = follower.farewell(cause.text) if follower is not None else None
+        if farewell is not None:
+            wire.send_data(self._stream, farewell.data, farewell.complete)
+        if farewell is None or not farewell.complete:
+            wire.reset(self._stream, CANCEL)
+
+    def _can_ask_again(self) -> bool:
+        """Nothing of a body went out, so the same head can be sent once more."""
+        return self._client_ended and not self.bytes_in
+
+    def _answered(self) -> None:
+        """The answer went to the client whole."""
+        self._upstream_ended = True
+        if not self._client_ended:
+            self._client.wire.reset(self._stream, 0)  # RFC 9113 section 8.1: an answer may come before the request's end
+        self._finish()
+
+    def _drop_upstream(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None and not self._upstream_ended:
+            upstream.wire.reset(self._upstream_stream, CANCEL)
+            upstream.touch()
+            upstream.finished(self._upstream_stream)
+
+    def _finish(self) -> None:
+        if self._phase is Phase.DONE:
+            return
+        if self._relay is not None:
+            self.bytes_in, self.bytes_out = self._relay.bytes_in, self._relay.bytes_out
+        self._phase = Phase.DONE
+        self.client_writable()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.finished(self._upstream_stream)
+        for _, credit in self._held:
+            self._client.wire.consumed(self._stream, credit)
+        self._gate.live.remove(self)
+        self._gate.record_end(self)
+        self._client.finished(self._stream)

@@ -1,0 +1,134 @@
+"""What an exchange needs of the rest of the gate: small ports, put together by the composition root.
+
+Routes are replaced whole on reload; an exchange that is under way keeps the cluster it was admitted to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import frozen
+
+from kgate.exchange.legs import UpstreamLeg
+from kgate.model import Cluster
+
+if TYPE_CHECKING:
+    from kgate.exchange.admission import Verdict
+    from kgate.exchange.exchange import Exchange
+
+PREFIX = b"/clusters/"
+
+
+class NoConnection(Protocol):
+    """Why no connection could be had."""
+
+    @property
+    def text(self) -> str:
+        """The rest of a sentence: ``connection refused``."""
+
+
+Then = Callable[["UpstreamLeg | NoConnection"], None]
+
+
+class Upstream(Protocol):
+    """One cluster's connections and the gate's credential for it."""
+
+    @property
+    def authority(self) -> bytes:
+        """The Host of upstream requests."""
+
+    @property
+    def base_path(self) -> bytes:
+        """What the cluster's URL has before ``/api``: empty, or ``/k8s/clusters/c-1``."""
+
+    @property
+    def bearer(self) -> bytes | None:
+        """The gate's own token for the cluster, where it has one; a client certificate is in the connection."""
+
+    def acquire(self, then: Then) -> None:
+        """A connection with room for one request."""
+
+    def acquire_own(self, then: Then) -> None:
+        """A new HTTP/1.1 connection, for an upgrade."""
+
+    def spare(self, leg: UpstreamLeg) -> None:
+        """A connection that was acquired and is not used after all."""
+
+    def refused(self) -> None:
+        """The cluster answered 401: the gate's own credential is no good (any more)."""
+
+
+@frozen
+class Route:
+    """A cluster as requests find it."""
+
+    cluster: Cluster
+    upstream: Upstream
+
+
+@frozen
+class Routes:
+    """``names`` serve ``/clusters/NAME/…``; ``hosts`` map a Host without its port, lower-case."""
+
+    names: Mapping[bytes, Route]
+    hosts: Mapping[bytes, Route]
+
+    def find(self, authority: bytes, target: bytes) -> tuple[Route, bytes] | None:
+        """The cluster that a request is for, and the target below it."""
+        if self.hosts:
+            route = self.hosts.get(_host(authority))
+            if route is not None:
+                return route, target
+        if not target.startswith(PREFIX):
+            return None
+        end = _name_end(target)
+        route = self.names.get(target[len(PREFIX) : end])
+        return None if route is None else (route, target[end:] if target[end : end + 1] == b"/" else b"/" + target[end:])
+
+
+def _host(authority: bytes) -> bytes:
+    """The host of ``host[:port]``, lower-case."""
+    if authority[:1] == b"[":
+        return authority.partition(b"]")[0].lower() + b"]"
+    return authority.partition(b":")[0].lower()
+
+
+def _name_end(target: bytes) -> int:
+    """Where the cluster's name ends: at the next slash, or at the query."""
+    ends = [end for end in (target.find(b"/", len(PREFIX)), target.find(b"?", len(PREFIX))) if end >= 0]
+    return min(ends, default=len(target))
+
+
+class Live(Protocol):
+    """The registry of what is live."""
+
+    def add(self, stream: Exchange) -> None:
+        """From now on changes reach it."""
+
+    def remove(self, stream: Exchange) -> None:
+        """It ended."""
+
+
+class Gate(Protocol):
+    """What an exchange asks of the gate around it."""
+
+    @property
+    def live(self) -> Live:
+        """The registry."""
+
+    @property
+    def answer_seconds(self) -> float:
+        """How long a cluster may take to the head of its answer."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def decide_again(self, exchange: Exchange) -> Verdict:
+        """The decision on a live request as of now."""
+
+    def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
+        """Put the decision on record; ``then(True)`` once that is durable, ``then(False)`` where it cannot be in time."""
+
+    def record_end(self, exchange: Exchange) -> None:
+        """Put the end on record and count it."""

@@ -1,0 +1,58 @@
+"""An answer of the gate's own to a request that goes nowhere: a ``Status`` that kubectl prints well."""
+
+from __future__ import annotations
+
+from kgate.exchange.legs import ClientLeg
+from kgate.exchange.ports import Loss
+from kgate.kube.status import status_body
+from kgate.wire.events import Headers, RequestReceived
+
+MOST_SKIPPED = 1024 * 1024
+"""Bytes of a refused request's body that are read and dropped before its stream is reset."""
+
+
+def refuse(
+    leg: ClientLeg, request: RequestReceived, status: int, message: str | bytes, content_type: bytes = b"application/json", id_: str = ""
+) -> None:
+    """Answer with ``message`` (text: a Status; bytes: as they are) and skip what is still to come of the request's body."""
+    body = status_body(status, message) if isinstance(message, str) else message
+    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+    if id_:
+        headers.append((b"audit-id", id_.encode()))
+    stream = request.stream
+    leg.wire.send_response(stream, status, headers, False)
+    leg.wire.send_data(stream, body, True)
+    if not request.ended:
+        leg.responders[stream] = _Skip(leg, stream)
+    leg.touch()
+
+
+class _Skip:
+    """Takes the rest of a body that nobody wants: a client that is still sending reads the answer only then."""
+
+    def __init__(self, leg: ClientLeg, stream: int) -> None:
+        self._leg, self._stream, self._skipped = leg, stream, 0
+
+    def client_data(self, data: bytes, credit: int) -> None:
+        """Drop it."""
+        self._skipped += len(data)
+        if self._skipped > MOST_SKIPPED:
+            self._leg.wire.reset(self._stream, 0)
+            self._leg.finished(self._stream)
+        else:
+            self._leg.wire.consumed(self._stream, credit)
+            self._leg.touch()
+
+    def client_trailers(self, headers: Headers) -> None:
+        """Drop them."""
+
+    def client_ended(self) -> None:
+        """That was all."""
+        self._leg.finished(self._stream)
+
+    def client_writable(self) -> None:
+        """The answer is small."""
+
+    def client_lost(self, loss: Loss) -> None:
+        """Then not."""
+        self._leg.finished(self._stream)

@@ -1,0 +1,103 @@
+"""Carries a tunnel: bytes between two connections after a 101, followed by ``Tunnel``, with each side's fullness pausing the other's source.
+
+Any end of one side ends both. A cluster that goes away without having said how the command ended would let kubectl exit 0 in silence over SPDY;
+the tunnel then says farewell like for any other cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kgate.exchange.ports import Transport
+from kgate.exchange.tunnel import Failure, Tunnel
+from kgate.model import Cause
+
+
+class Relay:
+    """The two sides of one tunnel. ``ended`` is called once, with a cause where the tunnel did not end by itself."""
+
+    def __init__(self, tunnel: Tunnel, client: Transport, upstream: Transport, ended: Callable[[Cause | None], None]) -> None:
+        self.tunnel = tunnel
+        self._ended = ended
+        self._over = False
+        self.bytes_in = self.bytes_out = 0
+        self.client = _Side(self, client)
+        self.upstream = _Side(self, upstream)
+
+    def start(self, early: bytes, rest: bytes) -> None:
+        """Carry what both sides sent behind the heads that opened the tunnel."""
+        if rest:
+            self.from_upstream(rest)
+        if early and not self._over:
+            self.from_client(early)
+
+    def from_client(self, data: bytes) -> None:
+        """Bytes of the client's: followed, then sent on."""
+        self.bytes_in += len(data)
+        self._carry(self.tunnel.from_client(data), self.client, self.upstream)
+
+    def from_upstream(self, data: bytes) -> None:
+        """Bytes of the cluster's: followed, then sent on."""
+        self.bytes_out += len(data)
+        self._carry(self.tunnel.from_upstream(data), self.upstream, self.client)
+
+    def cut(self, cause: Cause) -> None:
+        """Say farewell to the client, drop the cluster's side at once."""
+        if not self._over:
+            self._over = True
+            self.client.transport.write(self.tunnel.cut(cause))
+            self.client.transport.close()
+            self.upstream.transport.abort()
+
+    def side_ended(self, side: _Side) -> None:
+        """One side sends no more."""
+        self._end_by(self.tunnel.upstream_eof() if side is self.upstream else self.tunnel.client_eof())
+
+    def _carry(self, data: bytes | Failure, source: _Side, target: _Side) -> None:
+        if isinstance(data, Failure):
+            self._end_by(data.cause)
+        elif data and not self._over:
+            target.transport.write(data)
+            if target.transport.congested:
+                source.transport.pause_reading()
+                target.waiting = source
+
+    def _end_by(self, cause: Cause | None) -> None:
+        if self._over:
+            return
+        if cause is not None:
+            self.cut(cause)
+        else:
+            self._over = True
+            self.client.transport.close()
+            self.upstream.transport.close()
+        self._ended(cause)
+
+
+class _Side:
+    """One leg's bytes."""
+
+    def __init__(self, relay: Relay, transport: Transport) -> None:
+        self._relay, self.transport = relay, transport
+        self.waiting: _Side | None = None
+
+    def received(self, data: bytes) -> None:
+        """Bytes from this side."""
+        if self is self._relay.client:
+            self._relay.from_client(data)
+        else:
+            self._relay.from_upstream(data)
+
+    def ended(self) -> None:
+        """This side sends no more."""
+        self._relay.side_ended(self)
+
+    def lost(self, reason: str) -> None:
+        """This side is gone."""
+        self._relay.side_ended(self)
+
+    def drained(self) -> None:
+        """This side takes bytes again: let the other one's come."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            waiting.transport.resume_reading()

@@ -1,0 +1,320 @@
+"""Tunnels whose SPDY streams are what counts: exec, attach and port-forward, over a connection of their own or inside WebSocket messages.
+
+    client: SYN_STREAM ──▶ asked ──SYN_REPLY──▶ live ──FIN of both sides, or RST──▶ forgotten
+
+The table below holds each live stream by its identifier. What belongs to a stream that was forgotten still passes, since the two sides learn of
+an end at different times; what belongs to one that never was is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from attrs import define
+
+from kgate.exchange.farewell import LastWord, spdy_words
+from kgate.exchange.inside import AdmitPort, Carried
+from kgate.exchange.tally import Count, Direction, Tally
+from kgate.exchange.websocket_inside import channel_name
+from kgate.kube.portforward import StreamType, read_stream
+from kgate.kube.remotecommand import Channel, Dialect
+from kgate.model import Cause
+from kgate.wire.spdy_follow import Data, DataStarted, Follower, GoneAway, SpdyEvent, StreamOpened, StreamReplied, StreamReset
+from kgate.wire.spdy_headers import HeaderPairs
+
+STREAMS_MAX: Final = 4096
+"""Live at once: a port-forward has two for each connection."""
+_KEPT_MAX: Final = 16 * 1024
+
+
+@define
+class Live:
+    """A stream that is not over. ``answered``: the cluster said something on it."""
+
+    from_client: Count
+    from_cluster: Count
+    error: bool
+    replied: bool = False
+    client_done: bool = False
+    cluster_done: bool = False
+    answered: bool = False
+
+
+Take = Callable[[HeaderPairs], "Live | str"]
+"""What a new stream is, by its headers, or the sentence that refuses it before anything of it passes."""
+
+
+class Streams:
+    """Both directions of one SPDY connection. ``sentence_of`` gives what the error streams are told."""
+
+    def __init__(self, take: Take, tally: Tally) -> None:
+        self._take, self._tally = take, tally
+        self._errors: set[int] = set()
+        self.live: dict[int, Live] = {}
+        self.client = Follower(True, self._from_client)
+        self.cluster = Follower(False, self._from_cluster, whole=self._errors)
+        self._client_count: Count | None = None
+        self._cluster_count: Count | None = None
+        self.gone_away = False
+        """The cluster's GOAWAY passed: the client reads nothing behind it."""
+        self.client_leaves = False
+        """The client's GOAWAY passed."""
+        self.error_ended = False
+        """An error stream was answered, or ended by the cluster."""
+        self.kept = bytearray()
+        """The first 16 KiB of what was said on error streams."""
+
+    def last_words(self, text: bytes) -> bytes:
+        """The farewell: ``text`` on each error stream that the cluster has not used, the end of each stream that it has not ended."""
+        if self.gone_away:
+            return b""
+        down = self.cluster
+        words = [
+            LastWord(stream, live.replied, text if live.error and not live.answered else b"")
+            for stream, live in sorted(self.live.items())
+            if not (live.cluster_done or (down.left and down.fin and stream == down.stream))
+        ]
+        return spdy_words(down.left, self.client.last_opened, words, begun=down.blocks.started)
+
+    # --- the client's frames
+
+    def _from_client(self, event: SpdyEvent) -> str | None:
+        if isinstance(event, Data):
+            self._passed(event, self._client_count)
+            if event.fin and not event.left:
+                self._client_done(event.stream)
+        elif isinstance(event, DataStarted):
+            return self._client_data(event)
+        elif isinstance(event, StreamOpened):
+            return self._opened(event)
+        elif isinstance(event, StreamReset):
+            self._forget(event.stream)
+        elif isinstance(event, StreamReplied):
+            return self._client_headers(event)
+        elif isinstance(event, GoneAway):
+            self.client_leaves = True
+        return None
+
+    def _opened(self, event: StreamOpened) -> str | None:
+        if len(self.live) >= STREAMS_MAX:
+            return f"more than {STREAMS_MAX} SPDY streams at once"
+        taken = self._take(event.headers)
+        if isinstance(taken, str):
+            return taken
+        taken.client_done, taken.cluster_done = event.fin, event.unidirectional
+        self.live[event.stream] = taken
+        if taken.error:
+            self._errors.add(event.stream)
+        return None
+
+    def _client_data(self, event: DataStarted) -> str | None:
+        live = self.live.get(event.stream)
+        if live is None:
+            if event.stream > self.client.last_opened:
+                return "data on a SPDY stream that was not opened"
+            self._client_count = None
+            return None
+        if live.client_done:
+            return "data on a SPDY stream behind its end"
+        self._client_count = live.from_client
+        if event.fin and not event.length:
+            self._client_done(event.stream)
+        return None
+
+    def _client_headers(self, event: StreamReplied) -> str | None:
+        if event.stream > self.client.last_opened:
+            return "HEADERS on a SPDY stream that was not opened"
+        if event.fin:
+            self._client_done(event.stream)
+        return None
+
+    def _client_done(self, stream: int) -> None:
+        live = self.live.get(stream)
+        if live is not None:
+            live.client_done = True
+            if live.cluster_done:
+                self._forget(stream)
+
+    # --- the cluster's frames
+
+    def _from_cluster(self, event: SpdyEvent) -> str | None:
+        if isinstance(event, Data):
+            self._cluster_passed(event)
+        elif isinstance(event, DataStarted):
+            return self._cluster_data(event)
+        elif isinstance(event, StreamReplied):
+            return self._replied(event)
+        elif isinstance(event, StreamReset):
+            self._cluster_reset(event.stream)
+        elif isinstance(event, GoneAway):
+            self.gone_away = True
+        return None
+
+    def _cluster_data(self, event: DataStarted) -> str | None:
+        live = self.live.get(event.stream)
+        if live is None:
+            self._cluster_count = None
+            return "data on a SPDY stream that was not opened" if event.stream > self.client.last_opened else None
+        if live.cluster_done:
+            return "data on a SPDY stream behind its end"
+        self._cluster_count = live.from_cluster
+        if event.fin and not event.length:
+            self._cluster_done(event.stream)
+        return None
+
+    def _cluster_passed(self, event: Data) -> None:
+        self._passed(event, self._cluster_count)
+        if event.stream in self._errors:
+            self._said(event)
+        if event.fin and not event.left:
+            self._cluster_done(event.stream)
+
+    def _said(self, event: Data) -> None:
+        """Something was said on an error stream."""
+        self.error_ended = True
+        live = self.live.get(event.stream)
+        if live is not None:
+            live.answered = True
+        self.kept += bytes(event.raw)[: _KEPT_MAX - len(self.kept)]
+
+    def _replied(self, event: StreamReplied) -> str | None:
+        if event.stream > self.client.last_opened:
+            return "an answer to a SPDY stream that was not opened"
+        live = self.live.get(event.stream)
+        if live is not None:
+            live.replied = live.replied or not event.late
+            if event.fin:
+                self._cluster_done(event.stream)
+        return None
+
+    def _cluster_done(self, stream: int) -> None:
+        live = self.live.get(stream)
+        if live is not None:
+            live.cluster_done = True
+            self.error_ended = self.error_ended or live.error
+            if live.client_done:
+                self._forget(stream)
+
+    def _cluster_reset(self, stream: int) -> None:
+        self.error_ended = self.error_ended or stream in self._errors
+        self._forget(stream)
+
+    def _forget(self, stream: int) -> None:
+        self.live.pop(stream, None)
+        self._errors.discard(stream)
+
+    def _passed(self, event: Data, count: Count | None) -> None:
+        if count is not None:
+            count.bytes += event.size
+            if self._tally.observe is not None:
+                self._tally.observe(count.direction, count.channel, bytes(event.raw))
+
+
+class CommandTake:
+    """exec and attach: each channel once."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._seen: set[Channel] = set()
+
+    def __call__(self, headers: HeaderPairs) -> Live | str:
+        """See ``Take``."""
+        name = dict(headers).get(b"streamtype", b"").decode("latin-1")
+        channel = next((channel for channel in Channel if channel.value == name), None)
+        if channel is None or channel in self._seen:
+            return "a SPDY stream is of no known type, or of one that is open"
+        self._seen.add(channel)
+        count = self._tally.count
+        error = channel is Channel.ERROR
+        return Live(count(Direction.FROM_CLIENT, name), count(Direction.FROM_CLUSTER, name), error)
+
+
+class ForwardTake:
+    """port-forward: any number of pairs, each of whose ports is asked about."""
+
+    def __init__(self, tally: Tally, admit: AdmitPort) -> None:
+        self._tally, self._admit = tally, admit
+        self.refused: Cause | None = None
+        self.ports: set[int] = set()
+
+    def __call__(self, headers: HeaderPairs) -> Live | str:
+        """See ``Take``."""
+        stream = read_stream(headers)
+        if isinstance(stream, str):
+            return stream
+        self.refused = self._admit(stream.port)
+        if self.refused is not None:
+            return self.refused.text
+        self.ports.add(stream.port)
+        name, count = channel_name(stream), self._tally.count
+        return Live(count(Direction.FROM_CLIENT, name), count(Direction.FROM_CLUSTER, name), stream.type is StreamType.ERROR)
+
+
+class CommandSpdy:
+    """exec and attach over SPDY. Without a ``Status`` on the error stream kubectl exits 0 in silence, however the connection ends."""
+
+    def __init__(self, dialect: Dialect, tally: Tally) -> None:
+        self._dialect = dialect
+        self._streams = Streams(CommandTake(tally), tally)
+
+    @property
+    def cause(self) -> Cause | None:
+        """See ``Inside``."""
+        return None
+
+    @property
+    def verdict(self) -> bytes:
+        """What was said on the error stream, as far as it passed."""
+        return bytes(self._streams.kept)
+
+    @property
+    def complete(self) -> bool:
+        """See ``Inside``."""
+        return self._streams.error_ended or self._streams.client_leaves
+
+    def from_client(self, data: bytes) -> Carried:
+        """See ``Inside``."""
+        passage = self._streams.client.feed(data)
+        return Carried(passage.data, passage.failure)
+
+    def from_cluster(self, data: bytes) -> Carried:
+        """See ``Inside``."""
+        passage = self._streams.cluster.feed(data)
+        return Carried(passage.data, passage.failure)
+
+    def farewell(self, sentence: str) -> bytes:
+        """See ``Inside``."""
+        return self._streams.last_words(self._dialect.error(sentence))
+
+
+class ForwardSpdy:
+    """port-forward over SPDY."""
+
+    def __init__(self, tally: Tally, admit: AdmitPort) -> None:
+        self.take = ForwardTake(tally, admit)
+        self._streams = Streams(self.take, tally)
+
+    @property
+    def cause(self) -> Cause | None:
+        """See ``Inside``."""
+        return self.take.refused
+
+    @property
+    def complete(self) -> bool:
+        """See ``Inside``: where no connection is open, nobody reads a text."""
+        return self._streams.gone_away or self._streams.client_leaves or not self._streams.live
+
+    def from_client(self, data: bytes) -> Carried:
+        """See ``Inside``."""
+        passage = self._streams.client.feed(data)
+        return Carried(passage.data, passage.failure)
+
+    def from_cluster(self, data: bytes) -> Carried:
+        """See ``Inside``."""
+        passage = self._streams.cluster.feed(data)
+        return Carried(passage.data, passage.failure)
+
+    def farewell(self, sentence: str) -> bytes:
+        """See ``Inside``."""
+        return self._streams.last_words(sentence.encode())

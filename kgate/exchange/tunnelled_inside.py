@@ -1,0 +1,168 @@
+"""port-forward as kubectl 1.31 and later does it: SPDY as a stream of bytes inside binary WebSocket messages (KEP-4006).
+
+Message and frame edges have nothing to do with each other: one SPDY frame arrives as many messages, and one message may hold the end of one
+frame and the beginning of the next. What may go on is decided by SPDY (a control frame only whole and checked), and then has to be found in the
+WebSocket bytes that carry it. So each piece of payload leaves a ``Piece`` behind: where it lies in both streams.
+
+    WebSocket   |head|··········payload··········|head|·······payload·······|
+    SPDY             ···DATA···|SYN_STREAM, first        half|second half···
+                     goes on ─▶│ kept back, WebSocket's next head too
+
+Where SPDY keeps bytes back in the middle of a message, the client has been promised the rest of that message; a farewell uses it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from kgate.exchange.farewell import tunnelled_words
+from kgate.exchange.inside import AdmitPort, Carried
+from kgate.exchange.spdy_inside import ForwardTake, Streams
+from kgate.exchange.tally import Tally
+from kgate.model import Cause
+from kgate.wire import spdy_follow, websocket_follow
+from kgate.wire.websocket import BINARY, CLOSE
+from kgate.wire.websocket_follow import Control, FrameEvent, FrameStarted, Payload, Standing
+
+BUFFER_MAX: Final = 256 * 1024
+"""kubectl's control frames have 300 bytes, which even in messages of one byte are 2 KB."""
+_BITE: Final = 4096
+
+
+class Piece(NamedTuple):
+    """``size`` bytes of payload that SPDY has not passed whole, by where they end in both streams, and their frame as it stands behind them."""
+
+    size: int
+    spdy_end: int
+    end: int
+    behind: Standing
+    head: int
+    """Where the frame's head begins, if this is the frame's first payload; otherwise -1."""
+    continues: bool
+    """The frame continues a message."""
+
+    def cut(self, passed: int) -> tuple[int, Standing]:
+        """Where what may go on ends, the first ``passed`` bytes of SPDY being what may, and how the direction stands there."""
+        kept = self.spdy_end - passed
+        if kept >= self.size and self.head >= 0:
+            return self.head, Standing(0, self.continues)
+        return self.end - kept, Standing(self.behind.left + kept, self.behind.unfinished)
+
+
+class Side:
+    """One direction."""
+
+    def __init__(self, masked: bool, spdy: spdy_follow.Follower, tally: Tally) -> None:
+        self._spdy, self._tally = spdy, tally
+        self._websocket = websocket_follow.Follower(masked, self._told)
+        self._pieces: deque[Piece] = deque()
+        self._buffer = b""
+        self._base = 0
+        """Where ``_buffer`` begins in the direction's bytes."""
+        self._fed = self._passed = 0
+        """SPDY bytes that came, and that may go on."""
+        self._problem = self._spdy_problem = ""
+        self._frame: FrameStarted | None = None
+        self.standing = Standing(0, False)
+        """After what went on."""
+        self.saw_close = False
+
+    @property
+    def closed(self) -> bool:
+        """A Close went on."""
+        return self.saw_close and not self._buffer
+
+    def feed(self, data: bytes) -> Carried:
+        """Follow ``data``."""
+        if self._problem:
+            return Carried(b"", self._problem)
+        passage = self._websocket.feed(data)
+        data = self._buffer + passage.data if self._buffer else passage.data
+        problem = self._problem = self._spdy_problem or passage.failure
+        pieces = self._pieces
+        while pieces and pieces[0].spdy_end <= self._passed:
+            pieces.popleft()
+        if pieces:
+            end, self.standing = pieces[0].cut(self._passed)
+            size = end - self._base
+        else:
+            size, self.standing = len(data), self._websocket.standing
+        self._base += size
+        self._buffer = data[size:]
+        if len(self._buffer) > BUFFER_MAX:
+            problem = self._problem = f"a SPDY frame is spread over more than {BUFFER_MAX} bytes of WebSocket messages"
+        return Carried(data[:size] if self._buffer else data, problem)
+
+    def _told(self, event: FrameEvent) -> str | None:
+        if isinstance(event, Payload):
+            if not self._spdy_problem:
+                self._payload(event)
+        elif isinstance(event, FrameStarted):
+            if event.first and event.head.opcode != BINARY:
+                return "a message of a tunnelled port-forward is not binary"
+            self._frame = event
+        elif isinstance(event, Control) and event.opcode == CLOSE:
+            self.saw_close = True
+        return None
+
+    def _payload(self, event: Payload) -> None:
+        """Give the payload to SPDY in bites: what it only counts, it does not have to see unmasked."""
+        spdy, at, size = self._spdy, 0, len(event.raw)
+        self._fed += size
+        while at < size and not self._spdy_problem:
+            if spdy.left and self._tally.observe is None:
+                step = min(spdy.left, size - at)
+                spdy.skip(step)
+                self._passed += step
+            else:
+                step = min(_BITE, size - at)
+                bite = event._replace(raw=event.raw[at : at + step], offset=event.offset + at)
+                passage = spdy.feed(bytes(bite.clear()))
+                self._passed += len(passage.data)
+                self._spdy_problem = passage.failure
+            at += step
+        if self._passed < self._fed:
+            self._pieces.append(self._piece(event, size))
+
+    def _piece(self, event: Payload, size: int) -> Piece:
+        frame = self._frame
+        assert frame is not None  # payload follows its frame's head
+        start = self._base + len(self._buffer) + event.at
+        behind = Standing(frame.head.length - event.offset - size, not frame.head.fin)
+        head = self._base + len(self._buffer) + frame.at if event.offset == 0 else -1
+        return Piece(size, self._fed, start + size, behind, head, not frame.first)
+
+
+class ForwardTunnelled:
+    """See the module."""
+
+    def __init__(self, tally: Tally, admit: AdmitPort) -> None:
+        self.take = ForwardTake(tally, admit)
+        self._streams = Streams(self.take, tally)
+        self._up = Side(True, self._streams.client, tally)
+        self._down = Side(False, self._streams.cluster, tally)
+
+    @property
+    def cause(self) -> Cause | None:
+        """See ``Inside``."""
+        return self.take.refused
+
+    @property
+    def complete(self) -> bool:
+        """See ``Inside``."""
+        streams = self._streams
+        return self._up.saw_close or self._down.closed or streams.gone_away or streams.client_leaves or not streams.live
+
+    def from_client(self, data: bytes) -> Carried:
+        """See ``Inside``."""
+        return self._up.feed(data)
+
+    def from_cluster(self, data: bytes) -> Carried:
+        """See ``Inside``."""
+        return self._down.feed(data)
+
+    def farewell(self, sentence: str) -> bytes:
+        """See ``Inside``."""
+        down = self._down
+        return b"" if down.closed else tunnelled_words(down.standing, self._streams.last_words(sentence.encode()))

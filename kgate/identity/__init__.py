@@ -1,0 +1,8 @@
+"""Who is asking. Pure: the instant is passed in, files are read by whoever calls.
+
+credentials    what a request shows, and the answer where it is not enough
+names          which user and group names may go further
+tokens         static tokens of robots, kept as SHA-256
+certificates   client certificates: CN → user, O → groups
+authenticator  the configured sources, asked in order
+"""

@@ -1,0 +1,54 @@
+"""The configured sources, asked in order.
+
+A source answers with an identity, with a rejection (this is mine, and it is no good), or with None (not mine). A token speaks before a certificate:
+it is what the person chose for this request, the certificate is what the machine shows on every connection. A bad token is a rejection even where a
+good certificate stands beside it: falling back would act as somebody whom the client did not name.
+
+Sources answer at once from what they hold. One that must fetch something first (a key set, an introspection) will answer with a third kind of value
+that says what; the caller resolves it and asks again, so this stays pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.model import Identity
+
+MAX_TOKEN = 16 * 1024
+_SIGN_IN = "check the user of this kubeconfig context"
+
+
+class Source(Protocol):
+    """Knows some people or programs."""
+
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | None:
+        """Who it is; None where these credentials are none of this source's."""
+
+
+class Authenticator:
+    """Who sends a request. Replaced whole on reload, so that a revoked token is unknown at once."""
+
+    def __init__(self, bearers: Sequence[Source] = (), certificates: Source | None = None) -> None:
+        self._bearers, self._certificates = tuple(bearers), certificates
+
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected:
+        """Who it is, or what is wrong with the credentials. Asked anew for every request: expiry counts at ``now``."""
+        bearer = credentials.bearer
+        if bearer is not None:
+            return self._by_token(credentials, bearer, now)
+        if self._certificates is not None and credentials.certificate is not None:
+            found = self._certificates.authenticate(credentials, now)
+            if found is not None:
+                return found
+        return Rejected("the request has no credentials", _SIGN_IN)
+
+    def _by_token(self, credentials: Credentials, bearer: str, now: float) -> Identity | Rejected:
+        if not bearer or len(bearer) > MAX_TOKEN or not bearer.isascii() or not bearer.isprintable() or " " in bearer:
+            return Rejected("the token is not well formed", _SIGN_IN)
+        for source in self._bearers:
+            found = source.authenticate(credentials, now)
+            if found is not None:
+                return found
+        return Rejected("the token is not known to this gate", _SIGN_IN)

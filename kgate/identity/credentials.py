@@ -1,0 +1,26 @@
+"""What a request shows of its sender, and the answer where that is not enough."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Credentials:
+    """``bearer`` is the token of the Authorization header (or of a WebSocket's subprotocol), ``certificate`` the client's leaf certificate in DER,
+    verified by the listener's TLS; ``address`` is the client's."""
+
+    bearer: str | None = None
+    certificate: bytes | None = None
+    address: str = ""
+
+
+@frozen
+class Rejected:
+    """A 401. ``text`` says what is wrong, ``hint`` what to do; neither holds anything of the credential itself."""
+
+    text: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.hint}" if self.hint else self.text

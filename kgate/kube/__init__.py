@@ -1,0 +1,9 @@
+"""Kubernetes' own rules, pure: what a request asks for, what goes upstream in whose name, what comes back, and what kubectl prints.
+
+requestinfo (query, selectors, operations)   request target → Action, exactly as the API server reads it, or a refusal
+headers, impersonation   what a client may send, what the cluster gets, what of its answer the client gets
+credentials              the bearer token, also where a browser must hide it in a WebSocket subprotocol
+status                   ``Status`` bodies and the sentence of a denial
+kubeconfig, execplugin   the operator's way to a cluster; client_kubeconfig is what people get to use the gate
+remotecommand, portforward, watch   channels and streams, and how to say why one ends
+"""

@@ -1,0 +1,56 @@
+"""What a request does where its verb says too little: open a channel, mint a credential, copy files."""
+
+from __future__ import annotations
+
+import re
+
+from kgate.kube.refusal import Refusal
+from kgate.model import Operation
+
+_PORT = re.compile(r"[0-9]{1,9}")
+CHANNELS = {"exec": Operation.EXEC, "attach": Operation.ATTACH, "portforward": Operation.PORT_FORWARD}
+"""By subresource, of whatever resource and group."""
+_COPY_IN = (("tar", "-xmf", "-"), ("tar", "--no-same-permissions", "--no-same-owner", "-xmf", "-"))
+_COPY_STARTS = (("tar", "cf", "-"), ("test", "-d"), *((*start, "-C") for start in _COPY_IN))
+"""What a path follows that does not begin with a dash."""
+
+
+def operation_of(group: str, verb: str, resource: str, subresource: str) -> Operation | None:
+    """The operation that a request to this resource is, None where its verb says it all. An exec may turn out to be a copy (``is_copy``)."""
+    if verb == "proxy" or subresource == "proxy":
+        return Operation.PROXY
+    if subresource in CHANNELS:
+        return CHANNELS[subresource]
+    if group:
+        return None
+    if resource == "serviceaccounts" and subresource == "token":
+        return Operation.TOKEN
+    if resource == "pods" and subresource == "log":
+        return Operation.LOGS
+    if resource == "pods" and subresource == "ephemeralcontainers" and verb not in ("get", "watch"):
+        return Operation.DEBUG
+    return None
+
+
+def is_copy(command: tuple[str, ...], *, tty: bool) -> bool:
+    """Whether an exec is what ``kubectl cp`` runs, to the letter: tar has options that run any program, so nothing else will do.
+
+    kubectl also asks ``test -d DIRECTORY`` before it copies into a pod. With ``--retries`` it wraps tar in a shell; that is exec.
+    """
+    if tty or command in _COPY_IN:
+        return not tty
+    *start, place = command or ("",)
+    return tuple(start) in _COPY_STARTS and place[:1] not in ("", "-")
+
+
+def ports_of(values: list[str]) -> tuple[int, ...] | Refusal:
+    """``Convert_Slice_string_To_Slice_int32``: repeated, or joined by commas; each an unsigned 16-bit number.
+
+    The API server reads ``ports``; ``port`` is the kubelet's word for the same, so it counts too.
+    """
+    ports = []
+    for value in ",".join(values).split(",") if values else ():
+        if not _PORT.fullmatch(value) or not 0 < int(value) < 65536:
+            return Refusal(400, "ports must be numbers from 1 to 65535, joined by commas")
+        ports.append(int(value))
+    return tuple(ports)

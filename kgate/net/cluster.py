@@ -1,0 +1,142 @@
+"""One cluster as the exchange sees it: its endpoint, its connections, the gate's credential for it, and how it fares.
+
+A connection is made with what the credential is at that moment, so a renewed client certificate serves the next one. TLS contexts are kept while the
+certificate stays the same: making one costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+from kgate.errors import KgateError
+from kgate.exchange.gate import Then
+from kgate.exchange.legs import UpstreamLeg
+from kgate.exchange.ports import ClientWire
+from kgate.kube.kubeconfig import ClusterAccess
+from kgate.net.contexts import ALPN, client_context
+from kgate.net.credentials import Credential
+from kgate.net.dial import DialFailed
+from kgate.net.tls import TlsTransport
+from kgate.net.turn import Turn
+from kgate.net.upstream import Dial, Endpoint, Health, UpstreamPool
+from kgate.wire import http1, http2
+from kgate.wire.forward_proxy import ForwardProxy, HttpConnect, Socks5
+
+UPSTREAM_WINDOW = 512 * 1024
+"""Of one stream: a few hundred microseconds of a local network."""
+UPSTREAM_LIMITS = http2.Http2Limits(initial_window=UPSTREAM_WINDOW, connection_window=100 * UPSTREAM_WINDOW, header_list=1024 * 1024)
+"""The connection's window is that of all its streams, so that no stalled one holds up the others (k/k#60042)."""
+
+
+PING = b"kgate..."
+PING_SECONDS = 15.0
+"""A connection with requests on it that said nothing for so long is asked whether it lives, at each tick until it answers."""
+DEAD_SECONDS = 30.0
+
+
+class ClusterUpstream:
+    """See the module."""
+
+    def __init__(self, reactor: Any, turn: Turn, now: Callable[[], float], access: ClusterAccess, credential: Credential) -> None:
+        self._reactor, self._turn, self._now, self._credential = reactor, turn, now, credential
+        self._access, self._endpoint = access, endpoint_of(access)
+        self._contexts: dict[tuple[bool, tuple[bytes, bytes] | None], ssl.SSLContext] = {}
+        self.pool = UpstreamPool(self._connect, now)
+        self.authority, self.base_path = access.server.authority.encode(), access.server.base_path.encode()
+
+    @property
+    def bearer(self) -> bytes | None:
+        """The gate's own token, as of now."""
+        return self._credential.bearer
+
+    @property
+    def health(self) -> Health:
+        """What the last attempt to reach it showed."""
+        return self.pool.health
+
+    @property
+    def access(self) -> ClusterAccess:
+        """What it was made from."""
+        return self._access
+
+    def acquire(self, then: Then) -> None:
+        """A connection with room for one request."""
+        self._credential.ready(lambda problem: self.pool.acquire(then) if problem is None else then(DialFailed(problem)))
+
+    def acquire_own(self, then: Then) -> None:
+        """A new HTTP/1.1 connection, for an upgrade."""
+        self._credential.ready(lambda problem: self.pool.acquire_own(then) if problem is None else then(DialFailed(problem)))
+
+    def spare(self, leg: UpstreamLeg) -> None:
+        """A connection that was acquired and is not used after all."""
+        self.pool.spare(leg)
+
+    def refused(self) -> None:
+        """The cluster answered 401."""
+        self._credential.refused()
+
+    def close(self) -> None:
+        """The cluster was removed from the configuration."""
+        self.pool.close()
+
+    def tick(self) -> None:
+        """Notice connections whose peer vanished without a word: a watch on one would wait for ever (k/k#107266, k/k#87615)."""
+        now = self._now()
+        for leg in list(self.pool.legs):
+            if not leg.multiplexed or leg.closed or not leg.requesters:
+                continue
+            silent = now - leg.heard_at
+            if silent > DEAD_SECONDS:
+                leg.transport.abort()
+            elif silent > PING_SECONDS:
+                cast("http2.ClientConnection", leg.wire).ping(PING)
+                leg.touch()
+
+    def probe(self) -> None:
+        """Learn whether it can be reached, by opening a connection where none is."""
+        if not any(not leg.closed for leg in self.pool.legs):
+            self.acquire(lambda result: self.pool.spare(result) if isinstance(result, UpstreamLeg) else None)
+
+    def _connect(self, own: bool, then: Callable[[UpstreamLeg | DialFailed], None]) -> None:
+        Dial(self._reactor, self._turn, self._endpoint, self._context(own), self._make, then).start()
+
+    def _context(self, own: bool) -> ssl.SSLContext:
+        key = (own, self._credential.certificate)
+        context = self._contexts.get(key)
+        if context is None:
+            certificate, private = key[1] or (None, None)
+            authority = self._access.certificate_authority
+            roots = authority.decode("ascii", "replace") if authority else None
+            context = client_context(roots, certificate, private, alpn=["http/1.1"] if own else ALPN, verify=not self._access.insecure)
+            self._contexts = {old: kept for old, kept in self._contexts.items() if old[1] == key[1]}
+            self._contexts[key] = context
+        return context
+
+    def _make(self, transport: TlsTransport) -> UpstreamLeg:
+        multiplexed = transport.alpn == "h2"
+        wire = http2.ClientConnection(UPSTREAM_LIMITS, self._now) if multiplexed else http1.ClientConnection()
+        return UpstreamLeg(
+            cast("ClientWire", wire), transport, self._turn, self._now, self.pool.spare, self.pool.gone, multiplexed=multiplexed
+        )
+
+
+def endpoint_of(access: ClusterAccess) -> Endpoint:
+    """Where to connect: the server itself, or the forward proxy that leads to it."""
+    server = access.server
+    name = access.tls_server_name or server.host
+    if not access.proxy_url:
+        return Endpoint(server.host, server.port, name)
+    proxy = urlsplit(access.proxy_url)
+    if proxy.scheme == "https":
+        raise KgateError(f"{access.context}: a proxy-url of https:// is not carried; use http:// or socks5://")
+    default = 1080 if proxy.scheme == "socks5" else 80
+
+    def negotiate() -> ForwardProxy:
+        if proxy.scheme == "socks5":
+            return Socks5(server.host, server.port)
+        return HttpConnect(server.host, server.port, unquote(proxy.username or ""), unquote(proxy.password or ""))
+
+    return Endpoint(proxy.hostname or "", proxy.port or default, name, negotiate)

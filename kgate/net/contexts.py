@@ -1,0 +1,73 @@
+"""TLS contexts: what both sides of the gate agree to speak.
+
+TLS 1.2 and 1.3 only, no compression, no renegotiation, no session tickets or cache: a client certificate that was revoked must not come back by
+resumption (security.md class 23), and kubectl opens few connections.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from pathlib import Path
+
+from kgate.errors import KgateError
+
+ALPN = ["h2", "http/1.1"]
+
+
+def _base(protocol: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    return context
+
+
+def server_context(certificate: Path, key: Path, client_authority: str | None = None) -> ssl.SSLContext:
+    """A listener's context; with ``client_authority`` (PEM text) a client certificate is asked for, and verified where one comes.
+
+    Raises KgateError where the files cannot be used.
+    """
+    context = _base(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0
+    context.set_alpn_protocols(ALPN)
+    try:
+        context.load_cert_chain(certificate, key)
+        if client_authority:
+            context.load_verify_locations(cadata=client_authority)
+            context.verify_mode = ssl.CERT_OPTIONAL
+    except (OSError, ssl.SSLError) as error:
+        raise KgateError(f"{certificate}: the listener's certificate and key cannot be used: {error}; check both files") from error
+    return context
+
+
+def client_context(
+    authority: str | None, certificate: bytes | None = None, key: bytes | None = None, *, alpn: list[str] | None = None, verify: bool = True
+) -> ssl.SSLContext:
+    """An upstream's context. ``authority``, ``certificate`` and ``key`` are PEM; without an authority the system's roots are trusted.
+
+    Raises KgateError where they cannot be used.
+    """
+    context = _base(ssl.PROTOCOL_TLS_CLIENT)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    try:
+        if authority:
+            context.load_verify_locations(cadata=authority)
+        else:
+            context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+        if certificate and key:
+            _load_pair(context, certificate, key)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise KgateError(f"the cluster's certificate authority or client certificate cannot be used: {error}") from error
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    return context
+
+
+def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """``load_cert_chain`` takes only files: one of mode 0600 that lives as long as this call."""
+    with tempfile.NamedTemporaryFile(prefix="kgate-") as pair:
+        pair.write(certificate + b"\n" + key)
+        pair.flush()
+        context.load_cert_chain(pair.name)

@@ -1,0 +1,178 @@
+"""The gate's own credential for a cluster, kept fresh.
+
+``bearer`` is what goes into the Authorization header now, or None where a client certificate in the connection says who we are. A source that has
+to fetch first says so by ``ready(then)``; on the hot path it answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from shutil import which
+from typing import Any, Protocol
+
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.logger import Logger
+
+from kgate.kube.execplugin import ExecCredential, ExecPlugin, parse_exec_credential
+from kgate.kube.kubeconfig import ClusterAccess, GateCredential, token_of
+
+log = Logger()
+
+EARLY_SECONDS = 60.0
+"""An exec credential is renewed so long before it expires."""
+RETRY_SECONDS = 5.0
+RECHECK_SECONDS = 1.0
+
+
+class Credential(Protocol):
+    """A source of the gate's own credential."""
+
+    @property
+    def bearer(self) -> bytes | None:
+        """The token to send now."""
+
+    @property
+    def certificate(self) -> tuple[bytes, bytes] | None:
+        """A client certificate and key (PEM) for new connections."""
+
+    def ready(self, then: Callable[[str | None], None]) -> None:
+        """Call ``then(None)`` once there is one, or ``then(why not)``."""
+
+    def refused(self) -> None:
+        """The cluster answered 401: fetch it anew before the next use."""
+
+
+class FixedCredential:
+    """A token or certificate of the configuration."""
+
+    def __init__(self, bearer: bytes | None, certificate: tuple[bytes, bytes] | None = None) -> None:
+        self.bearer, self.certificate = bearer, certificate
+
+    def ready(self, then: Callable[[str | None], None]) -> None:
+        """It is there."""
+        then(None)
+
+    def refused(self) -> None:
+        """Only the operator can mend it."""
+
+
+class TokenFile:
+    """A token in a file that something else rotates: read again when it changes, looked at once a second at most."""
+
+    def __init__(self, path: Path, now: Callable[[], float], certificate: tuple[bytes, bytes] | None = None) -> None:
+        self._path, self._now, self.certificate = path, now, certificate
+        self._looked = -RECHECK_SECONDS
+        self._stamp: tuple[int, int, int] | None = None
+        self._token: bytes | None = None
+
+    @property
+    def bearer(self) -> bytes | None:
+        """The file's content without the white space around it; the last one that could be read."""
+        if self._now() - self._looked >= RECHECK_SECONDS:
+            self._looked = self._now()
+            self._read()
+        return self._token
+
+    def ready(self, then: Callable[[str | None], None]) -> None:
+        """A file that was never readable is the operator's to mend."""
+        then(None if self.bearer else f"the token file {self._path} cannot be read or is empty")
+
+    def refused(self) -> None:
+        """Look again at once."""
+        self._looked, self._stamp = -RECHECK_SECONDS, None
+
+    def _read(self) -> None:
+        try:
+            status = os.stat(self._path)
+            stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+            if stamp != self._stamp:
+                self._token = token_of(self._path.read_bytes()) or self._token
+                self._stamp = stamp
+        except OSError as error:
+            log.error(
+                "the token file {path} cannot be read: {error}; the last token stays in use", path=str(self._path), error=error.strerror
+            )
+
+
+class ExecToken:
+    """An exec credential plugin (client.authentication.k8s.io): run when needed, its answer kept until shortly before it expires."""
+
+    def __init__(self, reactor: Any, wall: Callable[[], float], plugin: ExecPlugin, access: ClusterAccess) -> None:
+        self._reactor, self._wall, self._plugin, self._access = reactor, wall, plugin, access
+        self._credential: ExecCredential | None = None
+        self._waiting: list[Callable[[str | None], None]] = []
+        self._running = False
+
+    @property
+    def bearer(self) -> bytes | None:
+        """The plugin's token; a renewal is started early, in the background."""
+        credential = self._credential
+        if credential is None:
+            return None
+        if credential.expires is not None and credential.expires - self._wall() < EARLY_SECONDS:
+            self._run()
+        return credential.token.encode() if credential.token else None
+
+    @property
+    def certificate(self) -> tuple[bytes, bytes] | None:
+        """The plugin's client certificate."""
+        credential = self._credential
+        return (credential.certificate, credential.key) if credential is not None and credential.certificate else None
+
+    def ready(self, then: Callable[[str | None], None]) -> None:
+        """At once while the credential holds, else after the plugin's run."""
+        credential = self._credential
+        if credential is not None and (credential.expires is None or credential.expires > self._wall()):
+            then(None)
+            return
+        self._waiting.append(then)
+        self._run()
+
+    def refused(self) -> None:
+        """Forget it."""
+        self._credential = None
+
+    def _run(self) -> None:
+        if self._running:
+            return
+        self._running = True
+        plugin = self._plugin
+        environment = {**os.environ, **dict(plugin.env), "KUBERNETES_EXEC_INFO": self._access.exec_info()}
+        done = getProcessOutputAndValue(which(plugin.command) or plugin.command, plugin.args, environment, reactor=self._reactor)
+        done.addCallbacks(
+            self._ended, lambda failure: self._settle(f"the exec plugin {plugin.command} cannot be run: {failure.getErrorMessage()}")
+        )
+
+    def _ended(self, result: tuple[bytes, bytes, int]) -> None:
+        output, errors, code = result
+        if code:
+            last = errors.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
+            self._settle(f"the exec plugin {self._plugin.command} ended with {code}: {last[0][:200]}")
+            return
+        credential = parse_exec_credential(output, self._plugin)
+        if isinstance(credential, ExecCredential):
+            self._credential = credential
+            self._settle(None)
+        else:
+            self._settle(f"the exec plugin {self._plugin.command}: {credential}")
+
+    def _settle(self, problem: str | None) -> None:
+        self._running = False
+        if problem is not None:
+            log.error("{problem}", problem=problem)
+        waiting, self._waiting = self._waiting, []
+        for then in waiting:
+            then(problem)
+
+
+def credential_of(reactor: Any, now: Callable[[], float], wall: Callable[[], float], access: ClusterAccess) -> Credential:
+    """The source that ``access`` names; a client certificate may stand beside a token."""
+    given: GateCredential = access.credential
+    pair = (given.certificate, given.key) if given.certificate else None
+    if given.plugin is not None:
+        return ExecToken(reactor, wall, given.plugin, access)
+    if given.token_file:
+        return TokenFile(Path(given.token_file), now, pair)
+    return FixedCredential(given.token.encode() if given.token else None, pair)

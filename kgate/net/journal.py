@@ -1,0 +1,269 @@
+"""The audit file: group commit with one writer thread, durable before anybody acts on it.
+
+Records queue while a commit is under way; when it ends, all that queued is the next group: one ``write``, one ``fdatasync``, and then every waiter of the
+group is told. Under load groups grow and the cost of a record shrinks; alone, a record waits for one disk flush.
+
+A group that cannot be written never happened: the file is cut back to its last durable byte, the chain to its last durable hash, whoever waits is told
+no, and records that nobody waits for are kept for the next try. Writing is tried again with the next record, so a disk that has room again is noticed
+by itself. A waiter is told no after ``PATIENCE`` seconds in any case.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from kgate.audit.chain import GENESIS, Chain, open_records, sealed_hash
+from kgate.errors import KgateError
+
+log = Logger()
+
+PATIENCE = 2.0
+ROTATE_BYTES = 256 * 1024 * 1024
+MOST_QUEUED = 100_000
+"""Records waiting past this are refused at once: something is wrong with the disk."""
+
+Then = Callable[[bool], None]
+
+
+@define
+class _Waiting:
+    record: dict[str, object]
+    then: Then | None
+    since: float
+
+
+@define
+class _Group:
+    """What the thread writes, and what it found."""
+
+    lines: bytes
+    head: str
+    waiting: list[_Waiting] = field(factory=list)
+    problem: str = ""
+
+
+class _File:
+    """The current file, used by the writer thread only. ``size`` is its last durable length."""
+
+    def __init__(self, directory: Path, wall: Callable[[], float]) -> None:
+        self._directory, self._wall = directory, wall
+        self._fd = -1
+        self._size = 0
+        self._day = ""
+
+    def commit(self, lines: bytes) -> None:
+        """Append and make durable, or raise OSError with the file as it was."""
+        self._choose()
+        try:
+            view = memoryview(lines)
+            while view:
+                view = view[os.write(self._fd, view) :]
+            _sync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, self._size)
+            raise
+        self._size += len(lines)
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _choose(self) -> None:
+        """Go on in the current file, or begin one: the first, on a new day, or past its size."""
+        day = datetime.fromtimestamp(self._wall(), UTC).strftime("%Y%m%d")
+        if self._fd >= 0 and day == self._day and self._size < ROTATE_BYTES:
+            return
+        number = 1 + len(list(self._directory.glob(f"audit-{day}-*.jsonl")))
+        path = self._directory / f"audit-{day}-{number:04d}.jsonl"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        _sync_directory(self._directory)
+        self.close()
+        self._fd, self._size, self._day = fd, 0, day
+
+
+def _sync(fd: int) -> None:
+    (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class Journal:
+    """See the module. ``best_effort`` lets waiters go on at once: a relaxation. ``tick`` is to be called a few times a second."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        directory: Path,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+        flush: Callable[[], None],
+        *,
+        best_effort: bool = False,
+    ) -> None:
+        self._reactor, self._directory, self._now, self._flush = reactor, directory, now, flush
+        self._best_effort = best_effort
+        self._queue: deque[_Waiting] = deque()
+        self._chain = Chain()
+        self._file = _File(directory, wall)
+        self._work: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
+        self._busy: _Group | None = None
+        self._stopping: Deferred[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="kgate-audit", daemon=True)
+        self._lock = -1
+        self.problem = ""
+        self.commit_seconds = 0.0
+
+    # --- start and stop
+
+    def open(self) -> list[str]:
+        """Take the directory; gives the ids that a crash left open. Raises KgateError where it cannot be used."""
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise KgateError(f"{self._directory}: another gate writes here; give each gate an audit directory of its own") from error
+        except OSError as error:
+            raise KgateError(f"{self._directory}: the audit directory cannot be used: {error.strerror}; check audit.directory") from error
+        files = sorted(self._directory.glob("audit-*.jsonl"))
+        self._chain.head = next((head for path in reversed(files) if (head := _last_hash(path))), GENESIS)
+        left = list(open_records(_lines(files[-2:])))
+        self._thread.start()
+        return left
+
+    def stop(self) -> Deferred[None]:
+        """Fires when everything that was appended is on disk, or known not to be."""
+        stopped = self._stopping = Deferred()
+        self._next()
+        return stopped
+
+    # --- use
+
+    @property
+    def head(self) -> str:
+        """The hash of the last sealed line."""
+        return self._chain.head
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def append(self, record: dict[str, object], then: Then | None = None) -> None:
+        """Queue a record; ``then`` is told whether it became durable."""
+        if len(self._queue) >= MOST_QUEUED:
+            if then is not None:
+                then(self._best_effort)
+            return
+        if then is not None and self._best_effort:
+            self._queue.append(_Waiting(record, None, self._now()))
+            self._next()
+            then(True)
+            return
+        self._queue.append(_Waiting(record, then, self._now()))
+        self._next()
+
+    def tick(self) -> None:
+        """Tell whoever has waited too long; try again where writing failed."""
+        late = self._now() - PATIENCE
+        for waiting in [*self._queue, *(self._busy.waiting if self._busy else ())]:
+            if waiting.then is not None and waiting.since < late:
+                then, waiting.then = waiting.then, None
+                then(False)
+        self._next()
+
+    # --- the group commit
+
+    def _next(self) -> None:
+        if self._busy is not None:
+            return
+        if not self._queue:
+            self._finish()
+            return
+        before = self._chain.head
+        group = list(self._queue)
+        self._queue.clear()
+        seal = self._chain.seal
+        self._busy = _Group(b"".join([seal(waiting.record) for waiting in group]), before, group)
+        self._work.put(self._busy)
+
+    def _run(self) -> None:
+        """The writer thread."""
+        while (group := self._work.get()) is not None:
+            try:
+                self._file.commit(group.lines)
+            except OSError as error:
+                group.problem = error.strerror or str(error)
+            self._reactor.callFromThread(self._committed, group)
+        self._file.close()
+
+    def _committed(self, group: _Group) -> None:
+        self._busy = None
+        durable = not group.problem
+        if not durable:
+            self._failed(group)
+        elif self.problem:
+            log.info("audit records are written again")
+            self.problem = ""
+        self._next()
+        for waiting in group.waiting:
+            if waiting.then is not None:
+                waiting.then(durable)
+        self._flush()
+
+    def _failed(self, group: _Group) -> None:
+        """The group never happened; what nobody waits for is kept."""
+        if not self.problem:
+            log.error(
+                "audit records cannot be written to {directory}: {problem}; requests are refused until they can",
+                directory=str(self._directory),
+                problem=group.problem,
+            )
+        self.problem = group.problem
+        self._chain.head = group.head
+        kept = [waiting for waiting in group.waiting if waiting.then is None]
+        self._queue.extendleft(reversed(kept))
+
+    def _finish(self) -> None:
+        stopping, self._stopping = self._stopping, None
+        if stopping is not None:
+            self._work.put(None)
+            self._thread.join(5)
+            os.close(self._lock)
+            stopping.callback(None)
+
+
+def _last_hash(path: Path) -> str:
+    """The hash of the last whole line; what stands behind it (a torn write) is moved to a file of its own."""
+    data = path.read_bytes()
+    end = data.rfind(b"\n") + 1
+    if end < len(data):
+        path.with_suffix(".torn").write_bytes(data[end:])
+        os.truncate(path, end)
+        data = data[:end]
+    last = data[data.rfind(b"\n", 0, max(len(data) - 1, 0)) + 1 :]
+    return sealed_hash(last) or "" if last else ""
+
+
+def _lines(paths: list[Path]) -> Iterator[bytes]:
+    for path in paths:
+        with path.open("rb") as file:
+            yield from file

@@ -1,0 +1,209 @@
+"""Accepting clients: TCP, an optional PROXY header from a configured balancer, TLS within a deadline, and then HTTP/2 or HTTP/1.1 by ALPN.
+
+kubectl's upgrade connections send no ALPN at all: HTTP/1.1 then. A connection that has not finished its handshake after ``HANDSHAKE_SECONDS`` is
+aborted; so many may be in that state at once that a flood of half-open ones cannot use up the descriptors (security.md class 16).
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from kgate.errors import KgateError
+from kgate.exchange.legs import ClientLeg
+from kgate.net.dial import tune
+from kgate.net.sockets import StreamSocket
+from kgate.net.tls import Carried, TlsTransport
+from kgate.net.turn import Turn
+from kgate.wire.proxy_protocol import ProxyHeaderInvalid, parse_proxy_header
+
+HANDSHAKE_SECONDS = 5.0
+ACCEPTS_A_TURN = 64
+BACKLOG = 1024
+_GONE = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ECONNABORTED})
+_FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+REST_SECONDS = 0.2
+"""How long accepting pauses when the process has no descriptor left."""
+
+Serve = Callable[[TlsTransport, str], ClientLeg]
+"""Makes the leg of a client's new connection; the string is its address."""
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def bind(host: str, port: int, *, shared: bool) -> socket.socket:
+    """A listening socket; ``shared`` lets several processes accept on the same port. Raises KgateError where it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise KgateError(f"cannot listen on {host}:{port}: {error.strerror}; {_advice(error)}") from error
+    return sock
+
+
+def _advice(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program has it: stop that one, or choose another port under listen"
+    if error.errno == errno.EACCES:
+        return "ports below 1024 need a privilege: choose a higher one under listen"
+    return "check the address under listen"
+
+
+@implementer(IReadDescriptor)
+class Listener:
+    """One listening socket. ``contexts`` gives the current TLS context, so that a new certificate serves the next connection."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        turn: Turn,
+        sock: socket.socket,
+        context: Callable[[], ssl.SSLContext],
+        serve: Serve,
+        balancers: tuple[Network, ...],
+    ) -> None:
+        self._reactor, self._turn, self._sock, self._context, self._serve = reactor, turn, sock, context, serve
+        self._balancers = balancers
+        self._open = False
+
+    @property
+    def port(self) -> int:
+        """The port, where the configuration said 0 too."""
+        return int(self._sock.getsockname()[1])
+
+    def start(self) -> None:
+        """Accept."""
+        self._open = True
+        self._reactor.addReader(self)
+
+    def stop(self) -> None:
+        """Accept no more; what is connected stays."""
+        if self._open:
+            self._open = False
+            self._reactor.removeReader(self)
+            self._sock.close()
+
+    def fileno(self) -> int:
+        """The descriptor, -1 once stopped."""
+        return self._sock.fileno()
+
+    def logPrefix(self) -> str:
+        """Twisted's word for us in its log."""
+        return "kgate listener"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor gave the socket up."""
+        self.stop()
+
+    def doRead(self) -> None:
+        """Clients wait."""
+        for _ in range(ACCEPTS_A_TURN):
+            try:
+                sock, peer = self._sock.accept()
+            except OSError as error:
+                if error.errno in _FULL:
+                    self._rest()
+                elif error.errno not in _GONE:
+                    raise
+                break
+            self._welcome(sock, str(peer[0]))
+        self._turn.flush()
+
+    def _rest(self) -> None:
+        """No descriptor is left: look again in a moment rather than spin."""
+        self._reactor.removeReader(self)
+        self._reactor.callLater(REST_SECONDS, self._again)
+
+    def _again(self) -> None:
+        if self._open:
+            self._reactor.addReader(self)
+
+    def _welcome(self, sock: socket.socket, address: str) -> None:
+        tune(sock)
+        arrival = _Arrival(StreamSocket(self._reactor, self._turn, sock), self._context(), self._serve, _plain(address))
+        arrival.deadline = self._reactor.callLater(HANDSHAKE_SECONDS, arrival.late)
+        peer = ipaddress.ip_address(arrival.address)
+        arrival.start(proxied=any(peer in network for network in self._balancers))
+
+
+def _plain(address: str) -> str:
+    """An IPv4 address that came by an IPv6 socket, in its own form; no zone."""
+    parsed = ipaddress.ip_address(address.split("%")[0])
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)
+
+
+class _Arrival:
+    """A connection until its handshake is complete."""
+
+    def __init__(self, stream: StreamSocket, context: ssl.SSLContext, serve: Serve, address: str) -> None:
+        self._stream, self._serve, self.address = stream, serve, address
+        self._tls = TlsTransport(context, self, server_side=True)
+        self._header = b""
+        self.deadline: Any = None
+
+    def start(self, *, proxied: bool) -> None:
+        """Expect a PROXY header, or TLS at once."""
+        if proxied:
+            self._stream.own(self)
+            self._stream.resume_reading()
+        else:
+            self._secure(b"")
+
+    def _secure(self, rest: bytes) -> None:
+        self._stream.own(self._tls)
+        self._tls.start(self._stream)
+        if rest:
+            self._tls.received(memoryview(rest))
+
+    # --- while the PROXY header is read
+
+    def received(self, data: memoryview) -> None:
+        """Bytes of the header, and perhaps what follows it."""
+        self._header += bytes(data)
+        header = parse_proxy_header(self._header)
+        if isinstance(header, ProxyHeaderInvalid):
+            self._stream.abort()
+        elif header is not None:
+            self.address = _plain(header.address) if header.address else self.address
+            self._secure(self._header[header.length :])
+
+    def ended(self) -> None:
+        """A health check that only connects."""
+        self._stream.abort()
+
+    def drained(self) -> None:
+        """Nothing was sent."""
+
+    # --- what TLS calls
+
+    def connected(self, transport: TlsTransport) -> Carried:
+        """The handshake is complete."""
+        self._done()
+        return self._serve(transport, self.address)
+
+    def lost(self, reason: str) -> None:
+        """It failed."""
+        self._done()
+
+    def late(self) -> None:
+        """The deadline passed."""
+        self._stream.abort()
+
+    def _done(self) -> None:
+        if self.deadline is not None and self.deadline.active():
+            self.deadline.cancel()

@@ -1,0 +1,227 @@
+"""A connected, non-blocking TCP socket on the reactor: reads into one shared buffer, sends at once, buffers only what would block.
+
+Twisted's own TCP transport allocates for each read and queues each write for the next turn of the loop, at two epoll calls a write. This is
+the same thing over the public ``IReadDescriptor`` / ``IWriteDescriptor`` interfaces, with those two costs removed.
+
+Closing is three steps, so that a farewell is never lost to a reset: what is buffered goes out, our half is shut down, and what the peer still
+sends is read and dropped until it closes too or the abort timer ends the wait (RFC 9112 section 9.6).
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import deque
+from enum import Enum
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from kgate.net.turn import Turn
+
+HIGH_WATER = 256 * 1024
+"""Bytes buffered for a peer past which its source is paused."""
+LOW_WATER = 64 * 1024
+LINGER_SECONDS = 2.0
+"""How long a closing connection waits for the peer before it is aborted."""
+
+_BUFFER = bytearray(256 * 1024)
+_VIEW = memoryview(_BUFFER)
+
+_TRANSIENT = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR})
+
+
+class SocketOwner(Protocol):
+    """What a socket tells its owner. ``received`` must copy what it keeps: the buffer is shared."""
+
+    def received(self, data: memoryview) -> None:
+        """Bytes arrived."""
+
+    def ended(self) -> None:
+        """The peer sends no more."""
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone; called exactly once, nothing follows."""
+
+    def drained(self) -> None:
+        """The buffer fell below the low-water mark after it was above the high one."""
+
+
+class _Nobody:
+    """The owner of a socket that nobody owns yet: it does not read, so there is nothing to say."""
+
+    def received(self, data: memoryview) -> None:
+        """Nothing is read."""
+
+    def ended(self) -> None:
+        """Nothing is read."""
+
+    def lost(self, reason: str) -> None:
+        """Whoever closed it knows."""
+
+    def drained(self) -> None:
+        """Nothing is written."""
+
+
+_NOBODY = _Nobody()
+
+
+class _State(Enum):
+    OPEN = "open"
+    CLOSING = "closing"
+    LINGERING = "lingering"
+    CLOSED = "closed"
+
+
+@implementer(IReadDescriptor, IWriteDescriptor)
+class StreamSocket:
+    """See the module. ``reactor`` needs ``IReactorFDSet`` and ``IReactorTime``."""
+
+    __slots__ = ("_backlog", "_buffered", "_fileno", "_linger", "_owner", "_reactor", "_reading", "_sock", "_state", "_turn", "congested")
+
+    def __init__(self, reactor: Any, turn: Turn, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._reactor, self._turn, self._sock = reactor, turn, sock
+        self._owner: SocketOwner = _NOBODY
+        self._fileno = sock.fileno()
+        self._backlog: deque[memoryview] = deque()
+        self._buffered = 0
+        self._state = _State.OPEN
+        self._reading = False
+        self._linger: Any = None
+        self.congested = False
+
+    # --- what the reactor calls
+
+    def fileno(self) -> int:
+        """The descriptor, -1 once closed."""
+        return self._fileno
+
+    def logPrefix(self) -> str:
+        """Twisted's word for us in its log."""
+        return "kgate"
+
+    def doRead(self) -> None:
+        """The socket is readable."""
+        try:
+            count = self._sock.recv_into(_BUFFER)
+        except OSError as error:
+            if error.errno not in _TRANSIENT:
+                self._close(str(error))
+                self._turn.flush()
+            return
+        if self._state is not _State.OPEN:
+            if not count:
+                self._close("closed")
+        elif count:
+            self._owner.received(_VIEW[:count])
+        else:
+            self.pause_reading()
+            self._owner.ended()
+        self._turn.flush()
+
+    def doWrite(self) -> None:
+        """The socket is writable: send the backlog."""
+        backlog = self._backlog
+        try:
+            while backlog:
+                chunk = backlog[0]
+                sent = self._sock.send(chunk)
+                self._buffered -= sent
+                if sent < len(chunk):
+                    backlog[0] = chunk[sent:]
+                    break
+                backlog.popleft()
+        except OSError as error:
+            if error.errno not in _TRANSIENT:
+                self._close(str(error))
+                self._turn.flush()
+            return
+        if not backlog:
+            self._reactor.removeWriter(self)
+            if self._state is _State.CLOSING:
+                self._shut_down()
+        if self.congested and self._buffered <= LOW_WATER:
+            self.congested = False
+            self._owner.drained()
+        self._turn.flush()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor gives the descriptor up: it hung up, or a bug raised in ``doRead``."""
+        self._close(reason.getErrorMessage())
+        self._turn.flush()
+
+    # --- what the owner calls
+
+    def own(self, owner: SocketOwner) -> None:
+        """From now on ``owner`` is told what happens. Reading starts by ``resume_reading``."""
+        self._owner = owner
+
+    def write(self, data: bytes) -> None:
+        """Send ``data`` now, or as soon as the kernel takes it. Sets ``congested`` past the high-water mark."""
+        if self._state is not _State.OPEN or not data:
+            return
+        sent = 0
+        if not self._backlog:
+            try:
+                sent = self._sock.send(data)
+            except OSError as error:
+                if error.errno not in _TRANSIENT:
+                    self._close(str(error))
+                    return
+            if sent == len(data):
+                return
+            self._reactor.addWriter(self)
+        self._backlog.append(memoryview(data)[sent:])
+        self._buffered += len(data) - sent
+        if self._buffered > HIGH_WATER:
+            self.congested = True
+
+    def resume_reading(self) -> None:
+        """Let bytes come (again)."""
+        if not self._reading and self._state is not _State.CLOSED:
+            self._reading = True
+            self._reactor.addReader(self)
+
+    def pause_reading(self) -> None:
+        """Let the peer's bytes wait in the kernel."""
+        if self._reading:
+            self._reading = False
+            self._reactor.removeReader(self)
+
+    def close(self) -> None:
+        """Flush, say that nothing follows, and end; aborted after ``LINGER_SECONDS``."""
+        if self._state is not _State.OPEN:
+            return
+        self._state = _State.CLOSING
+        self._linger = self._reactor.callLater(LINGER_SECONDS, self.abort)
+        if not self._backlog:
+            self._shut_down()
+
+    def abort(self) -> None:
+        """End at once."""
+        self._close("aborted")
+
+    def _shut_down(self) -> None:
+        self._state = _State.LINGERING
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self._close(str(error))
+        else:
+            self.resume_reading()
+
+    def _close(self, reason: str) -> None:
+        if self._state is _State.CLOSED:
+            return
+        self._state = _State.CLOSED
+        self._reactor.removeReader(self)
+        self._reactor.removeWriter(self)
+        if self._linger is not None and self._linger.active():
+            self._linger.cancel()
+        self._backlog.clear()
+        self._fileno = -1
+        self._sock.close()
+        self._owner.lost(reason)

@@ -1,0 +1,221 @@
+"""TLS by stdlib ``ssl`` memory BIOs over a ``StreamSocket``; the bytes inside go to a protocol, the bytes outside to the socket.
+
+One ``received`` may hold many records: they are decrypted until the incoming BIO is empty and given on in one piece. OpenSSL reads a record's
+header and body separately and never ahead, so ``pending == 0`` means that nothing is left, and no WantRead exception is paid on the way out.
+
+Session tickets are off (contexts are made in ``net/contexts.py``): a certificate revoked since would otherwise be accepted by resumption.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Protocol
+
+from kgate.net.sockets import StreamSocket
+
+RECORD = 16384
+
+
+class Carried(Protocol):
+    """What is carried inside once the handshake is complete."""
+
+    def received(self, data: bytes) -> None:
+        """Plain bytes arrived."""
+
+    def ended(self) -> None:
+        """The peer sends no more."""
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone; called exactly once."""
+
+    def drained(self) -> None:
+        """``congested`` fell."""
+
+
+class Opening(Protocol):
+    """Who waits for the handshake: one of the two is called, once."""
+
+    def connected(self, transport: TlsTransport) -> Carried:
+        """The handshake is complete; gives what is carried from here on."""
+
+    def lost(self, reason: str) -> None:
+        """It failed, or the connection went before it was complete."""
+
+
+class TlsTransport:
+    """One TLS connection. Attach the socket by ``start``; bytes before the handshake's end never reach the protocol."""
+
+    __slots__ = ("_carried", "_finished", "_incoming", "_opening", "_outgoing", "_tls", "socket")
+
+    socket: StreamSocket
+
+    def __init__(self, context: ssl.SSLContext, opening: Opening, *, server_side: bool, server_hostname: str | None = None) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname)
+        self._opening = opening
+        self._carried: Carried | None = None
+        self._finished = False
+
+    def start(self, socket: StreamSocket) -> None:
+        """Begin the handshake over ``socket``."""
+        self.socket = socket
+        socket.resume_reading()
+        self._shake_hands()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the handshake is complete."""
+        return self._carried is not None
+
+    @property
+    def alpn(self) -> str | None:
+        """The protocol agreed on by ALPN (RFC 7301), None where the client sent no ALPN."""
+        return self._tls.selected_alpn_protocol()
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The peer's leaf certificate in DER, verified by the context, or None."""
+        return self._tls.getpeercert(binary_form=True)
+
+    @property
+    def congested(self) -> bool:
+        """Whether more is buffered than the high-water mark allows."""
+        return self.socket.congested
+
+    # --- what the protocol calls
+
+    def write(self, data: bytes) -> None:
+        """Encrypt and send."""
+        if data and self._carried is not None:
+            try:
+                self._tls.write(data)
+            except ssl.SSLError:
+                self.socket.abort()
+                return
+            self.socket.write(self._outgoing.read())
+
+    def pause_reading(self) -> None:
+        """Let the peer's bytes wait in the kernel."""
+        self.socket.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Let bytes come (again)."""
+        self.socket.resume_reading()
+
+    def close(self) -> None:
+        """Say close_notify (RFC 8446 section 6.1), flush and end."""
+        if self._carried is not None:
+            try:
+                self._tls.unwrap()
+            except ssl.SSLError:
+                pass  # wants the peer's close_notify, which we do not wait for
+        self.socket.write(self._outgoing.read())
+        self.socket.close()
+
+    def abort(self) -> None:
+        """End at once."""
+        self.socket.abort()
+
+    # --- what the socket calls
+
+    def received(self, data: memoryview) -> None:
+        """Ciphertext arrived."""
+        self._incoming.write(data)
+        carried = self._carried or self._shake_hands()
+        if carried is None:
+            return
+        try:
+            plain = self._decrypt()
+        except ssl.SSLError as error:
+            self._fail(error)
+            return
+        if self._outgoing.pending:
+            self.socket.write(self._outgoing.read())
+        if plain:
+            carried.received(plain)
+        if self._finished:
+            self.socket.pause_reading()
+            carried.ended()
+
+    def _decrypt(self) -> bytes:
+        """Everything that the incoming BIO holds; ``_finished`` where a close_notify ends it."""
+        read, incoming = self._tls.read, self._incoming
+        plain: list[bytes] = []
+        try:
+            while incoming.pending:
+                data = read(RECORD)
+                if not data:
+                    self._finished = True
+                    break
+                plain.append(data)
+        except ssl.SSLWantReadError:
+            pass  # the last record is incomplete, or was no data
+        return plain[0] if len(plain) == 1 else b"".join(plain)
+
+    def ended(self) -> None:
+        """TCP ended. Without a close_notify it may be a truncation; HTTP's own framing tells."""
+        if self._carried is not None:
+            self._carried.ended()
+        else:
+            self.socket.abort()
+
+    def lost(self, reason: str) -> None:
+        """The socket is gone."""
+        (self._carried or self._opening).lost(reason)
+
+    def drained(self) -> None:
+        """The socket's buffer fell."""
+        if self._carried is not None:
+            self._carried.drained()
+
+    def _shake_hands(self) -> Carried | None:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self.socket.write(self._outgoing.read())
+            return None
+        except (ssl.SSLError, ssl.CertificateError) as error:
+            self._fail(error)
+            return None
+        self.socket.write(self._outgoing.read())
+        self._carried = self._opening.connected(self)
+        return self._carried
+
+    def _fail(self, error: ssl.SSLError | ssl.CertificateError) -> None:
+        """Send the alert that OpenSSL queued and end. Whoever waits learns why by ``lost``."""
+        self.socket.write(self._outgoing.read())
+        (self._carried or self._opening).lost(describe(error))
+        self._carried = self._opening = _NOBODY
+        self.socket.close()
+
+
+def describe(error: ssl.SSLError | ssl.CertificateError) -> str:
+    """OpenSSL's words for ``error`` without its source lines: ``certificate verify failed: certificate has expired``."""
+    verify = getattr(error, "verify_message", "")
+    if verify:
+        return f"certificate verify failed: {verify}"
+    reason = getattr(error, "reason", None)
+    return str(reason).replace("_", " ").lower() if reason else str(error)
+
+
+class _Nobody:
+    """Whoever waits for a connection that failed already: it was told."""
+
+    def connected(self, transport: TlsTransport) -> Carried:
+        """Never: the handshake failed."""
+        return self
+
+    def received(self, data: bytes) -> None:
+        """Nobody listens."""
+
+    def ended(self) -> None:
+        """Nobody listens."""
+
+    def lost(self, reason: str) -> None:
+        """It was told already."""
+
+    def drained(self) -> None:
+        """Nobody listens."""
+
+
+_NOBODY = _Nobody()

@@ -1,0 +1,14 @@
+"""Documents → rules → a decision with its reasons. Pure: the instant is in the ``Context``, everything else in the arguments.
+
+    load          text → ``Policy``, or every mistake in it
+    rules         what a rule, an entry and ``as`` are
+    resources     how RBAC writes resources, and which of them the cluster keeps outside namespaces
+    conditions/   ``when`` and ``unless``: one file for each kind of context
+    details       what an entry asks beyond the index: containers, commands, ports
+    index         which entries an identity, a cluster, a verb … leave standing, as sets of bits
+    evaluate      the decision: deny wins, the first allow gives what it grants
+    misses        the nearest miss, for whoever was denied
+    impersonation who the cluster sees, and what ``kubectl --as`` asks for
+
+Three-valued where something is not known: an allow needs a certain yes, a deny is stopped only by a certain no.
+"""

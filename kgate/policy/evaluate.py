@@ -1,0 +1,132 @@
+"""The decision: nothing is allowed unless a rule allows it, any matching deny wins, the first allow that matches says what it grants.
+
+One pass over the entries that the index leaves standing, the denying ones first. Most requests meet one entry that asks nothing more, and get a
+decision that this identity got from this rule before. Discovery is open to whoever signed in, after the denies.
+
+A pure function of its arguments: explain, tests, replay and the re-evaluation of live streams all ask this one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from kgate.errors import Mistake
+from kgate.model import Action, Context, Decision, Ground, Identity, Reason, Recording
+from kgate.policy.impersonation import impersonation
+from kgate.policy.index import Clause, Index, Person
+from kgate.policy.misses import denied_by, nearest_miss
+from kgate.policy.rules import Rule
+from kgate.policy.scope import beyond_scope
+
+DISCOVERY = re.compile(r"/api|/apis|/version|/api/[^/]+|/apis/[^/]+(/[^/]+)?|/openapi(/.*)?")
+_DISCOVERY_VERBS = frozenset({"get", "head"})
+
+
+@frozen(eq=False)
+class Policy:
+    """A policy in force. ``revision`` is the beginning of its text's SHA-256, in hex."""
+
+    file: str
+    revision: str
+    rules: tuple[Rule, ...]
+    index: Index
+    warnings: tuple[Mistake, ...] = ()
+
+
+def evaluate(policy: Policy, identity: Identity, action: Action, context: Context) -> Decision:
+    """Whether ``identity`` may do ``action`` in ``context``, why, as whom, and until when that holds by itself.
+
+    A denial's reasons are the nearest miss: ``rule`` with each text reads ``rule "R" would allow it, but TEXT and TEXT``.
+    """
+    refusal = _refusal(identity, action, context)
+    if refusal is not None:
+        return Decision(False, policy.revision, reasons=(refusal,), until=identity.expires)
+    index = policy.index
+    person = index.person(identity)
+    standing = index.standing(person, action)
+    discovery = not action.resource and is_discovery(action)
+    if discovery:
+        standing &= index.denying
+    until = identity.expires
+    while standing:
+        lowest = standing & -standing
+        clause = index.clauses[lowest.bit_length() - 1]
+        if clause.plain:
+            return _answer(policy, clause, person, identity, until)
+        holds = _details_hold(clause, action)
+        if holds is not False and clause.conditions:
+            until = sooner(until, clause.conditions.edge(context.now))
+            holds = _both(holds, clause.conditions.holds(identity, context))
+        if holds is True or (holds is None and clause.denies):
+            return _answer(policy, clause, person, identity, until)
+        standing ^= lowest
+    if discovery:
+        return _discovery(policy, identity)
+    return Decision(False, policy.revision, reasons=nearest_miss(index, identity, action, context), until=until)
+
+
+def is_discovery(action: Action) -> bool:
+    """Whether the request asks what the API server offers, which every client does before anything else."""
+    return not action.resource and action.verb in _DISCOVERY_VERBS and DISCOVERY.fullmatch(action.path) is not None
+
+
+def sooner(one: float | None, other: float | None) -> float | None:
+    """The earlier of two instants, where None is never."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def _refusal(identity: Identity, action: Action, context: Context) -> Reason | None:
+    """What no rule can allow."""
+    if identity.expires is not None and identity.expires <= context.now:
+        return Reason(Ground.EXPIRED, text="the credential has expired; sign in again")
+    if not action.verb:
+        return Reason(Ground.UNKNOWN_VERB, text="kgate cannot tell what the request does")
+    if identity.networks or identity.clusters:
+        return beyond_scope(identity, action, context)
+    return None
+
+
+def _details_hold(clause: Clause, action: Action) -> bool | None:
+    result: bool | None = True
+    for detail in clause.details:
+        result = _both(result, detail.holds(action))
+        if result is False:
+            break
+    return result
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    if one is False or other is False:
+        return False
+    return None if one is None or other is None else True
+
+
+def _answer(policy: Policy, clause: Clause, person: Person, identity: Identity, until: float | None) -> Decision:
+    """What this rule gives this identity; kept, because it depends on nothing else but ``until``."""
+    known = person.grants.get(clause.number)
+    if known is None or known.until != until:
+        known = person.grants[clause.number] = _decide(policy, clause, identity, until)
+    return known
+
+
+def _decide(policy: Policy, clause: Clause, identity: Identity, until: float | None) -> Decision:
+    rule = clause.rule
+    if clause.denies:
+        return Decision(False, policy.revision, rule.name, (denied_by(clause),), until=until)
+    seen = impersonation(rule.as_, identity)
+    if isinstance(seen, Reason):
+        return Decision(False, policy.revision, rule.name, (Reason(seen.ground, rule.name, seen.text),), until=until)
+    reasons = (Reason(Ground.ALLOWED, rule.name, f'rule "{rule.name}" allows it'),)
+    return Decision(True, policy.revision, rule.name, reasons, seen, rule.stream_limits, rule.record, until)
+
+
+def _discovery(policy: Policy, identity: Identity) -> Decision:
+    seen = impersonation(None, identity)
+    if isinstance(seen, Reason):
+        return Decision(False, policy.revision, reasons=(seen,), until=identity.expires)
+    reasons = (Reason(Ground.ALLOWED, text="discovery is open to whoever signed in"),)
+    return Decision(True, policy.revision, "", reasons, seen, record=Recording.NONE, until=identity.expires)

@@ -1,0 +1,136 @@
+"""Policy files → ``Policy``: every mistake at once, or a policy that is ready to be asked.
+
+Each rule is structured by itself, so that a mistake in one hides none in another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from cattrs import Converter
+
+from kgate.documents.globs import Words
+from kgate.documents.reading import Mapping, Plain, line_of, read_mapping
+from kgate.documents.structuring import a_list, a_text, list_of_words, strict_converter, structure_list, unknown_keys, written
+from kgate.documents.values import Unacceptable, accept
+from kgate.errors import InvalidFileError, Mistake
+from kgate.policy.conditions.network import Networks, networks
+from kgate.policy.conditions.time import Dates, Day, Hours, dates, hours, zone
+from kgate.policy.details import Argv, argv, port_span
+from kgate.policy.evaluate import Policy
+from kgate.policy.index import Index
+from kgate.policy.resources import Resources, resources
+from kgate.policy.rules import (
+    ACTIONS,
+    PATH_VERBS,
+    VERBS,
+    Actions,
+    LabelWords,
+    Literal,
+    Paths,
+    PortSpan,
+    Rule,
+    RuleName,
+    Verbs,
+    unknown_words,
+)
+
+REVISION_LENGTH = 12
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def load_policy(text: str, file: str) -> Policy:
+    """The policy that ``text`` writes; ``file`` is its name for messages. Raises InvalidFileError with every mistake."""
+    mistakes: list[Mistake] = []
+    root = read_mapping(text, file, mistakes)
+    mistakes += unknown_keys(root, ("rules",), file)
+    rules = structure_list(_CONVERTER, root, "rules", Rule, file, mistakes)
+    if mistakes:
+        raise InvalidFileError(sorted(mistakes, key=lambda mistake: mistake.line))
+    revision = hashlib.sha256(text.encode()).hexdigest()[:REVISION_LENGTH]
+    return Policy(file, revision, tuple(rules), Index(rules), _warnings(rules, root, file))
+
+
+def _warnings(rules: list[Rule], root: Mapping, file: str) -> tuple[Mistake, ...]:
+    if any(not rule.denies for rule in rules):
+        return ()
+    return (Mistake(file, line_of(root, ("rules",)), "no rule allows anything", "every request but discovery is denied"),)
+
+
+def _name(text: str) -> RuleName:
+    if not _NAME.fullmatch(text):
+        raise Unacceptable(f'"{text}" is not a name for a rule', "use letters, digits, dot, dash and underscore, at most 63")
+    return RuleName(text)
+
+
+def _verbs(value: Plain, _: object) -> Words:
+    found = list_of_words(value)
+    accept(*unknown_words(found, VERBS | PATH_VERBS))
+    return found
+
+
+def _actions(value: Plain, _: object) -> Words:
+    found = list_of_words(value)
+    accept(*unknown_words(found, ACTIONS))
+    return found
+
+
+def _paths(value: Plain, _: object) -> Words:
+    found = list_of_words(value)
+    for text in found.texts:
+        if not text.removeprefix("!").startswith(("/", "*")):
+            raise Unacceptable(f'has "{text}", which is not a path', "a path begins with /")
+    return found
+
+
+def _label(value: Plain, _: object) -> Words:
+    return list_of_words([value] if isinstance(value, str) else value)
+
+
+def _literal(text: str) -> Literal:
+    if not text or text != text.strip() or not text.isprintable():
+        raise Unacceptable("is empty, or has control characters or white space at an edge", "clusters must read it as it stands")
+    if "{" in text or "}" in text:
+        raise Unacceptable(f'"{text}" has braces', "they are kept for templates, which this version does not have")
+    return Literal(text)
+
+
+def _day(text: str) -> Day:
+    if text not in Day.__members__:
+        raise Unacceptable(f'"{text}" is not a day', f"write {', '.join(Day.__members__)}")
+    return Day[text]
+
+
+def _or_one(value: Plain) -> list[str]:
+    return [value] if isinstance(value, str) else [a_text(item) for item in a_list(value)]
+
+
+def policy_converter() -> Converter:
+    """The converter for policy files: each of the language's own notations is one hook here."""
+    converter = strict_converter()
+    hook = converter.register_structure_hook
+    converter.register_structure_hook_func(lambda kind: kind is Verbs, _verbs)
+    converter.register_structure_hook_func(lambda kind: kind is Actions, _actions)
+    converter.register_structure_hook_func(lambda kind: kind is Paths, _paths)
+    converter.register_structure_hook_func(lambda kind: kind is LabelWords, _label)
+    converter.register_structure_hook_func(lambda kind: kind is RuleName, written(_name))
+    converter.register_structure_hook_func(lambda kind: kind is Literal, written(_literal))
+    converter.register_structure_hook_func(lambda kind: kind is PortSpan, lambda value, _: port_span(value))
+    converter.register_structure_hook_func(lambda kind: kind == tuple[Hours, ...], lambda value, _: tuple(map(hours, _or_one(value))))
+    converter.register_structure_hook_func(lambda kind: kind == tuple[Dates, ...], lambda value, _: tuple(map(dates, _or_one(value))))
+    hook(Resources, lambda value, _: resources(a_text(item) for item in _some(value)))
+    hook(Networks, lambda value, _: networks(a_text(item) for item in a_list(value)))
+    hook(Argv, lambda value, _: argv(a_text(item) for item in a_list(value)))
+    converter.register_structure_hook_func(lambda kind: getattr(kind, "__name__", "") == "ZoneInfo", written(zone))
+    hook(Day, written(_day))
+    return converter
+
+
+def _some(value: Plain) -> list[Plain]:
+    if not a_list(value):
+        raise Unacceptable("is an empty list", "leave the key out, or name something")
+    return list(value)
+
+
+_CONVERTER = policy_converter()

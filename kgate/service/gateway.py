@@ -1,0 +1,179 @@
+"""Everything that an exchange asks of the gate, in one object: admission by the current configuration, the journal, the live streams, the metrics.
+
+Reload replaces ``admission`` and the TLS contexts whole, so a request is decided by one configuration; what lives is then decided again by the new one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, cast
+
+from kgate.audit.ids import RequestIds
+from kgate.audit.record import Record, decision_record, end_record, refusal_record, safe
+from kgate.exchange.admission import Admission, Admitted, Refused
+from kgate.exchange.exchange import Exchange
+from kgate.exchange.legs import ClientLeg
+from kgate.exchange.ports import ServerWire
+from kgate.exchange.refusal import refuse
+from kgate.kube.status import denial_message
+from kgate.metrics import Metrics
+from kgate.net.journal import Journal
+from kgate.net.tls import TlsTransport
+from kgate.net.turn import Turn
+from kgate.sessions.registry import Registry
+from kgate.settings.shapes import DeadlineSettings, LimitSettings
+from kgate.wire import http1, http2
+from kgate.wire.events import RequestReceived
+
+HEALTH = b"/healthz"
+
+
+class Gateway:
+    """See the module. ``now`` is monotonic, ``wall`` Unix seconds."""
+
+    def __init__(
+        self,
+        name: str,
+        turn: Turn,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+        ids: RequestIds,
+        journal: Journal,
+        live: Registry,
+        admission: Admission,
+        metrics: Metrics,
+    ) -> None:
+        self.name, self.turn, self.now, self.wall, self._ids = name, turn, now, wall, ids
+        self.journal, self.live, self.admission, self.metrics = journal, live, admission, metrics
+        self.limits, self.deadlines = LimitSettings(), DeadlineSettings()
+        self.legs: set[ClientLeg] = set()
+        self._per_address: Counter[str] = Counter()
+
+    # --- connections
+
+    def serve(self, transport: TlsTransport, address: str) -> ClientLeg:
+        """A client finished its handshake."""
+        multiplexed = transport.alpn == "h2"
+        limits = http2.Http2Limits(streams=self.limits.streams)
+        wire = http2.ServerConnection(limits, self.now) if multiplexed else http1.ServerConnection()
+        leg = ClientLeg(
+            cast("ServerWire", wire),
+            transport,
+            self.turn,
+            self.now,
+            self.answer,
+            self._gone,
+            multiplexed=multiplexed,
+            address=address,
+            certificate=transport.peer_certificate,
+        )
+        self.legs.add(leg)
+        if self._crowded(address):
+            transport.close()
+        return leg
+
+    def _crowded(self, address: str) -> bool:
+        """Whether there are more connections than this gate, or one address, may have (class 19)."""
+        self._per_address[address] += 1
+        return len(self.legs) > self.limits.connections or self._per_address[address] > self.limits.connections_per_address
+
+    def _gone(self, leg: ClientLeg) -> None:
+        self.legs.discard(leg)
+        self._per_address[leg.address] -= 1
+        if not self._per_address[leg.address]:
+            del self._per_address[leg.address]
+
+    # --- requests
+
+    def answer(self, leg: ClientLeg, request: RequestReceived) -> None:
+        """A request arrived."""
+        if request.head.target == HEALTH:
+            refuse(leg, request, 200, b"ok\n", b"text/plain")
+            return
+        admitted = self.admission.admit(request, leg.address, leg.certificate, self.wall())
+        id_ = self._ids.next()
+        if isinstance(admitted, Admitted):
+            Exchange(self, leg, request, admitted, id_).begin()
+        else:
+            self._turn_away(leg, request, admitted, id_)
+
+    def _turn_away(self, leg: ClientLeg, request: RequestReceived, refused: Refused, id_: str) -> None:
+        identity, action, context, decision = refused.identity, refused.action, refused.context, refused.decision
+        if decision is not None and identity is not None and action is not None and context is not None:
+            message = denial_message(identity, action, decision, id_)
+            record = decision_record("request", id_, self.name, identity, action, context, decision) | {"status": refused.status}
+        else:
+            message = f"kgate: {refused.message} (request {id_})"
+            record = refusal_record(id_, self.name, self.wall(), leg.address, refused.status, refused.message, identity, action)
+        self.journal.append(record)
+        self.metrics.turned_away(refused.status)
+        refuse(leg, request, refused.status, message, id_=id_)
+        if identity is None:
+            leg.wire.shutdown()  # a connection that nobody signed in on gets one answer
+
+    # --- what exchanges ask
+
+    @property
+    def answer_seconds(self) -> float:
+        """How long a cluster may take to the head of its answer."""
+        return self.deadlines.answer
+
+    def decide_again(self, exchange: Exchange) -> Any:
+        """The decision on a live request as of now."""
+        return self.admission.decide_again(exchange.admitted.asked, exchange.identity, self.wall())
+
+    def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
+        """Put the decision on record before anything happens."""
+        event = "stream-start" if exchange.action.follows else "request"
+        admitted = exchange.admitted
+        asked = admitted.asked
+        kubectl: Record = {name: safe(value, 256) for name, value in asked.kubectl}
+        record = decision_record(
+            event, exchange.id, self.name, admitted.identity, asked.action, admitted.context, admitted.decision, kubectl or None
+        )
+        self.journal.append(record, then)
+
+    def record_end(self, exchange: Exchange) -> None:
+        """Put the end on record and count it."""
+        took = self.now() - exchange.started
+        self.metrics.ended(exchange.action, exchange.status, took, exchange.bytes_in, exchange.bytes_out)
+        if exchange.closed_by is not None:
+            self.metrics.cut(exchange.closed_by.ending, exchange.revocation)
+        self.journal.append(
+            end_record(
+                "stream-end" if exchange.action.follows else "request-end",
+                exchange.id,
+                self.name,
+                self.wall(),
+                exchange.action.cluster.name,
+                exchange.identity.user,
+                exchange.status,
+                took,
+                exchange.bytes_in,
+                exchange.bytes_out,
+                exchange.closed_by,
+                exchange.revocation,
+            )
+        )
+
+    # --- time
+
+    def tick(self) -> None:
+        """A few times a second: deadlines of requests and connections, limits and edges of what lives."""
+        self.live.tick()
+        now = self.now()
+        for stream in self.live.streams():
+            cast("Exchange", stream).look(now)
+        for leg in list(self.legs):
+            self._look_at(leg, now)
+
+    def _look_at(self, leg: ClientLeg, now: float) -> None:
+        """End connections that never get on with a request, or that nobody uses."""
+        if leg.raw is not None or leg.responders:
+            return
+        if not leg.wire.idle and leg.partial_since is not None and now - leg.partial_since > self.deadlines.head:
+            leg.transport.abort()
+        elif now - leg.heard_at > (self.deadlines.idle if leg.served else self.deadlines.head):
+            leg.wire.shutdown()
+            leg.touch()

@@ -1,0 +1,41 @@
+"""The command line of ``twistd kgate``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from twisted.python import usage
+
+from kgate.errors import KgateError
+from kgate.settings import Configuration, load_configuration
+
+
+class Options(usage.Options):
+    """``--config FILE``: checked whole before anything starts."""
+
+    synopsis = "--config FILE"
+    longdesc = "An identity- and context-aware access proxy for Kubernetes API servers. `kgate check FILE` only checks the configuration."
+    optParameters = [["config", "c", "kgate.yaml", "The configuration file; paths in it are relative to it."]]  # noqa: RUF012 (Twisted's interface)
+
+    configuration: Configuration
+
+    @property
+    def path(self) -> Path:
+        """The configuration file, absolute: twistd may change its directory."""
+        return Path(self["config"]).absolute()
+
+    def postOptions(self) -> None:
+        """Read and check everything; every mistake is printed, and then nothing starts."""
+        self["config"] = str(self.path)
+        try:
+            self.configuration = load_configuration(self.path, time.time())
+        except KgateError as error:
+            give_up(error)
+
+
+def give_up(error: KgateError) -> None:
+    """Say what is wrong and end."""
+    sys.stderr.write(f"{error}\nkgate: nothing was started; mend this and start again\n")
+    sys.exit(error.exit_code)

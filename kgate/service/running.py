@@ -1,0 +1,301 @@
+"""Start, reload, drain, stop.
+
+Reload is all or nothing: the files are read and checked whole, then every part that they made is exchanged in one turn of the reactor, and what lives is
+decided again. A file that does not check leaves everything as it is and says why in the log, in /readyz's words and on record.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from attrs import define
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from kgate.api.admin import admin_site
+from kgate.audit.ids import RequestIds
+from kgate.audit.record import event_record
+from kgate.authorizers.builtin import PolicyAuthorizer
+from kgate.errors import KgateError
+from kgate.exchange.admission import Admission
+from kgate.exchange.gate import Route, Routes
+from kgate.kube.kubeconfig import ClusterAccess
+from kgate.metrics import Metrics
+from kgate.net.clock import Ticker
+from kgate.net.cluster import ClusterUpstream
+from kgate.net.contexts import server_context
+from kgate.net.credentials import credential_of
+from kgate.net.files import FileWatch
+from kgate.net.journal import Journal
+from kgate.net.listener import Listener, bind
+from kgate.net.turn import Turn
+from kgate.service.clusters import all_access
+from kgate.service.gateway import Gateway
+from kgate.service.options import Options, give_up
+from kgate.sessions.causes import draining
+from kgate.sessions.registry import Registry, cut_all
+from kgate.settings import Configuration, load_configuration
+from kgate.settings.shapes import AuditMode, Settings
+
+log = Logger()
+
+DRAIN_LOOK_SECONDS = 0.1
+LOOK_SECONDS = 5.0
+"""How often the connections to clusters are looked at."""
+
+
+@define
+class _Prepared:
+    """What is made of a configuration before anything is exchanged."""
+
+    configuration: Configuration
+    access: Mapping[str, ClusterAccess]
+    contexts: list[ssl.SSLContext]
+
+
+@define
+class _Sockets:
+    """What listens, in the order of the settings."""
+
+    public: list[socket.socket]
+    admin: socket.socket | None
+
+    @classmethod
+    def bind(cls, settings: Settings) -> _Sockets:
+        """Raises KgateError where one cannot be had."""
+        if settings.workers != 1:
+            raise KgateError("workers: more than one process is not supported yet; take it out, or write workers: 1")
+        public = [bind(listen.address.host, listen.address.port, shared=False) for listen in settings.listen]
+        admin = settings.admin.address if settings.admin is not None else None
+        return cls(public, bind(admin.host, admin.port, shared=False) if admin is not None else None)
+
+
+def prepare(configuration: Configuration) -> _Prepared:
+    """Read what else it takes. Raises KgateError where something cannot be had."""
+    settings = configuration.settings
+    try:
+        access = all_access(settings)
+    except OSError as error:
+        raise KgateError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    contexts = [server_context(listen.tls.certificate, listen.tls.key, configuration.authority_pem) for listen in settings.listen]
+    return _Prepared(configuration, access, contexts)
+
+
+class GateService(Service):
+    """The gate as Twisted runs it."""
+
+    def __init__(self, path: Path, prepared: _Prepared, sockets: _Sockets, reactor: Any) -> None:
+        self._path, self._prepared, self._sockets, self._reactor = path, prepared, sockets, reactor
+        self._turn = Turn()
+        self._contexts = list(prepared.contexts)
+        self._upstreams: dict[str, ClusterUpstream] = {}
+        self._listeners: list[Listener] = []
+        self._admin: Any = None
+        self._bad_reload = ""
+        self._looked = 0.0
+        self._watch = FileWatch(())
+        settings = prepared.configuration.settings
+        now, wall = time.monotonic, time.time
+        self._now = now
+        self._ids = RequestIds(wall, os.urandom)
+        best_effort = settings.audit.mode is AuditMode.BEST_EFFORT
+        self._journal = Journal(reactor, settings.audit.directory, now, wall, self._turn.flush, best_effort=best_effort)
+        self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)))
+        self._metrics = self._measured()
+        self._gateway = Gateway(
+            socket.gethostname(), self._turn, now, wall, self._ids, self._journal, self._live, self._admission(prepared), self._metrics
+        )
+        self._ticker = Ticker(reactor, self._turn.wrap(self._tick))
+
+    @classmethod
+    def prepare(cls, options: Options) -> GateService:
+        """Bind the ports and take the audit directory, or say what is in the way and end."""
+        from twisted.internet import reactor
+
+        try:
+            prepared = prepare(options.configuration)
+            service = cls(options.path, prepared, _Sockets.bind(options.configuration.settings), reactor)
+            service._take_audit_directory()
+        except KgateError as error:
+            give_up(error)
+        return service
+
+    # --- Twisted's side
+
+    def startService(self) -> None:
+        """Begin to serve."""
+        super().startService()  # type: ignore[no-untyped-call]
+        configuration = self._prepared.configuration
+        self._watch.watch(watched(self._path, configuration, self._prepared.access))
+        for number, (listen, sock) in enumerate(zip(configuration.settings.listen, self._sockets.public, strict=True)):
+            balancers = listen.proxy_protocol.trusted if listen.proxy_protocol is not None else ()
+            context = partial(self._contexts.__getitem__, number)
+            listener = Listener(self._reactor, self._turn, sock, context, self._gateway.serve, tuple(balancers))
+            listener.start()
+            self._listeners.append(listener)
+            log.info("kgate serves {url} on port {port}", url=configuration.settings.public_url, port=listener.port)
+        self._serve_admin()
+        self._record("start", policy_revision=configuration.policy.revision)
+        self._warn(configuration)
+        self._ticker.start()
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._turn.wrap(self.reload)))
+
+    def stopService(self) -> Deferred[None]:
+        """Drain: take nothing new, let live streams go on for a while, cut what is left, and see every record to the disk."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        for listener in self._listeners:
+            listener.stop()
+        for leg in list(self._gateway.legs):
+            if leg.raw is None:
+                leg.wire.shutdown()
+                leg.touch()
+        self._turn.flush()
+        done: Deferred[None] = Deferred()
+        self._drained(self._now() + self._prepared.configuration.settings.drain, done)
+        return done
+
+    def _drained(self, until: float, done: Deferred[None]) -> None:
+        if len(self._live) and self._now() < until:
+            self._reactor.callLater(DRAIN_LOOK_SECONDS, self._drained, until, done)
+            return
+        cut_all(self._live.streams(), draining)
+        self._turn.flush()
+        self._ticker.stop()
+        self._record("stop")
+        self._journal.stop().addCallback(lambda _: done.callback(None))
+        if self._admin is not None:
+            self._admin.stopListening()
+
+    # --- reload
+
+    def reload(self) -> None:
+        """Read everything again; exchange all of it, or nothing."""
+        changed_at = self._now()
+        try:
+            prepared = prepare(load_configuration(self._path, time.time()))
+            self._refuse_what_needs_a_restart(prepared.configuration.settings)
+        except KgateError as error:
+            self._bad_reload = str(error).splitlines()[0]
+            log.error("the configuration was not reloaded, the old one stays in force:\n{error}", error=str(error))
+            self._record("config", allowed=False, reasons=str(error).splitlines()[:20])
+            return
+        self._bad_reload = ""
+        self._prepared = prepared
+        self._contexts[:] = prepared.contexts
+        self._gateway.admission = self._admission(prepared)
+        self._gateway.limits, self._gateway.deadlines = prepared.configuration.settings.limits, prepared.configuration.settings.deadlines
+        self._watch.watch(watched(self._path, prepared.configuration, prepared.access))
+        self._record("config", allowed=True, policy_revision=prepared.configuration.policy.revision)
+        self._warn(prepared.configuration)
+        log.info("reloaded; policy revision {revision}", revision=prepared.configuration.policy.revision)
+        self._live.reevaluate(changed_at)
+
+    def _refuse_what_needs_a_restart(self, new: Settings) -> None:
+        old = self._prepared.configuration.settings
+        for name, was, is_ in (
+            ("listen", [listen.address for listen in old.listen], [listen.address for listen in new.listen]),
+            ("audit", old.audit, new.audit),
+            ("admin", old.admin, new.admin),
+            ("workers", old.workers, new.workers),
+        ):
+            if was != is_:
+                raise KgateError(f"{self._path}: {name} changed, which a reload cannot carry out; restart the gate, or change it back")
+
+    def _admission(self, prepared: _Prepared) -> Admission:
+        names: dict[bytes, Route] = {}
+        hosts: dict[bytes, Route] = {}
+        upstreams: dict[str, ClusterUpstream] = {}
+        for name, settings in prepared.configuration.settings.clusters.items():
+            access = prepared.access[name]
+            upstream = self._upstreams.get(name)
+            if upstream is None or upstream.access != access:
+                credential = credential_of(self._reactor, self._now, time.time, access)
+                upstream = ClusterUpstream(self._reactor, self._turn, self._now, access, credential)
+            upstreams[name] = upstream
+            route = Route(settings.as_policy_sees_it(name), upstream)
+            names[name.encode()] = route
+            hosts.update({host.lower().encode(): route for host in settings.hosts})
+        for former, old in self._upstreams.items():
+            if upstreams.get(former) is not old:
+                old.close()
+        self._upstreams = upstreams
+        configuration = prepared.configuration
+        return Admission(Routes(names, hosts), configuration.authenticator(), PolicyAuthorizer(configuration.policy))
+
+    # --- the rest
+
+    def _tick(self) -> None:
+        self._gateway.tick()
+        self._journal.tick()
+        if self._now() - self._looked > LOOK_SECONDS:
+            self._looked = self._now()
+            for upstream in self._upstreams.values():
+                upstream.tick()
+                upstream.probe()
+        if self._watch.changed():
+            self.reload()
+
+    def _take_audit_directory(self) -> None:
+        for id_ in self._journal.open():
+            self._journal.append(event_record("request-end", id_, self._gateway.name, time.time(), outcome="unknown"))
+
+    def _record(self, event: str, **fields: object) -> None:
+        self._journal.append(event_record(event, self._ids.next(), self._gateway.name, time.time(), **fields))
+
+    def _measured(self) -> Metrics:
+        metrics = Metrics()
+        metrics.watch("kgate_live_streams", "Requests and streams that are live", lambda: len(self._live))
+        metrics.watch("kgate_client_connections", "Connections of clients", lambda: len(self._gateway.legs))
+        metrics.watch("kgate_audit_queue", "Audit records that are not durable yet", lambda: len(self._journal))
+        metrics.watch(
+            "kgate_upstream_connections", "Connections to clusters", lambda: sum(len(up.pool.legs) for up in self._upstreams.values())
+        )
+        return metrics
+
+    def _warn(self, configuration: Configuration) -> None:
+        """Each relaxation is said in the log and put on record (what a reader of the audit must know to judge it)."""
+        for warning in configuration.warnings:
+            log.warn("{warning}", warning=str(warning))
+            self._record("relaxation", reasons=[str(warning)])
+
+    def _serve_admin(self) -> None:
+        sock = self._sockets.admin
+        if sock is not None:
+            self._admin = self._reactor.adoptStreamPort(sock.fileno(), sock.family, admin_site(self._problems, self._metrics.render))
+            sock.close()
+
+    def _problems(self) -> dict[str, str]:
+        """What is not as it should be, for /readyz."""
+        problems = {f"cluster {name}": up.health.text for name, up in self._upstreams.items() if up.health.reachable is False}
+        if self._journal.problem:
+            problems["audit"] = self._journal.problem
+        return problems
+
+
+def watched(path: Path, configuration: Configuration, access: Mapping[str, ClusterAccess]) -> set[Path]:
+    """The files whose change means a reload. Token files are not among them: they are read again as they are used."""
+    settings = configuration.settings
+    paths = {path, settings.policy}
+    for listen in settings.listen:
+        paths |= {listen.tls.certificate, listen.tls.key}
+    for cluster in settings.clusters.values():
+        paths |= {
+            each for each in (cluster.kubeconfig, cluster.certificate_authority, cluster.client_certificate, cluster.client_key) if each
+        }
+    for each in access.values():
+        paths |= {Path(file) for file in each.files}
+    identity = settings.identity
+    if identity.tokens is not None:
+        paths.add(identity.tokens.file)
+    if identity.client_certificates is not None:
+        paths.add(identity.client_certificates.authority)
+    return paths

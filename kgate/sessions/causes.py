@@ -1,0 +1,60 @@
+"""Why a stream ends, in the words that its holder reads. One line, printable, and it reads well behind any prefix that kubectl puts before it."""
+
+from __future__ import annotations
+
+from kgate.model import Cause, Decision, Ending, Ground, Limits
+
+_ENDINGS = {
+    Ground.EXPIRED: Ending.EXPIRED,
+    Ground.TIME: Ending.TIME,
+    Ground.LOCK: Ending.LOCK,
+}
+
+
+def denied(decision: Decision, id_: str, changed_at: float | None) -> Cause:
+    """The decision came out otherwise this time."""
+    first = decision.reasons[0] if decision.reasons else None
+    ending = _ENDINGS.get(first.ground, Ending.POLICY) if first is not None else Ending.POLICY
+    return Cause(ending, f"kgate: closed by policy: {_words(decision)} (request {id_})", changed_at)
+
+
+def _words(decision: Decision) -> str:
+    if not decision.reasons or decision.reasons[0].ground is Ground.NO_RULE:
+        return "no rule allows it any more"
+    first = decision.reasons[0]
+    text = first.text or first.ground.value
+    if first.ground is Ground.DENIED:
+        return f'rule "{first.rule}" denies it' + (f": {first.text}" if first.text else "")
+    return f'rule "{first.rule}" no longer allows it: {text}' if first.rule else text
+
+
+def over_duration(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
+    """It lasted as long as its rule lets it."""
+    return Cause(Ending.LIMIT, f'kgate: closed by policy: rule "{rule}" allows {_span(limits.duration)} (request {id_})', changed_at)
+
+
+def over_idle(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
+    """Nothing passed for as long as its rule lets it be idle."""
+    return Cause(
+        Ending.LIMIT,
+        f'kgate: closed by policy: idle for {_span(limits.idle)}, which is all that rule "{rule}" allows (request {id_})',
+        changed_at,
+    )
+
+
+def over_bytes(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
+    """It carried as much as its rule lets it."""
+    return Cause(Ending.LIMIT, f'kgate: closed by policy: rule "{rule}" allows {limits.bytes} bytes (request {id_})', changed_at)
+
+
+def draining(id_: str) -> Cause:
+    """The gate itself stops."""
+    return Cause(Ending.DRAIN, f"kgate: the gate is shutting down; run the command again (request {id_})")
+
+
+def _span(seconds: float | None) -> str:
+    whole = int(seconds or 0)
+    hours, minutes = divmod(whole // 60, 60)
+    if whole % 60 or not whole:
+        return f"{whole} s"
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part)

@@ -1,0 +1,141 @@
+"""The live streams. A stream is added in the same breath in which it is decided, so no change can fall between the two.
+
+Re-evaluation asks the very function that admitted the stream again, in slices: ten thousand streams take a second of CPU, and the reactor must
+not stand still for it. Streams that are added meanwhile are decided on the new revision already.
+
+Decisions that end by themselves (a window's edge, an expiry, a limit) are found by ``tick``, which the owner calls about four times a second from a clock
+that no wall-clock jump can stop (security.md class 28). A sweep over everything is cheaper than a timer for each stream, most of which are requests
+that live for a millisecond: adding and removing one costs a dictionary entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from kgate.model import Action, Cause, Decision, Identity
+from kgate.sessions.causes import denied, over_bytes, over_duration, over_idle
+
+SLICE_SECONDS = 0.005
+"""How long one slice of a re-evaluation may hold the reactor."""
+FULL_SWEEP_SECONDS = 15.0
+"""How often everything is decided again though nothing is known to have changed: what bounds the harm of a clock that jumped."""
+
+
+class Stream(Protocol):
+    """A live exchange or tunnel. Times are monotonic but ``decision.until``, which is Unix seconds."""
+
+    @property
+    def id(self) -> str:
+        """The request's id."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who holds it."""
+
+    @property
+    def action(self) -> Action:
+        """What it is."""
+
+    @property
+    def decision(self) -> Decision:
+        """Under which it lives."""
+
+    @property
+    def started(self) -> float:
+        """When it was admitted."""
+
+    @property
+    def touched(self) -> float:
+        """When bytes last passed."""
+
+    @property
+    def bytes_carried(self) -> int:
+        """Both ways."""
+
+    def decide_again(self) -> Decision:
+        """The decision as of now."""
+
+    def redecided(self, decision: Decision) -> None:
+        """Still allowed; this is the decision from now on."""
+
+    def cut(self, cause: Cause) -> None:
+        """End it, saying why."""
+
+
+Later = Callable[[float, Callable[[], None]], object]
+
+
+class Registry:
+    """See the module. ``now`` is monotonic, ``wall`` Unix seconds, ``later(seconds, work)`` runs work on the reactor."""
+
+    def __init__(self, now: Callable[[], float], wall: Callable[[], float], later: Later) -> None:
+        self._now, self._wall, self._later = now, wall, later
+        self._streams: dict[int, Stream] = {}
+        self._swept = now()
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def streams(self) -> list[Stream]:
+        """All that are live."""
+        return list(self._streams.values())
+
+    def add(self, stream: Stream) -> None:
+        """From now on changes reach it."""
+        self._streams[id(stream)] = stream
+
+    def remove(self, stream: Stream) -> None:
+        """It ended."""
+        self._streams.pop(id(stream), None)
+
+    def reevaluate(self, changed_at: float, selected: Callable[[Stream], bool] | None = None) -> None:
+        """Something changed at ``changed_at``: decide what lives, or what of it is ``selected``, again."""
+        self._swept = self._now()
+        self._some([stream for stream in self._streams.values() if selected is None or selected(stream)], changed_at)
+
+    def tick(self) -> None:
+        """Cut what reached a limit, decide again what reached the end of its decision."""
+        now, wall = self._now(), self._wall()
+        if now - self._swept >= FULL_SWEEP_SECONDS:
+            self.reevaluate(now)
+        for stream in list(self._streams.values()):
+            decision = stream.decision
+            if decision.until is not None and decision.until <= wall:
+                self._decide(stream, now)
+            elif decision.limits.duration or decision.limits.idle or decision.limits.bytes:
+                self._limit(stream, decision, now)
+
+    def _some(self, streams: list[Stream], changed_at: float) -> None:
+        until = self._now() + SLICE_SECONDS
+        while streams:
+            self._decide(streams.pop(), changed_at)
+            if self._now() >= until:
+                break
+        if streams:
+            self._later(0, lambda: self._some(streams, changed_at))
+
+    def _decide(self, stream: Stream, changed_at: float) -> None:
+        if id(stream) not in self._streams:
+            return
+        decision = stream.decide_again()
+        if decision.allowed and decision.impersonate == stream.decision.impersonate:
+            stream.redecided(decision)
+        else:
+            stream.cut(denied(decision, stream.id, changed_at))
+
+    @staticmethod
+    def _limit(stream: Stream, decision: Decision, now: float) -> None:
+        limits = decision.limits
+        if limits.duration is not None and now - stream.started >= limits.duration:
+            stream.cut(over_duration(limits, decision.rule, stream.id, now))
+        elif limits.idle is not None and now - stream.touched >= limits.idle:
+            stream.cut(over_idle(limits, decision.rule, stream.id, now))
+        elif limits.bytes is not None and stream.bytes_carried >= limits.bytes:
+            stream.cut(over_bytes(limits, decision.rule, stream.id, now))
+
+
+def cut_all(streams: Iterable[Stream], cause: Callable[[str], Cause]) -> None:
+    """Cut each with the cause made for its id."""
+    for stream in streams:
+        stream.cut(cause(stream.id))

@@ -1,0 +1,214 @@
+"""What only shows when the parts of a configuration are held against each other and against the files that they name.
+
+Everything that a start needs is read here, once: the policy, the tokens, the authorities, the certificates. A start, a reload and ``kgate check`` all
+come this way; what they get is whole, or a list of every mistake in every file. Nothing is connected to.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from attrs import define, field, frozen
+from cryptography.x509 import Certificate
+
+from kgate.documents.reading import decode
+from kgate.documents.structuring import nearest
+from kgate.documents.values import Unacceptable
+from kgate.errors import InvalidFileError, Mistake
+from kgate.identity.authenticator import Authenticator
+from kgate.identity.certificates import ClientCertificates, load_authorities
+from kgate.identity.tokens import Tokens, load_tokens
+from kgate.kube.kubeconfig import ClusterAccess, token_of
+from kgate.policy.evaluate import Policy
+from kgate.policy.load import load_policy
+from kgate.settings.certificates import Finding, authority_findings, client_pair_findings, listener_findings
+from kgate.settings.clusters import access_of
+from kgate.settings.files import Read, read_file, unreadable
+from kgate.settings.load import Sections, read_sections
+from kgate.settings.shapes import AdminSettings, AuditMode, AuditSettings, ClusterSettings, IdentitySettings, Listen, Settings
+
+T = TypeVar("T")
+Place = tuple[str | int, ...]
+
+
+@frozen(eq=False)
+class Configuration:
+    """Settings and what they name, ready to start or to replace what runs."""
+
+    settings: Settings
+    access: Mapping[str, ClusterAccess]
+    """How to reach each cluster, by its name; token files are not in it, they are read again and again."""
+    policy: Policy
+    tokens: Tokens | None
+    authorities: tuple[Certificate, ...]
+    """Who signs people's certificates; empty where none are asked for."""
+    authority_pem: str | None
+    """The same, for the listener's TLS."""
+    warnings: tuple[Mistake, ...]
+
+    def authenticator(self) -> Authenticator:
+        """Who may ask, by these files."""
+        bearers = (self.tokens,) if self.tokens is not None else ()
+        return Authenticator(bearers, ClientCertificates(self.authorities) if self.authorities else None)
+
+
+def load_configuration(path: Path, now: float, read: Read = read_file) -> Configuration:
+    """Everything that the file at ``path`` says and names. ``now`` (Unix seconds) is held against certificates.
+
+    Raises InvalidFileError with every mistake in every file, UsageError where ``path`` itself cannot be read.
+    """
+    checks = _Checks(read_sections(path, read), read, now)
+    get = checks.sections.values.get
+    checks.listeners(get("listen") or (), get("public_url") or "")
+    checks.clusters(get("clusters") or {}, get("public_url") or "")
+    tokens, pem, authorities = checks.people(get("identity"))
+    policy = checks.document(("policy",), get("policy"), load_policy)
+    checks.relaxations(get("audit"), get("admin"))
+    settings = checks.sections.settings()
+    if policy is None:
+        raise AssertionError("a policy is there, or a mistake that says why not")
+    checks.names(policy, settings)
+    warnings = (*checks.warnings, *policy.warnings, *(tokens.warnings if tokens else ()))
+    return Configuration(settings, checks.access, policy, tokens, authorities, pem, warnings)
+
+
+@define
+class _Checks:
+    """One reading, as far as it got."""
+
+    sections: Sections
+    read: Read
+    now: float
+    warnings: list[Mistake] = field(factory=list)
+    access: dict[str, ClusterAccess] = field(factory=dict)
+
+    def listeners(self, listen: Iterable[Listen], public_url: str) -> None:
+        """Certificates and addresses."""
+        seen: dict[object, int] = {}
+        for number, each in enumerate(listen):
+            place: Place = ("listen", number)
+            if each.address.port and seen.setdefault(each.address, number) != number:
+                self.sections.fault((*place, "address"), f"{each.address} stands here twice", "take one out")
+            certificate = self.bytes_of((*place, "tls", "certificate"), each.tls.certificate)
+            key = self.bytes_of((*place, "tls", "key"), each.tls.key)
+            if certificate is not None and key is not None:
+                self.note((*place, "tls"), listener_findings(certificate, key, urlsplit(public_url).hostname or "", self.now))
+        if "listen" in self.sections.values and not seen and not self.sections.values["listen"]:
+            self.sections.fault(("listen",), "is an empty list", "name at least one address")
+
+    def clusters(self, clusters: dict[str, ClusterSettings], public_url: str) -> None:
+        """Files, and host names that must mean one cluster each."""
+        owners = {urlsplit(public_url).hostname or "": "public_url"}
+        for name, cluster in clusters.items():
+            for number, host in enumerate(cluster.hosts):
+                owner = owners.setdefault(host, f"cluster {name}")
+                if owner != f"cluster {name}":
+                    self.sections.fault(("clusters", name, "hosts", number), f"{host} already means {owner}", "give it a name of its own")
+            self._cluster(name, cluster)
+        if self.sections.root.get("clusters") == {}:
+            self.sections.fault(("clusters",), "names no cluster", "write clusters: {NAME: {kubeconfig: FILE}}")
+
+    def _cluster(self, name: str, cluster: ClusterSettings) -> None:
+        """The files of a cluster, and what they say of how to reach it."""
+        place: Place = ("clusters", name)
+        files = ("kubeconfig", "token_file", "certificate_authority", "client_certificate", "client_key")
+        found = {key: self.bytes_of((*place, key), path) for key in files if (path := getattr(cluster, key)) is not None}
+        if None in found.values():
+            return
+        if token_of(found.get("token_file") or b"x") is None or found.get("token_file") == b"":
+            self.sections.fault(
+                (*place, "token_file"), f"{cluster.token_file} holds no token", "put the cluster's token for the gate there"
+            )
+        try:
+            access = self.access[name] = access_of(name, cluster, self.read)
+        except InvalidFileError as error:
+            self.sections.mistakes.extend(error.mistakes)
+            return
+        except Unacceptable as error:
+            self.sections.fault((*place, "server"), error.text, error.hint)
+            return
+        self._trust(place, cluster, access)
+
+    def _trust(self, place: Place, cluster: ClusterSettings, access: ClusterAccess) -> None:
+        in_kubeconfig = cluster.kubeconfig is not None
+        findings: list[Finding] = []
+        if access.certificate_authority is not None:
+            findings += authority_findings("certificate_authority", access.certificate_authority, self.now)
+        if access.credential.certificate and access.credential.key:
+            findings += client_pair_findings(access.credential.certificate, access.credential.key, self.now)
+        self.note(place, [each._replace(key="kubeconfig", text=f"{each.key}: {each.text}") if in_kubeconfig else each for each in findings])
+        if access.insecure:
+            self.warn((*place, "insecure_skip_tls_verify"), "whoever is in between can be this cluster", "name its certificate_authority")
+        elif cluster.insecure_skip_tls_verify:
+            self.warn((*place, "insecure_skip_tls_verify"), "relaxes nothing: the kubeconfig does not skip it", "take it out")
+
+    def people(self, identity: IdentitySettings | None) -> tuple[Tokens | None, str | None, tuple[Certificate, ...]]:
+        """Tokens and authorities."""
+        if identity is None:
+            return None, None, ()
+        tokens = None
+        if identity.tokens is not None:
+            tokens = self.document(("identity", "tokens", "file"), identity.tokens.file, load_tokens)
+        if identity.client_certificates is None:
+            return tokens, None, ()
+        place: Place = ("identity", "client_certificates")
+        pem = self.bytes_of((*place, "authority"), identity.client_certificates.authority)
+        if pem is None:
+            return tokens, None, ()
+        findings = authority_findings("authority", pem, self.now)
+        self.note(place, findings)
+        if any(finding.serious for finding in findings):
+            return tokens, None, ()
+        try:
+            return tokens, pem.decode("ascii", "replace"), load_authorities(pem)
+        except ValueError as error:
+            self.sections.fault((*place, "authority"), str(error), "name the certificate that signs people's certificates")
+            return tokens, None, ()
+
+    def relaxations(self, audit: AuditSettings | None, admin: AdminSettings | None) -> None:
+        """What is allowed, and said at each start."""
+        if audit is not None and audit.mode is AuditMode.BEST_EFFORT:
+            self.warn(("audit", "mode"), "requests go on even where their record cannot be written", "strict is the default")
+        if admin is not None and not ipaddress.ip_address(admin.address.host).is_loopback:
+            self.warn(("admin", "address"), "metrics are open to whoever reaches this address", "127.0.0.1 keeps them on this machine")
+
+    def names(self, policy: Policy, settings: Settings) -> None:
+        """Clusters that the policy names and nobody configured: most likely a slip."""
+        for rule in policy.rules:
+            words = rule.clusters.names
+            for name in sorted(words.exact | words.excluded_exact if words is not None else ()):
+                if name not in settings.clusters:
+                    text = f'rule "{rule.name}" names the cluster {name}, which is not configured'
+                    self.warnings.append(Mistake(policy.file, 0, text, nearest(name, settings.clusters)))
+
+    def document(self, place: Place, path: Path | None, load: Callable[[str, str], T]) -> T | None:
+        """A file of another kind, its mistakes added to ours."""
+        raw = self.bytes_of(place, path) if path is not None else None
+        if raw is None:
+            return None
+        try:
+            return load(decode(raw, str(path)), str(path))
+        except InvalidFileError as error:
+            self.sections.mistakes.extend(error.mistakes)
+            return None
+
+    def note(self, place: Place, findings: Iterable[Finding]) -> None:
+        """Take over what was found out about certificates."""
+        for each in findings:
+            (self.sections.fault if each.serious else self.warn)((*place, each.key), each.text, each.hint)
+
+    def warn(self, place: Place, text: str, hint: str = "") -> None:
+        """Note what works, and had better not stay so."""
+        self.warnings.append(self.sections.place(place, text, hint))
+
+    def bytes_of(self, place: Place, path: Path) -> bytes | None:
+        """A file's bytes, or None with the reason noted."""
+        try:
+            return self.read(path)
+        except OSError as error:
+            self.sections.fault(place, unreadable(path, error))
+            return None

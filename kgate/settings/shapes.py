@@ -1,0 +1,190 @@
+"""What the configuration file may say. Paths are absolute here: in the file they are relative to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import NewType
+
+from attrs import field, frozen
+
+from kgate.documents.values import Address, Duration, Network, Unacceptable, accept
+from kgate.model import Cluster
+
+FilePath = NewType("FilePath", Path)
+PublicUrl = NewType("PublicUrl", str)
+"""``https://host[:port]``."""
+ServerUrl = NewType("ServerUrl", str)
+"""``https://host[:port][/path]``."""
+ProxyUrl = NewType("ProxyUrl", str)
+"""``http://[user:password@]host:port`` of a forward proxy, or ``https://``, ``socks5://``."""
+HostName = NewType("HostName", str)
+ClusterName = NewType("ClusterName", str)
+LabelKey = NewType("LabelKey", str)
+Count = NewType("Count", int)
+"""A whole number, at least one."""
+
+
+@frozen
+class Tls:
+    """A listener's certificate chain and key, PEM."""
+
+    certificate: FilePath
+    key: FilePath
+
+
+@frozen
+class ProxyProtocol:
+    """Balancers whose PROXY protocol v2 header is required and believed; nobody else may send one."""
+
+    trusted: tuple[Network, ...]
+
+    def __attrs_post_init__(self) -> None:
+        accept(None if self.trusted else Unacceptable("is an empty list", "name the balancers' networks", ("trusted",)))
+
+
+@frozen
+class Listen:
+    """One public address."""
+
+    address: Address
+    tls: Tls
+    proxy_protocol: ProxyProtocol | None = None
+
+
+@frozen
+class ClusterSettings:
+    """A cluster: either a kubeconfig and a context in it, or a server and the gate's credential for it."""
+
+    kubeconfig: FilePath | None = None
+    context: str | None = None
+    server: ServerUrl | None = None
+    certificate_authority: FilePath | None = None
+    token_file: FilePath | None = None
+    client_certificate: FilePath | None = None
+    client_key: FilePath | None = None
+    tls_server_name: HostName | None = None
+    proxy_url: ProxyUrl | None = None
+    insecure_skip_tls_verify: bool = False
+    """A relaxation, warned of at each start."""
+    labels: Mapping[LabelKey, str] = field(factory=dict)
+    hosts: tuple[HostName, ...] = ()
+    """Host names of the gate that mean this cluster."""
+
+    def __attrs_post_init__(self) -> None:
+        accept(*(self._kubeconfig_faults() if self.kubeconfig is not None else self._server_faults()))
+
+    def as_policy_sees_it(self, name: str) -> Cluster:
+        """The model's value."""
+        return Cluster(name, tuple(sorted(self.labels.items())))
+
+    def _kubeconfig_faults(self) -> list[Unacceptable]:
+        beside = ("server", "certificate_authority", "token_file", "client_certificate", "client_key", "tls_server_name", "proxy_url")
+        return [Unacceptable("does not go with kubeconfig", "say it there", (key,)) for key in beside if getattr(self, key) is not None]
+
+    def _server_faults(self) -> list[Unacceptable | None]:
+        if self.server is None:
+            return [Unacceptable("has neither kubeconfig nor server", "say how to reach the cluster")]
+        certificate, token = self.client_certificate is not None, self.token_file is not None
+        return [
+            Unacceptable("goes only with kubeconfig", "take it out", ("context",)) if self.context is not None else None,
+            None if token or certificate else Unacceptable("has no credential", "name token_file, or client_certificate and client_key"),
+            None if certificate == (self.client_key is not None) else Unacceptable("needs client_certificate and client_key together"),
+            None
+            if not (self.insecure_skip_tls_verify and self.certificate_authority)
+            else Unacceptable("does not go with certificate_authority", "take one of them out", ("insecure_skip_tls_verify",)),
+        ]
+
+
+@frozen
+class TokensFile:
+    """Static tokens."""
+
+    file: FilePath
+
+
+@frozen
+class ClientCertificateAuthority:
+    """Who signs people's certificates, PEM."""
+
+    authority: FilePath
+
+
+@frozen
+class IdentitySettings:
+    """Where people and programs come from."""
+
+    tokens: TokensFile | None = None
+    client_certificates: ClientCertificateAuthority | None = None
+
+    def __attrs_post_init__(self) -> None:
+        accept(None if self.tokens or self.client_certificates else Unacceptable("lets nobody in", "name tokens or client_certificates"))
+
+
+class AuditMode(Enum):
+    """Whether a request waits for its record."""
+
+    STRICT = "strict"
+    """Nothing goes upstream before its record is durable."""
+    BEST_EFFORT = "best_effort"
+    """A relaxation: requests go on where records cannot be written."""
+
+
+@frozen
+class AuditSettings:
+    """Where the records go."""
+
+    directory: FilePath
+    mode: AuditMode = AuditMode.STRICT
+
+
+@frozen
+class AdminSettings:
+    """/healthz, /readyz and /metrics, in clear text and without credentials: for this machine or a closed network."""
+
+    address: Address
+
+
+@frozen
+class LimitSettings:
+    """How much one client may take."""
+
+    streams: Count = Count(100)
+    """Requests at once on one HTTP/2 connection."""
+    connections: Count = Count(10_000)
+    """Client connections at once, of one process."""
+    connections_per_address: Count = Count(1_000)
+
+
+@frozen
+class DeadlineSettings:
+    """How long each step may take."""
+
+    handshake: Duration = field(default=Duration(5.0))
+    head: Duration = field(default=Duration(10.0))
+    """From a request's first byte to the end of its head."""
+    connect: Duration = field(default=Duration(5.0))
+    """TCP and TLS to a cluster."""
+    answer: Duration = field(default=Duration(75.0))
+    """From the end of a request to the head of its answer; watches and upgrades included, for they answer at once."""
+    idle: Duration = field(default=Duration(600.0))
+    """A client connection without a request."""
+
+
+@frozen
+class Settings:
+    """The whole file."""
+
+    listen: tuple[Listen, ...]
+    public_url: PublicUrl
+    clusters: Mapping[ClusterName, ClusterSettings]
+    identity: IdentitySettings
+    policy: FilePath
+    audit: AuditSettings
+    admin: AdminSettings | None = None
+    limits: LimitSettings = LimitSettings()
+    deadlines: DeadlineSettings = DeadlineSettings()
+    drain: Duration = field(default=Duration(30.0))
+    """How long live streams may go on after SIGTERM."""
+    workers: Count = Count(1)

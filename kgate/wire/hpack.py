@@ -1,0 +1,288 @@
+"""HPACK (RFC 7541): header lists ↔ the header blocks of HTTP/2.
+
+**Reading** needs all of it. A block is a row of fields, each an index into a table (61 entries that never change, then the dynamic table, newest
+first) or a literal that may be put into the dynamic table. The table lives as long as the connection, so *every* block that arrives has to
+be read, wanted or not, and after one that cannot be read nothing is right any more: ``HpackError`` ends the connection.
+
+Two bounds hold whatever the peer sends. The dynamic table keeps to the 4096 bytes that are HTTP/2's default (we never announce another). And a
+list that grows past ``header_list`` bytes (each field counts its name, its value and 32) is read to its end for the table's sake but
+no longer kept: an indexed field costs one byte on the wire and may stand for four thousand, which is the "HPACK bomb" (CVE-2016-1544).
+
+**Writing** is stateless: fields of the static table by index, all else as literals that are not put into the peer's table. What a field is
+coded to then depends on the field alone and can be remembered across all connections, and no attacker learns a secret from how well it
+compresses next to his own text (CRIME; section 7.1). ``FIRST_BLOCK`` starts a connection's first block and tells the peer so for good.
+
+``generation`` changes whenever the dynamic table does: whoever remembers what a whole block meant asks it whether that still holds.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from kgate.wire import hpack_huffman
+
+Field = tuple[bytes, bytes]
+_Entry = tuple[Field, int]
+
+TABLE_SIZE: Final = 4096
+"""The dynamic table's bound where nothing else is announced (RFC 9113, 6.5.2)."""
+FIRST_BLOCK: Final = b"\x20"
+"""What a stateless writer's first block begins with: the table's size is 0 from here on (RFC 7541, 4.2 and 6.3)."""
+_OVERHEAD: Final = 32
+_LONGEST_NUMBER: Final = 4
+"""Bytes after the prefix of a number: 28 bits and more than anything here may be."""
+
+_STATIC_TEXT: Final = """
+:authority
+:method GET
+:method POST
+:path /
+:path /index.html
+:scheme http
+:scheme https
+:status 200
+:status 204
+:status 206
+:status 304
+:status 400
+:status 404
+:status 500
+accept-charset
+accept-encoding gzip, deflate
+accept-language
+accept-ranges
+accept
+access-control-allow-origin
+age
+allow
+authorization
+cache-control
+content-disposition
+content-encoding
+content-language
+content-length
+content-location
+content-range
+content-type
+cookie
+date
+etag
+expect
+expires
+from
+host
+if-match
+if-modified-since
+if-none-match
+if-range
+if-unmodified-since
+last-modified
+link
+location
+max-forwards
+proxy-authenticate
+proxy-authorization
+range
+referer
+refresh
+retry-after
+server
+set-cookie
+strict-transport-security
+transfer-encoding
+user-agent
+vary
+via
+www-authenticate
+"""
+"""RFC 7541, appendix A, in its order, which counts from 1."""
+
+
+class HpackError(Exception):
+    """A block that cannot be read: COMPRESSION_ERROR, and the connection's end."""
+
+
+def _entry(name: bytes, value: bytes) -> _Entry:
+    return (name, value), len(name) + len(value) + _OVERHEAD
+
+
+def _static() -> tuple[_Entry, ...]:
+    lines = [line.partition(" ") for line in _STATIC_TEXT.split("\n")[1:-1]]
+    return (_entry(b"", b""), *(_entry(name.encode(), value.encode()) for name, _, value in lines))
+
+
+_STATIC: Final = _static()
+"""Entry 0 is a place holder: no index is 0."""
+_DYNAMIC: Final = len(_STATIC)
+_AT_ONCE: Final = tuple(_STATIC[first - 0x80] if 0x80 < first < 0x80 + _DYNAMIC else None for first in range(256))
+"""What a first byte means that is an index of the static table, by far the most frequent sort together with those of the dynamic one (6.1)."""
+_NEWEST: Final = 0x80 + _DYNAMIC
+"""The first byte that means the newest entry of the dynamic table."""
+_FIELDS: Final = {field: index for index, (field, _) in enumerate(_STATIC) if index}
+_NAMES: Final = {name: index for (name, _), index in reversed(_FIELDS.items())}
+"""The first index of each name."""
+
+_NEVER_INDEXED: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"})
+
+
+def _number(block: bytes, position: int, prefix: int) -> tuple[int, int]:
+    """The number whose prefix was all ones (``prefix``) and which goes on at ``position``, and where it ends (section 5.1)."""
+    value = prefix
+    for place, byte in enumerate(block[position : position + _LONGEST_NUMBER]):
+        value += (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return value, position + place + 1
+    raise HpackError("a number has no end or is too large")
+
+
+@lru_cache(1024)
+def _short_name(coded: bytes) -> bytes | None:
+    """Names repeat across connections, and are no secret; values are decoded each time."""
+    return hpack_huffman.decode(coded)
+
+
+def _string(block: bytes, position: int, *, is_name: bool) -> tuple[bytes, int]:
+    first = block[position]
+    length = first & 0x7F
+    position += 1
+    if length == 0x7F:
+        length, position = _number(block, position, 0x7F)
+    end = position + length
+    if end > len(block):
+        raise HpackError("a string is longer than its block")
+    text = block[position:end]
+    if first < 0x80:
+        return text, end
+    decoded = _short_name(text) if is_name and length < 64 else hpack_huffman.decode(text)
+    if decoded is None:
+        raise HpackError("a string breaks the Huffman code")
+    return decoded, end
+
+
+class Decoder:
+    """Reads the blocks of one direction of one connection. ``header_list``: the largest list that is kept, in bytes as HTTP/2 counts them."""
+
+    __slots__ = ("_dynamic", "_header_list", "_largest", "_size", "generation")
+
+    def __init__(self, header_list: int) -> None:
+        self._header_list = header_list
+        self._dynamic: list[_Entry] = []
+        """Oldest first, so that index 62, the newest, is [-1]."""
+        self._size = 0
+        self._largest = TABLE_SIZE
+        self.generation = 0
+
+    def decode(self, block: bytes) -> list[Field] | None:
+        """The block's fields in their order, or None for a list that is too large. Raises HpackError."""
+        try:
+            return self._decode(block)
+        except IndexError:
+            raise HpackError("a block ends in the middle of a field, or names an index that is not there") from None
+
+    def _decode(self, block: bytes) -> list[Field] | None:
+        fields: list[Field] = []
+        dynamic, position, end, total, most = self._dynamic, 0, len(block), 0, self._header_list
+        while position < end:
+            first = block[position]
+            position += 1
+            entry = _AT_ONCE[first]
+            if entry is None:
+                if first & 0xE0 == 0x20:  # a change of the table's size (6.3)
+                    if total:
+                        raise HpackError("the table's size changes after a field")
+                    position = self._resize(block, position, first & 0x1F)
+                    continue
+                if _NEWEST <= first < 0xFF:
+                    entry = dynamic[_NEWEST - 1 - first]
+                else:
+                    entry, position = self._entry(block, position, first)
+            field, size = entry
+            total += size
+            if total <= most:
+                fields.append(field)
+        return fields if total <= most else None
+
+    def _entry(self, block: bytes, position: int, first: int) -> tuple[_Entry, int]:
+        """What is not told by one byte: a literal, or an index of several bytes."""
+        if first < 0x80:
+            field, position = self._literal(block, position, first)
+            entry = field, len(field[0]) + len(field[1]) + _OVERHEAD
+            if first >= 0x40:
+                self._insert(entry)
+            return entry, position
+        index, position = _number(block, position, 0x7F) if first == 0xFF else (0, position)
+        if not index:
+            raise HpackError("index 0")
+        return self._dynamic[_DYNAMIC - 1 - index], position
+
+    def _literal(self, block: bytes, position: int, first: int) -> tuple[Field, int]:
+        """A field that is written out: 6.2.1 (to be indexed), 6.2.2 (not), 6.2.3 (never)."""
+        prefix = 0x3F if first >= 0x40 else 0x0F
+        index = first & prefix
+        if index == prefix:
+            index, position = _number(block, position, prefix)
+        if not index:
+            name, position = _string(block, position, is_name=True)
+        elif index < _DYNAMIC:
+            name = _STATIC[index][0][0]
+        else:
+            name = self._dynamic[_DYNAMIC - 1 - index][0][0]
+        value, position = _string(block, position, is_name=False)
+        return (name, value), position
+
+    def _resize(self, block: bytes, position: int, size: int) -> int:
+        if size == 0x1F:
+            size, position = _number(block, position, 0x1F)
+        if size > TABLE_SIZE:
+            raise HpackError("the table's size changes to more than was allowed")
+        if size != self._largest:
+            self._largest = size
+            self._evict(0)
+        return position
+
+    def _insert(self, entry: _Entry) -> None:
+        self._evict(entry[1])
+        if entry[1] <= self._largest:
+            self._dynamic.append(entry)
+            self._size += entry[1]
+
+    def _evict(self, coming: int) -> None:
+        """Make room for an entry of ``coming`` bytes; one that is larger than the table empties it (4.4)."""
+        dropped = 0
+        while self._size + coming > self._largest and dropped < len(self._dynamic):
+            self._size -= self._dynamic[dropped][1]
+            dropped += 1
+        del self._dynamic[:dropped]
+        self.generation += 1
+
+
+def _coded_number(value: int, prefix: int, pattern: int) -> bytes:
+    if value < prefix:
+        return bytes((pattern | value,))
+    rest = bytearray((pattern | prefix,))
+    value -= prefix
+    while value >= 0x80:
+        rest.append(value & 0x7F | 0x80)
+        value >>= 7
+    rest.append(value)
+    return bytes(rest)
+
+
+def _coded_string(text: bytes) -> bytes:
+    return _coded_number(len(text), 0x7F, 0) + text
+
+
+def is_sensitive(name: bytes) -> bool:
+    """Whether nobody on the way may put this field into a table (section 7.1.3): credentials, and who the upstream sees."""
+    return name in _NEVER_INDEXED or name.startswith((b"impersonate-", b"x-remote-"))
+
+
+def encode_field(name: bytes, value: bytes) -> bytes:
+    """One field, coded without state: an index of the static table or a literal, never-indexed where it is sensitive."""
+    known = _FIELDS.get((name, value))
+    if known is not None:
+        return bytes((0x80 | known,))
+    index = _NAMES.get(name, 0)
+    start = _coded_number(index, 0x0F, 0x10 if is_sensitive(name) else 0)
+    return start + (b"" if index else _coded_string(name)) + _coded_string(value)

@@ -1,0 +1,274 @@
+"""HTTP/1.1 as a client: requests out, responses in, one at a time on a connection (RFC 9112). The server is not trusted.
+
+A connection is used again only where its last answer left no doubt at all: HTTP/1.1, framed by a length or by chunks, nothing behind it, not asked to
+close. Bytes that answer nothing end it (security.md class 08).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from kgate.wire.errors import LocalProtocolError
+from kgate.wire.events import (
+    ConnectionFailed,
+    DataReceived,
+    Event,
+    Headers,
+    InformationReceived,
+    RequestHead,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+    TrailersReceived,
+    UpgradeAccepted,
+)
+from kgate.wire.http1_body import BodyReader, ChunkReader, CloseReader, LengthReader
+from kgate.wire.http1_grammar import Invalid, crlf_only, parse_chunked, parse_fields, parse_length, parse_status_line
+from kgate.wire.http1_server import Http1Limits
+from kgate.wire.http1_writing import CHUNKED, BodyWriter, encode_fields
+
+MOST_INFORMATION = 8
+
+
+class _In(Enum):
+    IDLE = "idle"
+    HEAD = "head"
+    BODY = "body"
+    OVER = "over"
+
+
+class ClientConnection:
+    """See the module."""
+
+    def __init__(self, limits: Http1Limits | None = None) -> None:
+        self._limits = limits or Http1Limits()
+        self._in = _In.IDLE
+        self._buffer = b""
+        self._out: list[bytes] = []
+        self._stream = 0
+        self._body: BodyReader | None = None
+        self._writer = BodyWriter(0, [], chunks=False)
+        self._method = b""
+        self._upgrade = b""
+        self._informed = 0
+        self._unconsumed = 0
+        self.reusable = True
+        self.closing = False
+
+    # --- what the owner asks
+
+    @property
+    def capacity(self) -> int:
+        """1 between answers of a connection that may be used again."""
+        return 1 if self._in is _In.IDLE and self.reusable and not self.closing else 0
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way."""
+        return self._in is _In.IDLE
+
+    @property
+    def paused(self) -> bool:
+        """The transport should not read: the last bytes have not gone on."""
+        return self._unconsumed > self._limits.unconsumed
+
+    def queued(self, stream: int) -> int:
+        """HTTP/1.1 has no windows: nothing waits here."""
+        return 0
+
+    def data_to_send(self) -> bytes:
+        """Drain what is to be sent."""
+        if not self._out:
+            return b""
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out.clear()
+        return data
+
+    # --- sending
+
+    def open(self, head: RequestHead, end: bool, upgrade: bytes = b"") -> int:
+        """Send a request's head; gives its stream. With ``upgrade`` a 101 is expected, and the connection never used again."""
+        if not self.capacity:
+            raise LocalProtocolError("a request on a connection that takes none")
+        self._stream += 1
+        self._method, self._upgrade, self._informed, self._unconsumed = head.method, upgrade, 0, 0
+        self._in = _In.HEAD
+        headers = [(b"host", head.authority), *head.headers]
+        known = any(name == b"content-length" for name, _ in headers)
+        self._writer = writer = BodyWriter.choose(headers, end, bodiless=end and not known, chunks=True)
+        if end and head.method in (b"POST", b"PUT", b"PATCH") and not known:
+            headers.append((b"content-length", b"0"))
+        headers += writer.framing if writer.framing is CHUNKED else []
+        if upgrade:
+            self.reusable = False
+            headers += [(b"connection", b"Upgrade"), (b"upgrade", upgrade)]
+        self._out.append(b"%b %b HTTP/1.1\r\n%b" % (head.method, head.target, encode_fields(headers)))
+        writer.complete = end
+        return self._stream
+
+    def send_data(self, stream: int, data: bytes, end: bool = False) -> int:
+        """Body bytes; nothing of them ever waits here."""
+        writer = self._writer
+        if stream != self._stream or writer.complete or self.closing:
+            return 0
+        writer.write(data, self._out)
+        if end:
+            writer.end(self._out)
+            writer.complete = True
+        return 0
+
+    def send_trailers(self, stream: int, headers: Headers) -> None:
+        """End the request with trailers."""
+        if stream == self._stream and not self._writer.complete and not self.closing:
+            self._writer.end(self._out, headers)
+            self._writer.complete = True
+
+    def reset(self, stream: int, code: int) -> None:
+        """HTTP/1.1 has only the connection to end."""
+        if stream == self._stream and self._in is not _In.IDLE:
+            self._end()
+
+    def consumed(self, stream: int, credit: int) -> None:
+        """Response body bytes went on."""
+        if stream == self._stream:
+            self._unconsumed -= credit
+
+    def shutdown(self) -> None:
+        """Take no further request; close now where nothing is under way."""
+        self.reusable = False
+        if self._in is _In.IDLE:
+            self._end()
+
+    # --- receiving
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Bytes in, facts out."""
+        if self._in is _In.OVER:
+            return []
+        events: list[Event] = []
+        if self._in is _In.IDLE:
+            if data:
+                self._fail(events, Invalid(502, "bytes that answer nothing"))
+            return events
+        self._buffer = self._buffer + data if self._buffer else data
+        while self._buffer and self._step(events):
+            pass
+        return events
+
+    def receive_eof(self) -> list[Event]:
+        """The server closed: the end of an answer that lasts until then, the loss of any other."""
+        was, events = self._in, list[Event]()
+        self._end()
+        if was is _In.BODY and self._body is not None:
+            events.append(StreamEnded(self._stream) if self._body.end() is None else StreamReset(self._stream, 2, True))
+        elif was is _In.HEAD:
+            events.append(StreamReset(self._stream, 2, True))
+        return events
+
+    def _step(self, events: list[Event]) -> bool:
+        if self._in is _In.HEAD:
+            return self._head(events)
+        if self._in is _In.BODY:
+            return self._some_body(events)
+        if self._in is _In.IDLE:
+            self._fail_quietly()
+        return False
+
+    def _head(self, events: list[Event]) -> bool:
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0 or end > self._limits.head:
+            if len(self._buffer) > self._limits.head:
+                self._fail(events, Invalid(502, "the answer's head is larger than this gate takes"))
+            elif not b"HTTP/1.".startswith(self._buffer[:7]) or not crlf_only(self._buffer):
+                self._fail(events, Invalid(502, "the answer is not HTTP/1.x"))
+            return False
+        head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
+        line, _, block = head.partition(b"\r\n")
+        status = parse_status_line(line)
+        fields = parse_fields(block)
+        problem = next((part for part in (status, fields) if isinstance(part, Invalid)), None)
+        if problem is None and len(fields) > self._limits.headers:
+            problem = Invalid(502, "more header lines than this gate takes")
+        if problem is None and not isinstance(status, Invalid) and not isinstance(fields, Invalid):
+            problem = self._answer(events, status[0], status[1], fields)
+        if problem is not None:
+            self._fail(events, problem)
+            return False
+        return True
+
+    def _answer(self, events: list[Event], status: int, is_11: bool, fields: Headers) -> Invalid | None:
+        lengths = [value for name, value in fields if name == b"content-length"]
+        length, chunked = parse_length(lengths), parse_chunked([value for name, value in fields if name == b"transfer-encoding"])
+        if isinstance(length, Invalid) or isinstance(chunked, Invalid) or (chunked and (length is not None or not is_11)):
+            return Invalid(502, "an answer whose end could be read in two ways")
+        if status < 200:
+            return self._information(events, status, fields, framed=bool(lengths or chunked))
+        connection = b",".join(value.lower() for name, value in fields if name == b"connection")
+        if not is_11 or b"close" in connection:
+            self.reusable = False
+        bodiless = self._method == b"HEAD" or status in (204, 304)
+        kept = [field for field in fields if field[0] != b"transfer-encoding"]
+        ended = bodiless or length == 0
+        events.append(ResponseReceived(self._stream, status, kept, ended))
+        if ended:
+            self._complete()
+            return None
+        self._in = _In.BODY
+        if chunked:
+            self._body = ChunkReader(self._limits.head)
+        elif length is not None:
+            self._body = LengthReader(length)
+        else:
+            self._body, self.reusable = CloseReader(), False
+        return None
+
+    def _information(self, events: list[Event], status: int, fields: Headers, *, framed: bool) -> Invalid | None:
+        if status == 101:
+            if not self._upgrade or framed:
+                return Invalid(502, "101 to a request that asked for no upgrade, or with a body")
+            rest, self._buffer, self._in = self._buffer, b"", _In.OVER
+            events.append(UpgradeAccepted(self._stream, fields, rest))
+            return None
+        self._informed += 1
+        if framed or self._informed > MOST_INFORMATION:
+            return Invalid(502, "too many interim answers, or one with a body")
+        events.append(InformationReceived(self._stream, status, fields))
+        return None
+
+    def _some_body(self, events: list[Event]) -> bool:
+        body = self._body
+        if body is None:
+            raise LocalProtocolError("a body without its reader")
+        fed = body.feed(self._buffer)
+        self._buffer = fed.rest
+        for piece in fed.pieces:
+            self._unconsumed += len(piece)
+            events.append(DataReceived(self._stream, piece, len(piece)))
+        if fed.invalid is not None:
+            self._fail(events, fed.invalid)
+            return False
+        if not fed.done:
+            return False
+        if fed.trailers:
+            events.append(TrailersReceived(self._stream, fed.trailers))
+        events.append(StreamEnded(self._stream))
+        self._complete()
+        return False
+
+    def _complete(self) -> None:
+        """The answer is whole. Whatever stands behind it, or a request still on its way, spoils the connection."""
+        self._body = None
+        self._in = _In.IDLE
+        if self._buffer or not self._writer.complete or not self.reusable:
+            self._fail_quietly()
+
+    def _fail_quietly(self) -> None:
+        self.reusable = False
+        self._end()
+
+    def _fail(self, events: list[Event], invalid: Invalid) -> None:
+        self._end()
+        events.append(ConnectionFailed(invalid.status, 1, invalid.text))
+
+    def _end(self) -> None:
+        self._in, self.closing, self.reusable, self._buffer = _In.OVER, True, False, b""

@@ -1,0 +1,345 @@
+"""HTTP/1.1 as a server: requests in, responses out, one at a time on a connection (RFC 9112).
+
+    HEAD ──request──▶ BODY ──end──▶ WAITING ──response complete──▶ HEAD
+      │ upgrade request                │
+      └──────────▶ UPGRADING ──101 (switch)──▶ finished: raw bytes are somebody else's
+
+A pipelined request waits unread until the answer before it is complete. Bytes behind an upgrade request are held and never read as a request:
+they belong to the tunnel if there will be one, and to nobody otherwise (security.md class 07). Every refusal closes the connection, after an answer
+that says why where no answer had begun.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from attrs import frozen
+
+from kgate.wire.errors import LocalProtocolError
+from kgate.wire.events import (
+    ConnectionFailed,
+    DataReceived,
+    Event,
+    Headers,
+    RequestHead,
+    RequestReceived,
+    StreamEnded,
+    StreamReset,
+    TrailersReceived,
+)
+from kgate.wire.http1_body import BodyReader, ChunkReader, LengthReader
+from kgate.wire.http1_grammar import Invalid, crlf_only, parse_chunked, parse_fields, parse_length, parse_request_line, valid_authority
+from kgate.wire.http1_writing import BodyWriter, encode_head
+
+
+@frozen
+class Http1Limits:
+    """Bounds on what a peer may make us hold. Bytes, but ``headers``: lines."""
+
+    head: int = 65536
+    headers: int = 200
+    unconsumed: int = 65536
+    early: int = 65536
+
+
+class _In(Enum):
+    HEAD = "head"
+    BODY = "body"
+    WAITING = "waiting"
+    UPGRADING = "upgrading"
+    OVER = "over"
+
+
+class ServerConnection:
+    """See the module."""
+
+    def __init__(self, limits: Http1Limits | None = None) -> None:
+        self._limits = limits or Http1Limits()
+        self._in = _In.HEAD
+        self._buffer = b""
+        self._out: list[bytes] = []
+        self._stream = 0
+        self._body: BodyReader | None = None
+        self._writer: BodyWriter | None = None
+        self._method = b""
+        self._is_11 = True
+        self._expects = False
+        self._keep = True
+        self._unconsumed = 0
+        self.closing = False
+
+    # --- what the owner asks
+
+    @property
+    def idle(self) -> bool:
+        """Between requests with nothing half received."""
+        return self._in is _In.HEAD and not self._buffer
+
+    @property
+    def paused(self) -> bool:
+        """The transport should not read: the last bytes have not gone on, or a pipelined request waits."""
+        return self._unconsumed > self._limits.unconsumed or (self._in is _In.WAITING and len(self._buffer) > 0)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether ``receive(b"")`` would find something."""
+        return self._in is _In.HEAD and bool(self._buffer)
+
+    def queued(self, stream: int) -> int:
+        """HTTP/1.1 has no windows: nothing waits here."""
+        return 0
+
+    def data_to_send(self) -> bytes:
+        """Drain what is to be sent."""
+        if not self._out:
+            return b""
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out.clear()
+        return data
+
+    # --- receiving
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Bytes in, facts out."""
+        if self._in is _In.OVER:
+            return []
+        if data:
+            self._buffer = self._buffer + data if self._buffer else data
+        events: list[Event] = []
+        while self._buffer and self._step(events):
+            pass
+        return events
+
+    def receive_eof(self) -> list[Event]:
+        """The client sends no more. Between requests that is its good-bye; in mid-request the request will never be whole."""
+        if self._in is _In.HEAD and not self._buffer:
+            self.closing = True
+            return []
+        if self._in in (_In.HEAD, _In.BODY):
+            events: list[Event] = []
+            self._refuse(events, Invalid(400, "the connection ended in the middle of a request"))
+            return events
+        stream, self._in, self.closing = self._stream, _In.OVER, True
+        return [StreamReset(stream, 8, True)] if self._writer is None or not self._writer.complete else []
+
+    def _step(self, events: list[Event]) -> bool:
+        """Take what is next in the buffer; False where more bytes, or the answer, must come first."""
+        if self._in is _In.HEAD:
+            return self._head(events)
+        if self._in is _In.BODY:
+            return self._some_body(events)
+        if self._in is _In.UPGRADING and len(self._buffer) > self._limits.early:
+            self._refuse(events, Invalid(400, "too many bytes before the upgrade was answered"))
+        return False
+
+    def _head(self, events: list[Event]) -> bool:
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0 or end > self._limits.head:
+            if len(self._buffer) > self._limits.head:
+                self._refuse(events, Invalid(431, "the head is larger than this gate takes"))
+            elif self._buffer[0] < 33 or (b"\n" in self._buffer and not crlf_only(self._buffer)):
+                self._refuse(events, Invalid(400, "a line end other than CRLF in the head"))
+            return False
+        head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
+        line, _, block = head.partition(b"\r\n")
+        request = self._request(line, block)
+        if isinstance(request, Invalid):
+            self._refuse(events, request)
+            return False
+        events.append(request)
+        return True
+
+    def _request(self, line: bytes, block: bytes) -> RequestReceived | Invalid:
+        start = parse_request_line(line)
+        if isinstance(start, Invalid):
+            return start
+        method, target, is_11 = start
+        fields = parse_fields(block)
+        if isinstance(fields, Invalid):
+            return fields
+        if len(fields) > self._limits.headers:
+            return Invalid(431, "more header lines than this gate takes")
+        return self._framed(method, target, is_11, fields)
+
+    def _framed(self, method: bytes, target: bytes, is_11: bool, fields: Headers) -> RequestReceived | Invalid:
+        """What the framing headers say; Host and Transfer-Encoding are used up here."""
+        hosts: list[bytes] = []
+        lengths: list[bytes] = []
+        codings: list[bytes] = []
+        connection = upgrade = expect = b""
+        upgrades = 0
+        kept: Headers = []
+        for field in fields:
+            name = field[0]
+            if name == b"host":
+                hosts.append(field[1])
+                continue
+            if name == b"transfer-encoding":
+                codings.append(field[1])
+                continue
+            if name == b"content-length":
+                lengths.append(field[1])
+            elif name == b"connection":
+                connection += b"," + field[1].lower()
+            elif name == b"upgrade":
+                upgrades += 1
+                upgrade = field[1].lower()
+            elif name == b"expect":
+                expect = field[1].lower()
+            kept.append(field)
+        if (len(hosts) != 1 and (is_11 or hosts)) or (hosts and not valid_authority(hosts[0])):
+            return Invalid(400, "not exactly one valid Host")
+        length, chunked = parse_length(lengths), parse_chunked(codings)
+        if isinstance(length, Invalid):
+            return length
+        if isinstance(chunked, Invalid):
+            return chunked
+        if chunked and (length is not None or not is_11):
+            return Invalid(400, "Transfer-Encoding beside Content-Length, or on HTTP/1.0")
+        if expect and expect != b"100-continue":
+            return Invalid(417, "an expectation other than 100-continue")
+        asked = self._asked_upgrade(is_11, connection, upgrade, upgrades, bool(length or chunked))
+        if isinstance(asked, Invalid):
+            return asked
+        self._stream += 1
+        self._method, self._is_11, self._expects = method, is_11, bool(expect)
+        self._keep = self._keep and is_11 and b"close" not in connection
+        self._writer = None
+        self._unconsumed = 0
+        ended = not length and not chunked
+        if asked:
+            self._in, self._keep = _In.UPGRADING, False
+        elif ended:
+            self._in = _In.WAITING
+        else:
+            self._in = _In.BODY
+            self._body = ChunkReader(self._limits.head) if chunked else LengthReader(length or 0)
+        return RequestReceived(self._stream, RequestHead(method, target, hosts[0] if hosts else b"", kept), ended, asked)
+
+    @staticmethod
+    def _asked_upgrade(is_11: bool, connection: bytes, upgrade: bytes, upgrades: int, body: bool) -> bytes | Invalid:
+        """The API server takes any Connection value that contains ``upgrade`` for an upgrade: so do we, and then want no doubt left."""
+        if b"upgrade" not in connection:
+            return b""
+        if upgrades != 1 or not upgrade or not is_11:
+            return Invalid(400, "Connection asks for an upgrade and there is not exactly one Upgrade")
+        if body:
+            return Invalid(400, "an upgrade request with a body")
+        return upgrade
+
+    def _some_body(self, events: list[Event]) -> bool:
+        body = self._body
+        if body is None:
+            raise LocalProtocolError("a body without its reader")
+        fed = body.feed(self._buffer)
+        self._buffer = fed.rest
+        for piece in fed.pieces:
+            self._unconsumed += len(piece)
+            events.append(DataReceived(self._stream, piece, len(piece)))
+        if fed.invalid is not None:
+            self._refuse(events, fed.invalid)
+            return False
+        if not fed.done:
+            return False
+        if fed.trailers:
+            events.append(TrailersReceived(self._stream, fed.trailers))
+        events.append(StreamEnded(self._stream))
+        self._body = None
+        self._in = _In.WAITING
+        if self._writer is not None and self._writer.complete:
+            self._next()
+        return True
+
+    def _refuse(self, events: list[Event], invalid: Invalid) -> None:
+        """Answer, where no answer has begun, and close."""
+        if self._writer is None:
+            text = f"kgate: {invalid.text}\n".encode()
+            headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(text)), (b"connection", b"close")]
+            self._out.append(encode_head(invalid.status, headers) + text)
+        self._in, self.closing, self._buffer = _In.OVER, True, b""
+        events.append(ConnectionFailed(invalid.status, 1, invalid.text))
+
+    # --- sending
+
+    def consumed(self, stream: int, credit: int) -> None:
+        """Request body bytes went on."""
+        if stream == self._stream:
+            self._unconsumed -= credit
+
+    def send_information(self, stream: int, status: int, headers: Headers) -> None:
+        """A 1xx answer; 100 only where the client waits for it, none to HTTP/1.0."""
+        if stream != self._stream or not self._is_11 or self._writer is not None or self.closing or (status == 100 and not self._expects):
+            return
+        self._expects = self._expects and status != 100
+        self._out.append(encode_head(status, headers))
+
+    def send_response(self, stream: int, status: int, headers: Headers, end: bool) -> None:
+        """The answer's head. Its framing is chosen here: a Content-Length in ``headers``, else chunks, else (HTTP/1.0) the connection's end."""
+        if stream != self._stream or self.closing:
+            return
+        if self._writer is not None:
+            raise LocalProtocolError("a second response")
+        bodiless = self._method == b"HEAD" or status in (204, 304)
+        self._writer = writer = BodyWriter.choose(headers, end, bodiless=bodiless, chunks=self._is_11)
+        if writer.until_close:
+            self._keep = False
+        framing = writer.framing
+        if not self._keep:
+            framing = [*framing, (b"connection", b"close")]
+        self._out.append(encode_head(status, [*headers, *framing] if framing else headers))
+        if end:
+            self._complete()
+
+    def send_data(self, stream: int, data: bytes, end: bool = False) -> int:
+        """Body bytes; nothing of them ever waits here."""
+        writer = self._writer
+        if stream != self._stream or writer is None or writer.complete or self.closing:
+            return 0
+        writer.write(data, self._out)
+        if end:
+            writer.end(self._out)
+            self._complete()
+        return 0
+
+    def send_trailers(self, stream: int, headers: Headers) -> None:
+        """End the answer, with trailers where chunks have a place for them."""
+        writer = self._writer
+        if stream == self._stream and writer is not None and not writer.complete and not self.closing:
+            writer.end(self._out, headers)
+            self._complete()
+
+    def reset(self, stream: int, code: int) -> None:
+        """HTTP/1.1 has only the connection to end: no last chunk, no rest of a length, so that nobody takes the answer for whole."""
+        if stream == self._stream and self._in is not _In.HEAD:
+            self._in, self.closing = _In.OVER, True
+
+    def switch(self, stream: int, headers: Headers) -> bytes:
+        """Answer 101; gives the bytes that came behind the request. The connection is a tunnel's from here on."""
+        if stream != self._stream or self._in is not _In.UPGRADING:
+            raise LocalProtocolError("101 to a request that asked for no upgrade")
+        self._out.append(encode_head(101, headers))
+        early, self._buffer, self._in = self._buffer, b"", _In.OVER
+        return early
+
+    def shutdown(self) -> None:
+        """Take no further request; close now where nothing is under way."""
+        self._keep = False
+        if self.idle:
+            self._in, self.closing = _In.OVER, True
+
+    def _complete(self) -> None:
+        """The answer is whole."""
+        writer = self._writer
+        if writer is not None:
+            writer.complete = True
+        if self._in is _In.WAITING:
+            self._next()
+        else:
+            # An upgrade that was not accepted, or an answer before the request's end: what follows cannot be told from a request.
+            self._in, self.closing = _In.OVER, True
+
+    def _next(self) -> None:
+        if self._keep:
+            self._in = _In.HEAD
+        else:
+            self._in, self.closing, self._buffer = _In.OVER, True, b""

@@ -1,0 +1,115 @@
+"""The client's role: requests go out, responses come in. The server is as little trusted as a client is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kgate.wire import http2_fields as fields
+from kgate.wire import http2_frames as frames
+from kgate.wire.errors import LocalProtocolError
+from kgate.wire.events import Headers, InformationReceived, RequestHead, ResponseReceived, StreamReset
+from kgate.wire.http2_connection import Http2Connection, Phase
+from kgate.wire.http2_fields import Refusal, Response
+from kgate.wire.http2_frames import FIRST_WINDOW, LARGEST_STREAM, ConnectionFault, ErrorCode, FrameType, Setting, StreamFault
+from kgate.wire.http2_limits import Http2Limits, Seconds
+from kgate.wire.http2_streams import Incoming, Outgoing, State, Stream
+
+_ASSUMED_STREAMS: Final = 100
+"""What a server that has said nothing yet will take (RFC 9113, 6.5.2, asks for no less)."""
+_WITHOUT_CONTENT: Final = frozenset({204, 304})
+
+
+class ClientConnection(Http2Connection[Response]):
+    """One connection to a server. ``now`` gives monotonic seconds, and only the bounds on floods ask it. ``scheme``: ``https`` or ``http``.
+
+    ``data_to_send()`` has preface and SETTINGS from the start, and requests may go out with them. After GoawayReceived no stream can be
+    opened; each open one that the server did not take follows as ``StreamReset(stream, REFUSED_STREAM, by_peer=True)``, and may be tried
+    again elsewhere, as after any REFUSED_STREAM.
+    """
+
+    __slots__ = ("_next", "_peer_streams", "_scheme")
+    _FAILED_STATUS = 502
+
+    def __init__(self, limits: Http2Limits, now: Seconds, scheme: bytes = b"https") -> None:
+        super().__init__(limits, now, Phase.SETTINGS)
+        self._scheme = scheme
+        self._next = 1
+        self._peer_streams = _ASSUMED_STREAMS
+        announced = {
+            Setting.ENABLE_PUSH: 0,
+            Setting.INITIAL_WINDOW_SIZE: limits.initial_window,
+            Setting.MAX_HEADER_LIST_SIZE: limits.header_list,
+        }
+        self._out += (frames.PREFACE, frames.settings(announced))
+        if limits.connection_window > FIRST_WINDOW:
+            self._out.append(frames.window_update(0, limits.connection_window - FIRST_WINDOW))
+
+    @property
+    def capacity(self) -> int:
+        """How many streams may be opened now; 0 for good once the server or we said that this connection ends."""
+        if self._leaving or self._phase is Phase.OVER or self._next > LARGEST_STREAM:
+            return 0
+        return max(0, min(self._peer_streams, self._limits.streams) - len(self._streams))
+
+    def open(self, head: RequestHead, end: bool) -> int:
+        """Send a request's head; the stream it is on. ``end``: no body follows. Raises LocalProtocolError without ``capacity``."""
+        if not self.capacity:
+            raise LocalProtocolError("no stream can be opened on this connection now")
+        number = self._next
+        self._next += 2
+        self._highest = number
+        stream = Stream(number, State.OPEN, Incoming.HEAD, self._peer_window, self._limits.initial_window)
+        stream.bodyless = head.method == b"HEAD"
+        pseudo = [(b":method", head.method), (b":scheme", self._scheme), (b":authority", head.authority), (b":path", head.target)]
+        self._out.append(frames.header_frames(number, self._block([*pseudo, *head.headers]), end=end))
+        self._streams[number] = stream
+        stream.outgoing = Outgoing.NOTHING if end else Outgoing.BODY
+        if end:
+            self._our_half_ended(stream)
+        return number
+
+    @property
+    def _last_of_peer(self) -> int:
+        return 0
+
+    def _parse(self, listed: Headers) -> Response | Refusal:
+        return fields.response(listed)
+
+    def _block_without_stream(self, number: int, block: bytes, ended: bool, depends_on_itself: bool) -> None:
+        self._decode(block)
+        self._judge(number, None, FrameType.HEADERS)
+
+    def _head_received(self, stream: Stream, block: bytes, ended: bool) -> None:
+        number = stream.number
+        response = self._read_head(block)
+        if not isinstance(response, Response):
+            code = ErrorCode.PROTOCOL_ERROR if response else ErrorCode.ENHANCE_YOUR_CALM
+            raise StreamFault(number, code, response.text if response else "the response's header list is too long")
+        status, headers, length = response
+        if status < 200:
+            self._information_received(stream, response, ended)
+            return
+        stream.incoming = Incoming.BODY
+        stream.remaining = 0 if stream.bodyless or status in _WITHOUT_CONTENT else length
+        if ended:
+            self._their_half_ended(stream)
+        self._events.append(ResponseReceived(number, status, headers.copy(), ended))
+
+    def _information_received(self, stream: Stream, response: Response, ended: bool) -> None:
+        stream.information += 1
+        if ended or stream.information > self._limits.information:
+            raise StreamFault(stream.number, ErrorCode.PROTOCOL_ERROR, "1xx that ends the stream, or one too many")
+        self._events.append(InformationReceived(stream.number, response.status, response.headers.copy()))
+
+    def _setting_received(self, setting: int, value: int) -> None:
+        if setting == Setting.MAX_CONCURRENT_STREAMS:
+            self._peer_streams = value
+        elif setting == Setting.ENABLE_PUSH and value:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a server that offers to take pushes")
+
+    def _goaway_received(self, last: int) -> None:
+        self._leaving = True
+        for number in [number for number in self._streams if number > last]:
+            self._forget(self._streams[number])
+            self._past.reset(number, State.RESET_THERE)
+            self._events.append(StreamReset(number, ErrorCode.REFUSED_STREAM, by_peer=True))

@@ -1,0 +1,232 @@
+"""What a list of fields may be as a message of HTTP (RFC 9113, section 8), read and written.
+
+The engine must never let through what would mean something else in HTTP/1.1 behind it (threat class 6): so each character of each part is
+held against the characters that the part may have, and what is neither required nor known is refused. ``Refusal`` says so; it is a value.
+
+Fields are checked all at once, not one by one: the characters outside the allowed set are what ``bytes.translate`` leaves over of all of
+them together. The few names with a meaning of their own are found by one intersection of sets.
+
+Stricter than RFC 9113, on purpose
+- methods are those that the API server knows; ``:path`` is origin-form without ``#``, blanks or anything outside ASCII; ``:scheme`` is http
+  or https; ``:authority`` is a host and a port and nothing else, and has to be there (or ``host`` in its place);
+- a request's field names have no ``_`` (some servers take it for ``-``);
+- content-length comes once, in digits; ``host`` comes once and agrees with ``:authority``;
+- trailers may not name a credential, an identity or anything about framing.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from kgate.wire.errors import LocalProtocolError
+from kgate.wire.events import Headers, RequestHead
+from kgate.wire.hpack import encode_field
+
+_METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+_SCHEMES: Final = frozenset({b"https", b"http"})
+_REQUEST_PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
+_NAME: Final = (string.ascii_lowercase + string.digits + "!#$%&'*+-.^`|~").encode()
+_VALUE: Final = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
+_TARGET: Final = bytes(code for code in range(0x21, 0x7F) if code != ord("#"))
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_STATUS: Final = re.compile(rb"[1-5][0-9]{2}")
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+
+_OF_THE_CONNECTION: Final = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
+"""They speak of one HTTP/1.1 connection and have no place here (RFC 9113, 8.2.2)."""
+_WITH_A_MEANING: Final = _OF_THE_CONNECTION | {b"", b"te", b"host", b"content-length", b"cookie"}
+_NOT_IN_TRAILERS: Final = _WITH_A_MEANING | {
+    b"authorization",
+    b"proxy-authorization",
+    b"set-cookie",
+    b"trailer",
+    b"content-encoding",
+    b"content-type",
+}
+_NOT_IN_TRAILERS_BEGIN: Final = (b"impersonate-", b"x-remote-", b"x-forwarded-")
+
+
+class Refusal(NamedTuple):
+    """A message that is not one. ``status``: what a server may answer in place of a reset, or 0 where it is malformed."""
+
+    text: str
+    status: int = 0
+
+
+class Request(NamedTuple):
+    """A request's head, and the content-length it announces."""
+
+    head: RequestHead
+    length: int | None
+
+
+class Response(NamedTuple):
+    """A response's head, and the content-length it announces."""
+
+    status: int
+    headers: Headers
+    length: int | None
+
+
+def request(fields: Headers) -> Request | Refusal:
+    """The request that ``fields`` are."""
+    pseudo = _pseudo(fields, _REQUEST_PSEUDO)
+    if isinstance(pseudo, Refusal):
+        return pseudo
+    headers = fields[len(pseudo) :]
+    method, target = pseudo.get(b":method", b""), pseudo.get(b":path", b"")
+    if method not in _METHODS:
+        return Refusal("this method is not served", 501 if _TOKEN.fullmatch(method) and method != b"CONNECT" else 0)
+    if pseudo.get(b":scheme") not in _SCHEMES:
+        return Refusal(":scheme is neither https nor http")
+    if target[:1] != b"/" or target.translate(None, _TARGET):
+        return Refusal(":path is not a path with a query")
+    plain = _plain(headers, b"")
+    if isinstance(plain, Refusal):
+        return plain
+    authority = pseudo.get(b":authority")
+    if b"host" in plain:
+        hosts = [value for name, value in headers if name == b"host"]
+        authority = hosts[0] if authority is None else authority
+        if len(hosts) != 1 or hosts[0].lower() != authority.lower():
+            return Refusal("host and :authority differ")
+        headers = [field for field in headers if field[0] != b"host"]
+    if authority is None or not _is_authority(authority):
+        return Refusal(":authority is not a host with a port")
+    length = _length(headers, plain)
+    if isinstance(length, Refusal):
+        return length
+    if b"cookie" in plain:
+        headers = _joined_cookies(headers)
+    return Request(RequestHead(method, target, authority, headers), length)
+
+
+def response(fields: Headers) -> Response | Refusal:
+    """The response, 1xx or final, that ``fields`` are."""
+    pseudo = _pseudo(fields, frozenset({b":status"}))
+    if isinstance(pseudo, Refusal):
+        return pseudo
+    status = pseudo.get(b":status", b"")
+    if not _STATUS.fullmatch(status) or status == b"101":
+        return Refusal(":status is not one of HTTP/2's")
+    headers = fields[1:]
+    plain = _plain(headers, b"_")
+    if isinstance(plain, Refusal):
+        return plain
+    length = _length(headers, plain)
+    return length if isinstance(length, Refusal) else Response(int(status), headers, length)
+
+
+def trailers(fields: Headers) -> Refusal | None:
+    """What is wrong with ``fields`` as a trailer section, if anything."""
+    plain = _plain(fields, b"")
+    if isinstance(plain, Refusal):
+        return plain
+    names = {name for name, _ in fields}
+    if not _NOT_IN_TRAILERS.isdisjoint(names) or any(name.startswith(_NOT_IN_TRAILERS_BEGIN) for name in names):
+        return Refusal("a trailer has a name that trailers must not have")
+    return None
+
+
+def _pseudo(fields: Headers, known: frozenset[bytes]) -> dict[bytes, bytes] | Refusal:
+    """The pseudo header fields at the list's beginning; those further down are found out by their colon, which no name may have."""
+    found: dict[bytes, bytes] = {}
+    for name, value in fields:
+        if name[:1] != b":":
+            break
+        if name in found or name not in known:
+            return Refusal("a pseudo header field is unknown or comes twice")
+        found[name] = value
+    return found
+
+
+def _plain(headers: Headers, more: bytes) -> set[bytes] | Refusal:
+    """The names among ``headers`` that have a meaning of their own, once all fields are what RFC 9113, 8.2.1 and 8.2.2 allow.
+
+    ``more``: characters that names may have beyond the strict ones.
+    """
+    names = [name for name, _ in headers]
+    if b"".join(names).translate(None, _NAME + more):
+        return Refusal("a field's name has a character that it must not have")
+    values = [value for _, value in headers]
+    if b"".join(values).translate(None, _VALUE):
+        return Refusal("a field's value has a control character")
+    if [value.strip() for value in values] != values:
+        return Refusal("a field's value begins or ends with a blank")
+    found = _WITH_A_MEANING.intersection(names)
+    return _meant(headers, found) if found else set()
+
+
+def _meant(headers: Headers, found: frozenset[bytes]) -> set[bytes] | Refusal:
+    if b"" in found:
+        return Refusal("a field has no name")
+    if found & _OF_THE_CONNECTION:
+        return Refusal("a field speaks of the connection, as only HTTP/1.1 can")
+    if b"te" in found and any(value != b"trailers" for name, value in headers if name == b"te"):
+        return Refusal("te is not trailers")
+    return set(found)
+
+
+@lru_cache(256)
+def _is_authority(text: bytes) -> bool:
+    return _AUTHORITY.fullmatch(text) is not None
+
+
+def _length(headers: Headers, plain: set[bytes]) -> int | Refusal | None:
+    if b"content-length" not in plain:
+        return None
+    values = [value for name, value in headers if name == b"content-length"]
+    if len(values) != 1 or not _LENGTH.fullmatch(values[0]):
+        return Refusal("content-length is not one number")
+    return int(values[0])
+
+
+def _joined_cookies(headers: Headers) -> Headers:
+    """One cookie field in place of its crumbs, where the first of them was (RFC 9113, 8.2.3)."""
+    crumbs = [value for name, value in headers if name == b"cookie"]
+    first = next(place for place, (name, _) in enumerate(headers) if name == b"cookie")
+    rest = [field for field in headers[first:] if field[0] != b"cookie"]
+    return [*headers[:first], (b"cookie", b"; ".join(crumbs)), *rest]
+
+
+def _coded(field: tuple[bytes, bytes]) -> bytes:
+    """A field of ours as HPACK codes it; empty for what speaks of an HTTP/1.1 connection. Raises LocalProtocolError for what none may be."""
+    name, value = field
+    if not name or name.lstrip(b":").translate(None, _NAME + b"_") or value.translate(None, _VALUE):
+        raise LocalProtocolError(f"the field {name!r} cannot be sent: its name or its value has a character that it must not have")
+    return b"" if name in _OF_THE_CONNECTION else encode_field(name, value.strip(b" \t"))
+
+
+class _Coded(dict[tuple[bytes, bytes], bytes]):
+    """What fields are coded to, which is mostly the same from message to message. Bounded: forgets all when it has ``_MOST`` fields."""
+
+    _MOST = 4096
+    _LONGEST = 512
+
+    def __missing__(self, field: tuple[bytes, bytes]) -> bytes:
+        coded = _coded(field)
+        if len(field[0]) + len(field[1]) <= self._LONGEST:
+            if len(self) >= self._MOST:
+                self.clear()
+            self[field] = coded
+        return coded
+
+
+_coded_field: Final = _Coded().__getitem__
+
+
+def block(fields: Headers) -> bytes:
+    """The header block of ``fields``, coded without state."""
+    return b"".join(map(_coded_field, fields))
+
+
+@lru_cache(600)
+def status(code: int) -> bytes:
+    """The ``:status`` field. Raises LocalProtocolError where ``code`` is none of HTTP/2's."""
+    if not 100 <= code <= 599 or code == 101:
+        raise LocalProtocolError(f"{code} is not a status that HTTP/2 can carry")
+    return encode_field(b":status", b"%d" % code)

@@ -1,0 +1,133 @@
+"""The server's role: requests come in, responses go out.
+
+A request that is malformed is reset, and nobody above hears of it; one that is too long is answered 431, one with a method that is not
+served 501, both here, for there is no request to give to anyone. One stream too many is answered REFUSED_STREAM, which tells a client
+that it may try again, and never costs the other streams their connection.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kgate.wire import http2_fields as fields
+from kgate.wire import http2_frames as frames
+from kgate.wire.errors import LocalProtocolError
+from kgate.wire.events import Headers, RequestHead, RequestReceived
+from kgate.wire.http2_connection import Http2Connection, Phase
+from kgate.wire.http2_fields import Refusal, Request
+from kgate.wire.http2_frames import FIRST_WINDOW, ConnectionFault, ErrorCode, FrameType, Setting, StreamFault
+from kgate.wire.http2_limits import Http2Limits, Seconds
+from kgate.wire.http2_streams import Incoming, Outgoing, State, Stream
+
+_HEADER_LIST_TOO_LARGE: Final = 431
+_PRICE_OF_AN_ANSWER: Final = 5
+"""What a request that is answered here takes of the noise that is allowed."""
+
+_HEAD: Final = Outgoing.HEAD
+_BODY: Final = Outgoing.BODY
+
+
+class ServerConnection(Http2Connection[Request]):
+    """One connection of a client's. ``now`` gives monotonic seconds, and only the bounds on floods ask it.
+
+    ``data_to_send()`` has our SETTINGS from the start. Requests come as RequestReceived; send_* on a stream that the client has reset
+    meanwhile does nothing. A response that ends before its request does leaves the stream open until the client ends it too, or
+    ``reset(stream, ErrorCode.NO_ERROR)`` says that the rest is not wanted.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, limits: Http2Limits, now: Seconds) -> None:
+        super().__init__(limits, now, Phase.PREFACE)
+        announced = {
+            Setting.MAX_CONCURRENT_STREAMS: limits.streams,
+            Setting.INITIAL_WINDOW_SIZE: limits.initial_window,
+            Setting.MAX_HEADER_LIST_SIZE: limits.header_list,
+        }
+        self._out.append(frames.settings(announced))
+        if limits.connection_window > FIRST_WINDOW:
+            self._out.append(frames.window_update(0, limits.connection_window - FIRST_WINDOW))
+
+    def send_information(self, stream: int, status: int, headers: Headers) -> None:
+        """A 1xx answer other than 101, before the response."""
+        known = self._before_response(stream)
+        if known is not None:
+            if status >= 200:
+                raise LocalProtocolError(f"{status} is not a status of information")
+            self._out.append(frames.header_frames(stream, self._block(headers, fields.status(status)), end=False))
+
+    def send_response(self, stream: int, status: int, headers: Headers, end: bool) -> None:
+        """The response's head. ``end``: no body follows."""
+        known = self._before_response(stream)
+        if known is not None:
+            if status < 200:
+                raise LocalProtocolError(f"{status} is not the status of a response")
+            self._out.append(frames.header_frames(stream, self._block(headers, fields.status(status)), end=end))
+            known.outgoing = Outgoing.NOTHING if end else _BODY
+            if end:
+                self._our_half_ended(known)
+
+    def _before_response(self, number: int) -> Stream | None:
+        stream = self._streams.get(number)
+        if stream is not None and stream.outgoing is not _HEAD:
+            raise LocalProtocolError(f"stream {number} has its response already")
+        return stream
+
+    @property
+    def _last_of_peer(self) -> int:
+        return self._highest
+
+    def _parse(self, listed: Headers) -> Request | Refusal:
+        return fields.request(listed)
+
+    def _block_without_stream(self, number: int, block: bytes, ended: bool, depends_on_itself: bool) -> None:
+        if number <= self._highest:
+            self._decode(block)
+            self._judge(number, None, FrameType.HEADERS)
+            return
+        if not number & 1:
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client's stream has an even number")
+        self._highest = number
+        request = self._read_head(block)
+        if depends_on_itself:
+            raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, "a stream that depends on itself")
+        if self._leaving or len(self._streams) >= min(self._limits.streams, self._resets.left):
+            self._refuse(number)
+        elif isinstance(request, Request):
+            self._open(number, request, ended)
+        elif request is None or request.status:
+            self._answer_itself(number, request.status if request else _HEADER_LIST_TOO_LARGE, ended)
+        else:
+            raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, request.text)
+
+    def _open(self, number: int, request: Request, ended: bool) -> None:
+        head, length = request
+        if ended and length:
+            raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, "less DATA than content-length")
+        state = State.HALF_CLOSED_REMOTE if ended else State.OPEN
+        stream = Stream(number, state, Incoming.BODY, self._peer_window, self._limits.initial_window)
+        stream.remaining = length
+        self._streams[number] = stream
+        method, target, authority, headers = head
+        self._events.append(RequestReceived(number, RequestHead(method, target, authority, headers.copy()), ended))
+
+    def _refuse(self, number: int) -> None:
+        self._make_noise("requests beyond the number of streams")
+        self._answer(frames.rst_stream(number, ErrorCode.REFUSED_STREAM))
+        self._past.reset(number, State.RESET_HERE)
+
+    def _answer_itself(self, number: int, status: int, ended: bool) -> None:
+        self._make_noise("requests that cannot be served", _PRICE_OF_AN_ANSWER)
+        self._answer(frames.header_frames(number, self._block([(b"content-length", b"0")], fields.status(status)), end=True))
+        if ended:
+            self._past.end(number)
+        else:
+            self._answer(frames.rst_stream(number, ErrorCode.NO_ERROR))
+            self._past.reset(number, State.RESET_HERE)
+
+    def _head_received(self, stream: Stream, block: bytes, ended: bool) -> None:
+        raise AssertionError(f"a server's stream {stream.number} awaits no head: it begins with one")
+
+    def _count_reset(self) -> None:
+        if not self._resets.count():
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many streams that come to nothing")

@@ -1,0 +1,90 @@
+"""``kgate check``: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from kgate.cli import COMMANDS, main
+from kgate.demo.certificates import Authority
+
+CONFIGURATION = """\
+listen: [{address: 127.0.0.1:8443, tls: {certificate: tls.crt, key: tls.key}}]
+public_url: https://localhost:8443
+clusters: {dev: {server: "https://10.0.0.5:6443", certificate_authority: ca.crt, token_file: token}}
+identity: {client_certificates: {authority: ca.crt}}
+policy: policy.yaml
+audit: {directory: audit/}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    authority = Authority("test", time.time())
+    server = authority.server(["localhost"])
+    files = {
+        "tls.crt": server.certificate,
+        "tls.key": server.key,
+        "ca.crt": authority.certificate,
+        "token": b"t",
+        "policy.yaml": b"rules: []",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "kgate.yaml").write_text(CONFIGURATION)
+    return tmp_path / "kgate.yaml"
+
+
+def kgate(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_a_good_file(file: Path) -> None:
+    result = kgate("check", str(file))
+    assert result.exit_code == 0
+    warning, summary = result.output.splitlines()
+    assert warning == f"warning: {file.parent}/policy.yaml:1: no rule allows anything (every request but discovery is denied)"
+    revision = hashlib.sha256(b"rules: []").hexdigest()[:12]
+    assert summary == f"{file}: good: 1 cluster, 0 rules (revision {revision}), 0 tokens; listening on 127.0.0.1:8443"
+
+
+def test_mistakes_are_all_there_and_the_exit_code_is_one(file: Path) -> None:
+    file.write_text(CONFIGURATION.replace("policy: policy.yaml", "polcy: policy.yaml"))
+    result = kgate("check", str(file))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        f'{file}:1: "policy" is missing (write policy: policy.yaml)',
+        f'{file}:5: unknown key "polcy" (did you mean "policy"?)',
+    ]
+    assert result.stderr == f"{file}: 2 mistakes; the gate does not start like this\n"
+
+
+def test_for_programs(file: Path) -> None:
+    file.write_text(CONFIGURATION + "worker: 2\n")
+    result = kgate("check", str(file), "-o", "json")
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 1 and answer["good"] is False
+    assert answer["mistakes"] == [{"file": str(file), "line": 7, "text": 'unknown key "worker"', "hint": 'did you mean "workers"?'}]
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    result = kgate("check", str(tmp_path / "none.yaml"))
+    assert result.exit_code == 2
+    assert result.stderr == f"kgate: {tmp_path}/none.yaml does not exist; name the gate's configuration file\n"
+
+
+def test_usage(tmp_path: Path) -> None:
+    assert kgate("check").exit_code == 2
+    assert kgate("chek").exit_code == 2
+    assert kgate("--version").output.startswith("kgate, version ")
+
+
+def test_every_command_can_be_imported() -> None:
+    result = kgate("--help")
+    assert result.exit_code == 0
+    assert all(name in result.output for name in COMMANDS)

@@ -1,0 +1,156 @@
+"""What carries a stream: logs -f, exec, attach, cp, port-forward and debug, held to checksums; exec and port-forward over WebSocket and over SPDY."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from lab.cluster import RealCluster
+from lab.gate import free_port
+from lab.kubectl import Kubectl, Ran
+from lab.pods import BLOB_BYTES, BLOBS, GREETER, pod
+from lab.same import Ways, but_klog
+from lab.waiting import eventually
+
+BULK = 50_000_000
+FILES = 500
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("code", [0, 3, 137])
+def test_exec_ends_with_the_exit_code_of_the_program(tunnel_ways: Ways, code: int) -> None:
+    script = "kill -9 $$" if code == 137 else f"echo out; echo err >&2; exit {code}"
+    ran = tunnel_ways.same("exec", "box", "--", "sh", "-c", script, code=code)
+    assert (ran.out, b"err\n" in ran.err) == ((b"", False) if code == 137 else (b"out\n", True))
+
+
+def test_exec_without_stdin_and_with_an_empty_one(tunnel_ways: Ways) -> None:
+    assert tunnel_ways.same("exec", "box", "--", "cat").out == b""
+    assert tunnel_ways.same("exec", "-i", "box", "--", "wc", "-c", stdin=b"").out == b"0\n"
+
+
+def test_exec_carries_50_MB_in_and_back(tunnel_ways: Ways) -> None:
+    bulk = random.Random(0).randbytes(BULK)
+    back = tunnel_ways.same("exec", "-i", "box", "--", "cat", stdin=bulk, timeout=120)
+    assert (len(back.out), sha256(back.out)) == (BULK, sha256(bulk))
+
+
+def test_attach_with_stdin_until_the_program_ends(tunnel_ways: Ways, cluster: RealCluster) -> None:
+    def scenario(kubectl: Kubectl) -> Sequence[Ran]:
+        cluster.create(pod("greeter", GREETER, stdin=True))
+        try:
+            cluster.ready("greeter")
+            with kubectl.live("attach", "-i", "-q", "greeter", stdin=True) as attached:
+                attached.write(b"one\n")
+                attached.until(b"got one")
+                attached.write(b"two\nbye\n")
+                return [attached.wait(30).must()]
+        finally:
+            cluster.delete("Pod", "greeter")
+            eventually("the pod is gone", lambda: cluster.api.ask("GET", f"/api/v1/namespaces/{cluster.namespace}/pods/greeter")[0] == 404)
+
+    assert tunnel_ways.played(scenario)[0].out == b"got one\ngot two\ngot bye\n"
+
+
+def tree(directory: Path) -> str:
+    """One checksum over names and contents, as ``TREE`` computes it in the pod."""
+    names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+    return sha256("".join(f"{sha256((directory / name).read_bytes())}  {name}\n" for name in names).encode())
+
+
+TREE = "cd {} && find . -type f | sed 's|^./||' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1"
+
+
+def test_cp_of_500_files_each_way(tunnel_ways: Ways, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    chance = random.Random(0)
+    for i in range(FILES):
+        path = there / f"d{i % 10}" / f"file-{i}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(chance.randbytes(chance.choice((0, 1, 100, 5_000, 70_000))))
+
+    def scenario(kubectl: Kubectl) -> Sequence[Ran]:
+        back = tmp_path / os.urandom(8).hex()
+        ran = [
+            kubectl.run("cp", str(there), "box:/tmp/there").must(),
+            kubectl.run("exec", "box", "--", "sh", "-c", TREE.format("/tmp/there")).must(),
+            kubectl.run("cp", "box:/tmp/there", str(back)).must(),
+            kubectl.run("exec", "box", "--", "rm", "-r", "/tmp/there").must(),
+        ]
+        assert tree(back) == tree(there)
+        return ran
+
+    assert tunnel_ways.played(scenario)[1].out.decode().strip() == tree(there)
+
+
+def fetched(port: int, path: str) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.1 200 ", b"HTTP/1.0 200 ")), head
+    return body
+
+
+def both_forwarded(ways: Ways, remote: int, use: Callable[[int], object], ends: bool = False) -> Ran:
+    """Forwards a port of ``web`` directly, then through the gate, on the same local port; uses it, and compares what kubectl said.
+
+    ``ends`` says that kubectl ends by itself, with exit code 1.
+    """
+    local = free_port()
+
+    def scenario(kubectl: Kubectl) -> Sequence[Ran]:
+        with kubectl.live("port-forward", "pod/web", f"{local}:{remote}", "--address=127.0.0.1") as forward:
+            forward.until(b" -> ")
+            use(local)
+            return [forward.wait(20).must(1) if ends else forward.end()]
+
+    return ways.played(scenario, but_klog)[0]
+
+
+def test_port_forward_carries_20_MB_over_8_parallel_connections(tunnel_ways: Ways) -> None:
+    sums = dict(
+        reversed(line.split()) for line in tunnel_ways.direct.run("exec", "web", "--", "cat", "/srv/sums").must().out.decode().splitlines()
+    )
+
+    def use(port: int) -> None:
+        with ThreadPoolExecutor(BLOBS) as threads:
+            bodies = list(threads.map(lambda i: fetched(port, f"/{i}"), range(BLOBS)))
+        assert [len(body) for body in bodies] == [BLOB_BYTES] * BLOBS
+        assert {str(i): sha256(body) for i, body in enumerate(bodies)} == sums
+
+    both_forwarded(tunnel_ways, 8080, use)
+
+
+def test_port_forward_carries_both_directions_at_once(tunnel_ways: Ways) -> None:
+    bulk = random.Random(1).randbytes(5_000_000)
+
+    def use(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection, ThreadPoolExecutor(1) as threads:
+            sent = threads.submit(connection.sendall, bulk)
+            back = bytearray()
+            while len(back) < len(bulk):
+                piece = connection.recv(1 << 16)
+                assert piece, f"ended after {len(back)} bytes"
+                back += piece
+            sent.result(10)
+        assert sha256(bytes(back)) == sha256(bulk)
+
+    both_forwarded(tunnel_ways, 7000, use)
+
+
+def test_port_forward_to_a_port_that_refuses(tunnel_ways: Ways) -> None:
+    def use(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            assert connection.recv(1) == b""
+
+    assert b"connection refused" in both_forwarded(tunnel_ways, 9, use, ends=True).err

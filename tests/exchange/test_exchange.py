@@ -1,0 +1,206 @@
+"""One request from head to end, told as what each side says and sees."""
+
+from __future__ import annotations
+
+import pytest
+from exchange_world import NOTHING, World
+
+from kgate.net.dial import DialFailed
+
+GET = b"GET /clusters/lab/api/v1/namespaces/a/pods HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer alice\r\n\r\n"
+WATCH = GET.replace(b"/pods", b"/pods?watch=true")
+LOGS = GET.replace(b"/pods", b"/pods/web/log?follow=true")
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_request_waits_for_its_record_then_for_a_connection_and_then_goes_as_whom_policy_says(world: World) -> None:
+    world.asks(GET)
+    assert (len(world.waiting), world.dialling) == (1, [])  # nothing is dialled before the record is durable
+    world.durable()
+    world.dials()
+    head = world.cluster_pipe.take()
+    assert head.startswith(b"GET /api/v1/namespaces/a/pods HTTP/1.1\r\nhost: cluster:6443\r\n")
+    assert b"impersonate-user: alice\r\n" in head and b"authorization: Bearer gate\r\n" in head and b"audit-id: ID\r\n" in head
+    world.answers(OK)
+    assert world.pipe.take().endswith(b"\r\n\r\n{}")
+    assert [kind for kind, _ in world.records] == ["decision", "end"]
+    assert len(world.live) == 0
+
+
+def test_a_record_that_cannot_be_durable_is_a_503_and_nothing_is_dialled(world: World) -> None:
+    world.asks(GET)
+    world.durable(False)
+    assert world.pipe.take().startswith(b"HTTP/1.1 503 ")
+    assert world.dialling == [] and len(world.live) == 0
+
+
+def test_a_cluster_that_cannot_be_reached_is_a_503_that_says_why(world: World) -> None:
+    world.asks(GET)
+    world.durable()
+    world.dials(DialFailed("connection refused"))
+    answer = world.pipe.take()
+    assert answer.startswith(b"HTTP/1.1 503 ") and b"cluster lab cannot be reached: connection refused" in answer
+
+
+@pytest.mark.threat("13")
+@pytest.mark.parametrize("phase", ["recording", "connecting", "asking"])
+def test_a_right_that_goes_before_the_answer_is_a_403_in_every_phase(world: World, phase: str) -> None:
+    world.asks(GET)
+    if phase != "recording":
+        world.durable()
+    if phase == "asking":
+        world.dials()
+    world.use(NOTHING)
+    world.live.reevaluate(world.clock)
+    world.turn.flush()
+    answer = world.pipe.take()
+    assert answer.startswith(b"HTTP/1.1 403 ") and b"closed by policy: no rule is for alice" in answer
+    if phase == "recording":
+        world.durable()
+        assert world.dialling == []
+    if phase == "connecting":
+        world.dials()
+        assert world.spared == [world.upstream] and world.cluster_pipe.take() == b""
+    if phase == "asking":
+        assert world.cluster_pipe.closed
+    assert len(world.live) == 0
+
+
+def test_a_watch_that_is_cut_ends_with_an_error_event_at_the_end_of_one(world: World) -> None:
+    world.asks(WATCH)
+    world.durable()
+    world.dials()
+    world.answers(STREAM + chunk(b'{"type":"ADDED"}\n'))
+    world.pipe.take()
+    world.use(NOTHING)
+    world.live.reevaluate(world.clock)
+    world.turn.flush()
+    farewell = world.pipe.take()
+    assert b'"type":"ERROR"' in farewell and b"closed by policy" in farewell and farewell.endswith(b"0\r\n\r\n")
+    assert world.exchange.closed_by is not None and world.exchange.closed_by.ending.value == "policy"
+
+
+def test_a_log_that_is_cut_ends_with_a_line_and_no_proper_end(world: World) -> None:
+    world.asks(LOGS)
+    world.durable()
+    world.dials()
+    world.answers(STREAM + chunk(b"one\n"))
+    world.pipe.take()
+    world.use(NOTHING)
+    world.live.reevaluate(world.clock)
+    world.turn.flush()
+    farewell = world.pipe.take()
+    assert b"closed by policy" in farewell and not farewell.endswith(b"0\r\n\r\n")
+    assert world.pipe.closed
+
+
+def test_a_person_who_is_gone_is_cut_though_the_policy_stands(world: World) -> None:
+    world.asks(WATCH)
+    world.durable()
+    world.dials()
+    world.answers(STREAM)
+    world.people.gone.add("alice")
+    world.live.reevaluate(world.clock)
+    assert world.exchange.closed_by is not None and world.exchange.closed_by.ending.value == "expired"
+
+
+def test_a_body_that_came_early_goes_behind_the_head_and_its_end(world: World) -> None:
+    post = GET.replace(b"GET", b"POST", 1)[:-2] + b"Content-Type: application/json\r\nContent-Length: 4\r\n\r\n"
+    world.asks(post + b"bo")
+    world.durable()
+    world.asks(b"dy")
+    world.dials()
+    assert world.cluster_pipe.take().endswith(b"\r\n\r\nbody")
+
+
+def test_an_upload_waits_while_the_cluster_does_not_read(world: World) -> None:
+    post = GET.replace(b"GET", b"POST", 1)[:-2] + b"Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+    world.asks(post)
+    world.durable()
+    world.dials()
+    world.cluster_pipe.congested = True
+    world.asks(b"x" * 100_000)
+    world.asks(b"x" * 100_000)
+    assert world.pipe.paused
+    world.cluster_pipe.congested = False
+    world.upstream.drained()
+    world.turn.flush()
+    assert not world.pipe.paused
+
+
+def test_a_download_waits_while_the_client_does_not_read(world: World) -> None:
+    world.asks(GET)
+    world.durable()
+    world.dials()
+    world.answers(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    world.pipe.congested = True
+    world.answers(b"x" * 100_000)
+    world.answers(b"x" * 100_000)
+    assert world.cluster_pipe.paused
+    world.pipe.congested = False
+    world.client.drained()
+    world.turn.flush()
+    assert not world.cluster_pipe.paused
+
+
+def test_a_cluster_that_refuses_the_gates_own_credential_is_a_502_and_the_credential_is_renewed(world: World) -> None:
+    world.asks(GET)
+    world.durable()
+    world.dials()
+    world.answers(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+    answer = world.pipe.take()
+    assert answer.startswith(b"HTTP/1.1 502 ") and b"does not accept the gate's own credential" in answer
+    assert world.bearer == b"renewed"
+
+
+@pytest.mark.threat("16")
+def test_a_cluster_that_never_answers_is_a_504(world: World) -> None:
+    world.asks(GET)
+    world.durable()
+    world.dials()
+    world.passes(74)
+    assert world.pipe.take() == b""
+    world.passes(2)
+    assert world.pipe.take().startswith(b"HTTP/1.1 504 ")
+
+
+@pytest.mark.threat("16")
+def test_a_body_that_stands_still_is_a_408(world: World) -> None:
+    post = GET.replace(b"GET", b"POST", 1)[:-2] + b"Content-Length: 4\r\n\r\n"
+    world.asks(post + b"bo")
+    world.durable()
+    world.dials()
+    world.passes(31)
+    assert world.pipe.take().startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_cluster_that_goes_in_mid_answer_never_looks_like_its_end(world: World) -> None:
+    world.asks(WATCH)
+    world.durable()
+    world.dials()
+    world.answers(STREAM + chunk(b"{}\n"))
+    world.upstream.lost("reset by peer")
+    world.turn.flush()
+    assert not world.pipe.take().endswith(b"0\r\n\r\n")
+    assert world.pipe.closed and len(world.live) == 0
+
+
+def test_a_client_that_goes_takes_its_request_with_it(world: World) -> None:
+    world.asks(WATCH)
+    world.durable()
+    world.dials()
+    world.answers(STREAM)
+    world.client.lost("gone")
+    world.turn.flush()
+    assert world.cluster_pipe.closed and len(world.live) == 0
+    assert [kind for kind, _ in world.records] == ["decision", "end"]

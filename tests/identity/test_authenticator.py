@@ -1,0 +1,57 @@
+"""Sources in order, and a token before a certificate."""
+
+from __future__ import annotations
+
+import pytest
+
+from kgate.identity.authenticator import Authenticator
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.model import Identity
+
+ALICE, BOB, CAROL = Identity("alice"), Identity("bob"), Identity("carol")
+
+
+class Fixed:
+    """Knows one credential."""
+
+    def __init__(self, known: object, answer: Identity | Rejected) -> None:
+        self.known, self.answer = known, answer
+
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | None:
+        return self.answer if self.known in (credentials.bearer, credentials.certificate) else None
+
+
+GATE = Authenticator([Fixed("a", ALICE), Fixed("bad", Rejected("expired")), Fixed("b", BOB), Fixed("a", BOB)], Fixed(b"c", CAROL))
+
+
+@pytest.mark.parametrize(
+    ("credentials", "answer"),
+    [
+        (Credentials("a"), "alice"),
+        (Credentials("b"), "bob"),
+        (Credentials("bad"), "expired"),
+        (Credentials(certificate=b"c"), "carol"),
+        (Credentials("a", b"c"), "alice"),
+        (Credentials("bad", b"c"), "expired"),
+        (Credentials("unknown", b"c"), "the token is not known to this gate"),
+        (Credentials("", b"c"), "the token is not well formed"),
+        (Credentials("a b"), "the token is not well formed"),
+        (Credentials("a\n"), "the token is not well formed"),
+        (Credentials("ä"), "the token is not well formed"),
+        (Credentials("a" * 20_000), "the token is not well formed"),
+        (Credentials(certificate=b"x"), "the request has no credentials"),
+        (Credentials(), "the request has no credentials"),
+    ],
+)
+def test_who(credentials: Credentials, answer: str) -> None:
+    found = GATE.authenticate(credentials, 0.0)
+    assert (found.user if isinstance(found, Identity) else found.text) == answer
+
+
+def test_a_gate_without_sources_knows_nobody() -> None:
+    assert isinstance(Authenticator().authenticate(Credentials("a", b"c"), 0.0), Rejected)
+
+
+@pytest.mark.threat("26")
+def test_no_rejection_repeats_the_credential() -> None:
+    assert "topsecret" not in str(GATE.authenticate(Credentials("topsecret"), 0.0))

@@ -1,0 +1,220 @@
+"""Which fields pass the gate, each way."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kgate.kube.headers import inbound_refusal, response_headers, upstream_headers
+from kgate.kube.refusal import Headers, Refusal
+from kgate.model import Action, Cluster, Impersonation, Operation
+
+ALICE = Impersonation("alice", ("developers", "a,b"), "u-1", (("scopes", ("read", "write")),))
+LIST = Action(Cluster("dev"), "GET", "list", "/api/v1/pods", "/api/v1/pods", resource="pods")
+EXEC = Action(Cluster("dev"), "GET", "create", "/…/exec", "/…/exec", resource="pods", subresource="exec", operation=Operation.EXEC)
+PROXY = Action(Cluster("dev"), "GET", "get", "/…/proxy/", "/…/proxy/", resource="pods", subresource="proxy", operation=Operation.PROXY)
+
+KUBECTL: Headers = [
+    (b"accept", b"application/json;as=Table;v=v1;g=meta.k8s.io,application/json"),
+    (b"user-agent", b"kubectl/v1.37.2 (linux/amd64) kubernetes/b9a1bd6"),
+    (b"accept-encoding", b"gzip"),
+    (b"kubectl-command", b"kubectl get"),
+    (b"kubectl-session", b"f6a1b6f2"),
+    (b"authorization", b"Bearer alices-own"),
+]
+GATES_OWN: Headers = [
+    (b"impersonate-user", b"alice"),
+    (b"impersonate-group", b"developers"),
+    (b"impersonate-group", b"a,b"),
+    (b"impersonate-uid", b"u-1"),
+    (b"impersonate-extra-scopes", b"read"),
+    (b"impersonate-extra-scopes", b"write"),
+    (b"authorization", b"Bearer gates-own"),
+    (b"audit-id", b"01J9"),
+]
+
+
+def sent(headers: Headers, action: Action = LIST, *, upgrade: bool = False) -> Headers:
+    return upstream_headers(action, headers, ALICE, b"01J9", b"gates-own", upgrade=upgrade)
+
+
+def test_kubectl_get_goes_up_with_what_an_api_server_needs_and_in_alices_name() -> None:
+    assert sent(KUBECTL) == KUBECTL[:5] + GATES_OWN
+
+
+def test_a_gate_with_a_client_certificate_sends_no_authorization_at_all() -> None:
+    names = [name for name, _ in upstream_headers(LIST, KUBECTL, ALICE, b"01J9", None)]
+    assert b"authorization" not in names and names.count(b"impersonate-user") == 1
+
+
+@pytest.mark.threat("02")
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"impersonate-user", b"impersonate-group", b"impersonate-uid", b"impersonate-extra-scopes", b"Impersonate-User", b"impersonate_user",
+        b"x-remote-user", b"x-remote-group", b"X-Remote-Extra-Scopes", b"x_remote_user", b"authorization", b"proxy-authorization", b"audit-id",
+        b"cookie", b"x-forwarded-for", b"x-forwarded-client-cert", b"x-forwarded-uri", b"forwarded", b"x-real-ip", b"x-http-method-override",
+        b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"http2-settings", b"proxy-connection", b"expect", b"host",
+        b"sec-websocket-extensions", b"x-client-cert", b"x-ssl-client-cert", b"via",
+    ],
+)  # fmt: skip
+def test_nothing_that_says_who_asks_or_whence_goes_from_the_client_to_the_cluster(name: bytes) -> None:
+    for action in (LIST, EXEC, PROXY):
+        for upgrade in (False, True):
+            assert sent([(name, b"system:masters")], action, upgrade=upgrade) == GATES_OWN
+
+
+@pytest.mark.threat("11")
+@given(st.lists(st.tuples(st.from_regex(rb"[a-z][a-z0-9_-]{0,30}", fullmatch=True), st.binary(max_size=20)), max_size=12))
+@settings(max_examples=100, deadline=None)
+def test_whatever_the_client_sends_the_gates_own_fields_stand_last_and_alone(headers: Headers) -> None:
+    up = sent(headers, PROXY, upgrade=True)
+    assert up[-len(GATES_OWN) :] == GATES_OWN
+    own = {name for name, _ in GATES_OWN}
+    assert not own & {name for name, _ in up[: -len(GATES_OWN)]}
+
+
+@pytest.mark.threat("03")
+def test_an_impersonation_that_should_not_exist_sends_nothing() -> None:
+    for broken in (Impersonation(""), Impersonation("alice\r\nimpersonate-group: system:masters"), Impersonation("alice", ("a", ""))):
+        with pytest.raises(ValueError, match=r"the (user|group)"):
+            upstream_headers(LIST, KUBECTL, broken, b"01J9", b"gates-own")
+
+
+# --- upgrades
+
+
+def test_a_websocket_upgrade_carries_its_own_fields_and_no_compression() -> None:
+    websocket = [
+        (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        (b"sec-websocket-version", b"13"),
+        (b"sec-websocket-protocol", b"v5.channel.k8s.io, v4.channel.k8s.io"),
+        (b"sec-websocket-extensions", b"permessage-deflate"),
+    ]
+    assert sent(websocket, EXEC, upgrade=True)[:-8] == websocket[:3]
+    assert sent(websocket, EXEC) == GATES_OWN
+
+
+def test_each_offered_stream_protocol_keeps_its_line() -> None:
+    spdy = [(b"x-stream-protocol-version", b"v%d.channel.k8s.io" % version) for version in (5, 4, 3, 2)]
+    assert sent(spdy, EXEC, upgrade=True)[:-8] == spdy
+
+
+@pytest.mark.threat("02")
+def test_a_token_among_the_subprotocols_stays_here() -> None:
+    hidden = b"base64url.bearer.authorization.k8s.io.YWxpY2U"
+    shown = sent(
+        [(b"sec-websocket-protocol", hidden + b", v4.channel.k8s.io"), (b"sec-websocket-protocol", hidden.upper())], EXEC, upgrade=True
+    )
+    assert shown[:-8] == [(b"sec-websocket-protocol", b"v4.channel.k8s.io")]
+
+
+def test_a_proxied_page_gets_some_more_of_a_browsers_fields() -> None:
+    browser = [
+        (b"accept-language", b"de"),
+        (b"if-modified-since", b"x"),
+        (b"cookie", b"kgate=secret"),
+        (b"x-requested-with", b"XMLHttpRequest"),
+    ]
+    assert sent(browser, PROXY)[:-8] == [browser[0], browser[1], browser[3]]
+    assert sent(browser, LIST) == GATES_OWN
+
+
+# --- what is refused before anything else
+
+
+def test_kubectl_is_not_refused() -> None:
+    assert inbound_refusal(KUBECTL) is None
+    assert inbound_refusal([*KUBECTL, (b"connection", b"Upgrade"), (b"upgrade", b"SPDY/3.1"), (b"content-length", b"0")]) is None
+    assert (
+        inbound_refusal([*KUBECTL, (b"connection", b"keep-alive, TE"), (b"te", b"trailers"), (b"x-custom", b"1"), (b"x-custom", b"2")])
+        is None
+    )
+
+
+@pytest.mark.threat("01")
+@pytest.mark.parametrize(
+    "value", [b"Impersonate-User", b"close, impersonate-group", b"keep-alive,authorization", b"audit-id", b"upgrade;x", b"x"]
+)
+def test_connection_may_not_name_another_header(value: bytes) -> None:
+    refusal = inbound_refusal([*KUBECTL, (b"connection", value)])
+    assert refusal is not None and refusal.status == 400 and "Connection" in refusal.message
+
+
+@pytest.mark.threat("01")
+def test_were_it_let_through_it_would_still_take_nothing_away() -> None:
+    assert sent([(b"connection", b"impersonate-user, authorization, audit-id")]) == GATES_OWN
+
+
+@pytest.mark.threat("02")
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"x-remote-user", b"x-remote-extra-scopes", b"X-Remote-Group", b"x_remote_user", b"impersonate_user", b"Impersonate-User",
+        b"IMPERSONATE-GROUP",
+        b"impersonate_extra_scopes", b"Authorization", b"impersonate-user ", b"Connection", b"sec_websocket_protocol",
+    ],
+)  # fmt: skip
+def test_variants_of_identity_headers_are_refused_in_every_spelling(name: bytes) -> None:
+    refusal = inbound_refusal([*KUBECTL, (name, b"system:admin")])
+    assert refusal is not None and refusal.status == 400
+
+
+@pytest.mark.threat("02")
+@pytest.mark.parametrize(
+    "name", [b"authorization", b"impersonate-user", b"impersonate-uid", b"content-type", b"host", b"sec-websocket-key"]
+)
+def test_what_one_reader_takes_first_and_another_last_may_stand_once(name: bytes) -> None:
+    refusal = inbound_refusal([(name, b"a"), (b"accept", b"*/*"), (name, b"b")])
+    assert refusal is not None and refusal.status == 400 and "once" in refusal.message
+
+
+# --- what comes back
+
+
+def test_the_cluster_s_answer_passes_with_what_kubectl_and_caches_need() -> None:
+    answer = [
+        (b"audit-id", b"01J9"),
+        (b"cache-control", b"no-cache, private"),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"12"),
+        (b"etag", b'"x"'),
+        (b"vary", b"Accept-Encoding"),
+        (b"warning", b'299 - "v1 is deprecated"'),
+        (b"retry-after", b"1"),
+        (b"x-kubernetes-pf-flowschema-uid", b"a"),
+        (b"x-kubernetes-pf-prioritylevel-uid", b"b"),
+    ]
+    assert response_headers(200, answer) == answer
+    assert response_headers(429, [*answer, (b"set-cookie", b"a=b"), (b"www-authenticate", b"Basic")]) == answer
+
+
+@pytest.mark.threat("12")
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+def test_a_redirect_is_never_passed_on(status: int) -> None:
+    refusal = response_headers(status, [(b"location", b"https://169.254.169.254/latest/meta-data/")])
+    assert isinstance(refusal, Refusal) and refusal.status == 502 and "redirect" in refusal.message
+
+
+def test_not_modified_is_no_redirect() -> None:
+    assert response_headers(304, [(b"etag", b'"x"')]) == [(b"etag", b'"x"')]
+
+
+@pytest.mark.threat("12")
+@pytest.mark.parametrize(
+    "name", [b"location", b"refresh", b"alt-svc", b"content-location", b"set-cookie", b"x-accel-redirect", b"x-sendfile"]
+)
+def test_an_answer_cannot_steer_the_client_or_the_servers_before_the_gate(name: bytes) -> None:
+    assert response_headers(201, [(b"content-type", b"a/b"), (name, b"https://elsewhere")]) == [(b"content-type", b"a/b")]
+
+
+def test_what_the_clusters_connection_names_is_of_that_hop() -> None:
+    answer = [
+        (b"connection", b"close, X-Hop"),
+        (b"x-hop", b"1"),
+        (b"x-end", b"2"),
+        (b"keep-alive", b"timeout=5"),
+        (b"transfer-encoding", b"chunked"),
+    ]
+    assert response_headers(200, answer) == [(b"x-end", b"2")]

@@ -1,0 +1,46 @@
+"""Channels of exec and attach, and the Status on the error channel."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from kgate.kube.remotecommand import SPDY, WEBSOCKET, Channel, exit_code, exit_status, failure, success
+
+V5, V4, OLD, BASE64 = (
+    WEBSOCKET[name] for name in (b"v5.channel.k8s.io", b"v4.channel.k8s.io", b"channel.k8s.io", b"v4.base64.channel.k8s.io")
+)
+
+
+def test_channels_by_their_number() -> None:
+    assert [V5.channel(number) for number in range(5)] == [Channel.STDIN, Channel.STDOUT, Channel.STDERR, Channel.ERROR, Channel.RESIZE]
+    assert [V5.channel(number) for number in (5, 255, 0x33)] == [None, None, None]
+    assert (BASE64.channel(0x33), BASE64.channel(3)) == (Channel.ERROR, None)
+    assert (V4.lead(Channel.ERROR), BASE64.lead(Channel.ERROR)) == (b"\x03", b"3")
+
+
+def test_which_protocol_can_what() -> None:
+    assert [name for name, dialect in WEBSOCKET.items() if dialect.closes] == [b"v5.channel.k8s.io"]
+    assert [name for name, dialect in SPDY.items() if dialect.status] == [b"v5.channel.k8s.io", b"v4.channel.k8s.io"]
+    assert OLD.error("kgate: no") == b"kgate: no"
+    assert orjson.loads(V5.error("kgate: no")) == {
+        "metadata": {},
+        "status": "Failure",
+        "message": "kgate: no",
+        "reason": "Forbidden",
+        "code": 403,
+    }
+
+
+@pytest.mark.parametrize("code", [1, 3, 137, 255])
+def test_exit_codes_come_back(code: int) -> None:
+    assert exit_code(exit_status(code)) == code
+
+
+def test_other_verdicts() -> None:
+    assert exit_code(success()) == 0
+    assert exit_code(failure("kgate: no")) is None
+    assert exit_code(b"") is None
+    assert exit_code(b"[1]") is None
+    assert exit_code(b'{"reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"999"}]}}') is None
+    assert exit_code(b'{"reason":"NonZeroExitCode","details":{"causes":[1,{"reason":"ExitCode","message":"-1"}]}}') is None

@@ -1,0 +1,237 @@
+"""The audit file on a real disk: durable before anybody is told, whole after a crash, and honest when it cannot be."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from reactors import dispose, make_reactor, turn_until
+
+from kgate.audit.chain import Broken, Flaw, Verified, verify
+from kgate.errors import KgateError
+from kgate.net.journal import PATIENCE, Journal
+
+
+class World:
+    """A journal on a reactor of its own; both clocks stand still until the test moves them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.reactor = folder, make_reactor()
+        self.clock = 1_800_000_000.0
+        self.told: list[bool] = []
+
+    def open(self, **options: Any) -> Journal:
+        self.journal = Journal(self.reactor, self.folder, lambda: self.clock, lambda: self.clock, lambda: None, **options)
+        self.left = self.journal.open()
+        return self.journal
+
+    def append(self, number: int = 1, *, wait: bool = True) -> None:
+        self.journal.append({"event": "request", "id": f"{number}", "allowed": True}, self.told.append if wait else None)
+
+    def until_told(self, count: int) -> None:
+        turn_until(self.reactor, lambda: len(self.told) >= count)
+
+    def stop(self) -> None:
+        done: list[object] = []
+        self.journal.stop().addCallback(done.append)
+        turn_until(self.reactor, lambda: bool(done))
+
+    def lines(self) -> list[bytes]:
+        return [line for path in sorted(self.folder.glob("*.jsonl")) for line in path.read_bytes().splitlines(keepends=True)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path / "audit")
+    yield made
+    dispose(made.reactor)
+
+
+@contextmanager
+def a_full_disk(room: int) -> Iterator[None]:
+    """No file may grow past ``room`` bytes: what a full disk says, without one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_everybody_of_a_group_is_told_once_it_is_on_disk_and_the_chain_holds(world: World) -> None:
+    world.open()
+    for number in range(1000):
+        world.append(number)
+    world.until_told(1000)
+    lines = world.lines()
+    assert all(world.told) and len(lines) == 1000
+    assert isinstance(verify(lines), Verified)
+    assert oct((world.folder / "audit-20270115-0001.jsonl").stat().st_mode)[-3:] == "600"
+    assert oct(world.folder.stat().st_mode)[-3:] == "700"
+    world.stop()
+
+
+def test_the_next_process_goes_on_in_the_chain_and_knows_what_was_left_open(world: World) -> None:
+    world.open()
+    world.append(1)
+    world.append(2)
+    world.journal.append({"event": "request-end", "id": "1"})
+    world.stop()
+    world.told.clear()
+    world.open()
+    assert world.left == ["2"]
+    world.append(3)
+    world.until_told(1)
+    assert isinstance(verify(world.lines()), Verified)
+    world.stop()
+
+
+@pytest.mark.threat("25")
+def test_threat_25_a_disk_that_is_full_says_no_and_the_chain_holds_when_there_is_room_again(world: World) -> None:
+    world.open()
+    world.append(1)
+    world.until_told(1)
+    with a_full_disk(room=len(b"".join(world.lines())) + 50):  # room for half a line
+        world.append(2)
+        world.until_told(2)
+        assert world.journal.problem
+    world.append(3)
+    world.until_told(3)
+    assert world.told == [True, False, True]
+    assert [orjson.loads(line)["id"] for line in world.lines()] == ["1", "3"]
+    assert isinstance(verify(world.lines()), Verified) and world.journal.problem == ""
+    world.stop()
+
+
+def test_what_nobody_waits_for_is_kept_until_there_is_room(world: World) -> None:
+    world.open()
+    with a_full_disk(room=10):
+        world.append(1, wait=False)
+        turn_until(world.reactor, lambda: bool(world.journal.problem))
+    world.journal.tick()
+    world.stop()
+    assert [orjson.loads(line)["id"] for line in world.lines()] == ["1"]
+
+
+def test_whoever_waits_too_long_is_told_no(world: World) -> None:
+    world.open()
+    world.append(1)
+    world.clock += PATIENCE + 0.1
+    world.journal.tick()
+    assert world.told == [False]
+    world.stop()
+    assert world.told == [False]
+
+
+def test_best_effort_waits_for_nothing(world: World) -> None:
+    world.open(best_effort=True)
+    with a_full_disk(room=10):
+        world.append(1)
+        assert world.told == [True]
+        turn_until(world.reactor, lambda: bool(world.journal.problem))
+    world.stop()
+
+
+def test_a_new_day_begins_a_new_file_and_the_chain_goes_on(world: World) -> None:
+    world.open()
+    world.append(1)
+    world.until_told(1)
+    world.clock += 86400
+    world.append(2)
+    world.until_told(2)
+    assert sorted(path.name for path in world.folder.glob("*.jsonl")) == ["audit-20270115-0001.jsonl", "audit-20270116-0001.jsonl"]
+    assert isinstance(verify(world.lines()), Verified)
+    world.stop()
+
+
+def test_two_gates_cannot_write_one_directory(world: World) -> None:
+    world.open()
+    with pytest.raises(KgateError, match="another gate writes here"):
+        World(world.folder).open()
+    world.stop()
+
+
+def test_a_torn_line_is_set_aside(world: World) -> None:
+    world.open()
+    world.append(1)
+    world.stop()
+    (path,) = world.folder.glob("*.jsonl")
+    with path.open("ab") as file:
+        file.write(b'{"event":"requ')
+    world.open()
+    assert path.with_suffix(".torn").read_bytes() == b'{"event":"requ'
+    world.append(2)
+    world.until_told(2)
+    assert isinstance(verify(world.lines()), Verified)
+    world.stop()
+
+
+@pytest.mark.threat("25")
+@pytest.mark.parametrize(
+    ("harm", "flaw"),
+    [
+        (lambda lines: [lines[0], lines[1].replace(b'"id":"2"', b'"id":"9"'), lines[2]], Broken(2, Flaw.CHANGED)),
+        (lambda lines: [lines[0], lines[2]], Broken(2, Flaw.MISPLACED)),
+        (lambda lines: [lines[0], lines[2], lines[1]], Broken(2, Flaw.MISPLACED)),
+        (lambda lines: [lines[0], b'{"event":"request"}\n', *lines[1:]], Broken(2, Flaw.NOT_A_RECORD)),
+    ],
+    ids=["changed", "dropped", "moved", "inserted"],
+)
+def test_threat_25_a_chain_that_was_tampered_with_does_not_verify(world: World, harm: Any, flaw: Broken) -> None:
+    world.open()
+    for number in (1, 2, 3):
+        world.append(number)
+    world.stop()
+    assert verify(harm(world.lines())) == flaw
+
+
+KILLED = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from pathlib import Path
+from reactors import make_reactor
+from kgate.net.journal import Journal
+reactor = make_reactor()
+journal = Journal(reactor, Path(sys.argv[1]), lambda: 0.0, lambda: 1.8e9, lambda: None)
+journal.open()
+number = 0
+def told(durable):
+    global number
+    sys.stdout.write(f"{number}\\n")
+    sys.stdout.flush()
+    number += 1
+    journal.append({"event": "request", "id": str(number), "allowed": True}, told)
+journal.append({"event": "request", "id": "0", "allowed": True}, told)
+while True:
+    reactor.iterate(1)
+"""
+
+
+@pytest.mark.threat("25")
+def test_threat_25_after_kill_9_every_acknowledged_record_is_there(tmp_path: Path) -> None:
+    folder, root = tmp_path / "audit", Path(__file__).parent.parent
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(folder), str(root / "support"), str(root.parent)], stdout=subprocess.PIPE, env=os.environ
+    )
+    assert process.stdout is not None
+    acknowledged = [process.stdout.readline() for _ in range(200)]
+    process.send_signal(signal.SIGKILL)
+    acknowledged += process.stdout.readlines()
+    process.wait()
+    process.stdout.close()
+    world = World(folder)
+    world.open()
+    world.stop()
+    lines = world.lines()
+    assert isinstance(verify(lines), Verified)
+    assert len(lines) >= len([line for line in acknowledged if line.endswith(b"\n")])
+    dispose(world.reactor)

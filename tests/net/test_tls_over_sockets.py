@@ -1,0 +1,155 @@
+"""TLS over our own sockets, on a real reactor, against stdlib clients in threads."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import select
+import socket
+import ssl
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from authority import Authority
+from reactors import dispose, make_reactor, turn_until
+
+from kgate.errors import KgateError
+from kgate.net.contexts import client_context, server_context
+from kgate.net.listener import Listener, bind
+from kgate.net.tls import TlsTransport
+from kgate.net.turn import Turn
+
+
+class Echo:
+    """Carried over TLS: sends back what comes, pausing its peer while it cannot."""
+
+    def __init__(self, transport: TlsTransport, address: str) -> None:
+        self.transport, self.address = transport, address
+        self.lost_because: str | None = None
+
+    def received(self, data: bytes) -> None:
+        if data == b"farewell":
+            self.transport.write(b"so long")
+            self.transport.close()
+            return
+        self.transport.write(data)
+        if self.transport.congested:
+            self.transport.pause_reading()
+
+    def drained(self) -> None:
+        self.transport.resume_reading()
+
+    def ended(self) -> None:
+        self.transport.close()
+
+    def lost(self, reason: str) -> None:
+        self.lost_because = reason
+
+
+class World:
+    """A reactor, a listener with a certificate, and a client that trusts it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.reactor = make_reactor()
+        self.turn = Turn()
+        self.authority = Authority()
+        certificate, key = self.authority.leaf("localhost", "127.0.0.1").write(folder, "server")
+        self.context = server_context(certificate, key, self.authority.certificate.decode())
+        self.echoes: list[Echo] = []
+        self.balancers: tuple[Any, ...] = ()
+        self.pool = ThreadPoolExecutor(4)
+
+    def listen(self) -> int:
+        listener = Listener(self.reactor, self.turn, bind("127.0.0.1", 0, shared=False), lambda: self.context, self._serve, self.balancers)
+        listener.start()
+        return listener.port
+
+    def _serve(self, transport: TlsTransport, address: str) -> Any:
+        echo = Echo(transport, address)
+        self.echoes.append(echo)
+        return echo
+
+    def client(self, alpn: list[str] | None = None) -> ssl.SSLContext:
+        return client_context(self.authority.certificate.decode(), alpn=alpn)
+
+    def run(self, work: Any, *args: Any) -> Any:
+        """``work`` in a thread while the reactor turns."""
+        future: Future[Any] = self.pool.submit(work, *args)
+        turn_until(self.reactor, future.done, 10)
+        return future.result()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.pool.shutdown()
+    dispose(made.reactor)
+
+
+def dial(world: World, port: int, before: bytes = b"", alpn: list[str] | None = None) -> ssl.SSLSocket:
+    raw = socket.create_connection(("127.0.0.1", port), 5)
+    raw.sendall(before)
+    return world.client(alpn).wrap_socket(raw, server_hostname="localhost")
+
+
+def ask(world: World, port: int, data: bytes, before: bytes = b"", alpn: list[str] | None = None) -> bytes:
+    with dial(world, port, before, alpn) as tls:
+        tls.setblocking(False)  # one thread for both ways: an SSL object takes no two at once
+        answer, left = bytearray(), memoryview(data)
+        while len(answer) < len(data):
+            select.select([tls], [tls] if left else [], [], 5)
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                while left:
+                    left = left[tls.send(left[:16384]) :]
+            with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                while piece := tls.recv(65536):
+                    answer += piece
+        return bytes(answer)
+
+
+def test_what_is_sent_comes_back(world: World) -> None:
+    assert world.run(ask, world, world.listen(), b"hello") == b"hello"
+    turn_until(world.reactor, lambda: world.echoes[0].lost_because is not None)
+
+
+def test_eight_megabytes_both_ways_at_once_arrive_whole(world: World) -> None:
+    data = bytes(range(256)) * 32768
+    assert world.run(ask, world, world.listen(), data) == data
+
+
+def test_alpn_is_agreed_on_and_its_absence_is_seen(world: World) -> None:
+    port = world.listen()
+    world.run(ask, world, port, b"x", b"", ["h2", "http/1.1"])
+    world.run(ask, world, port, b"x")
+    assert [echo.transport.alpn for echo in world.echoes] == ["h2", None]
+
+
+def test_a_farewell_arrives_though_the_client_is_still_sending(world: World) -> None:
+    def talk(port: int) -> bytes:
+        with dial(world, port) as tls:
+            tls.sendall(b"farewell")
+            return tls.recv(100) + tls.recv(100)
+
+    assert world.run(talk, world.listen()) == b"so long"
+
+
+@pytest.mark.threat("11")
+def test_threat_11_a_proxy_header_counts_only_from_a_configured_balancer(world: World) -> None:
+    header = b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + bytes([203, 0, 113, 9, 10, 0, 0, 1]) + b"\x00\x01\x00\x02"
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        world.run(ask, world, world.listen(), b"x", header)  # to anybody else it is garbage before TLS
+
+    world.balancers = (ipaddress.ip_network("127.0.0.0/8"),)
+    assert world.run(ask, world, world.listen(), b"x", header) == b"x"
+    assert world.echoes[-1].address == "203.0.113.9"
+
+
+def test_a_port_in_use_is_said_with_what_to_do() -> None:
+    first = bind("127.0.0.1", 0, shared=False)
+    with pytest.raises(KgateError, match="another program has it"):
+        bind("127.0.0.1", first.getsockname()[1], shared=False)
+    first.close()

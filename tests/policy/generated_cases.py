@@ -1,0 +1,188 @@
+"""Hypothesis strategies for policies and requests that meet often.
+
+Two free draws almost never meet: a rule has a dozen keys, and one that does not fit makes all the others irrelevant. So each case is about one kind of
+request, and each rule and entry restricts only a few things and leaves the rest open; ``test_generated_cases_are_not_vacuous`` holds the outcome.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import policy_oracle as oracle
+from hypothesis import strategies as st
+
+from kgate.model import Action, Cluster, Context, Device, Identity, Operation
+
+START = 1_792_800_000  # 2026-10-24, the day before clocks go back in Berlin
+ANY = ["*"]
+Strategy = st.SearchStrategy[Any]
+
+
+def listing(*words: str) -> st.SearchStrategy[list[str]]:
+    """Some of the words; the first three may be excluded too."""
+    return st.lists(st.sampled_from([*words, *(f"!{word}" for word in words[:3])]), min_size=1, max_size=3, unique=True)
+
+
+@st.composite
+def sparse(draw: st.DrawFn, keys: dict[str, Strategy], most: int) -> dict[str, Any]:
+    """A mapping with at most ``most`` of the keys."""
+    chosen = draw(st.lists(st.sampled_from(sorted(keys)), max_size=most, unique=True)) if keys else []
+    return {key: draw(keys[key]) for key in chosen}
+
+
+def usually(usual: Any, otherwise: Strategy) -> Strategy:
+    """``usual`` in two of three draws."""
+    return st.sampled_from([True, True, False]).flatmap(lambda plain: st.just(usual) if plain else otherwise)
+
+
+NAMES = listing("a", "b*", "*", "system:masters", "system:*")
+PEOPLE = {"users": NAMES, "groups": NAMES, "issuers": listing("tokens", "*"), "robots": listing("ci", "*")}
+PLACES = {"names": listing("dev", "prod*", "*"), "labels": st.fixed_dictionaries({"env": listing("dev", "*", "prod") | st.just("dev")})}
+WHO = usually({"users": ANY}, sparse(PEOPLE, 2).map(lambda keys: keys or {"groups": ANY}))
+CLUSTERS = usually({"names": ANY}, sparse(PLACES, 1).map(lambda keys: keys or {"names": ["dev"]}))
+SHARED = {"namespaces": listing("team-1", "team-*", "*", "kube-system"), "names": NAMES}
+RESOURCES = listing("*", "pods", "secrets", "pods/log", "pods/*", "*/scale", "deployments.apps", "*.apps", "pods.*", "*.*", "nodes")
+CHANNELS_TOO = st.one_of(RESOURCES, listing("pods/exec", "*/proxy", "pods/*"))
+VERBS = usually(ANY, listing("get", "list", "*", "create", "delete*"))
+COMMANDS = st.lists(st.sampled_from([["sh"], ["sh", "**"], ["**"], ["psql", "-*"], ["tar", "**"]]), min_size=1, max_size=2)
+PORTS = st.lists(st.sampled_from([80, 8080, "8000-9000"]), min_size=1, max_size=2, unique=True)
+RESTRICTED = {
+    "containers": (listing("app", "*", "istio"), ("exec", "attach", "cp", "logs")),
+    "commands": (COMMANDS, ("exec", "cp")),
+    "ports": (PORTS, ("port-forward", "proxy")),
+}
+
+
+@st.composite
+def by_resource(draw: st.DrawFn, resources: Strategy = RESOURCES) -> dict[str, Any]:
+    """An entry on verbs and resources."""
+    return {
+        "verbs": draw(VERBS),
+        "resources": draw(usually(ANY, resources)),
+        **draw(sparse({**SHARED, "containers": RESTRICTED["containers"][0]}, 1)),
+    }
+
+
+@st.composite
+def by_path(draw: st.DrawFn) -> dict[str, Any]:
+    """An entry on verbs and paths."""
+    return {"verbs": draw(usually(ANY, listing("get", "post", "*"))), "paths": draw(listing("/metrics", "/api*", "*", "/healthz"))}
+
+
+@st.composite
+def by_action(draw: st.DrawFn) -> dict[str, Any]:
+    """An entry on actions."""
+    words = listing("exec", "cp", "port-forward", "*", "attach", "logs", "debug", "proxy", "impersonate", "token")
+    actions = draw(usually(ANY, words))
+    targets = listing("pods", "*", "users", "serviceaccounts", "nodes")
+    concerned = {key: found for key, (found, those) in RESTRICTED.items() if any(oracle.listed(actions, [each]) for each in those)}
+    return {"actions": actions, **draw(sparse({**SHARED, "resources": targets, **concerned}, 2))}
+
+
+TIME = st.builds(
+    lambda zone, keys: {"zone": zone, **(keys or {"hours": "08:00-20:00"})},
+    st.sampled_from(["Europe/Berlin", "UTC", "America/Havana", "Australia/Lord_Howe"]),
+    sparse(
+        {
+            "days": st.lists(st.sampled_from(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]), min_size=1, max_size=5, unique=True),
+            "hours": st.sampled_from(["08:00-20:00", "22:00-06:00", "02:15-02:45", "00:00-24:00", ["01:30-02:30", "23:00-00:00"]]),
+            "dates": st.sampled_from([["2026-10-25"], ["2026-10-24..2026-10-25"], ["2027-01-01"]]),
+        },
+        2,
+    ),
+)
+KINDS_OF_CONTEXT = {
+    "time": TIME,
+    "network": st.sampled_from([["10.0.0.0/8"], ["10.0.0.0/8", "!10.1.0.0/16"], ["!192.0.2.0/24"], ["2001:db8::/32"]]),
+    "device": st.fixed_dictionaries({"compliant": st.booleans()}),
+}
+CONDITIONS = sparse(KINDS_OF_CONTEXT, 2).map(lambda keys: keys or {"network": ["10.0.0.0/8"]})
+AS = sparse({"user": st.just("someone"), "groups": st.sampled_from([["view"], []]), "uid": st.just("u")}, 3).map(
+    lambda keys: keys or {"groups": ["x"]}
+)
+ENTRIES = {"resource": by_resource(), "operation": st.one_of(by_action(), by_action(), by_resource()), "path": by_path()}
+DENIED = {"resource": by_resource(CHANNELS_TOO), "operation": st.one_of(by_action(), by_resource(CHANNELS_TOO)), "path": by_path()}
+
+
+@st.composite
+def rules(draw: st.DrawFn, kind: str) -> list[dict[str, Any]]:
+    """The rules of a policy, as plain data."""
+    made = []
+    for number in range(draw(st.integers(1, 6))):
+        rule: dict[str, Any] = {"name": f"r{number}", "who": draw(WHO), "clusters": draw(CLUSTERS)}
+        if draw(st.integers(0, 4)) == 0:
+            rule["deny"] = draw(st.lists(DENIED[kind], min_size=1, max_size=2))
+        else:
+            rule["allow"] = draw(st.lists(ENTRIES[kind], min_size=1, max_size=3))
+            rule |= draw(sparse({"as": AS}, 1))
+        made.append({**rule, **draw(sparse({"when": CONDITIONS, "unless": CONDITIONS}, draw(st.sampled_from([0, 0, 1, 2]))))})
+    return made
+
+
+IDENTITIES = st.builds(
+    Identity,
+    user=st.sampled_from(["a", "b1", "c", "a", "b1", "c", "system:admin"]),
+    groups=st.lists(st.sampled_from(["a", "b2", "c", "system:masters"]), max_size=2, unique=True).map(tuple),
+    uid=st.sampled_from(["", "7"]),
+    issuer=st.sampled_from(["tokens", "client-certificate", "impersonated"]),
+    robot=st.sampled_from(["", "", "ci"]),
+    expires=usually(None, st.sampled_from([START + 7200.0, START - 1.0, START + 40_000.0])),
+    networks=usually((), st.just(("10.0.0.0/8",))),
+    clusters=usually((), st.just(("dev*",))),
+    device=st.sampled_from([None, Device("laptop"), Device("laptop", True), Device("laptop", False)]),
+)
+CLUSTER = st.sampled_from([Cluster("dev", (("env", "dev"),)), Cluster("prod-1", (("env", "prod"),)), Cluster("other")])
+CONTEXTS = st.builds(
+    Context,
+    now=st.integers(0, 4 * 86400).map(lambda ahead: float(START + ahead)),
+    address=st.sampled_from(["10.2.3.4", "10.1.0.1", "192.0.2.1", "2001:db8::1", "::ffff:10.2.3.4", "unknown"]),
+)
+PATHS = ["/metrics", "/api", "/api/v1", "/apis/apps/v1", "/apis/a/b/c", "/version", "/openapi/v3/x", "/healthz", "/apix"]
+THINGS = [
+    ("", "pods", ""), ("", "pods", "log"), ("", "secrets", ""), ("apps", "deployments", ""), ("apps", "deployments", "scale"), ("", "nodes", ""),
+    ("", "pods", "status"),
+]  # fmt: skip
+SUBRESOURCES = {
+    Operation.EXEC: "exec", Operation.CP: "exec", Operation.ATTACH: "attach", Operation.PORT_FORWARD: "portforward", Operation.PROXY: "proxy",
+    Operation.LOGS: "log", Operation.DEBUG: "ephemeralcontainers", Operation.TOKEN: "token", Operation.IMPERSONATE: "",
+}  # fmt: skip
+OPERATION_VERBS = {Operation.IMPERSONATE: "impersonate", Operation.DEBUG: "patch", Operation.LOGS: "get"}
+NAMESPACES = st.sampled_from(["", "team-1", "team-2", "kube-system"])
+OBJECTS = st.sampled_from(["", "a", "b1", "system:masters", "c"])
+CONTAINERS = st.sampled_from(["", "app", "istio"])
+
+
+@st.composite
+def actions(draw: st.DrawFn, kind: str) -> Action:
+    """A request of the kind."""
+    cluster = draw(CLUSTER)
+    if kind == "path":
+        path = draw(st.sampled_from(PATHS))
+        return Action(cluster, "GET", draw(st.sampled_from(["get", "get", "post", "head", ""])), path, path)
+    if kind == "resource":
+        group, resource, sub = draw(st.sampled_from(THINGS))
+        verb = draw(st.sampled_from(["get", "list", "watch", "create", "delete", "deletecollection", ""]))
+        operation = Operation.LOGS if sub == "log" else None
+        return Action(
+            cluster, "GET", verb, "/x", "/x", group, "v1", resource, sub, draw(NAMESPACES), draw(OBJECTS), operation, draw(CONTAINERS)
+        )
+    operation = draw(st.sampled_from(list(Operation)))
+    resources = ["users", "groups", "serviceaccounts"] if operation is Operation.IMPERSONATE else ["pods", "pods", "nodes"]
+    name = draw(st.sampled_from(["a", "a:8080", "https:a:80", "a:http", "b1:99"]) if operation is Operation.PROXY else OBJECTS)
+    commands = st.sampled_from([(), ("sh",), ("sh", "-c", "x"), ("psql", "-h"), ("tar", "cf", "-")])
+    command = draw(commands) if operation in (Operation.EXEC, Operation.CP) else ()
+    ports = draw(st.sampled_from([(), (80,), (80, 8500), (22,)]))
+    return Action(
+        cluster, "POST", OPERATION_VERBS.get(operation, "create"), "/x", "/x", "", "v1", draw(st.sampled_from(resources)), SUBRESOURCES[operation],
+        draw(NAMESPACES), name, operation, draw(CONTAINERS), command, ports,
+    )  # fmt: skip
+
+
+Question = tuple[Identity, Action, Context]
+
+
+@st.composite
+def cases(draw: st.DrawFn, most: int = 12) -> tuple[list[dict[str, Any]], list[Question]]:
+    """A policy and questions of one kind."""
+    kind = draw(st.sampled_from(["resource", "operation", "operation", "path"]))
+    return draw(rules(kind)), draw(st.lists(st.tuples(IDENTITIES, actions(kind), CONTEXTS), min_size=1, max_size=most))

@@ -1,0 +1,268 @@
+"""The policy language once more, slow and obvious: straight from the plain data of the file, no index, no compiled form, no shared code.
+
+Three values throughout: True, False, None for "not known". An allow needs True; a deny is stopped only by False.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from kgate.model import Action, Context, Identity, Impersonation, Operation
+
+Truth = bool | None
+Rule = dict[str, Any]
+BY_NAME = {"exec", "attach", "port-forward", "cp", "proxy", "impersonate", "token"}
+CLUSTER_SCOPED = {("", "nodes"), ("", "namespaces"), ("", "users"), ("", "groups")}  # of those that the tests ask for
+DISCOVERY = [r"/api", r"/apis", r"/version", r"/api/[^/]+", r"/apis/[^/]+", r"/apis/[^/]+/[^/]+", r"/openapi", r"/openapi/.*"]
+
+
+def decide(rules: list[Rule], who: Identity, action: Action, context: Context) -> tuple[bool, str, Impersonation | None]:
+    """Allowed, by which rule, as whom."""
+    if (who.expires is not None and who.expires <= context.now) or not action.verb:
+        return False, "", None
+    if who.networks and in_networks(who.networks, context.address) is not True:
+        return False, "", None
+    if who.clusters and not listed(list(who.clusters), [action.cluster.name]):
+        return False, "", None
+    for rule in rules:
+        if "deny" in rule and any(matches(rule, entry, who, action, context, True) is not False for entry in rule["deny"]):
+            return False, rule["name"], None
+    if not action.resource and action.verb in ("get", "head") and any(re.fullmatch(path, action.path) for path in DISCOVERY):
+        return granted("", {}, who)
+    for rule in rules:
+        if "allow" in rule and any(matches(rule, entry, who, action, context, False) is True for entry in rule["allow"]):
+            return granted(rule["name"], rule.get("as", {}), who)
+    return False, "", None
+
+
+def granted(name: str, asked: dict[str, Any], who: Identity) -> tuple[bool, str, Impersonation | None]:
+    if "user" not in asked and who.user.startswith("system:") and who.issuer != "impersonated":
+        return False, name, None
+    groups = asked.get("groups", [group for group in who.groups if not group.startswith("system:") or who.issuer == "impersonated"])
+    return True, name, Impersonation(asked.get("user", who.user), tuple(groups), asked.get("uid", "" if "user" in asked else who.uid))
+
+
+def matches(rule: Rule, entry: dict[str, Any], who: Identity, action: Action, context: Context, denies: bool) -> Truth:
+    return every(
+        [
+            is_for(rule["who"], who),
+            is_on(rule["clusters"], action, denies),
+            asks(entry, action, denies),
+            place(entry, action, denies),
+            called(entry, action, denies),
+            container(entry, action),
+            command(entry, action),
+            port(entry, action, denies),
+            system_names(entry, action, denies),
+            holds(rule.get("when", {}), who, context),
+            negated(holds(rule["unless"], who, context)) if "unless" in rule else True,
+        ]
+    )
+
+
+def is_for(asked: dict[str, list[str]], who: Identity) -> bool:
+    return (
+        listed(asked.get("users"), [who.user])
+        and listed(asked.get("groups"), list(who.groups) or [""])
+        and listed(asked.get("issuers"), [who.issuer])
+        and listed(asked.get("robots"), [who.robot] if who.robot else [])
+    )
+
+
+def is_on(asked: dict[str, Any], action: Action, denies: bool) -> bool:
+    labels = dict(action.cluster.labels)
+    for key, words in asked.get("labels", {}).items():
+        words = [words] if isinstance(words, str) else words
+        if key in labels and not listed(words, [labels[key]]):
+            return False
+        if key not in labels and not (denies and listed(words, [])):
+            return False
+    return listed(asked.get("names"), [action.cluster.name])
+
+
+def asks(entry: dict[str, Any], action: Action, denies: bool) -> bool:
+    operation = action.operation.value if action.operation else ""
+    if "paths" in entry:
+        return not action.resource and listed(entry["verbs"], [action.verb]) and listed(entry["paths"], [action.path])
+    if not action.resource:
+        return False
+    if "actions" in entry:
+        names = ["cp", "exec"] if operation == "cp" else [operation] if operation else []
+        return bool(names) and listed(entry["actions"], names) and names_resource(entry.get("resources"), action, "")
+    verbs = [action.verb]
+    if operation in BY_NAME:
+        if not denies:
+            return False
+        return any(listed(entry["verbs"], [verb]) for verb in {action.verb, "get", "create"}) and names_resource(
+            entry["resources"], action, action.subresource
+        )
+    return listed(entry["verbs"], verbs) and names_resource(entry["resources"], action, action.subresource)
+
+
+def names_resource(words: list[str] | None, action: Action, subresource: str) -> bool:
+    if words is None:
+        return True
+    plain = [word for word in words if word[0] != "!"]
+    out = [word[1:] for word in words if word[0] == "!"]
+    included = not plain or any(is_resource(word, action, subresource) for word in plain)
+    return included and not any(is_resource(word, action, subresource) for word in out)
+
+
+def is_resource(word: str, action: Action, subresource: str) -> bool:
+    thing, _, sub = word.partition("/")
+    resource, dot, group = thing.partition(".")
+    if resource == "*" and not dot:
+        group = "*"
+    if not glob(resource, action.resource) or not glob(group, action.api_group):
+        return False
+    return True if resource == "*" and "/" not in word else glob(sub, subresource)
+
+
+def place(entry: dict[str, Any], action: Action, denies: bool) -> Truth:
+    if "namespaces" not in entry or not action.resource:
+        return True
+    spans = not action.namespace and not action.name and action.verb in ("list", "watch", "deletecollection")
+    if spans and (action.api_group, action.resource) not in CLUSTER_SCOPED:
+        return unknown(entry["namespaces"])
+    return listed(entry["namespaces"], [action.namespace])
+
+
+def called(entry: dict[str, Any], action: Action, denies: bool) -> Truth:
+    if "names" not in entry or not action.resource:
+        return True
+    if not action.name:
+        return unknown(entry["names"])
+    parts = action.name.split(":")
+    bare = parts[1] if len(parts) == 3 else parts[0] if len(parts) == 2 else action.name
+    return listed(entry["names"], [bare if action.operation is Operation.PROXY else action.name])
+
+
+def container(entry: dict[str, Any], action: Action) -> Truth:
+    operation = action.operation.value if action.operation else ""
+    if "containers" not in entry or operation not in ("exec", "attach", "cp", "logs"):
+        return True
+    return listed(entry["containers"], [action.container]) if action.container else unknown(entry["containers"])
+
+
+def command(entry: dict[str, Any], action: Action) -> Truth:
+    operation = action.operation.value if action.operation else ""
+    if "commands" not in entry or not (operation == "exec" or (operation == "cp" and "cp" not in entry["actions"])):
+        return True
+    if not action.command:
+        return None
+    return any(argv(pattern, list(action.command)) for pattern in entry["commands"])
+
+
+def argv(pattern: list[str], words: list[str]) -> bool:
+    if pattern == ["**"]:
+        return True
+    if not pattern or not words:
+        return not pattern and not words
+    return glob(pattern[0], words[0]) and argv(pattern[1:], words[1:])
+
+
+def port(entry: dict[str, Any], action: Action, denies: bool) -> Truth:
+    operation = action.operation.value if action.operation else ""
+    if "ports" not in entry or operation not in ("port-forward", "proxy"):
+        return True
+    allowed = set()
+    for each in entry["ports"]:
+        low, _, high = str(each).partition("-")
+        allowed |= set(range(int(low), int(high or low) + 1))
+    if operation == "proxy":
+        last = action.name.split(":")[-1] if action.name.count(":") in (1, 2) else ""
+        return int(last) in allowed if last.isdigit() else None
+    if not action.ports:
+        return not denies
+    return bool(allowed & set(action.ports)) if denies else set(action.ports) <= allowed
+
+
+def system_names(entry: dict[str, Any], action: Action, denies: bool) -> bool:
+    if denies or action.operation is not Operation.IMPERSONATE:
+        return True
+    if action.resource == "serviceaccounts":
+        return "resources" in entry or "namespaces" in entry
+    if not action.name.startswith("system:"):
+        return True
+    system = [word for word in entry.get("names", []) if word.startswith("system:")]
+    return bool(system) and listed(system + [word for word in entry["names"] if word[0] == "!"], [action.name])
+
+
+def holds(conditions: dict[str, Any], who: Identity, context: Context) -> Truth:
+    found: list[Truth] = []
+    if "time" in conditions:
+        found.append(clock(conditions["time"], context.now))
+    if "network" in conditions:
+        found.append(in_networks(conditions["network"], context.address))
+    if "device" in conditions:
+        known = who.device.compliant if who.device else None
+        found.append(None if known is None else known == conditions["device"]["compliant"])
+    return every(found)
+
+
+def clock(asked: dict[str, Any], now: float) -> bool:
+    local = datetime.fromtimestamp(now, ZoneInfo(asked["zone"]))
+    spans = asked.get("hours", ["00:00-24:00"])
+    return any(shows(span, local, asked) for span in ([spans] if isinstance(spans, str) else spans))
+
+
+def shows(span: str, local: datetime, asked: dict[str, Any]) -> bool:
+    begin, end = span.split("-")
+    at = local.strftime("%H:%M")
+    if begin < end:
+        return begin <= at < end and on(local, asked)
+    return (at >= begin and on(local, asked)) or (at < end and on(local - timedelta(days=1), asked))
+
+
+def on(local: datetime, asked: dict[str, Any]) -> bool:
+    day = local.strftime("%Y-%m-%d")
+    spans = [each.split("..") for each in asked.get("dates", [])]
+    in_days = "days" not in asked or local.strftime("%a").lower() in asked["days"]
+    return in_days and (not spans or any(span[0] <= day <= span[-1] for span in spans))
+
+
+def in_networks(texts: Any, address: str) -> Truth:
+    try:
+        where = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    if where.version == 6 and where.ipv4_mapped:
+        where = where.ipv4_mapped
+    plain = [text for text in texts if text[0] != "!"]
+    out = [text[1:] for text in texts if text[0] == "!"]
+    return (not plain or any(where in ipaddress.ip_network(text) for text in plain)) and not any(
+        where in ipaddress.ip_network(text) for text in out
+    )
+
+
+def listed(words: list[str] | None, values: list[str]) -> bool:
+    if words is None:
+        return True
+    plain = [word for word in words if word[0] != "!"]
+    out = [word[1:] for word in words if word[0] == "!"]
+    return (not plain or any(glob(word, value) for word in plain for value in values)) and not any(
+        glob(word, value) for word in out for value in values
+    )
+
+
+def unknown(words: list[str]) -> Truth:
+    """A list asked about a value that the request does not tell."""
+    return True if "*" in words and not any(word[0] == "!" for word in words) else None
+
+
+def glob(pattern: str, value: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), value, re.DOTALL) is not None
+
+
+def every(truths: list[Truth]) -> Truth:
+    if False in truths:
+        return False
+    return None if None in truths else True
+
+
+def negated(truth: Truth) -> Truth:
+    return None if truth is None else not truth

@@ -1,0 +1,156 @@
+"""Policy files: every mistake at once, and hostile ones refused while the old policy stays."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from kgate.errors import InvalidFileError
+from kgate.policy.load import load_policy
+
+HEAD = 'rules:\n  - name: r\n    who: {users: ["*"]}\n    clusters: {names: ["*"]}\n'
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(InvalidFileError) as caught:
+        load_policy(text, "p.yaml")
+    return str(caught.value).splitlines()
+
+
+def test_every_mistake_at_once() -> None:
+    text = """\
+rules:
+  - name: one
+    who: {group: [developers]}
+    clusters: {names: [dev-*]}
+    allow:
+      - {verbs: [get, lst, exec], resources: [pods, deployments]}
+      - {verbs: [get], resources: [pods], ports: [80]}
+      - {verbs: [get], paths: [metrics]}
+    as: {groups: [view, "{x}"]}
+  - name: one
+    who: {groups: [developers]}
+    clusters: {}
+    deny: [{actions: [logs], commands: [[a, "**", b]]}]
+    when:
+      time: {days: [mo], hours: 8-20, zone: Europe/Berln}
+      netwrk: [a]
+    unless: {}
+    limits: {duration: 1 hour, bytes: 1GB}
+    record: all
+  - foo
+ruels: []
+"""
+    assert mistakes(text) == [
+        'p.yaml:3: unknown key "group" in rules[0].who (did you mean "groups"?)',
+        'p.yaml:6: rules[0].allow[0].verbs: has "exec", which is not known (exec is an action: write actions: [exec] in an entry of its own)',
+        'p.yaml:6: rules[0].allow[0].verbs: has "lst", which is not known (did you mean "list"?)',
+        'p.yaml:6: rules[0].allow[0].resources: has "deployments", but the core group has no deployments (did you mean "deployments.apps"?)',
+        'p.yaml:7: rules[0].allow[1].ports: "ports" does not go with resources (give it an entry of its own)',
+        'p.yaml:8: rules[0].allow[2].paths: has "metrics", which is not a path (a path begins with /)',
+        'p.yaml:9: rules[0].as.groups[1]: "{x}" has braces (they are kept for templates, which this version does not have)',
+        'p.yaml:10: a second one of rules has the name "one", the first is on line 2 (change one)',
+        'p.yaml:12: rules[1].clusters: names no cluster (write names: ["*"] for all of them)',
+        'p.yaml:13: rules[1].deny[0].commands[0]: is not a command ("**" stands for any further arguments, as the last word only: ["psql", "**"])',
+        'p.yaml:15: rules[1].when.time.zone: "Europe/Berln" is not a time zone (write it as Europe/Berlin or UTC)',
+        'p.yaml:15: rules[1].when.time.days[0]: "mo" is not a day (write mon, tue, wed, thu, fri, sat, sun)',
+        'p.yaml:15: rules[1].when.time.hours: "8-20" is not a span of hours (write it as "08:00-20:00" or "22:00-06:00")',
+        'p.yaml:16: unknown key "netwrk" in rules[1].when (did you mean "network"?)',
+        "p.yaml:17: rules[1].unless: asks nothing (leave it out, or name time, network or device)",
+        'p.yaml:18: rules[1].limits.duration: "1 hour" is not a duration (write it as 30s, 15m, 1h 15m or 7d)',
+        'p.yaml:18: rules[1].limits.bytes: "1GB" is not a size (write it as 64KiB, 10MiB or 1GiB)',
+        'p.yaml:19: rules[1].record: "all" is not known (known here: full, none, stdout)',
+        "p.yaml:20: rules[2]: must be a mapping, not text",
+        'p.yaml:21: unknown key "ruels" (did you mean "rules"?)',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rest", "says"),
+    [
+        ("", "rules[0]: needs either allow or deny"),
+        ("    allow: []\n", "rules[0]: allows or denies nothing"),
+        ("    allow: [{}]\n", "allow[0]: says neither resources, paths nor actions"),
+        ("    allow: [{verbs: [get]}]\n", "allow[0]: says neither"),
+        ("    allow: [{resources: [pods]}]\n", 'allow[0]: "verbs" is missing'),
+        ("    allow: [{verbs: [get], actions: [exec]}]\n", 'verbs: "verbs" does not go with actions'),
+        ("    allow: [{verbs: [get], resources: [pods], paths: [/x]}]\n", 'resources: "resources" does not go with paths'),
+        ("    allow: [{verbs: [post], resources: [pods]}]\n", 'has "post", which is not known'),
+        ("    allow: [{verbs: [create], paths: [/x]}]\n", 'has "create", which is not known'),
+        ("    allow: [{actions: [shell]}]\n", 'has "shell", which is not known'),
+        ("    allow: [{verbs: [get], resources: [pods/exec]}]\n", "granted only under actions (write actions: [exec]"),
+        ("    allow: [{verbs: [get], resources: ['*/proxy']}]\n", "granted only under actions (write actions: [proxy]"),
+        ("    allow: [{verbs: [get], resources: [serviceaccounts/token]}]\n", "granted only under actions (write actions: [token]"),
+        ("    allow: [{verbs: [get], resources: [Pods]}]\n", 'has "Pods", which is not a resource'),
+        ("    allow: [{verbs: [get], resources: [pods/]}]\n", "which is not a resource"),
+        ("    allow: [{verbs: [get], resources: ['**']}]\n", "which is not a resource"),
+        ("    allow: [{verbs: [], resources: [pods]}]\n", "verbs: is an empty list"),
+        ("    allow: [{actions: [attach], commands: [[sh]]}]\n", "commands: restricts none of these actions: attach"),
+        ("    allow: [{actions: [exec], ports: [80]}]\n", "ports: restricts none of these actions: exec"),
+        ("    allow: [{actions: [debug], containers: [a]}]\n", "containers: restricts none of these actions: debug"),
+        ("    allow: [{actions: [port-forward], ports: [0]}]\n", "0 is not a port"),
+        ("    allow: [{actions: [port-forward], ports: [9-8]}]\n", "9-8 is not a port"),
+        ("    allow: [{actions: [exec], commands: [[]]}]\n", "is not a command"),
+        ("    allow: [{actions: [exec], commands: [sh]}]\n", "must be a list, not text"),
+        ("    deny: [{actions: [exec]}]\n    as: {user: x}\n", "rules[0].as: does not go with deny"),
+        ("    deny: [{actions: [exec]}]\n    record: full\n", "rules[0].record: does not go with deny"),
+        ("    allow: [{actions: [exec]}]\n    deny: [{actions: [cp]}]\n", "needs either allow or deny"),
+        ("    allow: [{actions: [exec]}]\n    as: {}\n", "as: says nothing"),
+        ("    allow: [{actions: [exec]}]\n    as: {user: ''}\n", "as.user: is empty, or has control characters"),
+        ('    allow: [{actions: [exec]}]\n    as: {groups: ["a\\nb"]}\n', "as.groups[0]: is empty, or has control characters"),
+        ("    allow: [{actions: [exec]}]\n    as: {user: x, extra: {Key: [v]}}\n", "as.extra: has a key that is not in lower case"),
+        ("    allow: [{actions: [exec]}]\n    when: {time: {zone: UTC}}\n", "when.time: asks nothing"),
+        ("    allow: [{actions: [exec]}]\n    when: {time: {hours: '08:00-20:00'}}\n", '"zone" is missing in rules[0].when.time'),
+        ("    allow: [{actions: [exec]}]\n    when: {network: []}\n", "when.network: is an empty list"),
+        ("    allow: [{actions: [exec]}]\n    when: {network: [10.0.0.1/8]}\n", "did you mean 10.0.0.0/8?"),
+        ("    allow: [{actions: [exec]}]\n    when: {device: {compliant: yes}}\n", "must be true or false, not text"),
+        ("    allow: [{actions: [exec]}]\n    limits: {idle: 15}\n", '15 has no unit (write "15s" for seconds)'),
+        ("    allow: [{actions: [exec]}]\n    when: {expression: 'true'}\n", 'unknown key "expression" in rules[0].when'),
+    ],
+)
+def test_what_makes_no_sense_is_a_mistake(rest: str, says: str) -> None:
+    assert says in "\n".join(mistakes(HEAD + rest))
+
+
+@pytest.mark.parametrize("name", ["a b", "-x", "", "x" * 64, "a/b", "ä", 'a"b', 7])
+def test_names_of_rules_can_be_shown_anywhere(name: object) -> None:
+    text = HEAD.replace("name: r", f"name: {name!r}" if isinstance(name, str) else f"name: {name}")
+    assert "rules[0].name" in mistakes(text + "    allow: [{actions: [exec]}]\n")[0]
+
+
+def test_a_file_without_rules() -> None:
+    assert mistakes("{}") == ['p.yaml:1: "rules" is missing (write rules: [] for none)']
+    assert mistakes("rules: {a: b}") == ['p.yaml:1: "rules" must be a list, not a mapping (write rules: [] for none)']
+    policy = load_policy("rules: []", "p.yaml")
+    assert [str(each) for each in policy.warnings] == ["p.yaml:1: no rule allows anything (every request but discovery is denied)"]
+
+
+HOSTILE = {
+    "deep nesting": "rules: " + "[" * 10_000,
+    "aliases": "rules: &a [*a, *a]",
+    "laughs": "a: &a [x, x]\nb: &b [*a, *a]\nrules: *b",
+    "a huge glob": HEAD + "    allow: [{verbs: [get], resources: [pods], names: ['" + "*a" * 100_000 + "']}]\n",
+    "many keys": "".join(f"k{number}: 1\n" for number in range(5_000)) + "rules: []",
+    "wrong types": "rules: [" + "7, " * 20_000 + "7]",
+    "a bad name": HEAD.replace("name: r", "name: [r]") + "    allow: 7\n",
+    "tags": "rules: !!python/name:os.system []",
+    "a control character": "rules: [\x07]",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_refused_or_harmless_within_a_second_or_so(name: str) -> None:
+    began = time.process_time()
+    if name == "a huge glob":
+        load_policy(HOSTILE[name], "p.yaml")
+    else:
+        assert all(line.startswith("p.yaml:") for line in mistakes(HOSTILE[name]))
+    assert time.process_time() - began < 2.0
+
+
+def test_ten_thousand_rules_load_in_seconds() -> None:
+    rule = "  - {{name: r{0}, who: {{groups: [g{0}]}}, clusters: {{names: ['*']}}, allow: [{{verbs: [get], resources: [pods]}}]}}\n"
+    began = time.process_time()
+    policy = load_policy("rules:\n" + "".join(rule.format(number) for number in range(2_000)), "p.yaml")
+    assert len(policy.rules) == 2_000 and time.process_time() - began < 5.0

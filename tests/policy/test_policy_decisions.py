@@ -1,0 +1,349 @@
+"""What the policy of the documentation decides, one line each, and what it says where it denies."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from kgate.model import Action, Cluster, Context, Decision, Device, Ground, Identity, Impersonation, Limits, Operation, Reason, Recording
+from kgate.policy.evaluate import Policy, evaluate
+from kgate.policy.load import load_policy
+
+POLICY = """
+rules:
+  - name: developers-read-dev
+    who: {groups: [developers]}
+    clusters: {names: [dev-*]}
+    allow:
+      - {verbs: [get, list, watch], resources: [pods, pods/log, services, deployments.apps]}
+      - {verbs: [get], paths: [/metrics]}
+    as: {groups: [view]}
+  - name: developers-shell
+    who: {groups: [developers]}
+    clusters: {labels: {env: [dev, staging]}}
+    allow:
+      - actions: [exec, attach, port-forward]
+        namespaces: [team-*]
+        containers: ["!istio-proxy"]
+        ports: [8080]
+        commands: [["psql", "**"], ["sh"]]
+    when:
+      time: {days: [mon, tue, wed, thu, fri], hours: "08:00-20:00", zone: Europe/Berlin}
+      device: {compliant: true}
+    limits: {duration: 1h, idle: 15m, bytes: 1GiB}
+    record: stdout
+  - name: administrators
+    who: {groups: [admins]}
+    clusters: {names: ["*"]}
+    allow: [{verbs: ["*"], resources: ["*"]}, {verbs: ["*"], paths: ["*"]}, {actions: ["*"]}]
+    as: {groups: ["system:masters"]}
+  - name: everything-but-channels
+    who: {groups: [operators]}
+    clusters: {names: ["*"]}
+    allow: [{verbs: ["*"], resources: ["*"]}]
+  - name: no-secrets
+    who: {groups: ["*"]}
+    clusters: {names: [prod-*]}
+    deny: [{verbs: ["*"], resources: [secrets]}]
+  - name: no-system-namespace
+    who: {users: ["*", "!root"]}
+    clusters: {names: [prod-*]}
+    deny: [{verbs: ["*"], resources: ["*"], namespaces: [kube-system]}]
+"""
+DEV = Cluster("dev-1", (("env", "dev"),))
+PROD = Cluster("prod-eu", (("env", "prod"),))
+ALICE = Identity("alice", ("developers",), device=Device("laptop", True))
+ROOT = Identity("root", ("admins",))
+OPERATOR = Identity("oscar", ("operators",))
+MALLORY = Identity("mallory")
+TUESDAY_NOON = datetime.fromisoformat("2026-11-24T12:00:00+01:00").timestamp()
+TUESDAY_NIGHT = datetime.fromisoformat("2026-11-24T21:00:00+01:00").timestamp()
+CONTEXT = Context(TUESDAY_NOON, "10.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return load_policy(POLICY, "policy.yaml")
+
+
+def asks(what: str, cluster: Cluster = DEV, **given: Any) -> Action:
+    """``get pods/web-0 -n team-a``, ``list pods``, ``exec web-0 -n team-a -- sh``, ``GET /metrics``."""
+    words, _, argv = what.partition(" -- ")
+    verb, thing, *rest = words.split(" ")
+    namespace = rest[1] if rest[:1] == ["-n"] else ""
+    if thing.startswith("/"):
+        return Action(cluster, verb.upper(), verb, thing, thing, **given)
+    operations = {each.value: each for each in Operation if each not in (Operation.LOGS, Operation.DEBUG)}
+    if verb in operations:
+        sub = {"cp": "exec", "port-forward": "portforward"}.get(verb, verb)
+        container = given.pop("container", "app")
+        command = tuple(argv.split()) if argv else ()
+        return Action(
+            cluster, "POST", "create", "/x", "/x", "", "v1", "pods", sub, namespace, thing, operations[verb], container, command, **given
+        )  # fmt: skip
+    kind, _, name = thing.partition("/")
+    name, _, sub = name.partition("/")
+    resource, _, group = kind.partition(".")
+    operation = Operation.LOGS if sub == "log" else None
+    return Action(cluster, "GET", verb, "/x", "/x", group, "v1", resource, sub, namespace, name, operation, **given)
+
+
+YES, NO = True, False
+TABLE: list[tuple[Identity, Action, bool, str]] = [
+    (ALICE, asks("get pods/web-0 -n team-a"), YES, "developers-read-dev"),
+    (ALICE, asks("list pods"), YES, "developers-read-dev"),
+    (ALICE, asks("watch deployments.apps -n team-a"), YES, "developers-read-dev"),
+    (ALICE, asks("get pods/web-0/log -n team-a"), YES, "developers-read-dev"),
+    (ALICE, asks("get pods/web-0/status -n team-a"), NO, ""),
+    (ALICE, asks("get deployments/web -n team-a"), NO, ""),  # the core group has none
+    (ALICE, asks("delete pods/web-0 -n team-a"), NO, ""),
+    (ALICE, asks("get pods/web-0 -n team-a", PROD), NO, ""),
+    (ALICE, asks("get /metrics"), YES, "developers-read-dev"),
+    (ALICE, asks("post /metrics"), NO, ""),
+    (ALICE, asks("get /metrics/x"), NO, ""),
+    (ALICE, asks("exec web-0 -n team-a -- sh"), YES, "developers-shell"),
+    (ALICE, asks("exec web-0 -n team-a -- psql -h db"), YES, "developers-shell"),
+    (ALICE, asks("exec web-0 -n team-a -- sh -c id"), NO, ""),
+    (ALICE, asks("exec web-0 -n team-a"), NO, ""),
+    (ALICE, asks("exec web-0 -n payments -- sh"), NO, ""),
+    (ALICE, asks("exec web-0 -n team-a -- sh", container="istio-proxy"), NO, ""),
+    (ALICE, asks("exec web-0 -n team-a -- sh", container=""), NO, ""),
+    (ALICE, asks("attach web-0 -n team-a"), YES, "developers-shell"),
+    (ALICE, asks("cp web-0 -n team-a -- tar cf - /x"), NO, ""),
+    (ALICE, asks("port-forward web-0 -n team-a"), YES, "developers-shell"),
+    (ALICE, asks("port-forward web-0 -n team-a", ports=(8080,)), YES, "developers-shell"),
+    (ALICE, asks("port-forward web-0 -n team-a", ports=(22,)), NO, ""),
+    (ALICE, asks("port-forward web-0 -n team-a", ports=(8080, 22)), NO, ""),
+    (ALICE, asks("proxy web-0 -n team-a"), NO, ""),
+    (OPERATOR, asks("delete deployments.apps/web -n x"), YES, "everything-but-channels"),
+    (OPERATOR, asks("patch deployments.apps/web/scale -n x"), YES, "everything-but-channels"),
+    (OPERATOR, asks("get pods/web-0/log -n x"), YES, "everything-but-channels"),
+    (OPERATOR, asks("exec web-0 -n x -- sh"), NO, ""),
+    (OPERATOR, asks("attach web-0 -n x"), NO, ""),
+    (OPERATOR, asks("port-forward web-0 -n x"), NO, ""),
+    (OPERATOR, asks("proxy web-0 -n x"), NO, ""),
+    (OPERATOR, asks("token robot -n x"), NO, ""),
+    (OPERATOR, asks("impersonate root"), NO, ""),
+    (OPERATOR, asks("cp web-0 -n x -- tar cf - /x"), NO, ""),
+    (OPERATOR, asks("get /metrics"), NO, ""),
+    (OPERATOR, asks("get secrets/s -n x"), YES, "everything-but-channels"),
+    (OPERATOR, asks("get secrets/s -n x", PROD), NO, "no-secrets"),
+    (OPERATOR, asks("list secrets", PROD), NO, "no-secrets"),
+    (OPERATOR, asks("get pods/p -n kube-system", PROD), NO, "no-system-namespace"),
+    (OPERATOR, asks("list pods", PROD), NO, "no-system-namespace"),  # of all namespaces, so of that one
+    (OPERATOR, asks("list pods -n shop", PROD), YES, "everything-but-channels"),
+    (OPERATOR, asks("list nodes", PROD), YES, "everything-but-channels"),  # outside namespaces
+    (OPERATOR, asks("list widgets.example.com", PROD), NO, "no-system-namespace"),  # who knows
+    (OPERATOR, asks("get widgets.example.com/w", PROD), YES, "everything-but-channels"),
+    (ROOT, asks("list pods", PROD), YES, "administrators"),
+    (ROOT, asks("exec etcd -n kube-system -- sh", PROD), YES, "administrators"),
+    (ROOT, asks("cp web-0 -n x -- tar cf - /x"), YES, "administrators"),
+    (ROOT, asks("get secrets/s -n x", PROD), NO, "no-secrets"),  # any deny wins
+    (ROOT, asks("post /anything"), YES, "administrators"),
+    (MALLORY, asks("get pods/web-0 -n team-a"), NO, ""),
+    (MALLORY, asks("get secrets/s -n x", PROD), NO, "no-secrets"),  # "*" is whoever has no group, too
+    *(
+        (MALLORY, asks(f"get {path}"), YES, "")
+        for path in ("/api", "/apis", "/version", "/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v3")
+    ),
+    *(
+        (MALLORY, asks(f"get {path}"), NO, "")
+        for path in ("/", "/api/", "/api/v1/x", "/apis/a/b/c", "/versions", "/openapix", "/healthz", "/logs")
+    ),
+    (MALLORY, asks("post /api"), NO, ""),
+]
+
+
+@pytest.mark.parametrize(("who", "action", "allowed", "rule"), TABLE)
+def test_the_table(policy: Policy, who: Identity, action: Action, allowed: bool, rule: str) -> None:
+    decision = evaluate(policy, who, action, CONTEXT)
+    assert (decision.allowed, decision.rule) == (allowed, rule), decision.reasons
+
+
+def reasons(decision: Decision) -> list[tuple[Ground, str, str]]:
+    assert not decision.allowed
+    return [(each.ground, each.rule, each.text) for each in decision.reasons]
+
+
+DENIALS: list[tuple[Identity, Action, list[tuple[Ground, str, str]]]] = [
+    (ALICE, asks("delete pods/web-0 -n team-a"), [(Ground.VERB, "developers-read-dev", "verb is delete, not get, list, watch")]),
+    (ALICE, asks("get pods/web-0 -n x", PROD), [(Ground.CLUSTER, "developers-read-dev", "cluster is prod-eu, not dev-*")]),
+    (
+        ALICE,
+        asks("get secrets/s -n x"),
+        [(Ground.RESOURCE, "developers-read-dev", "resource is secrets, not pods, pods/log, services, deployments.apps")],
+    ),
+    (ALICE, asks("exec web-0 -n payments -- sh"), [(Ground.NAMESPACE, "developers-shell", "namespace is payments, not team-*")]),
+    (ALICE, asks("exec web-0 -n team-a -- rm -rf /"), [(Ground.COMMAND, "developers-shell", "command is rm -rf /, not psql **, sh")]),
+    (
+        ALICE,
+        asks("exec web-0 -n team-a -- sh", container="istio-proxy"),
+        [(Ground.CONTAINER, "developers-shell", "container is istio-proxy, which is excluded")],
+    ),
+    (ALICE, asks("port-forward web-0 -n team-a", ports=(22,)), [(Ground.PORT, "developers-shell", "port is 22, not 8080")]),
+    (ALICE, asks("proxy web-0 -n team-a"), [(Ground.ACTION, "developers-shell", "action is proxy, not exec, attach, port-forward")]),
+    (ALICE, asks("get /healthz"), [(Ground.PATH, "developers-read-dev", "path is /healthz, not /metrics")]),
+    (ALICE, asks("delete secrets/s -n x"), [(Ground.NO_RULE, "", "no rule allows it")]),
+    (OPERATOR, asks("exec web-0 -n x -- sh"), [(Ground.ACTION, "everything-but-channels", "exec is granted only by name, under actions")]),
+    (OPERATOR, asks("get secrets/s -n x", PROD), [(Ground.DENIED, "no-secrets", 'rule "no-secrets" denies it')]),
+    (MALLORY, asks("get pods/p -n x"), [(Ground.WHO, "", "no rule is for mallory")]),
+    (evolve(ALICE, expires=CONTEXT.now), asks("get pods/p -n x"), [(Ground.EXPIRED, "", "the credential has expired; sign in again")]),
+    (ALICE, evolve(asks("get pods/p -n x"), verb=""), [(Ground.UNKNOWN_VERB, "", "kgate cannot tell what the request does")]),
+    (ROOT, evolve(asks("get pods/p -n x"), verb=""), [(Ground.UNKNOWN_VERB, "", "kgate cannot tell what the request does")]),
+    (
+        evolve(ALICE, networks=("192.0.2.0/24",)),
+        asks("get pods/p -n x"),
+        [(Ground.NETWORK, "", "the credential may not be used from 10.0.0.1")],
+    ),
+    (evolve(ROOT, clusters=("dev-*",)), asks("get /api", PROD), [(Ground.CLUSTER, "", "the credential is for dev-*, not for prod-eu")]),
+]
+
+
+@pytest.mark.parametrize(("who", "action", "says"), DENIALS)
+def test_a_denial_names_the_nearest_miss(policy: Policy, who: Identity, action: Action, says: list[tuple[Ground, str, str]]) -> None:
+    assert reasons(evaluate(policy, who, action, CONTEXT)) == says
+
+
+def test_outside_of_hours_the_time_is_what_is_missing(policy: Policy) -> None:
+    decision = evaluate(policy, ALICE, asks("exec web-0 -n team-a -- sh"), Context(TUESDAY_NIGHT, "10.0.0.1"))
+    assert reasons(decision) == [(Ground.TIME, "developers-shell", "time is outside 08:00-20:00 Europe/Berlin")]
+    assert decision.until == datetime.fromisoformat("2026-11-25T08:00:00+01:00").timestamp()
+
+
+def test_everything_that_is_missing_in_the_context_is_named(policy: Policy) -> None:
+    stranger = evolve(ALICE, device=Device("phone", False))
+    decision = evaluate(policy, stranger, asks("exec web-0 -n team-a -- sh"), Context(TUESDAY_NIGHT, "10.0.0.1"))
+    assert [each.text for each in decision.reasons] == ["time is outside 08:00-20:00 Europe/Berlin", "device phone is not compliant"]
+
+
+@pytest.mark.parametrize(("device", "says"), [(None, "no device is known"), (Device("laptop"), "nothing is known of device laptop")])
+def test_an_unknown_device_never_allows(policy: Policy, device: Device | None, says: str) -> None:
+    decision = evaluate(policy, evolve(ALICE, device=device), asks("exec web-0 -n team-a -- sh"), CONTEXT)
+    assert reasons(decision) == [(Ground.DEVICE, "developers-shell", says)]
+
+
+def test_what_an_allow_grants_is_that_of_the_first_rule_that_matches(policy: Policy) -> None:
+    decision = evaluate(policy, ALICE, asks("exec web-0 -n team-a -- sh"), CONTEXT)
+    assert decision.limits == Limits(3600.0, 900.0, 2**30)
+    assert decision.record is Recording.STDOUT
+    assert decision.impersonate == Impersonation("alice", ("developers",))
+    assert decision.until == datetime.fromisoformat("2026-11-24T20:00:00+01:00").timestamp()
+    assert decision.reasons == (Reason(Ground.ALLOWED, "developers-shell", 'rule "developers-shell" allows it'),)
+    assert decision.revision == policy.revision
+    reads = evaluate(policy, ALICE, asks("get pods/p -n x"), CONTEXT)
+    assert reads.impersonate == Impersonation("alice", ("view",)) and reads.limits == Limits() and reads.until is None
+
+
+def test_a_decision_that_was_given_before_ends_when_this_one_does(policy: Policy) -> None:
+    shell = asks("exec web-0 -n team-a -- sh")
+    assert evaluate(policy, ALICE, shell, CONTEXT).until == TUESDAY_NOON + 8 * 3600
+    assert evaluate(policy, ALICE, shell, Context(TUESDAY_NOON + 86400, "10.0.0.1")).until == TUESDAY_NOON + 86400 + 8 * 3600
+    assert evaluate(policy, ALICE, shell, CONTEXT).until == TUESDAY_NOON + 8 * 3600
+
+
+@pytest.mark.parametrize(
+    ("who", "people"),
+    [
+        ('{robots: ["*"]}', ["ci"]),
+        ("{robots: [ci]}", ["ci"]),
+        ('{robots: ["!ci"]}', ["alice", "mallory", "root"]),
+        ('{groups: ["*"]}', ["alice", "ci", "mallory", "root"]),
+        ('{groups: [developers, "!contractors"]}', ["alice"]),
+        ('{groups: ["!developers"]}', ["ci", "mallory", "root"]),
+        ('{users: ["*", "!a*"]}', ["ci", "mallory", "root"]),
+        ('{users: ["*"], groups: [admins]}', ["root"]),
+        ('{issuers: ["https://idp.example.com"]}', ["root"]),
+    ],
+)
+def test_who(who: str, people: list[str]) -> None:
+    everyone = (
+        ALICE,
+        Identity("ci", robot="ci"),
+        MALLORY,
+        Identity("root", ("admins",), issuer="https://idp.example.com"),
+        Identity("ann", ("developers", "contractors")),
+    )
+    policy = load_policy(f'rules: [{{name: r, who: {who}, clusters: {{names: ["*"]}}, allow: [{{verbs: [get], resources: [pods]}}]}}]', "f")
+    allowed = [each.user for each in everyone if evaluate(policy, each, asks("get pods/p -n x"), CONTEXT).allowed]
+    assert [name for name in allowed if name != "ann"] == people
+
+
+def test_a_decision_ends_with_its_credential(policy: Policy) -> None:
+    soon = evolve(ALICE, expires=CONTEXT.now + 60)
+    assert evaluate(policy, soon, asks("get pods/p -n x"), CONTEXT).until == CONTEXT.now + 60
+    assert evaluate(policy, soon, asks("exec web-0 -n team-a -- sh"), CONTEXT).until == CONTEXT.now + 60
+    assert evaluate(policy, soon, asks("delete pods/p -n x"), CONTEXT).until == CONTEXT.now + 60
+    assert evaluate(policy, soon, asks("get /api"), CONTEXT).until == CONTEXT.now + 60
+
+
+def test_the_revision_is_that_of_the_text() -> None:
+    one, other = load_policy(POLICY, "a"), load_policy(POLICY + "# a comment\n", "a")
+    assert one.revision == load_policy(POLICY, "b").revision != other.revision
+    assert len(one.revision) == 12
+
+
+def test_a_deny_stands_before_discovery() -> None:
+    closed = load_policy(
+        'rules: [{name: shut, who: {users: [mallory]}, clusters: {names: ["*"]}, deny: [{verbs: ["*"], paths: ["/api*", /version]}]}]', "f"
+    )
+    assert evaluate(closed, MALLORY, asks("get /api"), CONTEXT).rule == "shut"
+    assert evaluate(closed, MALLORY, asks("get /openapi/v3"), CONTEXT).allowed
+    assert evaluate(closed, ALICE, asks("get /api"), CONTEXT).allowed
+
+
+def test_a_deny_of_get_denies_a_channel_that_was_opened_by_post() -> None:
+    closed = load_policy(
+        "rules:\n"
+        '  - {name: all, who: {users: ["*"]}, clusters: {names: ["*"]}, allow: [{actions: ["*"]}]}\n'
+        '  - {name: no-exec, who: {users: ["*"]}, clusters: {names: ["*"]}, deny: [{verbs: [get], resources: [pods/exec]}]}\n',
+        "f",
+    )
+    assert evaluate(closed, ALICE, asks("exec web-0 -n x -- sh"), CONTEXT).rule == "no-exec"
+    assert evaluate(closed, ALICE, asks("attach web-0 -n x"), CONTEXT).rule == "all"
+
+
+def test_exec_includes_cp_unless_commands_say_otherwise() -> None:
+    def allows(entry: str) -> bool:
+        policy = load_policy(f'rules: [{{name: r, who: {{users: ["*"]}}, clusters: {{names: ["*"]}}, allow: [{entry}]}}]', "f")
+        return evaluate(policy, ALICE, asks("cp web-0 -n x -- tar cf - /x"), CONTEXT).allowed
+
+    assert allows("{actions: [exec]}")
+    assert allows("{actions: [cp]}")
+    assert not allows("{actions: [exec, '!cp']}")
+    assert not allows("{actions: [exec], commands: [[sh]]}")
+    assert allows("{actions: [exec, cp], commands: [[sh]]}")
+    assert allows("{actions: [exec], commands: [[tar, '**']]}")
+    assert not allows("{actions: [attach]}")
+
+
+@pytest.mark.threat("09")
+@pytest.mark.parametrize("operation", ["exec", "attach", "port-forward", "proxy", "token", "cp"])
+@pytest.mark.parametrize("verb", ["get", "create", "list"])
+def test_no_verb_on_resources_opens_a_channel(policy: Policy, operation: str, verb: str) -> None:
+    """WebSocket exec is a GET, SPDY's a POST; kubectl proxy is any method at all: rules on verbs and resources grant none of them."""
+    assert not evaluate(policy, OPERATOR, evolve(asks(f"{operation} web-0 -n x -- sh"), verb=verb), CONTEXT).allowed
+
+
+def test_a_proxy_is_named_by_what_is_behind_scheme_and_port() -> None:
+    policy = load_policy(
+        "rules:\n"
+        '  - {name: all, who: {users: ["*"]}, clusters: {names: ["*"]}, allow: [{actions: [proxy], resources: [services], ports: [80, 443]}]}\n'
+        '  - {name: not-db, who: {users: ["*"]}, clusters: {names: ["*"]}, deny: [{actions: [proxy], names: [db]}]}\n',
+        "f",
+    )
+
+    def rule(name: str, resource: str = "services") -> str:
+        return evaluate(policy, ALICE, evolve(asks(f"proxy {name} -n x"), resource=resource), CONTEXT).rule
+
+    assert [rule(name) for name in ("web:80", "https:web:443", "web:8080", "web", "web:http")] == ["all", "all", "", "", ""]
+    assert [rule(name) for name in ("db:80", "https:db:443", "db")] == ["not-db"] * 3
+    assert rule("web:80", "nodes") == ""
+
+
+def test_texts_of_the_request_are_harmless_in_the_reasons(policy: Policy) -> None:
+    hostile = evolve(asks("get pods/p -n x"), resource="x\x1b]0;title\x07\u202e" + "y" * 200)
+    text = evaluate(policy, ALICE, hostile, CONTEXT).reasons[0].text
+    assert text.isprintable() and len(text) < 200

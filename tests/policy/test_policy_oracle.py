@@ -1,0 +1,76 @@
+"""The fast evaluator against the slow, obvious one, on generated policies and requests."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import policy_oracle as oracle
+from generated_cases import Question, cases
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kgate.model import Context, Ground
+from kgate.policy.evaluate import Policy, evaluate
+from kgate.policy.load import load_policy
+
+Case = tuple[list[dict[str, Any]], list[Question]]
+
+
+def policy_of(made: list[dict[str, Any]]) -> Policy:
+    return load_policy(json.dumps({"rules": made}), "generated.yaml")
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases())
+def test_both_evaluators_agree(case: Case) -> None:
+    made, questions = case
+    policy = policy_of(made)
+    for who, action, context in questions:
+        decision = evaluate(policy, who, action, context)
+        assert (decision.allowed, decision.rule, decision.impersonate) == oracle.decide(made, who, action, context)
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(most=4), st.lists(st.floats(0, 0.9999), min_size=4, max_size=4))
+def test_a_decision_holds_until_it_says(case: Case, points: list[float]) -> None:
+    made, questions = case
+    policy = policy_of(made)
+    for who, action, context in questions:
+        decision = evaluate(policy, who, action, context)
+        end = decision.until if decision.until is not None else context.now + 20 * 86400
+        if end <= context.now:
+            assert decision.reasons[0].ground is Ground.EXPIRED
+            continue
+        for point in points:
+            later = Context(context.now + point * (end - context.now), context.address)
+            assert oracle.decide(made, who, action, later) == oracle.decide(made, who, action, context)
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(most=6))
+def test_a_denial_says_why_and_names_no_rule_for_others(case: Case) -> None:
+    made, questions = case
+    policy = policy_of(made)
+    for who, action, context in questions:
+        decision = evaluate(policy, who, action, context)
+        assert decision.reasons and all(reason.text and reason.text.isprintable() for reason in decision.reasons)
+        named = {reason.rule for reason in decision.reasons if reason.rule}
+        assert all(oracle.is_for(rule["who"], who) for rule in made if rule["name"] in named)
+        assert decision.allowed == ([reason.ground for reason in decision.reasons] == [Ground.ALLOWED])
+
+
+def test_generated_cases_are_not_vacuous() -> None:
+    outcomes: Counter[str] = Counter()
+
+    @settings(max_examples=80, deadline=None, derandomize=True, database=None)
+    @given(cases())
+    def look(case: Case) -> None:
+        made, questions = case
+        for question in questions:
+            allowed, rule, _ = oracle.decide(made, *question)
+            outcomes["allowed" if allowed and rule else "denied" if rule else "neither"] += 1
+
+    look()
+    assert outcomes["allowed"] > 0.15 * outcomes.total() and outcomes["denied"] > 0.05 * outcomes.total(), outcomes

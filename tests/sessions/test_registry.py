@@ -1,0 +1,167 @@
+"""What lives is decided again when something changed, and when its own decision ends; what is no longer allowed is cut with the reason."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import define, field
+
+from kgate.model import Action, Cause, Cluster, Decision, Ending, Ground, Identity, Impersonation, Limits, Reason
+from kgate.sessions.causes import draining
+from kgate.sessions.registry import FULL_SWEEP_SECONDS, SLICE_SECONDS, Registry, cut_all
+
+ALICE = Identity("alice")
+WATCH = Action(Cluster("lab"), "GET", "watch", "/api/v1/pods?watch=true", "/api/v1/pods", follows=True)
+AS_ALICE = Impersonation("alice")
+YES = Decision(True, "r1", "reader", impersonate=AS_ALICE)
+NO = Decision(False, "r2", reasons=(Reason(Ground.NO_RULE),))
+
+
+@define(eq=False)
+class Held:
+    """A live stream whose next decision a test sets."""
+
+    id: str = "ID"
+    identity: Identity = ALICE
+    action: Action = WATCH
+    decision: Decision = YES
+    started: float = 0.0
+    touched: float = 0.0
+    bytes_carried: int = 0
+    next: Decision = YES
+    cuts: list[Cause] = field(factory=list)
+    asked: int = 0
+    costs: float = 0.0
+    world: World | None = None
+
+    def decide_again(self) -> Decision:
+        self.asked += 1
+        if self.world is not None:
+            self.world.monotonic += self.costs
+        return self.next
+
+    def redecided(self, decision: Decision) -> None:
+        self.decision = decision
+
+    def cut(self, cause: Cause) -> None:
+        self.cuts.append(cause)
+        if self.world is not None:
+            self.world.registry.remove(self)
+
+
+class World:
+    """Two clocks and whatever was put off."""
+
+    def __init__(self) -> None:
+        self.monotonic, self.wall = 1000.0, 1_800_000_000.0
+        self.later: list[object] = []
+        self.registry = Registry(lambda: self.monotonic, lambda: self.wall, lambda _seconds, work: self.later.append(work))
+
+    def holds(self, **facts: object) -> Held:
+        stream = Held(world=self, started=self.monotonic, touched=self.monotonic, **facts)  # type: ignore[arg-type]
+        self.registry.add(stream)
+        return stream
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_change_cuts_what_is_denied_now_and_leaves_the_rest(world: World) -> None:
+    gone, stays = world.holds(next=NO), world.holds()
+    world.registry.reevaluate(world.monotonic)
+    assert [cause.text for cause in gone.cuts] == ["kgate: closed by policy: no rule allows it any more (request ID)"]
+    assert gone.cuts[0].ending is Ending.POLICY and gone.cuts[0].changed_at == 1000.0
+    assert stays.cuts == []
+
+
+def test_only_what_is_selected_is_asked(world: World) -> None:
+    alice, bob = world.holds(), world.holds(identity=Identity("bob"))
+    world.registry.reevaluate(world.monotonic, lambda stream: stream.identity.user == "bob")
+    assert (alice.asked, bob.asked) == (0, 1)
+
+
+def test_allowed_under_another_rule_is_noted_and_not_cut(world: World) -> None:
+    other = Decision(True, "r2", "other", impersonate=AS_ALICE)
+    stream = world.holds(next=other)
+    world.registry.reevaluate(world.monotonic)
+    assert stream.decision is other and stream.cuts == []
+
+
+def test_allowed_only_as_somebody_else_is_a_cut(world: World) -> None:
+    """The cluster saw alice when the stream began: it cannot be turned into another's."""
+    stream = world.holds(next=Decision(True, "r2", "other", impersonate=Impersonation("viewer")))
+    world.registry.reevaluate(world.monotonic)
+    assert len(stream.cuts) == 1
+
+
+def test_a_decision_that_ends_is_asked_again_at_its_end_and_not_before(world: World) -> None:
+    until = Decision(True, "r1", "reader", impersonate=AS_ALICE, until=world.wall + 60)
+    after = Decision(False, "r1", reasons=(Reason(Ground.TIME, "reader", "time is outside 08:00-20:00 Europe/Berlin"),))
+    stream = world.holds(decision=until, next=after)
+    world.wall += 59
+    world.registry.tick()
+    assert stream.asked == 0
+    world.wall += 1
+    world.registry.tick()
+    assert [(cause.ending, cause.text) for cause in stream.cuts] == [
+        (
+            Ending.TIME,
+            'kgate: closed by policy: rule "reader" no longer allows it: time is outside 08:00-20:00 Europe/Berlin (request ID)',
+        )
+    ]
+
+
+@pytest.mark.threat("28")
+def test_threat_28_a_clock_set_back_an_hour_extends_nothing_by_more_than_a_minute(world: World) -> None:
+    stream = world.holds(decision=Decision(True, "r1", "reader", impersonate=AS_ALICE, until=world.wall + 10), next=NO)
+    world.wall -= 3600
+    for _ in range(240):
+        world.monotonic += 0.25
+        world.wall += 0.25
+        world.registry.tick()
+    assert FULL_SWEEP_SECONDS < 60 and len(stream.cuts) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "facts", "words"),
+    [
+        (Limits(duration=3600), {}, 'rule "reader" allows 1 h'),
+        (Limits(idle=900), {}, "idle for 15 min"),
+        (Limits(bytes=10), {"bytes_carried": 10}, "allows 10 bytes"),
+    ],
+)
+def test_a_limit_ends_it_with_the_limit_named(world: World, limits: Limits, facts: dict[str, int], words: str) -> None:
+    allowed = Decision(True, "r1", "reader", impersonate=AS_ALICE, limits=limits)
+    stream = world.holds(decision=allowed, next=allowed, **facts)
+    for _ in range(2):
+        world.registry.tick()
+        world.monotonic += 3600
+    world.registry.tick()
+    assert stream.cuts[0].ending is Ending.LIMIT and words in stream.cuts[0].text
+
+
+def test_ten_thousand_are_decided_in_slices_that_let_the_reactor_breathe(world: World) -> None:
+    streams = [world.holds(next=NO, costs=0.00002) for _ in range(10_000)]
+    world.registry.reevaluate(world.monotonic)
+    slices = 1
+    while world.later:
+        before = world.monotonic
+        world.later.pop()()  # type: ignore[operator]
+        slices += 1
+        assert world.monotonic - before <= SLICE_SECONDS + 0.0001
+    assert all(len(stream.cuts) == 1 for stream in streams) and slices > 30
+
+
+def test_a_stream_that_ended_meanwhile_is_left_alone(world: World) -> None:
+    streams = [world.holds(next=NO, costs=1.0) for _ in range(2)]
+    world.registry.reevaluate(world.monotonic)
+    world.registry.remove(streams[0])
+    world.later.pop()()  # type: ignore[operator]
+    assert [len(stream.cuts) for stream in streams] == [0, 1]
+
+
+def test_a_gate_that_stops_says_so(world: World) -> None:
+    stream = world.holds()
+    cut_all(world.registry.streams(), draining)
+    assert stream.cuts[0].ending is Ending.DRAIN and "shutting down" in stream.cuts[0].text

@@ -1,0 +1,200 @@
+"""The configuration file: what it gives, and every mistake in it at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from configuration_files import FILE, FOLDER, MINIMAL, NOW, POLICY, Files, authority
+
+from kgate.demo.certificates import Authority
+from kgate.errors import InvalidFileError, UsageError
+from kgate.identity.credentials import Credentials
+from kgate.model import Cluster, Identity
+from kgate.settings import Configuration, load_configuration, load_settings
+from kgate.settings.shapes import AuditMode
+
+
+def load(files: Files, now: float = NOW) -> Configuration:
+    return load_configuration(FILE, now, files.read)
+
+
+def mistakes(files: Files, now: float = NOW) -> list[str]:
+    with pytest.raises(InvalidFileError) as caught:
+        load(files, now)
+    return [line.replace(f"{FOLDER}/", "") for line in str(caught.value).splitlines()]
+
+
+def changed(old: str, new: str, text: str = MINIMAL) -> Files:
+    assert old in text
+    return Files(text.replace(old, new))
+
+
+def test_the_minimal_file_and_its_defaults() -> None:
+    settings = load_settings(FILE, Files().read)
+    assert str(settings.listen[0].address) == "0.0.0.0:8443" and settings.listen[0].tls.key == FOLDER / "tls.key"
+    assert settings.public_url == "https://kube.example.com:8443"
+    assert settings.clusters["prod-eu"].as_policy_sees_it("prod-eu") == Cluster("prod-eu", (("env", "prod"),))
+    assert settings.clusters["dev"].token_file == FOLDER / "token"
+    assert (settings.audit.directory, settings.audit.mode) == (FOLDER / "audit", AuditMode.STRICT)
+    assert settings.admin is not None and settings.admin.address == ("127.0.0.1", 9090)
+    assert (settings.limits.streams, settings.deadlines.head, settings.deadlines.handshake, settings.drain, settings.workers) == (
+        100,
+        10,
+        5,
+        30,
+        1,
+    )
+
+
+def test_everything_it_names_is_read_and_ready() -> None:
+    configuration = load(Files())
+    assert configuration.warnings == ()
+    assert configuration.policy.rules[0].name == "look"
+    assert set(configuration.access) == {"prod-eu", "dev"}
+    assert (configuration.access["prod-eu"].server.url, configuration.access["dev"].server.url) == (
+        "https://10.0.0.6:6443", "https://10.0.0.5:6443",
+    )  # fmt: skip
+    assert configuration.authority_pem == authority().certificate.decode()
+    who = configuration.authenticator().authenticate(Credentials("t"), NOW)
+    assert isinstance(who, Identity) and who.robot == "ci"
+
+
+def test_every_mistake_in_every_section_at_once() -> None:
+    text = """\
+listen:
+  - address: 0.0.0.0:84430
+    tls: {certificate: tls.crt, ky: tls.key}
+public_url: http://kube.example.com
+clusters:
+  Prod: {server: "https://10.0.0.5:6443", token_file: token, context: x}
+  dev: {server: "https://10.0.0.5:6443", certificate_authority: gone.crt, token_file: gone-token, host: [a]}
+  none: {}
+identity:
+  oidc: []
+polcy: policy.yaml
+audit: {directory: audit/, mode: lax}
+drain: 30
+workers: 0
+"""
+    assert mistakes(Files(text)) == [
+        'kgate.yaml:1: "policy" is missing (write policy: policy.yaml)',
+        "kgate.yaml:2: listen[0].address: port 84430 is out of range (ports go from 1 to 65535)",
+        'kgate.yaml:3: "key" is missing in listen[0].tls',
+        'kgate.yaml:3: unknown key "ky" in listen[0].tls (did you mean "key"?)',
+        'kgate.yaml:4: public_url: "http://kube.example.com" is not an https:// URL (write it as https://kube.example.com:8443)',
+        "kgate.yaml:6: clusters.Prod: is not a name for a cluster (use lower-case letters, digits, dash and dot, at most 63)",
+        "kgate.yaml:6: clusters.Prod.context: goes only with kubeconfig (take it out)",
+        'kgate.yaml:7: unknown key "host" in clusters.dev (did you mean "hosts"?)',
+        "kgate.yaml:8: clusters.none: has neither kubeconfig nor server (say how to reach the cluster)",
+        'kgate.yaml:10: unknown key "oidc" in identity (known here: client_certificates, tokens)',
+        'kgate.yaml:11: unknown key "polcy" (did you mean "policy"?)',
+        'kgate.yaml:12: audit.mode: "lax" is not known (known here: best_effort, strict)',
+        'kgate.yaml:13: drain: 30 has no unit (write "30s" for seconds)',
+        "kgate.yaml:14: workers: 0 is out of range (it is at least 1 and at most 1,000,000)",
+    ]
+
+
+def test_files_of_all_kinds_are_checked_together() -> None:
+    files = (
+        Files().but("tls.key", None).but("policy.yaml", "rules:\n  - {name: x}\n").but("tokens.yaml", "robots: 7").but("ca.crt", "nothing")
+    )
+    files.but("token", PermissionError(13, "Permission denied"))
+    found = mistakes(files)
+    assert [line for line in found if line.startswith("kgate.yaml")] == [
+        "kgate.yaml:3: listen[0].tls.key: tls.key does not exist",
+        "kgate.yaml:7: clusters.dev.token_file: token cannot be read: permission denied",
+    ]
+    assert [line.split(":")[0] for line in found if not line.startswith("kgate.yaml")] == [
+        "policy.yaml", "policy.yaml", "prod-eu.kubeconfig", "prod-eu.kubeconfig", "tokens.yaml",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (changed("hosts: [prod-eu", "hosts: [kube.example.com, prod-eu"), "kube.example.com already means public_url"),
+        (changed("token_file: token}", "token_file: token, hosts: [prod-eu.kube.example.com]}"), "already means cluster prod-eu"),
+        (changed("hosts: [prod-eu.kube.example.com]", "hosts: [Prod.example.com]"), "is not a host name"),
+        (changed("hosts: [prod-eu.kube.example.com]", "context: nope"), 'there is no "nope" under contexts'),
+        (changed("{kubeconfig: prod-eu.kubeconfig", '{kubeconfig: prod-eu.kubeconfig, server: "https://x"'), "server: does not go with kubeconfig"),
+        (changed(", token_file: token}", "}"), "clusters.dev: has no credential"),
+        (changed(", token_file: token}", ", client_certificate: gate.crt}"), "needs client_certificate and client_key together"),
+        (changed(", token_file: token}", ", client_certificate: gate.crt, client_key: tls.key}"), "client_key: does not belong to the certificate"),
+        (changed("https://10.0.0.5:6443", "https://10.0.0.5:6443/a//b"), "could be read in two ways"),
+        (changed(", token_file: token}", ", token_file: token, insecure_skip_tls_verify: true}"), "does not go with certificate_authority"),
+        (changed(", token_file: token}", ", token_file: token, proxy_url: proxy}"), "is not the URL of a forward proxy"),
+        (changed("labels: {env: prod}", "labels: {env: 1}"), "clusters.prod-eu.labels.env: must be text"),
+        (changed("https://kube.example.com:8443", "https://kube.example.com/gate"), "public_url: \"https://kube.example.com/gate\" has a path"),
+        (changed("127.0.0.1:9090", "localhost:9090"), '"localhost" is not an IP address'),
+        (changed("address: 0.0.0.0:8443", "address: 0.0.0.0:8443\n    proxy_protocol: {trusted: []}"), "trusted: is an empty list"),
+        (changed("address: 0.0.0.0:8443", "address: 0.0.0.0:8443\n    proxy_protocol: {trusted: [10.0.0.1/8]}"), "did you mean 10.0.0.0/8?"),
+        (changed("public_url", "  - {address: 0.0.0.0:8443, tls: {certificate: tls.crt, key: tls.key}}\npublic_url"), "0.0.0.0:8443 stands here twice"),
+        (changed("policy: policy.yaml", "policy: policy.yaml\nlimits: {streams: 1.5}"), "limits.streams: must be a whole number"),
+        (changed("policy: policy.yaml", "policy: policy.yaml\ndeadlines: {head: 0s}"), "out of range"),
+        (changed("policy: policy.yaml", "policy: policy.yaml\nstate: sqlite:///x"), 'unknown key "state"'),
+        (Files().but("token", ""), "token holds no token"),
+        (Files().but("token", "two words"), "token holds no token"),
+        (Files().but("people-ca.crt", authority().client("x").certificate), "is not a certificate authority"),
+        (Files().but("tls.crt", "nothing"), "listen[0].tls.certificate: is not a PEM certificate"),
+        (Files().but("tls.key", "nothing"), "listen[0].tls.key: is not a PEM private key"),
+        (Files().but("tls.key", authority().server(["x"]).key), "listen[0].tls.key: does not belong to the certificate"),
+        (Files().but("policy.yaml", b"\xff"), "policy.yaml:1: the file is not UTF-8 text"),
+        (Files().but("prod-eu.kubeconfig", "kind: Pod"), 'prod-eu.kubeconfig:1: kind is "Pod"'),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together(files: Files, says: str) -> None:
+    assert says in "\n".join(mistakes(files))
+
+
+@pytest.mark.parametrize("text", ["clusters: {}", "clusters: []", "clusters:"])
+def test_a_gate_without_clusters(text: str) -> None:
+    begin, end = MINIMAL.index("clusters:"), MINIMAL.index("identity:")
+    assert "kgate.yaml:5: clusters" in "\n".join(mistakes(Files(MINIMAL[:begin] + text + "\n" + MINIMAL[end:])))
+
+
+def test_expired_certificates_are_mistakes_and_those_that_soon_will_be_are_warned_of() -> None:
+    assert load(Files(), NOW + 10 * 86400).warnings == ()
+    soon = [str(each).replace(f"{FOLDER}/", "") for each in load(Files(), NOW + 20 * 86400).warnings]
+    assert len(soon) == 4 and all("the certificate expires on 2026-10-21 14:13 UTC (renew it)" in line for line in soon)
+    late = mistakes(Files(), NOW + 40 * 86400)
+    assert len(late) == 4 and all("the certificate expired on 2026-10-21 14:13 UTC (renew it)" in line for line in late)
+    assert "not valid before" in "\n".join(mistakes(Files(), NOW - 10 * 86400))
+
+
+def test_a_bundle_needs_one_authority_in_force() -> None:
+    old = Authority("old", NOW - 90 * 86400)
+    assert load(Files().but("people-ca.crt", old.certificate + authority().certificate)).warnings == ()
+    assert "expired" in "\n".join(mistakes(Files().but("people-ca.crt", old.certificate)))
+
+
+def warnings(files: Files) -> list[str]:
+    return [str(each).replace(f"{FOLDER}/", "") for each in load(files).warnings]
+
+
+def test_relaxations_and_slips_are_warned_of() -> None:
+    text = MINIMAL.replace("{directory: audit/}", "{directory: audit/, mode: best_effort}").replace("127.0.0.1:9090", "0.0.0.0:9090")
+    text = text.replace("certificate_authority: ca.crt, token_file: token", "token_file: token, insecure_skip_tls_verify: true")
+    files = Files(text).but("policy.yaml", POLICY.replace("[dev]", "[dve]"))
+    files.but("tls.crt", authority().server(["other"]).certificate)
+    server = authority().server(["other.example.com"])
+    files.but("tls.crt", server.certificate).but("tls.key", server.key)
+    assert warnings(files) == [
+        "kgate.yaml:3: listen[0].tls.certificate: the certificate is for other.example.com, not for kube.example.com of public_url",
+        "kgate.yaml:7: clusters.dev.insecure_skip_tls_verify: whoever is in between can be this cluster (name its certificate_authority)",
+        "kgate.yaml:12: audit.mode: requests go on even where their record cannot be written (strict is the default)",
+        "kgate.yaml:13: admin.address: metrics are open to whoever reaches this address (127.0.0.1 keeps them on this machine)",
+        'policy.yaml: rule "look" names the cluster dve, which is not configured (did you mean "dev"?)',
+    ]
+
+
+def test_a_file_that_is_not_there_says_how_to_name_it() -> None:
+    with pytest.raises(UsageError) as caught:
+        load(Files().but("kgate.yaml", None))
+    assert str(caught.value) == "/etc/kgate/kgate.yaml does not exist; name the gate's configuration file"
+
+
+def test_devices_and_pipes_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "kgate.yaml").write_text(MINIMAL.replace("policy: policy.yaml", "policy: /dev/zero"))
+    with pytest.raises(InvalidFileError, match="policy: /dev/zero cannot be read: it is not a regular file"):
+        load_configuration(tmp_path / "kgate.yaml", NOW)

@@ -1,0 +1,194 @@
+"""An exchange between two real wire protocols in memory: no sockets, no reactor, time that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kgate.authorizers.builtin import PolicyAuthorizer
+from kgate.exchange.admission import Admission, Admitted, Refused
+from kgate.exchange.exchange import Exchange
+from kgate.exchange.gate import Route, Routes
+from kgate.exchange.legs import ClientLeg, UpstreamLeg
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.model import Cluster, Identity
+from kgate.policy.load import load_policy
+from kgate.sessions.registry import Registry
+from kgate.wire import http1
+from kgate.wire.events import RequestReceived
+
+POLICY = """
+rules:
+  - name: all
+    who: {users: [alice]}
+    clusters: {names: ["*"]}
+    allow:
+      - {verbs: ["*"], resources: ["*"]}
+      - {actions: [exec]}
+"""
+NOTHING = """
+rules:
+  - {name: none, who: {users: [nobody]}, clusters: {names: ["*"]}, allow: [{verbs: [get], resources: [pods]}]}
+"""
+
+
+class Pipe:
+    """A transport that keeps what is written. ``full`` makes it congested."""
+
+    def __init__(self) -> None:
+        self.sent = bytearray()
+        self.congested = self.paused = self.closed = self.aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        sent, self.sent = bytes(self.sent), bytearray()
+        return sent
+
+
+class Turn:
+    """Flushes by hand."""
+
+    def __init__(self) -> None:
+        self.marked: list[Any] = []
+
+    def mark(self, connection: Any) -> None:
+        self.marked.append(connection)
+
+    def flush(self) -> None:
+        while self.marked:
+            marked, self.marked = self.marked, []
+            for connection in marked:
+                connection.flush()
+
+
+class Nobody:
+    """Authenticates anybody who has a bearer token of their own name."""
+
+    def __init__(self) -> None:
+        self.gone: set[str] = set()
+
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected:
+        name = credentials.bearer or ""
+        return Rejected("the token is not known") if not name or name in self.gone else Identity(name)
+
+
+class World:
+    """One gate, one client connection, one cluster."""
+
+    def __init__(self) -> None:
+        self.clock = 100.0
+        self.turn = Turn()
+        self.people = Nobody()
+        self.pipe, self.cluster_pipe = Pipe(), Pipe()
+        self.live = Registry(self.now, self.now, lambda seconds, work: work())
+        self.records: list[tuple[str, Exchange]] = []
+        self.waiting: list[Callable[[bool], None]] = []
+        self.dialling: list[Callable[[Any], None]] = []
+        self.refusals: list[Refused] = []
+        self.spared: list[UpstreamLeg] = []
+        self.answer_seconds = 75.0
+        self.authority, self.base_path, self.bearer = b"cluster:6443", b"", b"gate"
+        self.use(POLICY)
+        self.client = ClientLeg(
+            http1.ServerConnection(),  # type: ignore[arg-type]
+            self.pipe,
+            self.turn,
+            self.now,
+            self.answer,
+            lambda leg: None,
+            multiplexed=False,
+            address="192.0.2.1",
+            certificate=None,
+        )
+
+    # the gate
+
+    def now(self) -> float:
+        return self.clock
+
+    def use(self, policy: str) -> None:
+        route = Route(Cluster("lab"), self)  # type: ignore[arg-type]
+        self.admission = Admission(Routes({b"lab": route}, {}), self.people, PolicyAuthorizer(load_policy(policy, "policy.yaml")))
+
+    def answer(self, leg: ClientLeg, request: RequestReceived) -> None:
+        admitted = self.admission.admit(request, leg.address, None, self.clock)
+        if isinstance(admitted, Admitted):
+            self.exchange = Exchange(self, leg, request, admitted, "ID")  # type: ignore[arg-type]
+            self.exchange.begin()
+        else:
+            self.refusals.append(admitted)
+
+    def decide_again(self, exchange: Exchange) -> Any:
+        return self.admission.decide_again(exchange.admitted.asked, exchange.identity, self.clock)
+
+    def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
+        self.records.append(("decision", exchange))
+        self.waiting.append(then)
+
+    def record_end(self, exchange: Exchange) -> None:
+        self.records.append(("end", exchange))
+
+    # the cluster
+
+    def acquire(self, then: Callable[[Any], None]) -> None:
+        self.dialling.append(then)
+
+    acquire_own = acquire
+
+    def spare(self, leg: UpstreamLeg) -> None:
+        self.spared.append(leg)
+
+    def refused(self) -> None:
+        self.bearer = b"renewed"
+
+    # what a test says
+
+    def asks(self, data: bytes) -> None:
+        """The client sends."""
+        self.client.received(data)
+        self.turn.flush()
+
+    def durable(self, yes: bool = True) -> None:
+        """The audit record reached the disk, or did not."""
+        self.waiting.pop(0)(yes)
+        self.turn.flush()
+
+    def dials(self, result: Any = None) -> None:
+        """A connection to the cluster is there, or the reason why not."""
+        self.upstream = UpstreamLeg(
+            http1.ClientConnection(),  # type: ignore[arg-type]
+            self.cluster_pipe,
+            self.turn,
+            self.now,
+            lambda leg: None,
+            lambda leg: None,
+            multiplexed=False,
+        )
+        self.dialling.pop(0)(result or self.upstream)
+        self.turn.flush()
+
+    def answers(self, data: bytes) -> None:
+        """The cluster sends."""
+        self.upstream.received(data)
+        self.turn.flush()
+
+    def passes(self, seconds: float) -> None:
+        """Time."""
+        self.clock += seconds
+        self.exchange.look(self.clock)
+        self.turn.flush()

@@ -1,0 +1,146 @@
+"""A gate as an operator runs it: ``twistd -n kgate --config FILE`` in a folder of its own, with real TLS on a real port."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from authority import Authority
+
+TOKENS = {name: f"{name}-token-with-enough-entropy-0123456789" for name in ("alice", "bob", "mallory")}
+PEOPLE = [
+    {"name": "alice", "user": "alice", "groups": ["developers"]},
+    {"name": "bob", "user": "bob", "groups": ["sre"]},
+    {"name": "mallory", "user": "mallory", "groups": []},
+]
+ALLOW_ALICE = {
+    "rules": [
+        {
+            "name": "developers",
+            "who": {"groups": ["developers"]},
+            "clusters": {"names": ["*"]},
+            "allow": [
+                {"verbs": ["*"], "resources": ["*"]},
+                {"verbs": ["*"], "paths": ["*"]},
+                {"actions": ["exec", "attach", "port-forward", "cp", "logs"]},
+            ],
+        }
+    ]
+}
+
+
+def free_port() -> int:
+    """A port that nobody has at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+class LiveGate:
+    """One gate process. ``clusters`` is the configuration's section; ``settings`` are merged into the whole."""
+
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority,
+        clusters: Mapping[str, Any],
+        policy: Mapping[str, Any] = ALLOW_ALICE,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.folder, self.authority = folder, authority
+        folder.mkdir(parents=True, exist_ok=True)
+        authority.leaf("localhost", "127.0.0.1").write(folder, "gate")
+        self.port, self.admin_port = free_port(), free_port()
+        self.write_policy(policy)
+        digest = {name: hashlib.sha256(token.encode()).hexdigest() for name, token in TOKENS.items()}
+        self.write("tokens.yaml", {"robots": [{**person, "sha256": digest[str(person["name"])]} for person in PEOPLE]})
+        (folder / "people-ca.crt").write_bytes(authority.certificate)
+        self.config: dict[str, Any] = {
+            "listen": [{"address": f"127.0.0.1:{self.port}", "tls": {"certificate": "gate.crt", "key": "gate.key"}}],
+            "public_url": f"https://127.0.0.1:{self.port}",
+            "clusters": dict(clusters),
+            "identity": {"tokens": {"file": "tokens.yaml"}, "client_certificates": {"authority": "people-ca.crt"}},
+            "policy": "policy.yaml",
+            "audit": {"directory": "audit"},
+            "admin": {"address": f"127.0.0.1:{self.admin_port}"},
+            **(settings or {}),
+        }
+        self.write("kgate.yaml", self.config)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def write(self, name: str, document: object) -> None:
+        """A YAML file beside the configuration, replaced whole."""
+        new = self.folder / f".{name}.new"
+        new.write_text(yaml.safe_dump(document, sort_keys=False))
+        new.rename(self.folder / name)
+
+    def write_policy(self, policy: Mapping[str, Any]) -> None:
+        """A new policy; the gate notices by itself."""
+        self.write("policy.yaml", policy)
+
+    def start(self) -> LiveGate:
+        """Run it and wait until it is ready."""
+        self.log = self.folder / "gate.log"
+        command = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "kgate"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([*command, "--config", "kgate.yaml"], cwd=self.folder, stdout=log, stderr=log)
+        deadline = time.monotonic() + 20
+        while self.admin("/readyz")[0] == 0:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the gate did not start:\n{self.log.read_text()[-3000:]}")
+            self.process.poll()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.05)
+        return self
+
+    def stop(self) -> int:
+        """SIGTERM and its exit status."""
+        if self.process is None:
+            return 0
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"the gate did not stop:\n{self.log.read_text()[-3000:]}") from None
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
+
+    def admin(self, path: str) -> tuple[int, str]:
+        """Status and body of a page on the admin address; (0, "") where nothing answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except OSError:
+            return 0, ""
+        finally:
+            connection.close()
+
+    def context(self) -> ssl.SSLContext:
+        """A client context that trusts the gate; ALPN is the caller's."""
+        context = ssl.create_default_context(cadata=self.authority.certificate.decode())
+        context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
+        return context
+
+    def records(self) -> list[dict[str, Any]]:
+        """Every audit record so far, in order."""
+        lines: list[str] = []
+        for path in sorted((self.folder / "audit").glob("*.jsonl")):
+            lines += path.read_text().splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]

@@ -1,0 +1,114 @@
+"""A cluster's API server that a test scripts byte by byte: records each request as it came, answers what it is told to. TLS, HTTP/1.1, threads.
+
+The real API server cannot be made to misbehave; this one can.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from authority import Authority
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+Answer = Callable[["Connection", bytes], None]
+
+
+class Connection:
+    """One accepted connection."""
+
+    def __init__(self, tls: ssl.SSLSocket) -> None:
+        self.tls = tls
+        self.buffer = b""
+        self.closed = threading.Event()
+
+    def head(self) -> bytes | None:
+        """The next request's head, up to the empty line; None at the connection's end."""
+        while b"\r\n\r\n" not in self.buffer:
+            data = self.receive()
+            if not data:
+                return None
+            self.buffer += data
+        head, _, self.buffer = self.buffer.partition(b"\r\n\r\n")
+        return head
+
+    def body(self, length: int) -> bytes:
+        """``length`` bytes."""
+        while len(self.buffer) < length:
+            self.buffer += self.receive() or b"\0" * length
+        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        return body
+
+    def receive(self) -> bytes:
+        """Some bytes; empty at the end."""
+        try:
+            return self.tls.recv(65536)
+        except (OSError, ValueError):
+            return b""
+
+    def send(self, data: bytes) -> None:
+        """Send all, or notice that the gate went away."""
+        with contextlib.suppress(OSError):
+            self.tls.sendall(data)
+
+    def close(self) -> None:
+        """End it."""
+        with contextlib.suppress(OSError):
+            self.tls.close()
+
+
+class RecordingCluster:
+    """See the module. ``heads`` has every request's head; set ``answer`` to script what follows."""
+
+    def __init__(self, folder: Path, authority: Authority) -> None:
+        certificate, key = authority.leaf("127.0.0.1", "localhost").write(folder, "cluster")
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate, key)
+        self._context.set_alpn_protocols(["http/1.1"])
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port: int = self._listener.getsockname()[1]
+        self.heads: list[bytes] = []
+        self.connections: list[Connection] = []
+        self.answer: Answer = lambda connection, _head: connection.send(OK)
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
+    def reset(self) -> None:
+        """Forget what came, answer 200 again."""
+        self.heads.clear()
+        self.answer = lambda connection, _head: connection.send(OK)
+
+    def stop(self) -> None:
+        """Close everything."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join(5)
+        for connection in self.connections:
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                raw, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
+
+    def _serve(self, raw: socket.socket) -> None:
+        try:
+            connection = Connection(self._context.wrap_socket(raw, server_side=True))
+        except (OSError, ssl.SSLError):
+            raw.close()
+            return
+        self.connections.append(connection)
+        while (head := connection.head()) is not None:
+            self.heads.append(head)
+            self.answer(connection, head)
+        connection.closed.set()
+        connection.close()

@@ -1,0 +1,77 @@
+"""Imports point one way: a folder may import what stands before it in this table, never what stands beside or behind it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent / "kgate"
+
+BASE = {"model", "errors", "documents"}
+LOWEST = {"wire", "kube", "identity", "policy", "audit"}
+MIDDLE = {"authorizers", "exchange", "sessions", "store"}
+ALLOWED: dict[str, set[str]] = {
+    **dict.fromkeys(LOWEST, BASE),
+    "settings": BASE | LOWEST,
+    "metrics": BASE,
+    "authorizers": BASE | LOWEST,
+    "sessions": BASE | LOWEST,
+    "store": BASE | LOWEST,
+    "exchange": BASE | LOWEST | {"authorizers"},
+    "net": BASE | LOWEST | MIDDLE | {"settings", "metrics"},
+    "api": BASE | LOWEST | MIDDLE | {"net", "settings", "metrics"},
+    "service": BASE | LOWEST | MIDDLE | {"net", "api", "settings", "metrics"},
+    "demo": BASE | LOWEST | MIDDLE | {"net", "settings"},
+    "cli": BASE | LOWEST | MIDDLE | {"net", "api", "settings", "metrics", "service", "demo"},
+}
+SHELL = {"net", "api", "service", "cli", "demo"}
+"""Where the reactor, sockets and TLS may be used."""
+OUTSIDE = {"socket", "ssl", "select", "selectors", "threading", "subprocess", "asyncio", "random", "secrets"}
+
+
+def imports_of(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def modules() -> list[tuple[str, Path]]:
+    return [(path.relative_to(ROOT).parts[0].removesuffix(".py"), path) for path in sorted(ROOT.rglob("*.py"))]
+
+
+def test_imports_point_one_way() -> None:
+    wrong = []
+    for folder, path in modules():
+        allowed = ALLOWED.get(folder, set()) | {folder, "__version__"}
+        for name in imports_of(path):
+            if name.startswith("kgate.") and folder != "__init__" and name.split(".")[1] not in allowed | BASE:
+                wrong.append(f"{path.relative_to(ROOT.parent)} imports {name}")
+    assert wrong == []
+
+
+def test_only_the_shell_knows_the_reactor_sockets_and_tls() -> None:
+    wrong = []
+    for folder, path in modules():
+        if folder in SHELL:
+            continue
+        for name in imports_of(path):
+            if name.split(".")[0] in OUTSIDE or name.startswith(("twisted", "treq", "OpenSSL")):
+                wrong.append(f"{path.relative_to(ROOT.parent)} imports {name}")
+    assert wrong == []
+
+
+def test_nobody_imports_a_reactor_at_module_level() -> None:
+    wrong = []
+    for _, path in modules():
+        if path.name == "__main__.py":
+            continue  # a program of its own, imported by nobody
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and node.module == "twisted.internet" and any(a.name == "reactor" for a in node.names):
+                wrong.append(str(path.relative_to(ROOT.parent)))
+    assert wrong == []

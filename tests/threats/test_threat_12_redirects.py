@@ -1,0 +1,25 @@
+"""Class 12: a cluster's redirect is neither followed nor passed on (CVE-2018-1002102, CVE-2020-8559, CVE-2022-3172)."""
+
+from __future__ import annotations
+
+import pytest
+from arena import ALICE, Arena
+
+pytestmark = pytest.mark.threat("12")
+
+
+@pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"303 See Other", b"307 Temporary", b"308 Permanent"])
+@pytest.mark.parametrize("location", [b"https://evil.example.com/", b"/api/v1/secrets", b"//evil.example.com/"])
+def test_a_redirect_is_a_bad_gateway(arena: Arena, status: bytes, location: bytes) -> None:
+    answer = b"HTTP/1.1 " + status + b"\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
+    arena.cluster.answer = lambda connection, _head: connection.send(answer)
+    with arena.client() as client:
+        client.send(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\nHost: localhost\r\n" + ALICE + b"\r\n\r\n")
+        assert client.status() == 502
+        assert b"evil" not in client.last_head + client.last_body
+    assert len(arena.cluster.heads) == 1
+
+
+def test_not_modified_is_no_redirect(arena: Arena) -> None:
+    arena.cluster.answer = lambda connection, _head: connection.send(b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n')
+    assert arena.get(b"/openapi/v3", b'If-None-Match: "a"') == 304
