@@ -8,12 +8,24 @@ Times are Unix seconds (float, UTC) unless a name says otherwise; durations are 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from enum import Enum
 
 from attrs import field, frozen
 
 Pairs = tuple[tuple[str, str], ...]
 """A small mapping as a sorted tuple of pairs, so that it can be hashed."""
+
+
+@frozen
+class Pending:
+    """No answer yet: something that is not here has to be fetched first.
+
+    Whoever decides stays pure and gives this instead of waiting. ``wanted`` says what is missing, in a type of the asking folder; net/ fetches
+    it, tells whoever wanted it (also that it could not be had), and then the whole question is asked again, on the revision of that moment.
+    """
+
+    wanted: Hashable
 
 
 @frozen(cache_hash=True)
@@ -120,15 +132,47 @@ class Action:
 
 
 @frozen(cache_hash=True)
+class Fact:
+    """A named value about the world: an incident is open, a freeze is on, somebody is on call."""
+
+    name: str
+    value: str
+    """JSON, its keys sorted, so that it can be hashed and compared."""
+    until: float | None = None
+    """From this instant on it is unknown, and unknown never allows."""
+
+
+@frozen(cache_hash=True)
+class Grant:
+    """What approvers gave somebody for a while, on top of the rules: the offer ``rule`` makes to those who ask (``request``)."""
+
+    id: str
+    user: str
+    rule: str
+    cluster: str
+    namespace: str = ""
+    """Empty is whatever the rule's own entries say."""
+    begins: float = 0.0
+    until: float = 0.0
+    reason: str = ""
+    approvers: tuple[str, ...] = ()
+
+
+@frozen(cache_hash=True)
 class Context:
-    """Where and when."""
+    """Where and when, and what else holds at that moment."""
 
     now: float
     address: str
     """The client's IP address, after any PROXY protocol header of a configured balancer."""
     user_agent: str = ""
     country: str = ""
+    """ISO 3166-1 alpha-2; empty is unknown."""
     asn: int | None = None
+    facts: tuple[Fact, ...] = ()
+    """All facts that are known, sorted by name."""
+    grants: tuple[Grant, ...] = ()
+    """Those of the caller that were given and not revoked."""
 
 
 @frozen(cache_hash=True)
