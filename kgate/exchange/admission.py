@@ -5,6 +5,8 @@
 
 The order tells a stranger nothing: without an identity there is no difference between a cluster that exists and one that does not. ``decide`` is the
 one decision of the gate: it is asked here, and again with the same request whenever something changed.
+
+Who asks and whether they may can be ``Pending``: then nothing is decided, and all of it is asked again once what was wanted is there.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from kgate.kube.headers import inbound_refusal
 from kgate.kube.impersonation import ImpersonationRequest, impersonation_error, impersonation_request
 from kgate.kube.refusal import Headers, Refusal
 from kgate.kube.requestinfo import parse_action
-from kgate.model import Action, Context, Decision, Ground, Identity, Impersonation, Operation, Reason
+from kgate.model import Action, Context, Decision, Ground, Identity, Impersonation, Operation, Pending, Reason
 from kgate.policy.impersonation import impersonated, impersonation_actions
 from kgate.wire.events import RequestReceived
 
@@ -30,8 +32,23 @@ _UPGRADES = frozenset({b"websocket", b"spdy/3.1"})
 class Authenticator(Protocol):
     """Knows who holds which credentials."""
 
-    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected:
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
         """Who it is at ``now`` (Unix seconds)."""
+
+
+class Surroundings(Protocol):
+    """Knows what else holds where and when somebody asks: country, facts, grants."""
+
+    def context(self, now: float, address: str, user_agent: str, identity: Identity) -> Context:
+        """The whole context of a request at ``now`` (Unix seconds)."""
+
+
+class Plain:
+    """Surroundings of which nothing more is known than the request itself says."""
+
+    def context(self, now: float, address: str, user_agent: str, identity: Identity) -> Context:
+        """Time, address and user agent."""
+        return Context(now, address, user_agent)
 
 
 class Asked(NamedTuple):
@@ -78,10 +95,17 @@ class Verdict(NamedTuple):
 class Admission:
     """Admits requests by one configuration; replaced whole on reload."""
 
-    def __init__(self, routes: Routes, authenticator: Authenticator, authorizer: Authorizer) -> None:
-        self._routes, self._authenticator, self._authorizer = routes, authenticator, authorizer
+    def __init__(
+        self, routes: Routes, authenticator: Authenticator, authorizer: Authorizer, surroundings: Surroundings | None = None
+    ) -> None:
+        self._routes, self.authenticator, self._authorizer = routes, authenticator, authorizer
+        self._surroundings: Surroundings = surroundings or Plain()
 
-    def admit(self, request: RequestReceived, address: str, certificate: bytes | None, now: float) -> Admitted | Refused:
+    def is_for_cluster(self, authority: bytes, target: bytes) -> bool:
+        """Whether a request is meant for a cluster, there or not, rather than for the gate itself."""
+        return target.startswith(PREFIX) or self._routes.is_cluster_host(authority)
+
+    def admit(self, request: RequestReceived, address: str, certificate: bytes | None, now: float) -> Admitted | Refused | Pending:
         """The answer to a request that arrived at ``now`` (Unix seconds) from ``address`` with the client's ``certificate`` (DER)."""
         head = request.head
         refusal = inbound_refusal(head.headers)
@@ -91,7 +115,9 @@ class Admission:
         if isinstance(bearer, Refusal):
             return Refused(*bearer)
         credentials = Credentials(bearer, certificate, address)
-        identity = self._authenticator.authenticate(credentials, now)
+        identity = self.authenticator.authenticate(credentials, now)
+        if isinstance(identity, Pending):
+            return identity
         if isinstance(identity, Rejected):
             return Refused(401, str(identity))
         found = self._routes.find(head.authority, head.target)
@@ -109,32 +135,40 @@ class Admission:
             return Refused(*wanted, identity, action)
         told = _told(head.headers)
         asked = Asked(credentials, action, told.pop("user-agent", ""), wanted, tuple(told.items()))
-        context = Context(now, address, asked.user_agent)
+        context = self._surroundings.context(now, address, asked.user_agent, identity)
         decision = self._decide(asked, identity, context)
+        if isinstance(decision, Pending):
+            return decision
         impersonate = decision.impersonate
         if not decision.allowed or impersonate is None:
             return Refused(403, "", identity, action, context, decision)
         return Admitted(asked, identity, context, decision, impersonate, route)
 
-    def decide_again(self, asked: Asked, identity: Identity, now: float) -> Verdict:
+    def decide_again(self, asked: Asked, identity: Identity, now: float) -> Verdict | Pending:
         """The decision on a live request as of ``now``: the credential is looked at again too, for it may be gone or expired."""
-        context = Context(now, asked.credentials.address, asked.user_agent)
-        again = self._authenticator.authenticate(asked.credentials, now)
+        again = self.authenticator.authenticate(asked.credentials, now)
+        if isinstance(again, Pending):
+            return again
+        who = identity if isinstance(again, Rejected) else again
+        context = self._surroundings.context(now, asked.credentials.address, asked.user_agent, who)
         if isinstance(again, Rejected):
             reason = Reason(Ground.EXPIRED, text=again.text)
             return Verdict(identity, context, Decision(False, "", reasons=(reason,)))
-        return Verdict(again, context, self._decide(asked, again, context))
+        decision = self._decide(asked, again, context)
+        return decision if isinstance(decision, Pending) else Verdict(again, context, decision)
 
-    def _decide(self, asked: Asked, identity: Identity, context: Context) -> Decision:
+    def _decide(self, asked: Asked, identity: Identity, context: Context) -> Decision | Pending:
         wanted = asked.impersonation
         authorize = self._authorizer.authorize
         if wanted is not None:
             for action in impersonation_actions(asked.action.cluster, wanted.user, wanted.groups, wanted.uid, wanted.extra):
                 decision = authorize(identity, action, context)
-                if not decision.allowed:
+                if isinstance(decision, Pending) or not decision.allowed:
                     return decision
             identity = impersonated(identity, wanted.user, wanted.groups, wanted.uid, wanted.extra)
         decision = authorize(identity, asked.action, context)
+        if isinstance(decision, Pending):
+            return decision
         if decision.impersonate is not None and (problem := _problem(decision.impersonate)):
             reason = Reason(Ground.IMPERSONATION, decision.rule, f"in the name that the cluster would see, {problem}")
             return Decision(False, decision.revision, decision.rule, (reason,), until=decision.until)

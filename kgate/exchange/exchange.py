@@ -25,7 +25,7 @@ from kgate.kube.headers import response_headers, upstream_headers
 from kgate.kube.refusal import Refusal
 from kgate.kube.status import status_body
 from kgate.kube.watch import WatchFollower
-from kgate.model import Action, Cause, Context, Decision, Ending, Identity
+from kgate.model import Action, Cause, Context, Decision, Ending, Identity, Pending
 from kgate.wire.events import Headers, RequestHead, RequestReceived
 
 CANCEL = 8
@@ -134,9 +134,10 @@ class Exchange:
             return max(self._client.heard_at, self._upstream.heard_at)
         return self._touched
 
-    def decide_again(self) -> Decision:
+    def decide_again(self) -> Decision | Pending:
         """The decision as of now, by the very function that admitted it."""
-        return self._gate.decide_again(self).decision
+        verdict = self._gate.decide_again(self)
+        return verdict if isinstance(verdict, Pending) else verdict.decision
 
     def redecided(self, decision: Decision) -> None:
         """Still allowed, under another rule or until another instant."""

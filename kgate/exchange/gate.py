@@ -5,19 +5,23 @@ Routes are replaced whole on reload; an exchange that is under way keeps the clu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
 from kgate.exchange.legs import UpstreamLeg
-from kgate.model import Cluster
+from kgate.model import Cluster, Pending
 
 if TYPE_CHECKING:
     from kgate.exchange.admission import Verdict
     from kgate.exchange.exchange import Exchange
 
 PREFIX = b"/clusters/"
+
+
+Fetch = Callable[[Hashable, Callable[[], None]], None]
+"""Gets what a ``Pending`` wants, tells whoever wanted it, and then calls back, in any case and within its own time limit."""
 
 
 class NoConnection(Protocol):
@@ -74,6 +78,10 @@ class Routes:
     names: Mapping[bytes, Route]
     hosts: Mapping[bytes, Route]
 
+    def is_cluster_host(self, authority: bytes) -> bool:
+        """Whether everything at this host is a cluster's."""
+        return bool(self.hosts) and _host(authority) in self.hosts
+
     def find(self, authority: bytes, target: bytes) -> tuple[Route, bytes] | None:
         """The cluster that a request is for, and the target below it."""
         if self.hosts:
@@ -124,7 +132,7 @@ class Gate(Protocol):
     def now(self) -> float:
         """Monotonic seconds."""
 
-    def decide_again(self, exchange: Exchange) -> Verdict:
+    def decide_again(self, exchange: Exchange) -> Verdict | Pending:
         """The decision on a live request as of now."""
 
     def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:

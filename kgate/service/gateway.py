@@ -13,11 +13,15 @@ from kgate.audit.ids import RequestIds
 from kgate.audit.record import Record, decision_record, end_record, refusal_record, safe
 from kgate.exchange.admission import Admission, Admitted, Refused
 from kgate.exchange.exchange import Exchange
+from kgate.exchange.gate import Fetch
 from kgate.exchange.legs import ClientLeg
+from kgate.exchange.local import Application, LocalExchange
 from kgate.exchange.ports import ServerWire
 from kgate.exchange.refusal import refuse
+from kgate.exchange.waiting import Waiting
 from kgate.kube.status import denial_message
 from kgate.metrics import Metrics
+from kgate.model import Pending
 from kgate.net.journal import Journal
 from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
@@ -43,10 +47,14 @@ class Gateway:
         live: Registry,
         admission: Admission,
         metrics: Metrics,
+        fetch: Fetch,
+        application: Application,
     ) -> None:
         self.name, self.turn, self.now, self.wall, self._ids = name, turn, now, wall, ids
         self.journal, self.live, self.admission, self.metrics = journal, live, admission, metrics
         self.limits, self.deadlines = LimitSettings(), DeadlineSettings()
+        self._fetch, self._application = fetch, application
+        self._unsettled: set[Waiting | LocalExchange] = set()
         self.legs: set[ClientLeg] = set()
         self._per_address: Counter[str] = Counter()
 
@@ -91,12 +99,40 @@ class Gateway:
         if request.head.target == HEALTH:
             refuse(leg, request, 200, b"ok\n", b"text/plain")
             return
-        admitted = self.admission.admit(request, leg.address, leg.certificate, self.wall())
-        id_ = self._ids.next()
-        if isinstance(admitted, Admitted):
-            Exchange(self, leg, request, admitted, id_).begin()
+        admission = self.admission
+        if not admission.is_for_cluster(request.head.authority, request.head.target) and self._owns(request.head.target):
+            local = LocalExchange(leg, request, self._application, self.now(), self._unsettled.discard)
+            self._unsettled.add(local)
+            local.begin()
+            return
+        admitted = admission.admit(request, leg.address, leg.certificate, self.wall())
+        if isinstance(admitted, Pending):
+            self._wait(leg, request, admitted)
         else:
-            self._turn_away(leg, request, admitted, id_)
+            self._decided(leg, request, admitted)
+
+    def _owns(self, target: bytes) -> bool:
+        return self._application.owns(target.decode("latin-1").partition("?")[0])
+
+    def _wait(self, leg: ClientLeg, request: RequestReceived, pending: Pending) -> None:
+        waiting = Waiting(
+            leg,
+            request,
+            self.now(),
+            lambda: self.admission.admit(request, leg.address, leg.certificate, self.wall()),
+            self._fetch,
+            lambda answer: self._decided(leg, request, answer),
+            self._unsettled.discard,
+        )
+        self._unsettled.add(waiting)
+        waiting.wait(pending)
+
+    def _decided(self, leg: ClientLeg, request: RequestReceived, answer: Admitted | Refused) -> None:
+        id_ = self._ids.next()
+        if isinstance(answer, Admitted):
+            Exchange(self, leg, request, answer, id_).begin()
+        else:
+            self._turn_away(leg, request, answer, id_)
 
     def _turn_away(self, leg: ClientLeg, request: RequestReceived, refused: Refused, id_: str) -> None:
         identity, action, context, decision = refused.identity, refused.action, refused.context, refused.decision
@@ -165,6 +201,8 @@ class Gateway:
         now = self.now()
         for stream in self.live.streams():
             cast("Exchange", stream).look(now)
+        for each in list(self._unsettled):
+            each.look(now)
         for leg in list(self.legs):
             self._look_at(leg, now)
 

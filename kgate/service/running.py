@@ -21,7 +21,10 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from kgate.api import whoami
 from kgate.api.admin import admin_site
+from kgate.api.application import Application
+from kgate.api.caller import FetchingCallers
 from kgate.audit.ids import RequestIds
 from kgate.audit.record import event_record
 from kgate.authorizers.builtin import PolicyAuthorizer
@@ -34,6 +37,7 @@ from kgate.net.clock import Ticker
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.contexts import server_context
 from kgate.net.credentials import credential_of
+from kgate.net.fetches import Fetches
 from kgate.net.files import FileWatch
 from kgate.net.journal import Journal
 from kgate.net.listener import Listener, bind
@@ -109,10 +113,21 @@ class GateService(Service):
         self._ids = RequestIds(wall, os.urandom)
         best_effort = settings.audit.mode is AuditMode.BEST_EFFORT
         self._journal = Journal(reactor, settings.audit.directory, now, wall, self._turn.flush, best_effort=best_effort)
-        self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)))
+        self._fetches = Fetches(self._turn)
+        self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
         self._metrics = self._measured()
         self._gateway = Gateway(
-            socket.gethostname(), self._turn, now, wall, self._ids, self._journal, self._live, self._admission(prepared), self._metrics
+            socket.gethostname(),
+            self._turn,
+            now,
+            wall,
+            self._ids,
+            self._journal,
+            self._live,
+            self._admission(prepared),
+            self._metrics,
+            self._fetches,
+            self._application(),
         )
         self._ticker = Ticker(reactor, self._turn.wrap(self._tick))
 
@@ -230,6 +245,13 @@ class GateService(Service):
         self._upstreams = upstreams
         configuration = prepared.configuration
         return Admission(Routes(names, hosts), configuration.authenticator(), PolicyAuthorizer(configuration.policy))
+
+    def _application(self) -> Application:
+        """The gate's own pages; what they need of the configuration they ask for when they are called."""
+        callers = FetchingCallers(
+            lambda credentials, now: self._gateway.admission.authenticator.authenticate(credentials, now), self._fetches, time.time
+        )
+        return Application(self._turn.flush, whoami.routes(callers))
 
     # --- the rest
 

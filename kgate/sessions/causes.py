@@ -28,6 +28,13 @@ def _words(decision: Decision) -> str:
     return f'rule "{first.rule}" no longer allows it: {text}' if first.rule else text
 
 
+def unanswered(id_: str, changed_at: float | None) -> Cause:
+    """Whoever has to be asked again did not answer in time: what cannot be decided is not allowed."""
+    return Cause(
+        Ending.POLICY, f"kgate: closed by policy: whether it is still allowed could not be found out in time (request {id_})", changed_at
+    )
+
+
 def over_duration(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
     """It lasted as long as its rule lets it."""
     return Cause(Ending.LIMIT, f'kgate: closed by policy: rule "{rule}" allows {_span(limits.duration)} (request {id_})', changed_at)

@@ -6,20 +6,26 @@ not stand still for it. Streams that are added meanwhile are decided on the new 
 Decisions that end by themselves (a window's edge, an expiry, a limit) are found by ``tick``, which the owner calls about four times a second from a clock
 that no wall-clock jump can stop (security.md class 28). A sweep over everything is cheaper than a timer for each stream, most of which are requests
 that live for a millisecond: adding and removing one costs a dictionary entry.
+
+A decision may have to wait for somebody who is asked (``Pending``): the stream goes on meanwhile, for ``PATIENCE`` at most, and is cut then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Protocol
 
-from kgate.model import Action, Cause, Decision, Identity
-from kgate.sessions.causes import denied, over_bytes, over_duration, over_idle
+from kgate.model import Action, Cause, Decision, Identity, Pending
+from kgate.sessions.causes import denied, over_bytes, over_duration, over_idle, unanswered
 
 SLICE_SECONDS = 0.005
 """How long one slice of a re-evaluation may hold the reactor."""
 FULL_SWEEP_SECONDS = 15.0
 """How often everything is decided again though nothing is known to have changed: what bounds the harm of a clock that jumped."""
+
+
+PATIENCE = 5.0
+"""Seconds that a live stream goes on while somebody is asked whether it may."""
 
 
 class Stream(Protocol):
@@ -53,7 +59,7 @@ class Stream(Protocol):
     def bytes_carried(self) -> int:
         """Both ways."""
 
-    def decide_again(self) -> Decision:
+    def decide_again(self) -> Decision | Pending:
         """The decision as of now."""
 
     def redecided(self, decision: Decision) -> None:
@@ -64,14 +70,20 @@ class Stream(Protocol):
 
 
 Later = Callable[[float, Callable[[], None]], object]
+Fetch = Callable[[Hashable, Callable[[], None]], None]
 
 
 class Registry:
-    """See the module. ``now`` is monotonic, ``wall`` Unix seconds, ``later(seconds, work)`` runs work on the reactor."""
+    """See the module.
 
-    def __init__(self, now: Callable[[], float], wall: Callable[[], float], later: Later) -> None:
-        self._now, self._wall, self._later = now, wall, later
+    ``now`` is monotonic, ``wall`` Unix seconds, ``later(seconds, work)`` runs work on the reactor, ``fetch(wanted, then)`` gets what a
+    ``Pending`` wants.
+    """
+
+    def __init__(self, now: Callable[[], float], wall: Callable[[], float], later: Later, fetch: Fetch) -> None:
+        self._now, self._wall, self._later, self._fetch = now, wall, later, fetch
         self._streams: dict[int, Stream] = {}
+        self._asked: dict[int, float] = {}
         self._swept = now()
 
     def __len__(self) -> int:
@@ -88,6 +100,7 @@ class Registry:
     def remove(self, stream: Stream) -> None:
         """It ended."""
         self._streams.pop(id(stream), None)
+        self._asked.pop(id(stream), None)
 
     def reevaluate(self, changed_at: float, selected: Callable[[Stream], bool] | None = None) -> None:
         """Something changed at ``changed_at``: decide what lives, or what of it is ``selected``, again."""
@@ -101,7 +114,9 @@ class Registry:
             self.reevaluate(now)
         for stream in list(self._streams.values()):
             decision = stream.decision
-            if decision.until is not None and decision.until <= wall:
+            if self._asked and now - self._asked.get(id(stream), now) > PATIENCE:
+                stream.cut(unanswered(stream.id, self._asked[id(stream)]))
+            elif decision.until is not None and decision.until <= wall:
                 self._decide(stream, now)
             elif decision.limits.duration or decision.limits.idle or decision.limits.bytes:
                 self._limit(stream, decision, now)
@@ -119,10 +134,19 @@ class Registry:
         if id(stream) not in self._streams:
             return
         decision = stream.decide_again()
+        if isinstance(decision, Pending):
+            self._ask(stream, decision, changed_at)
+            return
+        self._asked.pop(id(stream), None)
         if decision.allowed and decision.impersonate == stream.decision.impersonate:
             stream.redecided(decision)
         else:
             stream.cut(denied(decision, stream.id, changed_at))
+
+    def _ask(self, stream: Stream, pending: Pending, changed_at: float) -> None:
+        """Decide once the answer is there; the first question's time counts, however often it is asked."""
+        self._asked.setdefault(id(stream), self._now())
+        self._fetch(pending.wanted, lambda: self._decide(stream, changed_at))
 
     @staticmethod
     def _limit(stream: Stream, decision: Decision, now: float) -> None:

@@ -131,8 +131,6 @@ def test_proxy(ways: Ways, cluster: RealCluster) -> None:
         "/version",
     )
 
-    port = free_port()
-
     def proxied(kubectl: Kubectl) -> list[Ran]:
         with kubectl.live("proxy", "--port=0") as proxy:
             said = proxy.until(b"\n").split()[-1].decode()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+
 import pytest
 from attrs import define, field
 
-from kgate.model import Action, Cause, Cluster, Decision, Ending, Ground, Identity, Impersonation, Limits, Reason
+from kgate.model import Action, Cause, Cluster, Decision, Ending, Ground, Identity, Impersonation, Limits, Pending, Reason
 from kgate.sessions.causes import draining
-from kgate.sessions.registry import FULL_SWEEP_SECONDS, SLICE_SECONDS, Registry, cut_all
+from kgate.sessions.registry import FULL_SWEEP_SECONDS, PATIENCE, SLICE_SECONDS, Registry, cut_all
 
 ALICE = Identity("alice")
 WATCH = Action(Cluster("lab"), "GET", "watch", "/api/v1/pods?watch=true", "/api/v1/pods", follows=True)
@@ -27,13 +29,13 @@ class Held:
     started: float = 0.0
     touched: float = 0.0
     bytes_carried: int = 0
-    next: Decision = YES
+    next: Decision | Pending = YES
     cuts: list[Cause] = field(factory=list)
     asked: int = 0
     costs: float = 0.0
     world: World | None = None
 
-    def decide_again(self) -> Decision:
+    def decide_again(self) -> Decision | Pending:
         self.asked += 1
         if self.world is not None:
             self.world.monotonic += self.costs
@@ -54,7 +56,11 @@ class World:
     def __init__(self) -> None:
         self.monotonic, self.wall = 1000.0, 1_800_000_000.0
         self.later: list[object] = []
-        self.registry = Registry(lambda: self.monotonic, lambda: self.wall, lambda _seconds, work: self.later.append(work))
+        self.fetching: list[tuple[Hashable, Callable[[], None]]] = []
+        self.registry = Registry(lambda: self.monotonic, lambda: self.wall, lambda _seconds, work: self.later.append(work), self.fetch)
+
+    def fetch(self, wanted: Hashable, then: Callable[[], None]) -> None:
+        self.fetching.append((wanted, then))
 
     def holds(self, **facts: object) -> Held:
         stream = Held(world=self, started=self.monotonic, touched=self.monotonic, **facts)  # type: ignore[arg-type]
@@ -165,3 +171,36 @@ def test_a_gate_that_stops_says_so(world: World) -> None:
     stream = world.holds()
     cut_all(world.registry.streams(), draining)
     assert stream.cuts[0].ending is Ending.DRAIN and "shutting down" in stream.cuts[0].text
+
+
+@pytest.mark.threat("13")
+def test_a_stream_goes_on_while_somebody_is_asked_and_ends_by_the_answer(world: World) -> None:
+    asked = Pending("may alice watch?")
+    gone, stays = world.holds(next=asked), world.holds(next=asked)
+    world.registry.reevaluate(world.monotonic)
+    assert [wanted for wanted, _ in world.fetching] == ["may alice watch?"] * 2
+    assert gone.cuts == stays.cuts == []
+    gone.next, stays.next = NO, YES
+    for _, then in world.fetching:
+        then()
+    assert [len(gone.cuts), len(stays.cuts)] == [1, 0]
+    assert gone.cuts[0].changed_at == 1000.0  # the time of the change counts, not that of the answer
+    world.monotonic += PATIENCE + 1
+    world.registry.tick()
+    assert stays.cuts == []
+
+
+@pytest.mark.threat("13")
+def test_a_stream_that_nobody_answers_for_in_time_is_cut(world: World) -> None:
+    stream = world.holds(next=Pending("?"))
+    world.registry.reevaluate(world.monotonic)
+    world.monotonic += PATIENCE
+    world.registry.tick()
+    assert stream.cuts == []
+    world.registry.reevaluate(world.monotonic)  # asking once more buys no more time
+    world.monotonic += 0.25
+    world.registry.tick()
+    assert "could not be found out in time" in stream.cuts[0].text
+    for _, then in world.fetching:
+        then()  # an answer that comes too late changes nothing
+    assert len(stream.cuts) == 1

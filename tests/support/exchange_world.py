@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from kgate.authorizers.builtin import PolicyAuthorizer
@@ -10,8 +10,10 @@ from kgate.exchange.admission import Admission, Admitted, Refused
 from kgate.exchange.exchange import Exchange
 from kgate.exchange.gate import Route, Routes
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
+from kgate.exchange.refusal import refuse
+from kgate.exchange.waiting import Waiting
 from kgate.identity.credentials import Credentials, Rejected
-from kgate.model import Cluster, Identity
+from kgate.model import Cluster, Identity, Pending
 from kgate.policy.load import load_policy
 from kgate.sessions.registry import Registry
 from kgate.wire import http1
@@ -81,9 +83,12 @@ class Nobody:
 
     def __init__(self) -> None:
         self.gone: set[str] = set()
+        self.unsure: set[str] = set()
 
-    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected:
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
         name = credentials.bearer or ""
+        if name in self.unsure:
+            return Pending(f"who is {name}?")
         return Rejected("the token is not known") if not name or name in self.gone else Identity(name)
 
 
@@ -95,11 +100,13 @@ class World:
         self.turn = Turn()
         self.people = Nobody()
         self.pipe, self.cluster_pipe = Pipe(), Pipe()
-        self.live = Registry(self.now, self.now, lambda seconds, work: work())
+        self.live = Registry(self.now, self.now, lambda seconds, work: work(), self.fetch)
         self.records: list[tuple[str, Exchange]] = []
         self.waiting: list[Callable[[bool], None]] = []
         self.dialling: list[Callable[[Any], None]] = []
         self.refusals: list[Refused] = []
+        self.fetching: list[tuple[Hashable, Callable[[], None]]] = []
+        self.undecided: list[Waiting] = []
         self.spared: list[UpstreamLeg] = []
         self.answer_seconds = 75.0
         self.authority, self.base_path, self.bearer = b"cluster:6443", b"", b"gate"
@@ -126,12 +133,29 @@ class World:
         self.admission = Admission(Routes({b"lab": route}, {}), self.people, PolicyAuthorizer(load_policy(policy, "policy.yaml")))
 
     def answer(self, leg: ClientLeg, request: RequestReceived) -> None:
-        admitted = self.admission.admit(request, leg.address, None, self.clock)
+        def admit() -> Admitted | Refused | Pending:
+            return self.admission.admit(request, leg.address, None, self.clock)
+
+        admitted = admit()
+        if isinstance(admitted, Pending):
+            waiting = Waiting(
+                leg, request, self.clock, admit, self.fetch, lambda answer: self.decided(leg, request, answer), self.undecided.remove
+            )
+            self.undecided.append(waiting)
+            waiting.wait(admitted)
+        else:
+            self.decided(leg, request, admitted)
+
+    def fetch(self, wanted: Hashable, then: Callable[[], None]) -> None:
+        self.fetching.append((wanted, then))
+
+    def decided(self, leg: ClientLeg, request: RequestReceived, admitted: Admitted | Refused) -> None:
         if isinstance(admitted, Admitted):
             self.exchange = Exchange(self, leg, request, admitted, "ID")  # type: ignore[arg-type]
             self.exchange.begin()
         else:
             self.refusals.append(admitted)
+            refuse(leg, request, admitted.status, admitted.message)
 
     def decide_again(self, exchange: Exchange) -> Any:
         return self.admission.decide_again(exchange.admitted.asked, exchange.identity, self.clock)
@@ -161,6 +185,11 @@ class World:
     def asks(self, data: bytes) -> None:
         """The client sends."""
         self.client.received(data)
+        self.turn.flush()
+
+    def fetched(self) -> None:
+        """What was wanted has come."""
+        self.fetching.pop(0)[1]()
         self.turn.flush()
 
     def durable(self, yes: bool = True) -> None:

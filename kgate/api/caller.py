@@ -1,0 +1,41 @@
+"""Who calls the gate's own API: the same authenticator as for a cluster's requests, waited for where it has to fetch something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from kgate.exchange.gate import Fetch
+from kgate.exchange.waiting import MOST_ROUNDS
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.model import Identity, Pending
+
+Authenticate = Callable[[Credentials, float], "Identity | Rejected | Pending"]
+_UNANSWERED = Rejected("who you are could not be found out in time", "try again")
+
+
+class Callers(Protocol):
+    """Knows who holds which credentials, in its own time."""
+
+    async def identify(self, credentials: Credentials) -> Identity | Rejected:
+        """Who it is."""
+
+
+class FetchingCallers:
+    """See the module. ``authenticate`` is by the configuration in force when it is called."""
+
+    def __init__(self, authenticate: Authenticate, fetch: Fetch, wall: Callable[[], float]) -> None:
+        self._authenticate, self._fetch, self._wall = authenticate, fetch, wall
+
+    async def identify(self, credentials: Credentials) -> Identity | Rejected:
+        """Who it is; asked again for as long as something has to be fetched, within reason."""
+        for _ in range(MOST_ROUNDS):
+            found = self._authenticate(credentials, self._wall())
+            if not isinstance(found, Pending):
+                return found
+            arrived: Deferred[None] = Deferred()
+            self._fetch(found.wanted, lambda arrived=arrived: arrived.callback(None))  # type: ignore[misc]
+            await arrived
+        return _UNANSWERED

@@ -1,0 +1,56 @@
+"""Fetching what a decision waits for: each kind of thing that can be wanted has one way of getting it.
+
+Several requests that want the same are one fetch. A way is a coroutine that tells whoever wanted the thing what it learned, failures included, within a
+time limit of its own; when it is through, everybody who waited asks again. A way that raises is a bug: it is logged, and those who waited ask
+again all the same, get ``Pending`` again, and are refused in the end (exchange/waiting.py, sessions/registry.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Hashable
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from kgate.net.turn import Turn
+
+log = Logger()
+
+Way = Callable[[Any], Coroutine[Any, Any, None]]
+"""Fetches one kind of wanted value."""
+
+
+class Fetches:
+    """See the module. ``register`` each kind once; the object itself is the ``Fetch`` port."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._ways: dict[type, Way] = {}
+        self._under_way: dict[Hashable, list[Callable[[], None]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def register(self, kind: type, way: Way) -> None:
+        """``way(wanted)`` fetches values of ``kind`` from now on; a reload registers anew."""
+        self._ways[kind] = way
+
+    def __call__(self, wanted: Hashable, then: Callable[[], None]) -> None:
+        """Fetch, and call back."""
+        waiting = self._under_way.get(wanted)
+        if waiting is not None:
+            waiting.append(then)
+            return
+        self._under_way[wanted] = [then]
+        done = Deferred.fromCoroutine(self._ways[type(wanted)](wanted))
+        done.addErrback(lambda failure: log.failure("fetching {wanted} failed", failure, wanted=type(wanted).__name__))
+        # What was there at once is part of the turn that asked; an answer that comes later is a turn of its own.
+        tell = partial(self._tell, wanted)
+        later = tell if done.called else self._turn.wrap(tell)
+        done.addCallback(lambda _: later())
+
+    def _tell(self, wanted: Hashable) -> None:
+        for then in self._under_way.pop(wanted):
+            then()
