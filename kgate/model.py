@@ -61,6 +61,8 @@ class Identity:
     """Source networks (CIDR) this identity may come from; empty is any."""
     clusters: tuple[str, ...] = ()
     """Globs of the clusters this identity may reach; empty is any."""
+    group_sources: Pairs = ()
+    """Where each group came from (``token``, ``file``, ``scim``), for ``whoami``; empty where all came with the credential."""
 
 
 @frozen(cache_hash=True)

@@ -29,6 +29,7 @@ def described(identity: Identity) -> dict[str, object]:
         "issuer": identity.issuer,
         "session": identity.session,
         "robot": identity.robot,
+        "group_sources": dict(identity.group_sources),
         "device": identity.device.name if identity.device is not None else "",
         "expires": timestamp(identity.expires) if identity.expires is not None else "",
     }

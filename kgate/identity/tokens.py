@@ -96,7 +96,8 @@ def load_tokens(text: str, file: str) -> Tokens:
     return Tokens({bytes.fromhex(robot.sha256): robot.identity for robot in robots}, tuple(unlimited))
 
 
-def _name(text: str) -> Name:
+def person_name(text: str) -> Name:
+    """A user's or group's name as a file writes it; raises Unacceptable."""
     fault = name_fault(text)
     if fault is not None:
         raise Unacceptable(fault, "write the name as clusters and people may see it")
@@ -110,5 +111,5 @@ def _digest(text: str) -> Digest:
 
 
 _CONVERTER = strict_converter()
-_CONVERTER.register_structure_hook_func(lambda kind: kind is Name, written(_name))
+_CONVERTER.register_structure_hook_func(lambda kind: kind is Name, written(person_name))
 _CONVERTER.register_structure_hook_func(lambda kind: kind is Digest, written(_digest))

@@ -320,4 +320,6 @@ def watched(path: Path, configuration: Configuration, access: Mapping[str, Clust
         paths.add(identity.tokens.file)
     if identity.client_certificates is not None:
         paths.add(identity.client_certificates.authority)
+    if identity.groups is not None and identity.groups.file is not None:
+        paths.add(identity.groups.file)
     return paths

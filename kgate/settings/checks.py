@@ -21,6 +21,8 @@ from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError, Mistake
 from kgate.identity.authenticator import Authenticator
 from kgate.identity.certificates import ClientCertificates, load_authorities
+from kgate.identity.people import Credential, People, Roster
+from kgate.identity.roster_file import RosterFile, load_roster
 from kgate.identity.tokens import Tokens, load_tokens
 from kgate.kube.kubeconfig import ClusterAccess, token_of
 from kgate.policy.evaluate import Policy
@@ -29,7 +31,7 @@ from kgate.settings.certificates import Finding, authority_findings, client_pair
 from kgate.settings.clusters import access_of
 from kgate.settings.files import Read, read_file, unreadable
 from kgate.settings.load import Sections, read_sections
-from kgate.settings.shapes import AdminSettings, AuditMode, AuditSettings, ClusterSettings, IdentitySettings, Listen, Settings
+from kgate.settings.shapes import AdminSettings, AuditMode, AuditSettings, ClusterSettings, GroupSource, IdentitySettings, Listen, Settings
 
 T = TypeVar("T")
 Place = tuple[str | int, ...]
@@ -48,12 +50,21 @@ class Configuration:
     """Who signs people's certificates; empty where none are asked for."""
     authority_pem: str | None
     """The same, for the listener's TLS."""
+    roster: RosterFile | None
+    """The groups of ``identity.groups.file``."""
     warnings: tuple[Mistake, ...]
 
     def authenticator(self) -> Authenticator:
         """Who may ask, by these files."""
         bearers = (self.tokens,) if self.tokens is not None else ()
-        return Authenticator(bearers, ClientCertificates(self.authorities) if self.authorities else None)
+        return Authenticator(bearers, ClientCertificates(self.authorities) if self.authorities else None, self._people())
+
+    def _people(self) -> People:
+        groups = self.settings.identity.groups
+        if groups is None:
+            return People(())
+        rosters: dict[GroupSource, Roster | None] = {GroupSource.TOKEN: Credential(), GroupSource.FILE: self.roster}
+        return People([roster for source in groups.sources if (roster := rosters[source]) is not None], groups.merge)
 
 
 def load_configuration(path: Path, now: float, read: Read = read_file) -> Configuration:
@@ -66,6 +77,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     checks.listeners(get("listen") or (), get("public_url") or "")
     checks.clusters(get("clusters") or {}, get("public_url") or "")
     tokens, pem, authorities = checks.people(get("identity"))
+    roster = checks.roster(get("identity"))
     policy = checks.document(("policy",), get("policy"), load_policy)
     checks.relaxations(get("audit"), get("admin"))
     settings = checks.sections.settings()
@@ -73,7 +85,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
         raise AssertionError("a policy is there, or a mistake that says why not")
     checks.names(policy, settings)
     warnings = (*checks.warnings, *policy.warnings, *(tokens.warnings if tokens else ()))
-    return Configuration(settings, checks.access, policy, tokens, authorities, pem, warnings)
+    return Configuration(settings, checks.access, policy, tokens, authorities, pem, roster, warnings)
 
 
 @define
@@ -168,6 +180,11 @@ class _Checks:
         except ValueError as error:
             self.sections.fault((*place, "authority"), str(error), "name the certificate that signs people's certificates")
             return tokens, None, ()
+
+    def roster(self, identity: IdentitySettings | None) -> RosterFile | None:
+        """The file of groups, where there is one."""
+        groups = identity.groups if identity is not None else None
+        return self.document(("identity", "groups", "file"), groups.file, load_roster) if groups is not None else None
 
     def relaxations(self, audit: AuditSettings | None, admin: AdminSettings | None) -> None:
         """What is allowed, and said at each start."""

@@ -10,6 +10,7 @@ from typing import NewType
 from attrs import field, frozen
 
 from kgate.documents.values import Address, Duration, Network, Unacceptable, accept
+from kgate.identity.people import Merge
 from kgate.model import Cluster
 
 FilePath = NewType("FilePath", Path)
@@ -111,12 +112,40 @@ class ClientCertificateAuthority:
     authority: FilePath
 
 
+class GroupSource(Enum):
+    """A roster of ``identity.groups.sources``."""
+
+    TOKEN = "token"
+    """What the credential itself says."""
+    FILE = "file"
+
+
+@frozen
+class GroupSettings:
+    """Where people's groups come from, the most trusted source first."""
+
+    sources: tuple[GroupSource, ...]
+    merge: Merge = Merge.UNION
+    file: FilePath | None = None
+
+    def __attrs_post_init__(self) -> None:
+        twice = len(set(self.sources)) != len(self.sources)
+        accept(
+            None if self.sources else Unacceptable("is an empty list", "write sources: [token]", ("sources",)),
+            Unacceptable("names a source twice", "keep one", ("sources",)) if twice else None,
+            None
+            if (GroupSource.FILE in self.sources) == (self.file is not None)
+            else Unacceptable("needs file among its sources and a file together", "write sources: [token, file] and file: groups.yaml"),
+        )
+
+
 @frozen
 class IdentitySettings:
     """Where people and programs come from."""
 
     tokens: TokensFile | None = None
     client_certificates: ClientCertificateAuthority | None = None
+    groups: GroupSettings | None = None
 
     def __attrs_post_init__(self) -> None:
         accept(None if self.tokens or self.client_certificates else Unacceptable("lets nobody in", "name tokens or client_certificates"))

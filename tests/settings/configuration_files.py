@@ -47,6 +47,8 @@ robots:
   - {{name: ci, sha256: {hashlib.sha256(b"t").hexdigest()}, user: ci-bot, groups: [ci], expires: 2027-01-01T00:00:00Z}}
 """
 
+GROUPS = "groups: [{name: sre, users: [bob]}]\n"
+
 
 @cache
 def authority() -> Authority:
@@ -78,6 +80,7 @@ class Files(dict[str, bytes | OSError]):
             "prod-eu.kubeconfig": KUBECONFIG,
             "policy.yaml": POLICY,
             "tokens.yaml": TOKENS,
+            "groups.yaml": GROUPS,
             "token": "secret\n",
         }
         self.update({name: text.encode() for name, text in texts.items()})

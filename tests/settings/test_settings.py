@@ -71,7 +71,7 @@ clusters:
   dev: {server: "https://10.0.0.5:6443", certificate_authority: gone.crt, token_file: gone-token, host: [a]}
   none: {}
 identity:
-  oidc: []
+  tokenz: []
 polcy: policy.yaml
 audit: {directory: audit/, mode: lax}
 drain: 30
@@ -87,7 +87,7 @@ workers: 0
         "kgate.yaml:6: clusters.Prod.context: goes only with kubeconfig (take it out)",
         'kgate.yaml:7: unknown key "host" in clusters.dev (did you mean "hosts"?)',
         "kgate.yaml:8: clusters.none: has neither kubeconfig nor server (say how to reach the cluster)",
-        'kgate.yaml:10: unknown key "oidc" in identity (known here: client_certificates, tokens)',
+        'kgate.yaml:10: unknown key "tokenz" in identity (did you mean "tokens"?)',
         'kgate.yaml:11: unknown key "polcy" (did you mean "policy"?)',
         'kgate.yaml:12: audit.mode: "lax" is not known (known here: best_effort, strict)',
         'kgate.yaml:13: drain: 30 has no unit (write "30s" for seconds)',
@@ -198,3 +198,23 @@ def test_devices_and_pipes_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "kgate.yaml").write_text(MINIMAL.replace("policy: policy.yaml", "policy: /dev/zero"))
     with pytest.raises(InvalidFileError, match="policy: /dev/zero cannot be read: it is not a regular file"):
         load_configuration(tmp_path / "kgate.yaml", NOW)
+
+
+@pytest.mark.parametrize(
+    ("groups", "says"),
+    [
+        ("{sources: []}", "identity.groups.sources: is an empty list"),
+        ("{sources: [token, token]}", "identity.groups.sources: names a source twice"),
+        ("{sources: [token, file]}", "needs file among its sources and a file together"),
+        ("{sources: [token], file: groups.yaml}", "needs file among its sources and a file together"),
+        ("{sources: [ldap]}", '"ldap" is not known'),
+        ("{sources: [file], file: nowhere.yaml}", "nowhere.yaml"),
+    ],
+)
+def test_sources_of_groups_that_make_no_sense(groups: str, says: str) -> None:
+    assert says in "\n".join(mistakes(changed("identity:\n", f"identity:\n  groups: {groups}\n")))
+
+
+def test_a_file_of_groups_counts() -> None:
+    configuration = load(changed("identity:\n", "identity:\n  groups: {sources: [token, file], merge: first, file: groups.yaml}\n"))
+    assert configuration.roster is not None and configuration.roster.groups_of("bob") == ("sre",)
