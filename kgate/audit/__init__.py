@@ -2,5 +2,6 @@
 
 ids       request ids that sort by time
 record    model values → the fields of a record
+read      the fields of a record → model values, so that a decision can be asked again
 chain     fields → a sealed line; lines → whether the chain holds
 """

@@ -2,20 +2,27 @@
 
 A record is for a reader who trusts nobody in it: values are cut to a length, and JSON's escaping keeps line ends and terminal escapes apart from the
 file's own structure (security.md class 25). No credential is ever a field.
+
+A decision's record holds all that the decision depended on, so that ``read`` can rebuild it and anybody can ask again: what only policy looks at stands
+under ``identity``, ``cluster_labels``, ``country`` … and is left out where there is none. Facts are the same for everyone and change seldom: they
+are a record of their own, which the others name by content (``facts``). ``cut`` says that a value was too long to be kept whole.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import sha256
 
-from kgate.model import Action, Cause, Context, Decision, Ground, Identity
+import orjson
+
+from kgate.model import Action, Cause, Context, Decision, Device, Fact, Grant, Ground, Identity, Impersonation
 
 Record = dict[str, object]
 
 LONGEST = {"user_agent": 1024, "path": 8192}
 MOST_ARGUMENTS = 256
-_LONGEST_ARGUMENT = 4096
+_LONGEST = 4096
 
 
 def timestamp(now: float) -> str:
@@ -28,7 +35,7 @@ def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def safe(text: str, longest: int = 4096) -> str:
+def safe(text: str, longest: int = _LONGEST) -> str:
     """``text`` as UTF-8 can carry it, cut with a mark where it is too long."""
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")
@@ -42,12 +49,37 @@ def _who(identity: Identity) -> tuple[tuple[str, object], ...]:
         fields["session"] = identity.session
     if identity.device is not None:
         fields["device"] = safe(identity.device.name)
+    known = _known_of(identity)
+    if known:
+        fields["identity"] = known
     return tuple(fields.items())
+
+
+def _known_of(identity: Identity) -> Record:
+    """What else is known of the caller."""
+    instants = {"expires": identity.expires, "authenticated_at": identity.authenticated_at}
+    lists = {"amr": identity.amr, "networks": identity.networks, "clusters": identity.clusters}
+    known: Record = {name: value for name, value in (("uid", identity.uid), ("acr", identity.acr), ("robot", identity.robot)) if value}
+    known |= {name: timestamp(value) for name, value in instants.items() if value is not None}
+    known |= {name: list(values) for name, values in lists.items() if values}
+    if identity.extra:
+        known["extra"] = {key: list(values) for key, values in identity.extra}
+    if identity.device is not None and (identity.device.compliant is not None or identity.device.posture):
+        known["device"] = _device(identity.device)
+    return known
+
+
+def _device(device: Device) -> Record:
+    fields: Record = {"compliant": device.compliant} if device.compliant is not None else {}
+    return fields | {"posture": dict(device.posture)} if device.posture else fields
 
 
 @lru_cache(maxsize=4096)
 def _what(action: Action) -> tuple[tuple[str, object], ...]:
-    fields: Record = {"cluster": action.cluster.name, "verb": action.verb}
+    fields: Record = {"cluster": action.cluster.name}
+    if action.cluster.labels:
+        fields["cluster_labels"] = dict(action.cluster.labels)
+    fields["verb"] = action.verb
     if action.operation is not None:
         fields["action"] = action.operation.value
     for name, value in (
@@ -57,15 +89,25 @@ def _what(action: Action) -> tuple[tuple[str, object], ...]:
         ("namespace", action.namespace),
         ("name", action.name),
         ("container", action.container),
+        ("label_selector", action.label_selector),
+        ("field_selector", action.field_selector),
     ):
         if value:
             fields[name] = safe(value)
     if action.command:
-        fields["command"] = [safe(argument, _LONGEST_ARGUMENT) for argument in action.command[:MOST_ARGUMENTS]]
+        fields["command"] = [safe(argument) for argument in action.command[:MOST_ARGUMENTS]]
     if action.ports:
         fields["port"] = list(action.ports)
     fields["path"] = safe(action.path, LONGEST["path"])
+    if _was_cut(action):
+        fields["cut"] = True
     return tuple(fields.items())
+
+
+def _was_cut(action: Action) -> bool:
+    """Whether the record does not hold all of what was asked."""
+    texts = (action.resource, action.name, action.container, action.label_selector, action.field_selector, *action.command)
+    return len(action.command) > MOST_ARGUMENTS or len(action.path) > LONGEST["path"] or max(map(len, texts)) > _LONGEST
 
 
 @lru_cache(maxsize=4096)
@@ -87,19 +129,79 @@ def _reason(ground: Ground, rule: str, text: str) -> str:
 
 
 def decision_record(
-    event: str, id_: str, gate: str, identity: Identity, action: Action, context: Context, decision: Decision, kubectl: Record | None = None
+    event: str,
+    id_: str,
+    gate: str,
+    identity: Identity,
+    action: Action,
+    context: Context,
+    decision: Decision,
+    kubectl: Record | None = None,
+    asked_as: Impersonation | None = None,
 ) -> Record:
-    """``request``, ``stream-start`` or ``decision-change``: who asked for what, and the answer."""
+    """``request``, ``stream-start`` or ``decision-change``: who asked for what, and the answer. ``asked_as`` is ``kubectl --as``."""
     record: Record = {"time": timestamp(context.now), "id": id_, "gate": gate, "event": event}
     record.update(_who(identity))
     record["source_ip"] = context.address
     record.update(_what(action))
     if context.user_agent:
         record["user_agent"] = safe(context.user_agent, LONGEST["user_agent"])
+    if context.country:
+        record["country"] = context.country
+    if context.asn is not None:
+        record["asn"] = context.asn
+    if context.facts:
+        record["facts"] = facts_revision(context.facts)
+    if context.grants:
+        record["grants"] = [_grant(grant) for grant in context.grants]
     if kubectl:
         record["kubectl"] = kubectl
+    if asked_as is not None:
+        record["as"] = _as(asked_as)
     record.update(_why(decision))
     return record
+
+
+def _grant(grant: Grant) -> Record:
+    fields: Record = {"id": grant.id, "user": safe(grant.user), "rule": grant.rule, "cluster": grant.cluster}
+    if grant.namespace:
+        fields["namespace"] = safe(grant.namespace)
+    fields |= {"begins": timestamp(grant.begins), "until": timestamp(grant.until)}
+    if grant.reason:
+        fields["reason"] = safe(grant.reason)
+    return fields | {"approvers": [safe(name) for name in grant.approvers]} if grant.approvers else fields
+
+
+def _as(asked: Impersonation) -> Record:
+    fields: Record = {"user": safe(asked.user)}
+    if asked.groups:
+        fields["groups"] = [safe(group) for group in asked.groups]
+    if asked.uid:
+        fields["uid"] = safe(asked.uid)
+    return fields | {"extra": {safe(key): [safe(each) for each in values] for key, values in asked.extra}} if asked.extra else fields
+
+
+@lru_cache(maxsize=64)
+def facts_revision(facts: tuple[Fact, ...]) -> str:
+    """What names these very facts in other records."""
+    return content_name(_values(facts))
+
+
+def content_name(values: Record) -> str:
+    """The beginning of a SHA-256 over ``values`` of a ``facts`` record, in hex."""
+    return sha256(orjson.dumps(values)).hexdigest()[:16]
+
+
+def facts_record(id_: str, gate: str, now: float, facts: tuple[Fact, ...]) -> Record:
+    """``facts``: what was known of the world. It stands before the first decision that depended on it."""
+    return event_record("facts", id_, gate, now, facts=facts_revision(facts), values=_values(facts))
+
+
+def _values(facts: tuple[Fact, ...]) -> Record:
+    return {
+        fact.name: {"value": fact.value, "until": timestamp(fact.until)} if fact.until is not None else {"value": fact.value}
+        for fact in facts
+    }
 
 
 def refusal_record(

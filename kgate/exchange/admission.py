@@ -61,6 +61,11 @@ class Asked(NamedTuple):
     kubectl: tuple[tuple[str, str], ...] = ()
     """What kubectl says of itself (``command``, ``session``): the client's word, a hint only."""
 
+    @property
+    def asked_as(self) -> Impersonation | None:
+        """Whom ``--as`` asks for, as an audit record has it."""
+        return as_asked(self.impersonation)
+
 
 class Admitted(NamedTuple):
     """A request that may go upstream by ``route`` in the name of ``impersonate``."""
@@ -82,6 +87,7 @@ class Refused(NamedTuple):
     action: Action | None = None
     context: Context | None = None
     decision: Decision | None = None
+    asked_as: Impersonation | None = None
 
 
 class Verdict(NamedTuple):
@@ -141,7 +147,7 @@ class Admission:
             return decision
         impersonate = decision.impersonate
         if not decision.allowed or impersonate is None:
-            return Refused(403, "", identity, action, context, decision)
+            return Refused(403, "", identity, action, context, decision, asked.asked_as)
         return Admitted(asked, identity, context, decision, impersonate, route)
 
     def decide_again(self, asked: Asked, identity: Identity, now: float) -> Verdict | Pending:
@@ -158,26 +164,37 @@ class Admission:
         return decision if isinstance(decision, Pending) else Verdict(again, context, decision)
 
     def _decide(self, asked: Asked, identity: Identity, context: Context) -> Decision | Pending:
-        wanted = asked.impersonation
-        authorize = self._authorizer.authorize
-        if wanted is not None:
-            for action in impersonation_actions(asked.action.cluster, wanted.user, wanted.groups, wanted.uid, wanted.extra):
-                decision = authorize(identity, action, context)
-                if isinstance(decision, Pending) or not decision.allowed:
-                    return decision
-            identity = impersonated(identity, wanted.user, wanted.groups, wanted.uid, wanted.extra)
-        decision = authorize(identity, asked.action, context)
-        if isinstance(decision, Pending):
-            return decision
-        if decision.impersonate is not None and (problem := _problem(decision.impersonate)):
-            reason = Reason(Ground.IMPERSONATION, decision.rule, f"in the name that the cluster would see, {problem}")
-            return Decision(False, decision.revision, decision.rule, (reason,), until=decision.until)
-        return decision
+        return decide(self._authorizer, identity, asked.action, context, asked.impersonation)
 
     def _no_route(self, target: bytes) -> str:
         if target.startswith(PREFIX):
             return "there is no cluster of that name here; ask whoever runs this gate for your kubeconfig"
         return "this gate serves clusters under /clusters/NAME/ or by their host names; check the server of your kubeconfig"
+
+
+def decide(
+    authorizer: Authorizer, identity: Identity, action: Action, context: Context, wanted: ImpersonationRequest | None
+) -> Decision | Pending:
+    """The one decision of the gate, of a request that is there or of one that is only spoken of. ``wanted`` is what ``--as`` asks for."""
+    authorize = authorizer.authorize
+    if wanted is not None:
+        for asked in impersonation_actions(action.cluster, wanted.user, wanted.groups, wanted.uid, wanted.extra):
+            decision = authorize(identity, asked, context)
+            if isinstance(decision, Pending) or not decision.allowed:
+                return decision
+        identity = impersonated(identity, wanted.user, wanted.groups, wanted.uid, wanted.extra)
+    decision = authorize(identity, action, context)
+    if isinstance(decision, Pending):
+        return decision
+    if decision.impersonate is not None and (problem := _problem(decision.impersonate)):
+        reason = Reason(Ground.IMPERSONATION, decision.rule, f"in the name that the cluster would see, {problem}")
+        return Decision(False, decision.revision, decision.rule, (reason,), until=decision.until)
+    return decision
+
+
+def as_asked(wanted: ImpersonationRequest | None) -> Impersonation | None:
+    """What ``--as`` asks for, in the model's terms."""
+    return Impersonation(wanted.user, wanted.groups, wanted.uid, wanted.extra) if wanted is not None else None
 
 
 _problem = lru_cache(maxsize=4096)(impersonation_error)

@@ -25,7 +25,7 @@ from kgate.kube.headers import response_headers, upstream_headers
 from kgate.kube.refusal import Refusal
 from kgate.kube.status import status_body
 from kgate.kube.watch import WatchFollower
-from kgate.model import Action, Cause, Context, Decision, Ending, Identity, Pending
+from kgate.model import Action, Cause, Context, Decision, Ending, Identity, Impersonation, Pending
 from kgate.wire.events import Headers, RequestHead, RequestReceived
 
 CANCEL = 8
@@ -135,9 +135,13 @@ class Exchange:
         return self._touched
 
     def decide_again(self) -> Decision | Pending:
-        """The decision as of now, by the very function that admitted it."""
+        """The decision as of now, by the very function that admitted it; one that came out otherwise goes on record."""
         verdict = self._gate.decide_again(self)
-        return verdict if isinstance(verdict, Pending) else verdict.decision
+        if isinstance(verdict, Pending):
+            return verdict
+        if _answer(verdict.decision) != _answer(self.decision):
+            self._gate.record_change(self, verdict)
+        return verdict.decision
 
     def redecided(self, decision: Decision) -> None:
         """Still allowed, under another rule or until another instant."""
@@ -453,3 +457,8 @@ class Exchange:
         self._gate.live.remove(self)
         self._gate.record_end(self)
         self._client.finished(self._stream)
+
+
+def _answer(decision: Decision) -> tuple[bool, str, Impersonation | None]:
+    """What of a decision its holder notices, and a reader of the audit: not until when it holds, nor the revision."""
+    return decision.allowed, decision.rule, decision.impersonate

@@ -138,5 +138,8 @@ class Gate(Protocol):
     def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
         """Put the decision on record; ``then(True)`` once that is durable, ``then(False)`` where it cannot be in time."""
 
+    def record_change(self, exchange: Exchange, verdict: Verdict) -> None:
+        """Put on record that a live request is decided otherwise now."""
+
     def record_end(self, exchange: Exchange) -> None:
         """Put the end on record and count it."""

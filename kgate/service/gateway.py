@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from kgate.audit.ids import RequestIds
-from kgate.audit.record import Record, decision_record, end_record, refusal_record, safe
-from kgate.exchange.admission import Admission, Admitted, Refused
+from kgate.audit.record import Record, decision_record, end_record, facts_record, refusal_record, safe
+from kgate.exchange.admission import Admission, Admitted, Refused, Verdict
 from kgate.exchange.exchange import Exchange
 from kgate.exchange.gate import Fetch
 from kgate.exchange.legs import ClientLeg
@@ -21,7 +21,7 @@ from kgate.exchange.refusal import refuse
 from kgate.exchange.waiting import Waiting
 from kgate.kube.status import denial_message
 from kgate.metrics import Metrics
-from kgate.model import Pending
+from kgate.model import Context, Fact, Pending
 from kgate.net.journal import Journal
 from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
@@ -55,6 +55,7 @@ class Gateway:
         self.limits, self.deadlines = LimitSettings(), DeadlineSettings()
         self._fetch, self._application = fetch, application
         self._unsettled: set[Waiting | LocalExchange] = set()
+        self._told: tuple[tuple[Fact, ...], int] = (), 0
         self.legs: set[ClientLeg] = set()
         self._per_address: Counter[str] = Counter()
 
@@ -138,7 +139,9 @@ class Gateway:
         identity, action, context, decision = refused.identity, refused.action, refused.context, refused.decision
         if decision is not None and identity is not None and action is not None and context is not None:
             message = denial_message(identity, action, decision, id_)
-            record = decision_record("request", id_, self.name, identity, action, context, decision) | {"status": refused.status}
+            self._record_facts(context)
+            record = decision_record("request", id_, self.name, identity, action, context, decision, None, refused.asked_as)
+            record["status"] = refused.status
         else:
             message = f"kgate: {refused.message} (request {id_})"
             record = refusal_record(id_, self.name, self.wall(), leg.address, refused.status, refused.message, identity, action)
@@ -161,14 +164,28 @@ class Gateway:
 
     def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
         """Put the decision on record before anything happens."""
-        event = "stream-start" if exchange.action.follows else "request"
         admitted = exchange.admitted
-        asked = admitted.asked
+        event = "stream-start" if exchange.action.follows else "request"
+        self._record_verdict(event, exchange, Verdict(admitted.identity, admitted.context, admitted.decision), then)
+
+    def record_change(self, exchange: Exchange, verdict: Verdict) -> None:
+        """Put on record that a live request is decided otherwise now."""
+        self._record_verdict("decision-change", exchange, verdict)
+
+    def _record_verdict(self, event: str, exchange: Exchange, verdict: Verdict, then: Callable[[bool], None] | None = None) -> None:
+        identity, context, decision = verdict
+        asked = exchange.admitted.asked
         kubectl: Record = {name: safe(value, 256) for name, value in asked.kubectl}
-        record = decision_record(
-            event, exchange.id, self.name, admitted.identity, asked.action, admitted.context, admitted.decision, kubectl or None
-        )
+        self._record_facts(context)
+        record = decision_record(event, exchange.id, self.name, identity, asked.action, context, decision, kubectl or None, asked.asked_as)
         self.journal.append(record, then)
+
+    def _record_facts(self, context: Context) -> None:
+        """What was known of the world, before the first decision that it went into, and again in each hour, so that a reader finds it near."""
+        told = context.facts, int(context.now // 3600)
+        if context.facts and told != self._told:
+            self._told = told
+            self.journal.append(facts_record(self._ids.next(), self.name, context.now, context.facts))
 
     def record_end(self, exchange: Exchange) -> None:
         """Put the end on record and count it."""

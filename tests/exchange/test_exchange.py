@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from exchange_world import NOTHING, World
+from exchange_world import NOTHING, POLICY, World
 
 from kgate.net.dial import DialFailed
 
@@ -204,3 +204,16 @@ def test_a_client_that_goes_takes_its_request_with_it(world: World) -> None:
     world.turn.flush()
     assert world.cluster_pipe.closed and len(world.live) == 0
     assert [kind for kind, _ in world.records] == ["decision", "end"]
+
+
+def test_a_decision_that_comes_out_otherwise_is_on_record_before_the_end_that_it_brings(world: World) -> None:
+    world.asks(WATCH)
+    world.durable()
+    world.dials()
+    world.answers(STREAM)
+    world.use(POLICY + "# the same\n")
+    world.live.reevaluate(world.clock)
+    assert [kind for kind, _ in world.records] == ["decision"]  # another revision alone changes nothing for anybody
+    world.use(NOTHING)
+    world.live.reevaluate(world.clock)
+    assert [kind for kind, _ in world.records] == ["decision", "change", "end"]

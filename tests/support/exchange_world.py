@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from kgate.authorizers.builtin import PolicyAuthorizer
-from kgate.exchange.admission import Admission, Admitted, Refused
+from kgate.exchange.admission import Admission, Admitted, Refused, Verdict
 from kgate.exchange.exchange import Exchange
 from kgate.exchange.gate import Route, Routes
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
@@ -163,6 +163,9 @@ class World:
     def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
         self.records.append(("decision", exchange))
         self.waiting.append(then)
+
+    def record_change(self, exchange: Exchange, verdict: Verdict) -> None:
+        self.records.append(("change", exchange))
 
     def record_end(self, exchange: Exchange) -> None:
         self.records.append(("end", exchange))

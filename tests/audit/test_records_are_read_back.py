@@ -1,0 +1,162 @@
+"""What a decision depended on goes into its record and comes out of it the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kgate.audit.chain import Chain
+from kgate.audit.read import Past, Rebuilding, Unusable
+from kgate.audit.record import decision_record, facts_record, facts_revision, refusal_record
+from kgate.model import (
+    Action,
+    Cluster,
+    Context,
+    Decision,
+    Device,
+    Fact,
+    Grant,
+    Ground,
+    Identity,
+    Impersonation,
+    Operation,
+    Reason,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NAMES = st.lists(TEXT, max_size=3).map(tuple)
+SECONDS = st.integers(1_700_000_000, 1_900_000_000).map(float)
+LABELS = st.dictionaries(TEXT, TEXT, max_size=2).map(lambda found: tuple(sorted(found.items())))
+EXTRA = st.dictionaries(TEXT, NAMES, max_size=2).map(lambda found: tuple(found.items()))
+IDENTITIES = st.builds(
+    Identity,
+    TEXT,
+    NAMES,
+    TEXT,
+    EXTRA,
+    TEXT,
+    TEXT,
+    st.none() | SECONDS,
+    st.none() | SECONDS,
+    TEXT,
+    NAMES,
+    st.none() | st.builds(Device, TEXT, st.sampled_from([None, True, False]), LABELS),
+    TEXT,
+    NAMES,
+    NAMES,
+)
+ACTIONS = st.builds(
+    Action,
+    cluster=st.builds(Cluster, TEXT, LABELS),
+    method=st.just(""),
+    verb=TEXT,
+    target=st.just(""),
+    path=TEXT,
+    api_group=TEXT,
+    resource=TEXT,
+    subresource=TEXT,
+    namespace=TEXT,
+    name=TEXT,
+    operation=st.none() | st.sampled_from(Operation),
+    container=TEXT,
+    command=NAMES,
+    ports=st.lists(st.integers(1, 65535), max_size=2).map(tuple),
+    field_selector=TEXT,
+    label_selector=TEXT,
+    follows=st.booleans(),
+)
+GRANTS = st.lists(st.builds(Grant, TEXT, TEXT, TEXT, TEXT, TEXT, SECONDS, SECONDS, TEXT, NAMES), max_size=2).map(tuple)
+FACTS = st.dictionaries(TEXT, st.tuples(TEXT, st.none() | SECONDS), max_size=2).map(
+    lambda found: tuple(Fact(name, *rest) for name, rest in sorted(found.items()))
+)
+CONTEXTS = st.builds(Context, SECONDS, TEXT, TEXT, TEXT, st.none() | st.integers(1, 2**32), FACTS, GRANTS)
+AS = st.none() | st.builds(Impersonation, TEXT.filter(bool), NAMES, TEXT, EXTRA)
+DECISION = Decision(True, "abc", "r", (Reason(Ground.ALLOWED, "r", "it does"),))
+
+
+def read_back(records: list[dict[str, object]]) -> Past | Unusable:
+    """Through the file's own form."""
+    chain, rebuilding = Chain(), Rebuilding()
+    return [rebuilding.read(orjson.loads(chain.seal(record))) for record in records][-1]
+
+
+def recorded(action: Action | None = None, context: Context | None = None) -> dict[str, Any]:
+    action = action or Action(Cluster("dev"), "", "get", "", "/api/v1/pods", resource="pods")
+    return decision_record("request", "1", "gate", Identity("alice"), action, context or Context(1.8e9, "10.0.0.1"), DECISION)
+
+
+@given(IDENTITIES, ACTIONS, CONTEXTS, AS)
+def test_everything_that_a_rule_can_ask_comes_back(
+    identity: Identity, action: Action, context: Context, asked: Impersonation | None
+) -> None:
+    event = "stream-start" if action.follows else "request"
+    past = read_back(
+        [
+            facts_record("0", "gate", context.now, context.facts),
+            decision_record(event, "1", "gate", identity, action, context, DECISION, None, asked),
+        ]
+    )
+    assert past == Past("1", event, identity, action, context, True, "r", Ground.ALLOWED, "abc", asked)
+
+
+def test_what_is_not_there_takes_no_room() -> None:
+    assert set(recorded()) == {
+        "time", "id", "gate", "event", "user", "groups", "issuer", "source_ip", "cluster", "verb", "resource", "path", "allowed", "rule",
+        "reasons", "policy_revision",
+    }  # fmt: skip
+
+
+def test_facts_are_named_by_their_content() -> None:
+    open_, closed = (Fact("incident", '{"open":true}', 2e9),), (Fact("incident", '{"open":false}', 2e9),)
+    assert facts_revision(open_) != facts_revision(closed)
+    forged = facts_record("0", "gate", 1.8e9, open_) | {"values": facts_record("0", "gate", 1.8e9, closed)["values"]}
+    assert read_back([forged, recorded(context=Context(1.8e9, "", facts=open_))]) is Unusable.NO_FACTS
+
+
+def test_what_was_cut_is_not_asked_again() -> None:
+    for action in (
+        Action(Cluster("dev"), "", "create", "", "/", resource="pods", command=("x" * 5000,)),
+        Action(Cluster("dev"), "", "create", "", "/", resource="pods", command=("x",) * 300),
+        Action(Cluster("dev"), "", "get", "", "/" + "x" * 9000),
+    ):
+        assert read_back([recorded(action=action)]) is Unusable.CUT
+
+
+def test_other_lines_are_no_decisions() -> None:
+    assert read_back([refusal_record("1", "gate", 1.8e9, "10.0.0.1", 401, "who?", None, None)]) is Unusable.NO_DECISION
+    assert read_back([{"event": "config"}]) is Unusable.NO_DECISION
+    assert read_back([{"event": "facts"}]) is Unusable.NO_DECISION
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"groups": None},
+        {"user": 1},
+        {"groups": [1]},
+        {"name": {}},
+        {"command": [None]},
+        {"port": ["x"]},
+        {"identity": []},
+        {"time": "soon"},
+        {"time": 5},
+        {"action": "fly"},
+        {"grants": [{}]},
+        {"as": "root"},
+        {"reasons": [7]},
+    ],
+)
+def test_a_forged_line_is_told(change: dict[str, object]) -> None:
+    assert read_back([{**recorded(), **change}]) is Unusable.MALFORMED
+
+
+def test_the_policy_is_not_asked_for_what_was_not_its_own() -> None:
+    past = read_back([recorded()])
+    assert isinstance(past, Past) and past.by_policy
+    assert not evolve(past, ground=Ground.AUTHORIZER).by_policy
+    assert not evolve(past, revision="").by_policy
