@@ -4,6 +4,7 @@ credentials    what a request shows, and the answer where it is not enough
 names          which user and group names may go further
 tokens         static tokens of robots, kept as SHA-256
 certificates   client certificates: CN → user, O → groups
+notices        what an issuer tells between two tokens: logout, disabled, out of compliance
 people         further groups from rosters, merged by precedence; who is out
 roster_file    the operator's file of groups
 authenticator  the configured sources, asked in order

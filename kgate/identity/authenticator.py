@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.notices import Notices
 from kgate.identity.people import People
 from kgate.model import Identity
 
@@ -31,14 +32,21 @@ class Source(Protocol):
 class Authenticator:
     """Who sends a request. Replaced whole on reload, so that a revoked token is unknown at once."""
 
-    def __init__(self, bearers: Sequence[Source] = (), certificates: Source | None = None, people: People | None = None) -> None:
+    def __init__(
+        self,
+        bearers: Sequence[Source] = (),
+        certificates: Source | None = None,
+        people: People | None = None,
+        notices: Notices | None = None,
+    ) -> None:
         self._bearers, self._certificates = tuple(bearers), certificates
-        self._people = people or People(())
+        self._people, self._notices = people or People(()), notices or Notices()
 
     def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected:
         """Who it is, or what is wrong with the credentials. Asked anew for every request: expiry counts at ``now``."""
         found = self._by_credentials(credentials, now)
-        return found if isinstance(found, Rejected) else self._people.resolve(found)
+        told = found if isinstance(found, Rejected) else self._notices.applied(found)
+        return told if isinstance(told, Rejected) else self._people.resolve(told)
 
     def _by_credentials(self, credentials: Credentials, now: float) -> Identity | Rejected:
         bearer = credentials.bearer

@@ -1,0 +1,307 @@
+"""What an issuer tells between two tokens: somebody logged out, an account is disabled, a device fell out of compliance.
+
+Two dialects, one meaning. A *logout token* (OpenID Connect Back-Channel Logout 1.0) ends a session or all sessions of a person. A *security event
+token* (RFC 8417) carries one event of CAEP 1.0 or RISC 1.0, its subject in a format of RFC 9493. Both are signed like any token of the issuer; whoever
+calls has verified that. What is left is what the claims must say to be such a notice and not another token of the same issuer (class 20, token-kind
+confusion), and what it means: a ``Notice``.
+
+``Notices`` is what is in force, held against every identity that was authenticated. It says one of three things: nothing; that the credential is outdated
+(the issuer vouched for it before the event); or that a fact in it changed (assurance, compliance). It knows no store: ``add`` is called for what was
+kept, at start and as it arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from attrs import evolve, frozen
+
+from kgate.identity.credentials import Rejected
+from kgate.model import Identity
+
+Claims = Mapping[str, Any]
+
+BACKCHANNEL_LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
+_CAEP = "https://schemas.openid.net/secevent/caep/event-type/"
+_RISC = "https://schemas.openid.net/secevent/risc/event-type/"
+_SSF = "https://schemas.openid.net/secevent/ssf/event-type/"
+SKEW = 120.0
+"""Seconds by which an issuer's clock may be ahead of ours."""
+LOGOUT_OLDEST = 600.0
+"""Seconds after which a logout token that has no ``exp`` is too old to be a fresh one."""
+_LONGEST = 512
+
+
+class Kind(Enum):
+    """What happened. The values are the words of audit records."""
+
+    LOGOUT = "logout"
+    SESSION_REVOKED = "session-revoked"
+    CLAIMS_CHANGED = "token-claims-change"
+    CREDENTIAL_CHANGED = "credential-change"
+    COMPLIANCE_CHANGED = "device-compliance-change"
+    ASSURANCE_CHANGED = "assurance-level-change"
+    ACCOUNT_DISABLED = "account-disabled"
+    ACCOUNT_ENABLED = "account-enabled"
+    VERIFICATION = "verification"
+    """A transmitter's test of the stream: nothing happened."""
+
+
+_KINDS: Mapping[str, Kind] = {
+    BACKCHANNEL_LOGOUT: Kind.LOGOUT,
+    _CAEP + "session-revoked": Kind.SESSION_REVOKED,
+    _CAEP + "token-claims-change": Kind.CLAIMS_CHANGED,
+    _CAEP + "credential-change": Kind.CREDENTIAL_CHANGED,
+    _CAEP + "device-compliance-change": Kind.COMPLIANCE_CHANGED,
+    _CAEP + "assurance-level-change": Kind.ASSURANCE_CHANGED,
+    _RISC + "sessions-revoked": Kind.SESSION_REVOKED,
+    _RISC + "account-disabled": Kind.ACCOUNT_DISABLED,
+    _RISC + "account-purged": Kind.ACCOUNT_DISABLED,
+    _RISC + "account-enabled": Kind.ACCOUNT_ENABLED,
+    _RISC + "account-credential-change-required": Kind.CREDENTIAL_CHANGED,
+    _RISC + "credential-compromise": Kind.CREDENTIAL_CHANGED,
+    _SSF + "verification": Kind.VERIFICATION,
+}
+EVENTS_REQUESTED = tuple(sorted(uri for uri, kind in _KINDS.items() if kind not in (Kind.LOGOUT, Kind.VERIFICATION)))
+"""What a stream of this receiver asks its transmitter for."""
+
+_SAID: Mapping[Kind, str] = {
+    Kind.LOGOUT: "you signed out at the identity provider",
+    Kind.SESSION_REVOKED: "the identity provider ended the session",
+    Kind.CLAIMS_CHANGED: "what the identity provider says of you changed",
+    Kind.CREDENTIAL_CHANGED: "your credential at the identity provider changed",
+    Kind.ACCOUNT_DISABLED: "the identity provider disabled the account",
+}
+_SAME_MATTER: Mapping[Kind, Kind] = {Kind.ACCOUNT_ENABLED: Kind.ACCOUNT_DISABLED}
+KEPT = 8192
+
+
+@frozen
+class Subject:
+    """Whom or what an event is about; what is empty is not part of it. All that is there must fit an identity."""
+
+    sub: str = ""
+    email: str = ""
+    session: str = ""
+    device: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.sub or self.email or self.session or self.device)
+
+
+@frozen
+class Notice:
+    """One event of one issuer. ``at`` is when it happened (Unix seconds); ``id`` (the token's ``jti``) is unique within the issuer."""
+
+    issuer: str
+    id: str
+    kind: Kind
+    subject: Subject
+    at: float
+    compliant: bool | None = None
+    level: str = ""
+    """The assurance level from now on, as ``acr`` values name it."""
+    state: str = ""
+    """What a verification echoes."""
+
+
+@frozen
+class Refused:
+    """Why a token is no notice. ``error`` is a code of RFC 8935 section 2.4, which a transmitter understands."""
+
+    error: str
+    text: str
+
+
+def logout_notice(claims: Claims, typ: str, now: float) -> Notice | Refused:
+    """The notice of a verified logout token (section 2.6 of the specification). ``typ`` is its header's."""
+    if typ.lower() not in ("", "jwt", "logout+jwt", "application/logout+jwt"):
+        return Refused("invalid_request", "the token's typ is not that of a logout token")
+    if "nonce" in claims:
+        return Refused("invalid_request", "a logout token has no nonce: this is an ID token")
+    events = claims.get("events")
+    if not isinstance(events, dict) or not isinstance(events.get(BACKCHANNEL_LOGOUT), dict):
+        return Refused("invalid_request", "the token has no logout event")
+    subject = Subject(sub=_text(claims.get("sub")), session=_text(claims.get("sid")))
+    if not subject:
+        return Refused("invalid_request", "the logout token names neither sub nor sid")
+    expires = claims.get("exp")
+    issued = _instant(claims.get("iat"))
+    if issued is None or issued > now + SKEW:
+        return Refused("invalid_request", "the logout token has no iat, or one in the future")
+    if (expires is None and issued < now - LOGOUT_OLDEST) or (expires is not None and (_instant(expires) or 0) < now):
+        return Refused("invalid_request", "the logout token is too old")
+    return _notice(claims, Kind.LOGOUT, subject, issued)
+
+
+def security_event(claims: Claims, typ: str, now: float) -> Notice | Refused:
+    """The notice of a verified security event token. ``typ`` is its header's, and must say what it is (RFC 8417 section 2.3)."""
+    if typ.lower() not in ("secevent+jwt", "application/secevent+jwt"):
+        return Refused("invalid_request", "the token's typ is not secevent+jwt")
+    events = claims.get("events")
+    if not isinstance(events, dict) or len(events) != 1:
+        return Refused("invalid_request", "the token has not exactly one event")
+    ((uri, event),) = events.items()
+    kind = _KINDS.get(uri)
+    if kind is None or kind is Kind.LOGOUT or not isinstance(event, dict):
+        return Refused("invalid_request", "the event is of a type that was not asked for")
+    issued = _instant(claims.get("iat"))
+    if issued is None or issued > now + SKEW:
+        return Refused("invalid_request", "the token has no iat, or one in the future")
+    if kind is Kind.VERIFICATION:
+        return _notice(claims, kind, Subject(), issued, state=_text(event.get("state")))
+    subject = _subject(claims.get("sub_id") or event.get("subject"))
+    if not subject:
+        return Refused("invalid_request", "the event's subject is missing or of a format that is not known here")
+    at = _instant(event.get("event_timestamp")) or _instant(claims.get("toe")) or issued
+    return _notice(
+        claims,
+        kind,
+        subject,
+        min(at, issued),
+        compliant={"compliant": True, "not-compliant": False}.get(_text(event.get("current_status"))),
+        level=_text(event.get("current_level")),
+    )
+
+
+def _notice(
+    claims: Claims, kind: Kind, subject: Subject, at: float, *, compliant: bool | None = None, level: str = "", state: str = ""
+) -> Notice | Refused:
+    id_ = _text(claims.get("jti"))
+    if not id_:
+        return Refused("invalid_request", "the token has no jti")
+    if kind is Kind.COMPLIANCE_CHANGED and compliant is None:
+        return Refused("invalid_request", "the event does not say the current status")
+    return Notice(_text(claims.get("iss")), id_, kind, subject, at, compliant, level, state)
+
+
+def _subject(given: object) -> Subject:
+    """RFC 9493's formats, as far as they name what the gate knows; a complex subject is all of its members together."""
+    if not isinstance(given, dict):
+        return Subject()
+    format_ = given.get("format") or given.get("subject_type")
+    if format_ == "complex" or (format_ is None and {"user", "session", "device"} & given.keys()):
+        user = _subject(given.get("user"))
+        return Subject(user.sub, user.email, _id(given.get("session")), _id(given.get("device")))
+    if format_ in ("iss_sub", "iss-sub"):
+        return Subject(sub=_text(given.get("sub")))
+    if format_ == "email":
+        return Subject(email=_text(given.get("email")).lower())
+    if format_ == "opaque":
+        return Subject(session=_text(given.get("id")))
+    if format_ == "aliases":
+        named = given.get("identifiers")
+        return next((found for each in (named if isinstance(named, list) else ()) if (found := _subject(each))), Subject())
+    return Subject()
+
+
+def _id(given: object) -> str:
+    """The identifier of a session or device, whatever simple format names it."""
+    if not isinstance(given, dict):
+        return ""
+    return next((text for key in ("id", "sub", "uri") if (text := _text(given.get(key)))), "")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= _LONGEST and value.isprintable() else ""
+
+
+def _instant(value: object) -> float | None:
+    """Unix seconds; early transmitters send milliseconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e15:
+        return None
+    return value / 1000 if value > 1e11 else float(value)
+
+
+class Notices:
+    """The notices in force, by what they name. Each kind is kept by itself, so that none undoes another: an account that is enabled again does not
+    bring back the sessions that were ended before."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Kind, dict[_Key, Notice]] = {}
+        self._applied: dict[Identity, Identity | Rejected] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._kept.values()))
+
+    def add(self, notice: Notice) -> None:
+        """From now on it counts; of two about the same the later event does."""
+        if notice.kind is Kind.VERIFICATION:
+            return
+        self._applied.clear()
+        kept = self._kept.setdefault(_SAME_MATTER.get(notice.kind, notice.kind), {})
+        key = _key(notice)
+        known = kept.get(key)
+        if known is None or known.at <= notice.at:
+            kept[key] = notice
+
+    def applied(self, identity: Identity) -> Identity | Rejected:
+        """The identity as the notices leave it, or why it is worth nothing any more."""
+        if not self._kept or not identity.issuer:
+            return identity
+        found = self._applied.get(identity)
+        if found is None:
+            if len(self._applied) >= KEPT:
+                self._applied.clear()
+            found = self._applied[identity] = self._apply(identity)
+        return found
+
+    def _apply(self, identity: Identity) -> Identity | Rejected:
+        for kind, kept in self._kept.items():
+            for key in _keys(identity):
+                notice = kept.get(key)
+                if notice is None:
+                    continue
+                if kind is Kind.COMPLIANCE_CHANGED:
+                    device = identity.device
+                    identity = evolve(identity, device=evolve(device, compliant=notice.compliant) if device is not None else None)
+                elif kind is Kind.ASSURANCE_CHANGED:
+                    identity = evolve(identity, acr=notice.level) if _is_later(notice, identity) else identity
+                elif _outdates(notice, identity):
+                    return Rejected(_SAID[notice.kind], "sign in again")
+        return identity
+
+
+def concerns(notice: Notice, identity: Identity) -> bool:
+    """Whether a live stream of ``identity`` has to be decided again because of ``notice``."""
+    return _key(notice) in _keys(identity)
+
+
+_Key = tuple[str, str, str]
+
+
+def _key(notice: Notice) -> _Key:
+    """By the narrowest that is named: a session rather than a person."""
+    subject = notice.subject
+    if notice.kind is Kind.COMPLIANCE_CHANGED:
+        return "", "device", subject.device or subject.session or subject.sub  # who manages devices is seldom who knows people
+    kind = "session" if subject.session else "sub" if subject.sub else "email"
+    return notice.issuer, kind, subject.session or subject.sub or subject.email
+
+
+def _keys(identity: Identity) -> tuple[_Key, ...]:
+    issuer, device = identity.issuer, identity.device
+    named = (
+        (issuer, "session", identity.issuer_session),
+        (issuer, "sub", identity.subject),
+        (issuer, "email", identity.user.lower()),
+        ("", "device", device.name if device is not None else ""),
+    )
+    return tuple(key for key in named if key[2])
+
+
+def _is_later(notice: Notice, identity: Identity) -> bool:
+    """Whether the event came after the issuer last vouched for the identity. In the same second it did: fail closed."""
+    return identity.issued_at is None or identity.issued_at <= notice.at
+
+
+def _outdates(notice: Notice, identity: Identity) -> bool:
+    if notice.kind is Kind.ACCOUNT_ENABLED:
+        return False
+    if notice.kind is Kind.ACCOUNT_DISABLED:
+        return True
+    if notice.kind is Kind.CLAIMS_CHANGED and identity.session:
+        return False  # the gate asks the issuer again and sees the new claims
+    return _is_later(notice, identity)

@@ -1,0 +1,214 @@
+"""What an issuer says between two tokens: which tokens are such notices, and what they do to an identity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kgate.identity.authenticator import Authenticator
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.notices import BACKCHANNEL_LOGOUT, Kind, Notice, Notices, Refused, Subject, concerns, logout_notice, security_event
+from kgate.model import Device, Identity
+
+NOW = 1_790_000_000.0
+IDP = "https://idp.example.com"
+CAEP = "https://schemas.openid.net/secevent/caep/event-type/"
+RISC = "https://schemas.openid.net/secevent/risc/event-type/"
+ALICE = Identity(
+    "alice@example.com", issuer=IDP, subject="a1", issuer_session="s1", issued_at=NOW - 60, device=Device("laptop", compliant=True)
+)
+LOGOUT = {
+    "iss": IDP,
+    "aud": "kgate",
+    "iat": NOW,
+    "exp": NOW + 60,
+    "jti": "j1",
+    "sub": "a1",
+    "sid": "s1",
+    "events": {BACKCHANNEL_LOGOUT: {}},
+}
+
+
+def event(uri: str, sub_id: object = None, /, **facts: object) -> dict[str, Any]:
+    subject = sub_id or {"format": "iss_sub", "iss": IDP, "sub": "a1"}
+    return {"iss": IDP, "aud": "kgate", "iat": NOW, "jti": "j2", "sub_id": subject, "events": {uri: facts}}
+
+
+def heard(uri: str, sub_id: object = None, /, **facts: object) -> Notice:
+    notice = security_event(event(uri, sub_id, **facts), "secevent+jwt", NOW)
+    assert isinstance(notice, Notice), notice
+    return notice
+
+
+def after(*notices: Notice, identity: Identity = ALICE) -> Identity | Rejected:
+    known = Notices()
+    for notice in notices:
+        known.add(notice)
+    return known.applied(identity)
+
+
+def test_a_logout_token_ends_the_session_that_it_names_and_no_other() -> None:
+    notice = logout_notice(LOGOUT, "logout+jwt", NOW)
+    assert notice == Notice(IDP, "j1", Kind.LOGOUT, Subject(sub="a1", session="s1"), NOW)
+    assert str(after(notice)) == "you signed out at the identity provider; sign in again"
+    assert after(notice, identity=evolve(ALICE, issuer_session="s2")) == evolve(ALICE, issuer_session="s2")
+    assert concerns(notice, ALICE) and not concerns(notice, evolve(ALICE, issuer_session="s2"))
+
+
+def test_a_logout_token_without_a_session_ends_all_of_the_persons() -> None:
+    notice = logout_notice({name: value for name, value in LOGOUT.items() if name != "sid"}, "", NOW)
+    assert isinstance(notice, Notice)
+    assert isinstance(after(notice, identity=evolve(ALICE, issuer_session="s2")), Rejected)
+    assert isinstance(after(notice, identity=evolve(ALICE, issuer="https://other.example.com")), Identity)
+
+
+@pytest.mark.threat("20")
+@pytest.mark.parametrize(
+    ("change", "typ", "said"),
+    [
+        ({"nonce": "n"}, "logout+jwt", "this is an ID token"),
+        ({}, "secevent+jwt", "typ"),
+        ({}, "at+jwt", "typ"),
+        ({"events": {}}, "", "no logout event"),
+        ({"events": {BACKCHANNEL_LOGOUT: []}}, "", "no logout event"),
+        ({"events": [BACKCHANNEL_LOGOUT]}, "", "no logout event"),
+        ({"sub": None, "sid": None}, "", "neither sub nor sid"),
+        ({"sub": 7, "sid": None}, "", "neither sub nor sid"),
+        ({"iat": None}, "", "no iat"),
+        ({"iat": NOW + 1000}, "", "in the future"),
+        ({"exp": NOW - 1}, "", "too old"),
+        ({"exp": None, "iat": NOW - 700}, "", "too old"),
+        ({"jti": None}, "", "no jti"),
+        ({"jti": "a\nb"}, "", "no jti"),
+    ],
+)
+def test_another_token_of_the_issuer_is_no_logout_token(change: dict[str, Any], typ: str, said: str) -> None:
+    claims = {name: value for name, value in {**LOGOUT, **change}.items() if value is not None}
+    answer = logout_notice(claims, typ, NOW)
+    assert isinstance(answer, Refused) and said in answer.text
+
+
+@pytest.mark.threat("20")
+@pytest.mark.parametrize(
+    ("claims", "typ", "said"),
+    [
+        (event(CAEP + "session-revoked"), "", "typ"),
+        (event(CAEP + "session-revoked"), "JWT", "typ"),
+        (event(CAEP + "session-established"), "secevent+jwt", "not asked for"),
+        (event(BACKCHANNEL_LOGOUT), "secevent+jwt", "not asked for"),
+        ({**event(CAEP + "session-revoked"), "events": {}}, "secevent+jwt", "exactly one event"),
+        (event(CAEP + "session-revoked", {"format": "did", "url": "did:x"}), "secevent+jwt", "subject"),
+        (event(CAEP + "session-revoked", "a1"), "secevent+jwt", "subject"),
+        (event(CAEP + "device-compliance-change", {"format": "opaque", "id": "laptop"}), "secevent+jwt", "current status"),
+        ({**event(CAEP + "session-revoked"), "iat": NOW + 1000}, "secevent+jwt", "in the future"),
+    ],
+)
+def test_what_is_no_security_event_is_refused_with_a_code_that_its_sender_knows(claims: dict[str, Any], typ: str, said: str) -> None:
+    answer = security_event(claims, typ, NOW)
+    assert isinstance(answer, Refused) and answer.error == "invalid_request" and said in answer.text
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"format": "iss_sub", "iss": IDP, "sub": "a1"},
+        {"format": "email", "email": "Alice@Example.com"},
+        {"format": "opaque", "id": "s1"},
+        {"format": "complex", "user": {"format": "iss_sub", "iss": IDP, "sub": "a1"}, "session": {"format": "opaque", "id": "s1"}},
+        {"format": "aliases", "identifiers": [{"format": "did", "url": "did:x"}, {"format": "email", "email": "alice@example.com"}]},
+        {"user": {"subject_type": "iss-sub", "iss": IDP, "sub": "a1"}},
+    ],
+)
+def test_a_subject_may_be_named_in_any_usual_format(subject: dict[str, Any]) -> None:
+    notice = heard(CAEP + "session-revoked", subject)
+    assert concerns(notice, ALICE) and isinstance(after(notice), Rejected)
+    assert after(notice, identity=Identity("bob@example.com", issuer=IDP, subject="b1", issuer_session="s9")) == Identity(
+        "bob@example.com", issuer=IDP, subject="b1", issuer_session="s9"
+    )
+
+
+def test_whoever_signs_in_again_after_the_event_is_in() -> None:
+    notice = heard(CAEP + "session-revoked", event_timestamp=NOW - 5)
+    assert isinstance(after(notice), Rejected)
+    assert after(notice, identity=evolve(ALICE, issued_at=NOW - 5)) == Rejected("the identity provider ended the session", "sign in again")
+    fresh = evolve(ALICE, issued_at=NOW - 4)
+    assert after(notice, identity=fresh) == fresh
+
+
+def test_milliseconds_of_early_transmitters_are_seconds() -> None:
+    assert heard(CAEP + "session-revoked", event_timestamp=(NOW - 5) * 1000).at == NOW - 5
+
+
+def test_a_disabled_account_stays_out_until_it_is_enabled_and_ended_sessions_stay_ended() -> None:
+    disabled = heard(RISC + "account-disabled", event_timestamp=NOW - 30)
+    revoked = heard(CAEP + "session-revoked", event_timestamp=NOW - 20)
+    enabled = heard(RISC + "account-enabled", event_timestamp=NOW - 10)
+    fresh = evolve(ALICE, issued_at=NOW)
+    assert isinstance(after(disabled, identity=fresh), Rejected)
+    assert after(disabled, enabled, identity=fresh) == fresh
+    assert after(enabled, disabled, identity=fresh) == fresh  # they came in the wrong order
+    assert isinstance(after(disabled, revoked, enabled), Rejected)  # of before the revocation
+
+
+def test_changed_claims_outdate_a_token_and_leave_the_gates_own_session_to_be_refreshed() -> None:
+    notice = heard(CAEP + "token-claims-change", claims={"groups": []})
+    assert isinstance(after(notice), Rejected)
+    brokered = evolve(ALICE, session="G1")
+    assert after(notice, identity=brokered) == brokered and concerns(notice, brokered)
+
+
+def test_a_device_that_falls_out_of_compliance_is_so_for_whoever_uses_it() -> None:
+    notice = heard(CAEP + "device-compliance-change", {"format": "opaque", "id": "laptop"}, current_status="not-compliant")
+    found = after(evolve(notice, issuer="https://mdm.example.com"))
+    assert isinstance(found, Identity) and found.device == Device("laptop", compliant=False)
+    assert after(notice, identity=evolve(ALICE, device=None)) == evolve(ALICE, device=None)
+
+
+def test_a_lower_assurance_counts_from_now_on() -> None:
+    notice = heard(CAEP + "assurance-level-change", current_level="nist-aal1", change_direction="decrease")
+    found = after(notice)
+    assert isinstance(found, Identity) and found.acr == "nist-aal1"
+
+
+def test_a_verification_changes_nothing_and_gives_back_its_state() -> None:
+    notice = heard("https://schemas.openid.net/secevent/ssf/event-type/verification", state="s")
+    known = Notices()
+    known.add(notice)
+    assert (notice.state, len(known), known.applied(ALICE)) == ("s", 0, ALICE)
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["format", "sub", "id", "user", "session", "events"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JUNK, JUNK, JUNK, JUNK)
+def test_no_claims_raise(events: object, subject: object, iat: object, jti: object) -> None:
+    claims = {"iss": IDP, "iat": iat, "jti": jti, "events": events, "sub_id": subject, "sub": subject, "sid": jti}
+    for made in (logout_notice(claims, "", NOW), security_event(claims, "secevent+jwt", NOW)):
+        assert isinstance(made, Notice | Refused)
+    claims["events"] = {CAEP + "session-revoked": {"event_timestamp": iat, "subject": events}}
+    assert isinstance(security_event(claims, "secevent+jwt", NOW), Notice | Refused)
+
+
+class Known:
+    """A source that takes any token for alice's."""
+
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | None:
+        return ALICE
+
+
+def test_the_authenticator_holds_every_identity_against_the_notices() -> None:
+    notices = Notices()
+    gate = Authenticator([Known()], notices=notices)
+    assert gate.authenticate(Credentials("t"), NOW) == ALICE
+    notices.add(heard(CAEP + "session-revoked"))
+    assert str(gate.authenticate(Credentials("t"), NOW)) == "the identity provider ended the session; sign in again"
