@@ -48,12 +48,6 @@ class Identity:
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
     issuer: str = ""
     """Where the identity comes from: ``tokens``, ``client-certificate`` or an OIDC issuer's URL."""
-    subject: str = ""
-    """The issuer's own name for the person (OIDC ``sub``), by which its notices (logout, account disabled) name them."""
-    issuer_session: str = ""
-    """The issuer's own name for the session in which the person signed in (OIDC ``sid``)."""
-    issued_at: float | None = None
-    """When the issuer last vouched for this: a notice about something later outdates it."""
     session: str = ""
     """The gate's own session, where the gate brokered the sign-in."""
     expires: float | None = None
@@ -70,6 +64,12 @@ class Identity:
     """Globs of the clusters this identity may reach; empty is any."""
     group_sources: Pairs = ()
     """Where each group came from (``token``, ``file``, ``scim``), for ``whoami``; empty where all came with the credential."""
+    subject: str = ""
+    """The issuer's own name for the person (OIDC ``sub``), by which its notices (logout, account disabled) name them."""
+    issuer_session: str = ""
+    """The issuer's own name for the session in which the person signed in (OIDC ``sid``)."""
+    issued_at: float | None = None
+    """When the issuer last vouched for this: a notice about something later outdates it."""
 
 
 @frozen(cache_hash=True)
