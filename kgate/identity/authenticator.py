@@ -40,7 +40,8 @@ class Authenticator:
         notices: Notices | None = None,
     ) -> None:
         self._bearers, self._certificates = tuple(bearers), certificates
-        self._people, self._notices = people or People(()), notices or Notices()
+        self._people = people if people is not None else People(())
+        self._notices = notices if notices is not None else Notices()
 
     def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected:
         """Who it is, or what is wrong with the credentials. Asked anew for every request: expiry counts at ``now``."""
