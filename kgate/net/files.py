@@ -22,6 +22,15 @@ def stamp(path: Path) -> Stamp:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
+def sync_directory(directory: Path) -> None:
+    """Make the names in ``directory`` durable. Raises OSError."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 class FileWatch:
     """Tells whether any of a set of files changed since it was last asked, once each change has settled for one look.
 

@@ -26,6 +26,7 @@ from twisted.logger import Logger
 
 from kgate.audit.chain import GENESIS, Chain, open_records, sealed_hash
 from kgate.errors import KgateError
+from kgate.net.files import sync_directory
 
 log = Logger()
 
@@ -90,21 +91,13 @@ class _File:
         number = 1 + len(list(self._directory.glob(f"audit-{day}-*.jsonl")))
         path = self._directory / f"audit-{day}-{number:04d}.jsonl"
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        _sync_directory(self._directory)
+        sync_directory(self._directory)
         self.close()
         self._fd, self._size, self._day = fd, 0, day
 
 
 def _sync(fd: int) -> None:
     (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class Journal:

@@ -33,6 +33,8 @@ class Policy:
     rules: tuple[Rule, ...]
     index: Index
     warnings: tuple[Mistake, ...] = ()
+    source: str = ""
+    """The text itself, which is kept beside the audit."""
 
 
 def evaluate(policy: Policy, identity: Identity, action: Action, context: Context) -> Decision:

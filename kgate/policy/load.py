@@ -48,8 +48,12 @@ def load_policy(text: str, file: str) -> Policy:
     rules = structure_list(_CONVERTER, root, "rules", Rule, file, mistakes)
     if mistakes:
         raise InvalidFileError(sorted(mistakes, key=lambda mistake: mistake.line))
-    revision = hashlib.sha256(text.encode()).hexdigest()[:REVISION_LENGTH]
-    return Policy(file, revision, tuple(rules), Index(rules), _warnings(rules, root, file))
+    return Policy(file, revision_of(text), tuple(rules), Index(rules), _warnings(rules, root, file), text)
+
+
+def revision_of(text: str) -> str:
+    """What names the policy that ``text`` writes."""
+    return hashlib.sha256(text.encode()).hexdigest()[:REVISION_LENGTH]
 
 
 def _warnings(rules: list[Rule], root: Mapping, file: str) -> tuple[Mistake, ...]:

@@ -33,6 +33,7 @@ from kgate.exchange.admission import Admission
 from kgate.exchange.gate import Route, Routes
 from kgate.kube.kubeconfig import ClusterAccess
 from kgate.metrics import Metrics
+from kgate.net.archive import keep_policy
 from kgate.net.clock import Ticker
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.contexts import server_context
@@ -198,6 +199,7 @@ class GateService(Service):
         try:
             prepared = prepare(load_configuration(self._path, time.time()))
             self._refuse_what_needs_a_restart(prepared.configuration.settings)
+            self._keep(prepared.configuration)
         except KgateError as error:
             self._bad_reload = str(error).splitlines()[0]
             log.error("the configuration was not reloaded, the old one stays in force:\n{error}", error=str(error))
@@ -267,8 +269,23 @@ class GateService(Service):
             self.reload()
 
     def _take_audit_directory(self) -> None:
-        for id_ in self._journal.open():
+        left = self._journal.open()
+        self._keep(self._prepared.configuration)
+        for id_ in left:
             self._journal.append(event_record("request-end", id_, self._gateway.name, time.time(), outcome="unknown"))
+
+    def _keep(self, configuration: Configuration) -> None:
+        """The policy's text goes beside the audit before it decides anything. Raises KgateError where that cannot be, unless best effort will do."""
+        audit = configuration.settings.audit
+        try:
+            keep_policy(audit.directory, configuration.policy)
+        except OSError as error:
+            problem = (
+                f"{audit.directory}: the policy's text cannot be kept beside the audit: {error.strerror}; make room, or check who may write"
+            )
+            if audit.mode is AuditMode.STRICT:
+                raise KgateError(problem) from error
+            log.error("{problem}", problem=problem)
 
     def _record(self, event: str, **fields: object) -> None:
         self._journal.append(event_record(event, self._ids.next(), self._gateway.name, time.time(), **fields))
