@@ -7,6 +7,7 @@
     details       what an entry asks beyond the index: containers, commands, ports
     index         which entries an identity, a cluster, a verb … leave standing, as sets of bits
     evaluate      the decision: deny wins, the first allow gives what it grants
+    cases         ``tests:`` of a policy file, as written;  trial: what comes of them
     misses        the nearest miss, for whoever was denied
     impersonation who the cluster sees, and what ``kubectl --as`` asks for
 

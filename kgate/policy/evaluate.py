@@ -14,6 +14,7 @@ from attrs import frozen
 
 from kgate.errors import Mistake
 from kgate.model import Action, Context, Decision, Ground, Identity, Reason, Recording
+from kgate.policy.cases import Placed
 from kgate.policy.impersonation import impersonation
 from kgate.policy.index import Clause, Index, Person
 from kgate.policy.misses import denied_by, nearest_miss
@@ -35,6 +36,8 @@ class Policy:
     warnings: tuple[Mistake, ...] = ()
     source: str = ""
     """The text itself, which is kept beside the audit."""
+    tests: tuple[Placed, ...] = ()
+    """What the file expects of itself."""
 
 
 def evaluate(policy: Policy, identity: Identity, action: Action, context: Context) -> Decision:

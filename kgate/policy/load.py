@@ -15,6 +15,7 @@ from kgate.documents.reading import Mapping, Plain, line_of, read_mapping
 from kgate.documents.structuring import a_list, a_text, list_of_words, strict_converter, structure_list, unknown_keys, written
 from kgate.documents.values import Unacceptable, accept
 from kgate.errors import InvalidFileError, Mistake
+from kgate.policy.cases import Case, Json, Placed, Port
 from kgate.policy.conditions.network import Networks, networks
 from kgate.policy.conditions.time import Dates, Day, Hours, dates, hours, zone
 from kgate.policy.details import Argv, argv, port_span
@@ -44,16 +45,26 @@ def load_policy(text: str, file: str) -> Policy:
     """The policy that ``text`` writes; ``file`` is its name for messages. Raises InvalidFileError with every mistake."""
     mistakes: list[Mistake] = []
     root = read_mapping(text, file, mistakes)
-    mistakes += unknown_keys(root, ("rules",), file)
+    mistakes += unknown_keys(root, ("rules", "tests"), file)
     rules = structure_list(_CONVERTER, root, "rules", Rule, file, mistakes)
+    tests = _tests(root, file, mistakes)
     if mistakes:
         raise InvalidFileError(sorted(mistakes, key=lambda mistake: mistake.line))
-    return Policy(file, revision_of(text), tuple(rules), Index(rules), _warnings(rules, root, file), text)
+    return Policy(file, revision_of(text), tuple(rules), Index(rules), _warnings(rules, root, file), text, tests)
 
 
 def revision_of(text: str) -> str:
     """What names the policy that ``text`` writes."""
     return hashlib.sha256(text.encode()).hexdigest()[:REVISION_LENGTH]
+
+
+def _tests(root: Mapping, file: str, mistakes: list[Mistake]) -> tuple[Placed, ...]:
+    """The tests in the file's order; a file may have none."""
+    if "tests" not in root:
+        return ()
+    before = len(mistakes)
+    cases = structure_list(_CONVERTER, root, "tests", Case, file, mistakes, unique=())
+    return tuple(Placed(line_of(root, ("tests", number)), case) for number, case in enumerate(cases)) if len(mistakes) == before else ()
 
 
 def _warnings(rules: list[Rule], root: Mapping, file: str) -> tuple[Mistake, ...]:
@@ -100,6 +111,13 @@ def _literal(text: str) -> Literal:
     return Literal(text)
 
 
+def _one_port(value: Plain) -> Port:
+    low, high = port_span(value)
+    if low != high:
+        raise Unacceptable(f"{value} is more than one port", "a request asks for single ports")
+    return Port(low)
+
+
 def _day(text: str) -> Day:
     if text not in Day.__members__:
         raise Unacceptable(f'"{text}" is not a day', f"write {', '.join(Day.__members__)}")
@@ -123,6 +141,8 @@ def policy_converter() -> Converter:
     converter.register_structure_hook_func(lambda kind: kind is PortSpan, lambda value, _: port_span(value))
     converter.register_structure_hook_func(lambda kind: kind == tuple[Hours, ...], lambda value, _: tuple(map(hours, _or_one(value))))
     converter.register_structure_hook_func(lambda kind: kind == tuple[Dates, ...], lambda value, _: tuple(map(dates, _or_one(value))))
+    converter.register_structure_hook_func(lambda kind: kind is Port, lambda value, _: _one_port(value))
+    converter.register_structure_hook_func(lambda kind: kind is Json, lambda value, _: value)
     hook(Resources, lambda value, _: resources(a_text(item) for item in _some(value)))
     hook(Networks, lambda value, _: networks(a_text(item) for item in a_list(value)))
     hook(Argv, lambda value, _: argv(a_text(item) for item in a_list(value)))

@@ -1,0 +1,99 @@
+"""``tests:`` of a policy file: what is expected, and what is said where it comes out otherwise."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from kgate.errors import InvalidFileError
+from kgate.kube.operations import operation_of
+from kgate.model import Operation
+from kgate.policy.cases import operation_meant, resource_written
+from kgate.policy.load import load_policy
+from kgate.policy.trial import outcomes
+
+RULES = """\
+rules:
+  - name: shell
+    who: {groups: [developers]}
+    clusters: {labels: {env: dev}}
+    allow: [{actions: [exec], namespaces: [team-*], commands: [[sh]]}, {verbs: [get], paths: [/metrics]}]
+    when: {device: {compliant: true}, time: {hours: "08:00-20:00", zone: UTC}}
+    as: {groups: [view]}
+tests:
+"""
+ALICE = "who: {user: alice, groups: [developers]}"
+SHELL = "does: {cluster: dev-1, labels: {env: dev}, action: exec, namespace: team-a, name: web-0, command: [sh]}"
+
+
+def faults(*lines: str, labels: dict[str, dict[str, str]] | None = None) -> list[str]:
+    policy = load_policy(RULES + "".join(f"  - {{{line}}}\n" for line in lines), "p.yaml")
+    assert [each.placed.line for each in outcomes(policy)] == list(range(9, 9 + len(lines)))
+    return [outcome.fault for outcome in outcomes(policy, labels)]
+
+
+def test_a_test_that_comes_out_as_expected_says_nothing() -> None:
+    assert faults(
+        f"{ALICE}, {SHELL}, context: {{device: {{compliant: true}}}}, expect: allow, rule: shell, as: {{user: alice, groups: [view]}}",
+        f"{ALICE}, {SHELL}, expect: deny, because: device",
+        f'{ALICE}, {SHELL}, context: {{time: "2026-11-24T21:00:00Z", device: {{compliant: true}}}}, expect: deny, because: time',
+        f"{ALICE}, does: {{cluster: x, verb: get, path: /version}}, expect: allow",
+    ) == ["", "", "", ""]
+
+
+def test_what_came_out_otherwise_is_said_with_its_reasons() -> None:
+    assert faults(
+        f"{ALICE}, {SHELL}, expect: allow",
+        f"{ALICE}, {SHELL}, expect: deny, because: network",
+        f"{ALICE}, {SHELL}, context: {{device: {{compliant: true}}}}, expect: allow, rule: other",
+        f"{ALICE}, {SHELL}, context: {{device: {{compliant: true}}}}, expect: allow, as: {{groups: [edit]}}",
+    ) == [
+        "expected allow, but it is denied: no device is known",
+        'expected it because of "network", but it is because: no device is known',
+        'expected it by rule "other", but it is by rule "shell"',
+        "expected the cluster to see the groups edit, but it sees view",
+    ]
+
+
+def test_labels_come_from_the_configuration_where_the_test_has_none() -> None:
+    bare = SHELL.replace("labels: {env: dev}, ", "")
+    line = f"{ALICE}, {bare}, context: {{device: {{compliant: true}}}}, expect: allow"
+    assert faults(line, labels={"dev-1": {"env": "dev"}}) == [""]
+    assert "does not have the label env: dev" in faults(line)[0]
+
+
+def test_a_mistake_in_a_test_has_its_line() -> None:
+    with pytest.raises(InvalidFileError) as caught:
+        load_policy(
+            RULES + f"  - {{{ALICE}, does: {{cluster: c, action: shell}}, expect: perhaps}}\n  - {{does: {{cluster: c}}}}\n", "p.yaml"
+        )
+    assert str(caught.value).splitlines() == [
+        'p.yaml:9: tests[0].does.action: "shell" is not known '
+        + "(known here: attach, cp, debug, exec, impersonate, logs, port-forward, proxy, token)",
+        'p.yaml:9: tests[0].expect: "perhaps" is not known (known here: allow, deny)',
+        'p.yaml:10: "who" is missing in tests[1]',
+        "p.yaml:10: tests[1].does: says neither verb nor action (write verb: get)",
+        "p.yaml:10: tests[1].does: says neither resource, path nor action (write resource: pods)",
+        'p.yaml:10: "expect" is missing in tests[1]',
+    ]
+
+
+def test_a_verb_on_a_resource_is_the_action_that_the_gate_reads_from_a_path() -> None:
+    things = [
+        "pods",
+        "pods/log",
+        "pods/exec",
+        "pods/attach",
+        "pods/portforward",
+        "pods/proxy",
+        "services/proxy",
+        "nodes/proxy",
+        "pods/status",
+    ]
+    things += ["pods/ephemeralcontainers", "serviceaccounts/token", "pods/token", "virtualmachines.kubevirt.io/exec", "x.y/log"]
+    for thing, verb in itertools.product(things, ["get", "create", "patch", "watch"]):
+        key = resource_written(thing)
+        expected = operation_of(key.group, verb, key.resource, key.subresource)
+        assert operation_meant(key, verb) is expected, (thing, verb)
+    assert operation_meant(resource_written("users"), "impersonate") is Operation.IMPERSONATE
