@@ -14,7 +14,8 @@ from attrs import frozen
 
 from kgate.documents.globs import Glob, Words
 from kgate.documents.values import Unacceptable
-from kgate.model import Action, Ground, Operation
+from kgate.model import Ground, Operation
+from kgate.policy.question import Question
 
 SYSTEM = "system:"
 """Kubernetes keeps this prefix of user and group names for itself."""
@@ -29,10 +30,10 @@ class Detail(Protocol):
     def ground(self) -> Ground:
         """Its word in the closed vocabulary."""
 
-    def holds(self, action: Action) -> bool | None:
+    def holds(self, asked: Question) -> bool | None:
         """Whether it holds; None where the request does not tell."""
 
-    def miss(self, action: Action) -> str:
+    def miss(self, asked: Question) -> str:
         """Why it does not hold."""
 
 
@@ -43,14 +44,16 @@ class Containers:
     words: Words
     ground = Ground.CONTAINER
 
-    def holds(self, action: Action) -> bool | None:
+    def holds(self, asked: Question) -> bool | None:
         """Whether the container is in the list; not known where none is named."""
+        action = asked.action
         if action.operation not in _IN_CONTAINER or self.words.universal:
             return True
         return self.words.matches(action.container) if action.container else None
 
-    def miss(self, action: Action) -> str:
+    def miss(self, asked: Question) -> str:
         """Which container."""
+        action = asked.action
         return unlike("container", action.container, self.words) if action.container else "the request names no container"
 
 
@@ -91,14 +94,16 @@ class Commands:
     cp_too: bool
     ground = Ground.COMMAND
 
-    def holds(self, action: Action) -> bool | None:
+    def holds(self, asked: Question) -> bool | None:
         """Whether one of the patterns fits the whole argv."""
+        action = asked.action
         if action.operation is not Operation.EXEC and not (self.cp_too and action.operation is Operation.CP):
             return True
         return any(each.matches(action.command) for each in self.patterns) if action.command else None
 
-    def miss(self, action: Action) -> str:
+    def miss(self, asked: Question) -> str:
         """Which command."""
+        action = asked.action
         return f"command is {shown(' '.join(action.command)) or 'not named'}, not {listed(tuple(map(str, self.patterns)))}"
 
 
@@ -110,8 +115,9 @@ class Ports:
     denies: bool
     ground = Ground.PORT
 
-    def holds(self, action: Action) -> bool | None:
+    def holds(self, asked: Question) -> bool | None:
         """Whether the ports fit. A port-forward whose ports come later, inside the tunnel, is asked about again for each of them."""
+        action = asked.action
         if action.operation is Operation.PROXY:
             port = split_proxy_name(action.name)[1]
             return self._contains(int(port)) if port.isascii() and port.isdigit() else None
@@ -121,10 +127,11 @@ class Ports:
             return not self.denies
         return (any if self.denies else all)(map(self._contains, action.ports))
 
-    def miss(self, action: Action) -> str:
+    def miss(self, asked: Question) -> str:
         """Which port."""
-        asked = ", ".join(map(str, action.ports)) or shown(split_proxy_name(action.name)[1]) or "not named"
-        return f"port is {asked}, not {listed(tuple(map(_span_text, self.spans)))}"
+        action = asked.action
+        ports = ", ".join(map(str, action.ports)) or shown(split_proxy_name(action.name)[1]) or "not named"
+        return f"port is {ports}, not {listed(tuple(map(_span_text, self.spans)))}"
 
     def _contains(self, port: int) -> bool:
         return any(low <= port <= high for low, high in self.spans)
@@ -150,16 +157,18 @@ class SystemNames:
     accounts: bool
     ground = Ground.IMPERSONATION
 
-    def holds(self, action: Action) -> bool:
+    def holds(self, asked: Question) -> bool:
         """Whether the name is a common one, or granted as a system one."""
+        action = asked.action
         if action.operation is not Operation.IMPERSONATE:
             return True
         if action.resource == "serviceaccounts":
             return self.accounts
         return not action.name.startswith(SYSTEM) or (self.granted is not None and self.granted.matches(action.name))
 
-    def miss(self, action: Action) -> str:
+    def miss(self, asked: Question) -> str:
         """Which name."""
+        action = asked.action
         return f"{shown(action.name)} is one of Kubernetes' own accounts, which the rule does not name"
 
 

@@ -18,6 +18,7 @@ from kgate.policy.cases import Placed
 from kgate.policy.impersonation import impersonation
 from kgate.policy.index import Clause, Index, Person
 from kgate.policy.misses import denied_by, nearest_miss
+from kgate.policy.question import Question
 from kgate.policy.rules import Rule
 from kgate.policy.scope import beyond_scope
 
@@ -55,15 +56,17 @@ def evaluate(policy: Policy, identity: Identity, action: Action, context: Contex
     if discovery:
         standing &= index.denying
     until = identity.expires
+    asked: Question | None = None
     while standing:
         lowest = standing & -standing
         clause = index.clauses[lowest.bit_length() - 1]
         if clause.plain:
             return _answer(policy, clause, person, identity, until)
-        holds = _details_hold(clause, action)
+        asked = asked or Question(identity, action, context)
+        holds = _details_hold(clause, asked)
         if holds is not False and clause.conditions:
-            until = sooner(until, clause.conditions.edge(context.now))
-            holds = _both(holds, clause.conditions.holds(identity, context))
+            until = sooner(until, clause.conditions.edge(asked))
+            holds = _both(holds, clause.conditions.holds(asked))
         if holds is True or (holds is None and clause.denies):
             return _answer(policy, clause, person, identity, until)
         standing ^= lowest
@@ -95,10 +98,10 @@ def _refusal(identity: Identity, action: Action, context: Context) -> Reason | N
     return None
 
 
-def _details_hold(clause: Clause, action: Action) -> bool | None:
+def _details_hold(clause: Clause, asked: Question) -> bool | None:
     result: bool | None = True
     for detail in clause.details:
-        result = _both(result, detail.holds(action))
+        result = _both(result, detail.holds(asked))
         if result is False:
             break
     return result

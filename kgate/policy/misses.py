@@ -10,6 +10,7 @@ from __future__ import annotations
 from kgate.model import Action, Context, Ground, Identity, Reason
 from kgate.policy.details import listed, shown, unlike
 from kgate.policy.index import Bits, Clause, Index, resource_key
+from kgate.policy.question import Question
 
 _PREFERENCE = (
     Ground.NAME, Ground.NAMESPACE, Ground.ACTION, Ground.VERB, Ground.PATH, Ground.RESOURCE, Ground.CLUSTER,
@@ -26,7 +27,7 @@ def nearest_miss(index: Index, identity: Identity, action: Action, context: Cont
     sets = dict(index.grounds(action))
     for ground in (None, *_PREFERENCE):
         if (ground is None or ground in sets) and (left := _common(concerned, sets, ground)):
-            return _explain(index.clauses[(left & -left).bit_length() - 1], ground, identity, action, context)
+            return _explain(index.clauses[(left & -left).bit_length() - 1], ground, Question(identity, action, context))
     return (Reason(Ground.NO_RULE, text="no rule allows it"),)
 
 
@@ -42,12 +43,12 @@ def _common(concerned: Bits, sets: dict[Ground, Bits], but: Ground | None) -> Bi
     return concerned
 
 
-def _explain(clause: Clause, ground: Ground | None, identity: Identity, action: Action, context: Context) -> tuple[Reason, ...]:
+def _explain(clause: Clause, ground: Ground | None, asked: Question) -> tuple[Reason, ...]:
     name = clause.rule.name
-    found = [Reason(ground, name, _miss(clause, ground, action))] if ground is not None else []
+    found = [Reason(ground, name, _miss(clause, ground, asked.action))] if ground is not None else []
     if ground is not Ground.ACTION:  # what the entry asks of other actions says nothing of this one
-        found += [Reason(each.ground, name, each.miss(action)) for each in clause.details if each.holds(action) is not True]
-    found += [Reason(each.ground, name, each.text) for each in clause.conditions.misses(identity, context)]
+        found += [Reason(each.ground, name, each.miss(asked)) for each in clause.details if each.holds(asked) is not True]
+    found += [Reason(each.ground, name, each.text) for each in clause.conditions.misses(asked)]
     return tuple(found)
 
 

@@ -23,6 +23,7 @@ rules:
     as: {groups: [view]}
 tests:
 """
+KNOWN = "attach, cp, debug, exec, impersonate, logs, port-forward, proxy, token)"
 ALICE = "who: {user: alice, groups: [developers]}"
 SHELL = "does: {cluster: dev-1, labels: {env: dev}, action: exec, namespace: team-a, name: web-0, command: [sh]}"
 
@@ -69,8 +70,7 @@ def test_a_mistake_in_a_test_has_its_line() -> None:
             RULES + f"  - {{{ALICE}, does: {{cluster: c, action: shell}}, expect: perhaps}}\n  - {{does: {{cluster: c}}}}\n", "p.yaml"
         )
     assert str(caught.value).splitlines() == [
-        'p.yaml:9: tests[0].does.action: "shell" is not known '
-        + "(known here: attach, cp, debug, exec, impersonate, logs, port-forward, proxy, token)",
+        'p.yaml:9: tests[0].does.action: "shell" is not known (known here: ' + KNOWN,
         'p.yaml:9: tests[0].expect: "perhaps" is not known (known here: allow, deny)',
         'p.yaml:10: "who" is missing in tests[1]',
         "p.yaml:10: tests[1].does: says neither verb nor action (write verb: get)",

@@ -10,11 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgate.documents.values import Unacceptable
-from kgate.model import Context, Identity
 from kgate.policy.conditions.time import Time, dates, hours, zone
 from kgate.policy.load import policy_converter
-
-NOBODY = Identity("nobody")
 
 
 def window(**written: Any) -> Time:
@@ -28,10 +25,10 @@ def at(text: str) -> float:
 def transcript(time: Time, begin: str, edges: int) -> list[str]:
     """What holds at ``begin``, and each instant (UTC) at which it changes."""
     now = at(begin)
-    lines = [f"{'open' if time.holds(NOBODY, Context(now, '')) else 'shut'}"]
+    lines = [f"{'open' if time.open_at(now) else 'shut'}"]
     for _ in range(edges):
-        now = time.edge(now)
-        opened = time.holds(NOBODY, Context(now, ""))
+        now = time.edge_after(now)
+        opened = time.open_at(now)
         lines.append(f"{datetime.fromtimestamp(now, UTC):%a %d %H:%M}Z {'open' if opened else 'shut'}")
     return lines
 
@@ -100,7 +97,7 @@ def test_dates() -> None:
 def test_what_is_far_is_looked_at_again_before() -> None:
     far = window(dates=["2030-01-01"])
     now = at("2026-01-01T00:00:00+00:00")
-    assert not far.open_at(now) and now < far.edge(now) <= now + 10 * 86400
+    assert not far.open_at(now) and now < far.edge_after(now) <= now + 10 * 86400
 
 
 def test_the_zone_counts() -> None:
@@ -112,9 +109,9 @@ def test_the_zone_counts() -> None:
 
 def test_a_clock_that_jumps_back_is_believed() -> None:
     office = window(hours="08:00-20:00")
-    assert office.holds(NOBODY, Context(at("2026-11-26T12:00:00+01:00"), ""))
-    assert not office.holds(NOBODY, Context(at("2026-11-26T07:00:00+01:00"), ""))
-    assert office.edge(at("2026-11-26T07:00:00+01:00")) == at("2026-11-26T08:00:00+01:00")
+    assert office.open_at(at("2026-11-26T12:00:00+01:00"))
+    assert not office.open_at(at("2026-11-26T07:00:00+01:00"))
+    assert office.edge_after(at("2026-11-26T07:00:00+01:00")) == at("2026-11-26T08:00:00+01:00")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +144,7 @@ def test_the_edge_is_where_the_answer_changes_and_not_later(zone: str, span: tup
     """Against looking at every quarter of an hour (every boundary here is on one)."""
     text = "-".join(f"{quarter // 4:02}:{quarter % 4 * 15:02}" for quarter in span)
     time = window(zone=zone, hours=text, days=sorted(days))
-    edge = time.edge(float(now))
+    edge = time.edge_after(float(now))
     opened = time.open_at(now)
     quarter = now - now % 900 + 900
     while quarter < edge:

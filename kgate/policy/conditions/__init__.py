@@ -11,10 +11,11 @@ from typing import Protocol
 from attrs import fields, frozen
 
 from kgate.documents.values import Unacceptable, accept
-from kgate.model import Context, Ground, Identity, Reason
+from kgate.model import Ground, Reason
 from kgate.policy.conditions.device import DeviceState
 from kgate.policy.conditions.network import Networks
 from kgate.policy.conditions.time import Time
+from kgate.policy.question import Question
 
 
 class Condition(Protocol):
@@ -24,16 +25,16 @@ class Condition(Protocol):
     def ground(self) -> Ground:
         """Its word in the closed vocabulary."""
 
-    def holds(self, identity: Identity, context: Context) -> bool | None:
+    def holds(self, asked: Question) -> bool | None:
         """Whether it holds; None where that is not known."""
 
-    def edge(self, now: float) -> float | None:
+    def edge(self, asked: Question) -> float | None:
         """The next instant at which ``holds`` may change by itself; None is never."""
 
-    def miss(self, identity: Identity, context: Context) -> str:
+    def miss(self, asked: Question) -> str:
         """Why it does not hold."""
 
-    def hit(self, identity: Identity, context: Context) -> str:
+    def hit(self, asked: Question) -> str:
         """That it holds, for an ``unless``."""
 
 
@@ -64,36 +65,34 @@ class Conditions:
     def __bool__(self) -> bool:
         return bool(self.when or self.unless)
 
-    def holds(self, identity: Identity, context: Context) -> bool | None:
+    def holds(self, asked: Question) -> bool | None:
         """All of ``when`` and not all of ``unless``; None where an unknown decides it."""
-        met = every(self.when, identity, context)
+        met = every(self.when, asked)
         if met is False or not self.unless:
             return met
-        barred = every(self.unless, identity, context)
+        barred = every(self.unless, asked)
         if barred is True:
             return False
         return None if barred is None else met
 
-    def edge(self, now: float) -> float | None:
+    def edge(self, asked: Question) -> float | None:
         """The next instant at which ``holds`` may change by itself."""
-        edges = [edge for each in (*self.when, *self.unless) if (edge := each.edge(now)) is not None]
+        edges = [edge for each in (*self.when, *self.unless) if (edge := each.edge(asked)) is not None]
         return min(edges, default=None)
 
-    def misses(self, identity: Identity, context: Context) -> tuple[Reason, ...]:
+    def misses(self, asked: Question) -> tuple[Reason, ...]:
         """Why the rule does not allow, as far as the context goes."""
-        found = [Reason(each.ground, text=each.miss(identity, context)) for each in self.when if each.holds(identity, context) is not True]
-        if self.unless and every(self.unless, identity, context) is not False:
-            found += [
-                Reason(each.ground, text=each.hit(identity, context)) for each in self.unless if each.holds(identity, context) is not False
-            ]
+        found = [Reason(each.ground, text=each.miss(asked)) for each in self.when if each.holds(asked) is not True]
+        if self.unless and every(self.unless, asked) is not False:
+            found += [Reason(each.ground, text=each.hit(asked)) for each in self.unless if each.holds(asked) is not False]
         return tuple(found)
 
 
-def every(conditions: tuple[Condition, ...], identity: Identity, context: Context) -> bool | None:
+def every(conditions: tuple[Condition, ...], asked: Question) -> bool | None:
     """Kleene's conjunction: False if one is, else None if one is not known."""
     result: bool | None = True
     for each in conditions:
-        holds = each.holds(identity, context)
+        holds = each.holds(asked)
         if holds is False:
             return False
         if holds is None:

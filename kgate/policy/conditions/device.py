@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from kgate.model import Context, Ground, Identity
+from kgate.model import Ground
+from kgate.policy.question import Question
 
 
 @frozen
@@ -14,25 +15,25 @@ class DeviceState:
     compliant: bool
     ground = Ground.DEVICE
 
-    def holds(self, identity: Identity, context: Context) -> bool | None:
+    def holds(self, asked: Question) -> bool | None:
         """Whether the inventory says the same; None where nothing is known of the device."""
-        known = identity.device.compliant if identity.device is not None else None
+        known = asked.identity.device.compliant if asked.identity.device is not None else None
         return None if known is None else known is self.compliant
 
-    def edge(self, now: float) -> float | None:
+    def edge(self, asked: Question) -> float | None:
         """Never by itself."""
         return None
 
-    def miss(self, identity: Identity, context: Context) -> str:
+    def miss(self, asked: Question) -> str:
         """What is known."""
-        if identity.device is None:
+        if asked.identity.device is None:
             return "no device is known"
-        if identity.device.compliant is None:
-            return f"nothing is known of device {identity.device.name}"
-        return self.hit(identity, context)
+        if asked.identity.device.compliant is None:
+            return f"nothing is known of device {asked.identity.device.name}"
+        return self.hit(asked)
 
-    def hit(self, identity: Identity, context: Context) -> str:
+    def hit(self, asked: Question) -> str:
         """What it is."""
-        if identity.device is None or identity.device.compliant is None:
-            return self.miss(identity, context)
-        return f"device {identity.device.name} is {'' if identity.device.compliant else 'not '}compliant"
+        if asked.identity.device is None or asked.identity.device.compliant is None:
+            return self.miss(asked)
+        return f"device {asked.identity.device.name} is {'' if asked.identity.device.compliant else 'not '}compliant"

@@ -13,7 +13,8 @@ from attrs import frozen
 
 from kgate.documents.globs import split_exclusions
 from kgate.documents.values import Network, Unacceptable, network
-from kgate.model import Context, Ground, Identity
+from kgate.model import Ground
+from kgate.policy.question import Question
 
 Span = tuple[int, int, int]
 """IP version, first and last address of a network."""
@@ -35,21 +36,21 @@ class Networks:
             return None
         return (not self.included or _within(address, self.included)) and not _within(address, self.excluded)
 
-    def holds(self, identity: Identity, context: Context) -> bool | None:
+    def holds(self, asked: Question) -> bool | None:
         """Whether the client's address lies in one of them."""
-        return self.contains(context.address)
+        return self.contains(asked.context.address)
 
-    def edge(self, now: float) -> float | None:
+    def edge(self, asked: Question) -> float | None:
         """Never by itself."""
         return None
 
-    def miss(self, identity: Identity, context: Context) -> str:
+    def miss(self, asked: Question) -> str:
         """Which address is outside of what."""
-        return f"address {context.address or 'unknown'} is not in {self}"
+        return f"address {asked.context.address or 'unknown'} is not in {self}"
 
-    def hit(self, identity: Identity, context: Context) -> str:
+    def hit(self, asked: Question) -> str:
         """Which address is inside of what."""
-        return f"address {context.address or 'unknown'} is in {self}"
+        return f"address {asked.context.address or 'unknown'} is in {self}"
 
     def __str__(self) -> str:
         return ", ".join(self.texts[:6]) + (", …" if len(self.texts) > 6 else "")

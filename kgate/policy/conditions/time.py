@@ -22,7 +22,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from attrs import field, frozen
 
 from kgate.documents.values import Unacceptable, accept
-from kgate.model import Context, Ground, Identity
+from kgate.model import Ground
+from kgate.policy.question import Question
 
 HORIZON_DAYS = 9
 _DATES = re.compile(r"\d{4}-\d\d-\d\d(\.\.\d{4}-\d\d-\d\d)?", re.ASCII)
@@ -109,24 +110,28 @@ class Time:
         asked = self.days or self.hours or self.dates
         accept(None if asked else Unacceptable("asks nothing", "name days, hours or dates"))
 
-    def holds(self, identity: Identity, context: Context) -> bool:
+    def holds(self, asked: Question) -> bool:
         """Whether the window is open at the context's instant."""
-        return self._span(context.now)[2]
+        return self._span(asked.context.now)[2]
 
-    def edge(self, now: float) -> float:
+    def edge(self, asked: Question) -> float:
         """When that may change next."""
+        return self.edge_after(asked.context.now)
+
+    def edge_after(self, now: float) -> float:
+        """The first instant after ``now`` at which the window opens or closes."""
         return self._span(now)[1]
 
-    def miss(self, identity: Identity, context: Context) -> str:
+    def miss(self, asked: Question) -> str:
         """What of it does not fit."""
-        local = datetime.fromtimestamp(context.now, self.zone)
+        local = datetime.fromtimestamp(asked.context.now, self.zone)
         if self.hours and not any(self._shows(local, each, any_day=True) for each in self.hours):
             return f"time is outside {self._hours_text()} {self.zone.key}"
         if self.days and local.weekday() not in self.days:
             return f"time is outside {', '.join(day.name for day in self.days)} {self.zone.key} (it is {Day(local.weekday()).name})"
         return f"time is outside {self}"
 
-    def hit(self, identity: Identity, context: Context) -> str:
+    def hit(self, asked: Question) -> str:
         """That it is open."""
         return f"time is within {self}"
 
