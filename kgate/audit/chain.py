@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import orjson
 
+from kgate.audit.text import encode
+
 GENESIS = "0" * 64
 _HASH = b',"hash":"'
 _TAIL = len(_HASH) + 64 + len(b'"}\n')
@@ -27,7 +29,7 @@ class Chain:
 
     def seal(self, record: Mapping[str, object]) -> bytes:
         """The record's line, with its line end."""
-        body = orjson.dumps({**record, "prev": self.head}, default=str)
+        body = b"{%b}" % encode({**record, "prev": self.head})
         self.head = sha256(body).hexdigest()
         return b'%b%b%b"}\n' % (body[:-1], _HASH, self.head.encode())
 

@@ -1,35 +1,17 @@
 """Strings of strangers, made fit for a record (security.md class 25).
 
-A record is one line of JSON. What must hold whatever a client sends: a field has a bounded size and says so where it was cut; the line is valid
-UTF-8; nothing in it can end the line for any reader, move a terminal's cursor, or turn the reading direction round. JSON escapes the C0 controls by
-itself; DEL, the C1 controls, the line separators and the directional marks are written as ``\\uXXXX`` too, so the raw file is safe to look at.
+A record is one line of JSON. What must hold whatever a client sends: the line is valid UTF-8; nothing in it can end the line for any reader, move a
+terminal's cursor, or turn the reading direction round. JSON escapes the C0 controls by itself; DEL, the C1 controls, the line separators and the
+directional marks are written as ``\\uXXXX`` too, so the raw file is safe to look at.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import orjson
 
-ARGUMENTS = 64
-"""How many arguments of a command are kept."""
-ARGUMENT_CHARACTERS = 1024
-
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\U000e0000-\U000e007f]")
-
-
-def cut(text: str, characters: int) -> str:
-    """``text``, or its beginning and a mark that says how much is missing."""
-    return text if len(text) <= characters else f"{text[:characters]}…[{len(text) - characters} more characters]"
-
-
-def cut_all(texts: Sequence[str], count: int = ARGUMENTS, characters: int = ARGUMENT_CHARACTERS) -> list[str]:
-    """The first ``count`` of ``texts``, each cut, and a mark for the rest."""
-    kept = [cut(text, characters) for text in texts[:count]]
-    if len(texts) > count:
-        kept.append(f"…[{len(texts) - count} more]")
-    return kept
 
 
 def encode(fields: dict[str, object]) -> bytes:
@@ -61,3 +43,12 @@ def _valid(value: object) -> object:
     if isinstance(value, int) and -(1 << 63) <= value < 1 << 64:
         return value
     return _valid(str(value))
+
+
+def printable(text: str) -> str:
+    """``text`` with whatever a terminal could take for more than a character (class 27) spelt out: ``\\x1b``, ``\\u202e``."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else _spelt(each) for each in text)
+
+
+def _spelt(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -14,6 +14,7 @@ from kgate import __version__
 from kgate.errors import KgateError
 
 COMMANDS = {
+    "audit": "kgate.cli.audit:audit",
     "check": "kgate.cli.check:check",
 }
 """Subcommand → where its click command is. A new one adds its line here."""

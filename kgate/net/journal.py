@@ -32,6 +32,8 @@ log = Logger()
 
 PATIENCE = 2.0
 ROTATE_BYTES = 256 * 1024 * 1024
+HEAD_SECONDS = 600.0
+"""How often the head of the chain goes to the log: a log that is kept elsewhere anchors the chain (``kgate audit verify --anchors``)."""
 MOST_QUEUED = 100_000
 """Records waiting past this are refused at once: something is wrong with the disk."""
 
@@ -123,6 +125,8 @@ class Journal:
         self._stopping: Deferred[None] | None = None
         self._thread = threading.Thread(target=self._run, name="kgate-audit", daemon=True)
         self._lock = -1
+        self._durable_head = self._told_head = GENESIS
+        self._told = now()
         self.problem = ""
         self.commit_seconds = 0.0
 
@@ -140,6 +144,7 @@ class Journal:
             raise KgateError(f"{self._directory}: the audit directory cannot be used: {error.strerror}; check audit.directory") from error
         files = sorted(self._directory.glob("audit-*.jsonl"))
         self._chain.head = next((head for path in reversed(files) if (head := _last_hash(path))), GENESIS)
+        self._durable_head = self._chain.head
         left = list(open_records(_lines(files[-2:])))
         self._thread.start()
         return left
@@ -181,7 +186,16 @@ class Journal:
             if waiting.then is not None and waiting.since < late:
                 then, waiting.then = waiting.then, None
                 then(False)
+        if self._now() - self._told >= HEAD_SECONDS:
+            self._tell_head()
         self._next()
+
+    def _tell_head(self) -> None:
+        """Say in the log how far the chain goes: whoever cuts its end off has to change that too."""
+        self._told = self._now()
+        if self._told_head != self._durable_head:
+            self._told_head = self._durable_head
+            log.info("audit head {head}", head=self._durable_head)
 
     # --- the group commit
 
@@ -213,9 +227,11 @@ class Journal:
         durable = not group.problem
         if not durable:
             self._failed(group)
-        elif self.problem:
-            log.info("audit records are written again")
-            self.problem = ""
+        else:
+            self._durable_head = self._chain.head
+            if self.problem:
+                log.info("audit records are written again")
+                self.problem = ""
         self._next()
         for waiting in group.waiting:
             if waiting.then is not None:
@@ -238,6 +254,7 @@ class Journal:
     def _finish(self) -> None:
         stopping, self._stopping = self._stopping, None
         if stopping is not None:
+            self._tell_head()
             self._work.put(None)
             self._thread.join(5)
             os.close(self._lock)

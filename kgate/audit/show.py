@@ -1,0 +1,89 @@
+"""A record for a person: one row of a table, or all of it line by line.
+
+Names in a record are a stranger's: nothing of them reaches a terminal but printable characters (security.md class 27).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from kgate.audit.text import printable
+
+Fields = Mapping[str, Any]
+COLUMNS = ("time", "who", "cluster", "what", "answer", "id")
+_LEAD = ("time", "id", "event")
+_TRAIL = ("prev", "hash")
+
+
+def row(fields: Fields) -> tuple[str, ...]:
+    """``COLUMNS`` of a record."""
+    time = text_of(fields.get("time", ""))[:19].replace("T", " ")
+    return (
+        time,
+        text_of(fields.get("user", "")),
+        text_of(fields.get("cluster", "")),
+        what(fields),
+        answer(fields),
+        text_of(fields.get("id", "")),
+    )
+
+
+def what(fields: Fields) -> str:
+    """``exec pods/web-0 -n team-a: sh -c ls``, or the event where nothing was asked for."""
+    event = text_of(fields.get("event", ""))
+    if "verb" not in fields:
+        return event
+    words = [text_of(fields.get("action") or fields["verb"])]
+    words.append(_thing(fields))
+    if fields.get("namespace"):
+        words.append(f"-n {text_of(fields['namespace'])}")
+    if fields.get("container"):
+        words.append(f"-c {text_of(fields['container'])}")
+    said = " ".join(filter(None, words))
+    command = fields.get("command")
+    return f"{said}: {' '.join(map(text_of, command))}" if isinstance(command, list) else said
+
+
+def answer(fields: Fields) -> str:
+    """How it came out."""
+    if "closed_by" in fields:
+        return f"closed by {text_of(fields['closed_by'])}"
+    if "allowed" not in fields:
+        return text_of(fields.get("outcome") or fields.get("status", ""))
+    rule = text_of(fields.get("rule", ""))
+    if fields["allowed"] is True:
+        return f"allowed: {rule}" if rule else "allowed"
+    reasons = fields.get("reasons")
+    return f"denied: {rule or (text_of(reasons[0]) if isinstance(reasons, list) and reasons else '')}"
+
+
+def lines(fields: Fields) -> Iterator[tuple[str, str]]:
+    """Every field and its value: what it is first, the chain last."""
+    names = [*_LEAD, *(name for name in fields if name not in (*_LEAD, *_TRAIL)), *_TRAIL]
+    for name in names:
+        if name in fields:
+            yield text_of(name), _value(fields[name])
+
+
+def text_of(value: Any) -> str:
+    """A value as a terminal may show it."""
+    return printable(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def _thing(fields: Fields) -> str:
+    resource = text_of(fields.get("resource", ""))
+    if not resource:
+        return text_of(fields.get("path", ""))
+    group = f".{text_of(fields['api_group'])}" if fields.get("api_group") else ""
+    name = f"/{text_of(fields['name'])}" if fields.get("name") else ""
+    sub = text_of(fields.get("subresource", ""))
+    return f"{resource}{group}{name}" + (f" ({sub})" if sub and not fields.get("action") else "")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{text_of(name)}: {_value(each)}" for name, each in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(_value, value)) or "none"
+    return text_of(value)

@@ -1,0 +1,187 @@
+"""``kgate audit verify`` and ``export``: is the file what the gate wrote, and how to hand it on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+from attrs import frozen
+
+from kgate.audit.chain import GENESIS, Broken, sealed_hash
+from kgate.audit.chain import verify as verify_chain
+from kgate.audit.show import text_of
+from kgate.audit.text import printable
+from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, lines_found
+from kgate.cli.output import OUTPUT, as_json, bar
+from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory
+from kgate.net import trail
+
+_HEADS = re.compile(r"audit head ([0-9a-f]{64})")
+
+
+@frozen
+class Verdict:
+    """One chain: whole, or broken at a line of the last of ``files`` that was looked at."""
+
+    directory: Path
+    files: int
+    records: int
+    first: str
+    head: str
+    broken: Broken | None = None
+    at: Path | None = None
+
+    def __str__(self) -> str:
+        if self.broken is not None:
+            return f"{self.at}:{self.broken.line}: {self.broken.flaw.value}"
+        older = "" if self.first == GENESIS else "; what came before its first line is not here"
+        return f"{self.directory}: {self.records:,} records in {self.files} files, the chain holds; its head is {self.head}{older}"
+
+    def fields(self) -> dict[str, object]:
+        """The same for a program."""
+        found: dict[str, object] = {"directory": str(self.directory), "files": self.files, "records": self.records}
+        if self.broken is not None:
+            return found | {"holds": False, "file": str(self.at), "line": self.broken.line, "flaw": self.broken.flaw.value}
+        return found | {"holds": True, "first": self.first, "head": self.head}
+
+
+@click.command()
+@click.option(
+    "--anchors",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="A log of the gate, kept elsewhere, that names heads of the chain.",
+)
+@CONFIG_OPTION
+@AUDIT_OPTION
+@OUTPUT
+@click.pass_context
+def verify(ctx: click.Context, anchors: tuple[Path, ...], config: Path | None, directory: Path | None, output: str) -> None:
+    """Whether no line was changed, dropped, inserted or moved since the gate wrote it.
+
+    A chain that was cut off at its end still holds. Only an anchor can tell: the gate writes the head of its chain to its log every few minutes
+    ("audit head ..."), and a log that is kept elsewhere is given here with --anchors. Exits with 1 where a chain is broken or an anchor is not in it.
+    """
+    chains = trail.chains(audit_directory(config, directory))
+    wanted = {head: path for path in anchors for head in _HEADS.findall(path.read_text("utf-8", "replace"))}
+    with bar("verifying", sum(path.stat().st_size for files in chains for path in files)) as progress:
+
+        def watched(path: Path) -> Iterator[bytes]:
+            for line in trail.whole_lines(path):
+                progress.advance(progress.task_ids[0], len(line))
+                if wanted:
+                    wanted.pop(sealed_hash(line) or "", None)
+                yield line
+
+        verdicts = [_verify(files, watched) for files in chains]
+    good = all(verdict.broken is None for verdict in verdicts) and not wanted
+    if output == "json":
+        as_json({"good": good, "chains": [verdict.fields() for verdict in verdicts], "missing_anchors": sorted(wanted)})
+    else:
+        for verdict in verdicts:
+            click.echo(verdict)
+        for head, path in wanted.items():
+            click.echo(f"{path}: no line has the head {head}: the end was cut off, or these are another gate's files")
+    ctx.exit(0 if good else 1)
+
+
+def _verify(files: list[Path], read: Callable[[Path], Iterator[bytes]]) -> Verdict:
+    """A chain goes on from file to file."""
+    first, head, records = "", None, 0
+    for path in files:
+        found = verify_chain(read(path), head)
+        if isinstance(found, Broken):
+            return Verdict(files[0].parent, len(files), records, first, head or GENESIS, found, path)
+        if found.lines:
+            first, head, records = first or found.first, found.head, records + found.lines
+    return Verdict(files[0].parent, len(files), records, first or GENESIS, head or GENESIS)
+
+
+@click.command()
+@TERMS
+@SINCE
+@UNTIL
+@click.option("--format", "format_", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@click.option("-O", "--to", type=click.Path(path_type=Path), help="The file to write, which must not be there yet; stdout otherwise.")
+@CONFIG_OPTION
+@AUDIT_OPTION
+def export(
+    terms: tuple[str, ...], since: str, until: str, format_: str, to: Path | None, config: Path | None, directory: Path | None
+) -> None:
+    """Write the records that fit to a file, as they stand (jsonl) or for a spreadsheet (csv).
+
+    Says how many there were and the hash of the last, which is worth keeping: with it anybody can see later whether the file's end was cut off.
+    """
+    asked, place = asked_for(terms, since, until), audit_directory(config, directory)
+    with open(to, "xb") if to is not None else _Stdout() as file:
+        write = _raw if format_ == "jsonl" else _csv
+        count, last = write(file, lines_found(place, asked))
+    click.echo(f"{count:,} records; the last one's hash is {last or 'none'}", err=True)
+
+
+class _Stdout:
+    """stdout for bytes, closed by nobody. Lines for a terminal are made safe for it."""
+
+    def __enter__(self) -> BinaryIO:
+        return sys.stdout.buffer
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.buffer.flush()
+
+
+def _raw(file: BinaryIO, found: Iterator[tuple[bytes, Fields]]) -> tuple[int, str]:
+    count, last = 0, ""
+    safe: Callable[[bytes], bytes] = (
+        (lambda line: printable(line.decode("utf-8", "replace")[:-1]).encode() + b"\n") if file.isatty() else bytes
+    )
+    for line, _ in found:
+        count += 1
+        file.write(safe(line))
+        last = sealed_hash(line) or last
+    return count, last
+
+
+_CSV = (
+    *(
+        "time",
+        "id",
+        "event",
+        "cluster",
+        "user",
+        "groups",
+        "source_ip",
+        "verb",
+        "action",
+        "api_group",
+        "resource",
+        "subresource",
+        "namespace",
+    ),
+    *("name", "container", "command", "path", "allowed", "rule", "reasons", "policy_revision", "status", "duration_ms", "bytes_in"),
+    *("bytes_out", "closed_by"),
+)
+
+
+def _csv(file: BinaryIO, found: Iterator[tuple[bytes, Fields]]) -> tuple[int, str]:
+    """A cell that a spreadsheet would take for a formula begins with an apostrophe (CWE-1236)."""
+    text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+    writer = csv.writer(text)
+    writer.writerow(_CSV)
+    count, last = 0, ""
+    for line, fields in found:
+        count += 1
+        writer.writerow([_cell(fields.get(name, "")) for name in _CSV])
+        last = sealed_hash(line) or last
+    text.detach()
+    return count, last
+
+
+def _cell(value: Any) -> str:
+    text = " ".join(map(text_of, value)) if isinstance(value, list) else text_of(value)
+    return f"'{text}" if text[:1] in "=+-@\t\r" and text else text

@@ -1,0 +1,54 @@
+"""What the audit subcommands read: the terms of the command line, and the records that fit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from kgate.audit.search import Search, search
+from kgate.cli.output import bar
+from kgate.documents.values import Unacceptable
+from kgate.errors import UsageError
+from kgate.net import trail
+
+Fields = dict[str, Any]
+TERMS = click.argument("terms", nargs=-1)
+SINCE = click.option("--since", default="", help="From when on: 7d, 2026-11-24 or 2026-11-24T09:30:00Z (UTC).")
+UNTIL = click.option("--until", default="", help="Until when, likewise.")
+
+
+def asked_for(terms: Iterable[str], since: str, until: str) -> Search:
+    """What the command line asks for. Raises UsageError where it makes no sense."""
+    try:
+        return search(terms, since, until, time.time())
+    except Unacceptable as error:
+        raise UsageError(f"{error.text}" + (f" ({error.hint})" if error.hint else "")) from error
+
+
+def lines_found(place: Path, asked: Search) -> Iterator[tuple[bytes, Fields]]:
+    """The lines that fit, and what they say; with a bar, for there may be millions."""
+    with bar("reading", trail.size(place, asked)) as progress:
+        for line in trail.lines(place, asked):
+            progress.advance(progress.task_ids[0], len(line))
+            fields = parsed(line)
+            if fields is not None and asked.holds(fields):
+                yield line, fields
+
+
+def records_found(place: Path, asked: Search) -> Iterator[Fields]:
+    """What the lines that fit say."""
+    return (fields for _, fields in lines_found(place, asked))
+
+
+def parsed(line: bytes) -> Fields | None:
+    """A line that is no record (``verify`` says which) is passed over."""
+    try:
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return fields if isinstance(fields, dict) else None

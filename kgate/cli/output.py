@@ -1,0 +1,53 @@
+"""What the subcommands have in common on their way to the terminal: tables that fit it, JSON, a bar for what takes long.
+
+Cells are text, never markup: names in them are a stranger's. Colours and bars are for terminals only, and bars go to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to write the result.")
+_WIDE = 4096
+"""Columns where nobody looks: a pipe gets whole cells."""
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], style: str = "") -> None:
+    """Rows under headings, each row one line; what does not fit is cut with an ellipsis."""
+    console = _console()
+    made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", style=style)
+    for column in columns:
+        made.add_column(column.upper(), no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    console.print(made)
+
+
+def as_json(value: object) -> None:
+    """Indented JSON."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+@contextmanager
+def bar(title: str, total: float) -> Iterator[Progress]:
+    """A bar on stderr, if that is a terminal; ``advance(task_ids[0], n)`` moves it."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%"), TimeRemainingColumn(), console=console,
+        disable=not console.is_terminal, transient=True,
+    ) as progress:  # fmt: skip
+        progress.add_task(title, total=total)
+        yield progress
+
+
+def _console() -> Console:
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_WIDE, no_color=True)
