@@ -210,6 +210,7 @@ class Ground(Enum):
     COMMAND = "command"
     PORT = "port"
     PATH = "path"
+    USER_AGENT = "user-agent"
     SELECTOR = "selector"
     TIME = "time"
     NETWORK = "network"

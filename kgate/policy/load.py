@@ -12,11 +12,15 @@ from cattrs import Converter
 
 from kgate.documents.globs import Words
 from kgate.documents.reading import Mapping, Plain, line_of, read_mapping
-from kgate.documents.structuring import a_list, a_text, list_of_words, strict_converter, structure_list, unknown_keys, written
+from kgate.documents.structuring import a_list, a_text, describe, list_of_words, strict_converter, structure_list, unknown_keys, written
 from kgate.documents.values import Unacceptable, accept
 from kgate.errors import InvalidFileError, Mistake
 from kgate.policy.cases import Case, Json, Placed, Port
+from kgate.policy.conditions import expression
+from kgate.policy.conditions.client import UserAgents
+from kgate.policy.conditions.facts import Facts, facts
 from kgate.policy.conditions.network import Networks, networks
+from kgate.policy.conditions.place import Countries, Systems, countries, systems
 from kgate.policy.conditions.time import Dates, Day, Hours, dates, hours, zone
 from kgate.policy.details import Argv, argv, port_span
 from kgate.policy.evaluate import Policy
@@ -145,10 +149,21 @@ def policy_converter() -> Converter:
     converter.register_structure_hook_func(lambda kind: kind is Json, lambda value, _: value)
     hook(Resources, lambda value, _: resources(a_text(item) for item in _some(value)))
     hook(Networks, lambda value, _: networks(a_text(item) for item in a_list(value)))
+    hook(Countries, lambda value, _: countries(a_text(item) for item in a_list(value)))
+    hook(Systems, lambda value, _: systems(a_list(value)))
+    hook(UserAgents, lambda value, _: UserAgents(list_of_words(value)))
+    hook(Facts, lambda value, _: facts(_a_mapping(value)))
+    hook(expression.Condition, written(expression.condition))
     hook(Argv, lambda value, _: argv(a_text(item) for item in a_list(value)))
     converter.register_structure_hook_func(lambda kind: getattr(kind, "__name__", "") == "ZoneInfo", written(zone))
     hook(Day, written(_day))
     return converter
+
+
+def _a_mapping(value: Plain) -> Mapping:
+    if not isinstance(value, Mapping):
+        raise Unacceptable(f"must be a mapping, not {describe(value)}")
+    return value
 
 
 def _some(value: Plain) -> list[Plain]:

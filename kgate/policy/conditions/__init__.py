@@ -12,8 +12,13 @@ from attrs import fields, frozen
 
 from kgate.documents.values import Unacceptable, accept
 from kgate.model import Ground, Reason
+from kgate.policy.conditions import expression
+from kgate.policy.conditions.authentication import Strength
+from kgate.policy.conditions.client import UserAgents
 from kgate.policy.conditions.device import DeviceState
+from kgate.policy.conditions.facts import Facts
 from kgate.policy.conditions.network import Networks
+from kgate.policy.conditions.place import Countries, Systems
 from kgate.policy.conditions.time import Time
 from kgate.policy.question import Question
 
@@ -44,10 +49,16 @@ class When:
 
     time: Time | None = None
     network: Networks | None = None
+    country: Countries | None = None
+    asn: Systems | None = None
     device: DeviceState | None = None
+    authentication: Strength | None = None
+    user_agent: UserAgents | None = None
+    facts: Facts | None = None
+    expression: expression.Condition | None = None
 
     def __attrs_post_init__(self) -> None:
-        accept(None if self.conditions else Unacceptable("asks nothing", "leave it out, or name time, network or device"))
+        accept(None if self.conditions else Unacceptable("asks nothing", "leave it out, or name time, network, country, device, facts …"))
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
