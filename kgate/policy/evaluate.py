@@ -46,7 +46,7 @@ def evaluate(policy: Policy, identity: Identity, action: Action, context: Contex
 
     A denial's reasons are the nearest miss: ``rule`` with each text reads ``rule "R" would allow it, but TEXT and TEXT``.
     """
-    refusal = _refusal(identity, action, context)
+    refusal = refused(identity, action, context)
     if refusal is not None:
         return Decision(False, policy.revision, reasons=(refusal,), until=identity.expires)
     index = policy.index
@@ -63,11 +63,11 @@ def evaluate(policy: Policy, identity: Identity, action: Action, context: Contex
         if clause.plain:
             return _answer(policy, clause, person, identity, until)
         asked = asked or Question(identity, action, context)
-        holds = _details_hold(clause, asked)
+        holds = details_hold(clause, asked)
         if holds is not False and clause.conditions:
             until = sooner(until, clause.conditions.edge(asked))
-            holds = _both(holds, clause.conditions.holds(asked))
-        if holds is True or (holds is None and clause.denies):
+            holds = both(holds, clause.conditions.holds(asked))
+        if decides(clause, holds):
             return _answer(policy, clause, person, identity, until)
         standing ^= lowest
     if discovery:
@@ -87,8 +87,8 @@ def sooner(one: float | None, other: float | None) -> float | None:
     return min(one, other)
 
 
-def _refusal(identity: Identity, action: Action, context: Context) -> Reason | None:
-    """What no rule can allow."""
+def refused(identity: Identity, action: Action, context: Context) -> Reason | None:
+    """What no rule can allow, and why."""
     if identity.expires is not None and identity.expires <= context.now:
         return Reason(Ground.EXPIRED, text="the credential has expired; sign in again")
     if not action.verb:
@@ -98,19 +98,26 @@ def _refusal(identity: Identity, action: Action, context: Context) -> Reason | N
     return None
 
 
-def _details_hold(clause: Clause, asked: Question) -> bool | None:
+def details_hold(clause: Clause, asked: Question) -> bool | None:
+    """What the entry asks beyond the index; None where the request does not tell."""
     result: bool | None = True
     for detail in clause.details:
-        result = _both(result, detail.holds(asked))
+        result = both(result, detail.holds(asked))
         if result is False:
             break
     return result
 
 
-def _both(one: bool | None, other: bool | None) -> bool | None:
+def both(one: bool | None, other: bool | None) -> bool | None:
+    """Kleene's conjunction."""
     if one is False or other is False:
         return False
     return None if one is None or other is None else True
+
+
+def decides(clause: Clause, holds: bool | None) -> bool:
+    """Whether the entry gives the answer: an allow needs a certain yes, a deny is stopped only by a certain no."""
+    return holds is True or (holds is None and clause.denies)
 
 
 def _answer(policy: Policy, clause: Clause, person: Person, identity: Identity, until: float | None) -> Decision:

@@ -45,14 +45,15 @@ def _common(concerned: Bits, sets: dict[Ground, Bits], but: Ground | None) -> Bi
 
 def _explain(clause: Clause, ground: Ground | None, asked: Question) -> tuple[Reason, ...]:
     name = clause.rule.name
-    found = [Reason(ground, name, _miss(clause, ground, asked.action))] if ground is not None else []
+    found = [Reason(ground, name, miss(clause, ground, asked.action))] if ground is not None else []
     if ground is not Ground.ACTION:  # what the entry asks of other actions says nothing of this one
         found += [Reason(each.ground, name, each.miss(asked)) for each in clause.details if each.holds(asked) is not True]
     found += [Reason(each.ground, name, each.text) for each in clause.conditions.misses(asked)]
     return tuple(found)
 
 
-def _miss(clause: Clause, ground: Ground, action: Action) -> str:
+def miss(clause: Clause, ground: Ground, action: Action) -> str:
+    """Why the entry does not satisfy ``ground``, one of those that the index tells apart."""
     if ground is Ground.CLUSTER:
         return _cluster_miss(clause, action)
     if ground is Ground.ACTION:
