@@ -12,7 +12,7 @@ LOWEST = {"wire", "kube", "identity", "policy", "audit"}
 MIDDLE = {"authorizers", "exchange", "sessions", "store"}
 ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(LOWEST, BASE),
-    "settings": BASE | LOWEST,
+    "settings": BASE | LOWEST | {"store"},
     "metrics": BASE,
     "authorizers": BASE | LOWEST,
     "sessions": BASE | LOWEST,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define
+from sqlalchemy import Engine
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -38,6 +39,7 @@ from kgate.net.clock import Ticker
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.contexts import server_context
 from kgate.net.credentials import credential_of
+from kgate.net.database import Database
 from kgate.net.fetches import Fetches
 from kgate.net.files import FileWatch
 from kgate.net.journal import Journal
@@ -50,6 +52,8 @@ from kgate.sessions.causes import draining
 from kgate.sessions.registry import Registry, cut_all
 from kgate.settings import Configuration, load_configuration
 from kgate.settings.shapes import AuditMode, Settings
+from kgate.store.engine import open_engine
+from kgate.store.migrate import migrate
 
 log = Logger()
 
@@ -98,7 +102,7 @@ def prepare(configuration: Configuration) -> _Prepared:
 class GateService(Service):
     """The gate as Twisted runs it."""
 
-    def __init__(self, path: Path, prepared: _Prepared, sockets: _Sockets, reactor: Any) -> None:
+    def __init__(self, path: Path, prepared: _Prepared, sockets: _Sockets, engine: Engine, reactor: Any) -> None:
         self._path, self._prepared, self._sockets, self._reactor = path, prepared, sockets, reactor
         self._turn = Turn()
         self._contexts = list(prepared.contexts)
@@ -115,6 +119,7 @@ class GateService(Service):
         best_effort = settings.audit.mode is AuditMode.BEST_EFFORT
         self._journal = Journal(reactor, settings.audit.directory, now, wall, self._turn.flush, best_effort=best_effort)
         self._fetches = Fetches(self._turn)
+        self._database = Database(reactor, engine, now, self._turn.wrap)
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
         self._metrics = self._measured()
         self._gateway = Gateway(
@@ -139,7 +144,10 @@ class GateService(Service):
 
         try:
             prepared = prepare(options.configuration)
-            service = cls(options.path, prepared, _Sockets.bind(options.configuration.settings), reactor)
+            settings = options.configuration.settings
+            engine = open_engine(settings.state)
+            migrate(engine)
+            service = cls(options.path, prepared, _Sockets.bind(settings), engine, reactor)
             service._take_audit_directory()
         except KgateError as error:
             give_up(error)
@@ -162,6 +170,7 @@ class GateService(Service):
         self._serve_admin()
         self._record("start", policy_revision=configuration.policy.revision)
         self._warn(configuration)
+        self._database.start()
         self._ticker.start()
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._turn.wrap(self.reload)))
 
@@ -186,6 +195,7 @@ class GateService(Service):
         cut_all(self._live.streams(), draining)
         self._turn.flush()
         self._ticker.stop()
+        self._database.stop()
         self._record("stop")
         self._journal.stop().addCallback(lambda _: done.callback(None))
         if self._admin is not None:
@@ -221,6 +231,7 @@ class GateService(Service):
         for name, was, is_ in (
             ("listen", [listen.address for listen in old.listen], [listen.address for listen in new.listen]),
             ("audit", old.audit, new.audit),
+            ("state", old.state, new.state),
             ("admin", old.admin, new.admin),
             ("workers", old.workers, new.workers),
         ):
@@ -260,6 +271,7 @@ class GateService(Service):
     def _tick(self) -> None:
         self._gateway.tick()
         self._journal.tick()
+        self._database.tick()
         if self._now() - self._looked > LOOK_SECONDS:
             self._looked = self._now()
             for upstream in self._upstreams.values():
@@ -317,6 +329,8 @@ class GateService(Service):
         problems = {f"cluster {name}": up.health.text for name, up in self._upstreams.items() if up.health.reachable is False}
         if self._journal.problem:
             problems["audit"] = self._journal.problem
+        if self._database.problem:
+            problems["state"] = self._database.problem
         return problems
 
 
@@ -332,6 +346,8 @@ def watched(path: Path, configuration: Configuration, access: Mapping[str, Clust
         }
     for each in access.values():
         paths |= {Path(file) for file in each.files}
+    if settings.secrets is not None:
+        paths.add(settings.secrets.key_file)
     identity = settings.identity
     if identity.tokens is not None:
         paths.add(identity.tokens.file)

@@ -31,7 +31,18 @@ from kgate.settings.certificates import Finding, authority_findings, client_pair
 from kgate.settings.clusters import access_of
 from kgate.settings.files import Read, read_file, unreadable
 from kgate.settings.load import Sections, read_sections
-from kgate.settings.shapes import AdminSettings, AuditMode, AuditSettings, ClusterSettings, GroupSource, IdentitySettings, Listen, Settings
+from kgate.settings.shapes import (
+    AdminSettings,
+    AuditMode,
+    AuditSettings,
+    ClusterSettings,
+    GroupSource,
+    IdentitySettings,
+    Listen,
+    SecretsSettings,
+    Settings,
+)
+from kgate.store.sealing import read_keys
 
 T = TypeVar("T")
 Place = tuple[str | int, ...]
@@ -52,6 +63,8 @@ class Configuration:
     """The same, for the listener's TLS."""
     roster: RosterFile | None
     """The groups of ``identity.groups.file``."""
+    sealing_keys: tuple[bytes, ...] = field(repr=False)
+    """Those of ``secrets.key_file``; empty where there is none."""
     warnings: tuple[Mistake, ...]
 
     def authenticator(self) -> Authenticator:
@@ -78,6 +91,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     checks.clusters(get("clusters") or {}, get("public_url") or "")
     tokens, pem, authorities = checks.people(get("identity"))
     roster = checks.roster(get("identity"))
+    keys = checks.sealing_keys(get("secrets"))
     policy = checks.document(("policy",), get("policy"), load_policy)
     checks.relaxations(get("audit"), get("admin"))
     settings = checks.sections.settings()
@@ -85,7 +99,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
         raise AssertionError("a policy is there, or a mistake that says why not")
     checks.names(policy, settings)
     warnings = (*checks.warnings, *policy.warnings, *(tokens.warnings if tokens else ()))
-    return Configuration(settings, checks.access, policy, tokens, authorities, pem, roster, warnings)
+    return Configuration(settings, checks.access, policy, tokens, authorities, pem, roster, keys, warnings)
 
 
 @define
@@ -185,6 +199,18 @@ class _Checks:
         """The file of groups, where there is one."""
         groups = identity.groups if identity is not None else None
         return self.document(("identity", "groups", "file"), groups.file, load_roster) if groups is not None else None
+
+    def sealing_keys(self, secrets: SecretsSettings | None) -> tuple[bytes, ...]:
+        """What secrets are encrypted with."""
+        place: Place = ("secrets", "key_file")
+        raw = self.bytes_of(place, secrets.key_file) if secrets is not None else None
+        if raw is None:
+            return ()
+        try:
+            return read_keys(raw)
+        except Unacceptable as error:
+            self.sections.fault(place, error.text, error.hint)
+            return ()
 
     def relaxations(self, audit: AuditSettings | None, admin: AdminSettings | None) -> None:
         """What is allowed, and said at each start."""

@@ -8,6 +8,8 @@ from typing import Any, cast, get_type_hints
 
 from attrs import NOTHING, define, fields
 from cattrs import Converter
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from kgate.documents.reading import Mapping, Plain, decode, line_of, read_mapping
 from kgate.documents.structuring import a_whole_number, key_path, strict_converter, structure, unknown_keys, written
@@ -15,6 +17,7 @@ from kgate.documents.values import Unacceptable, host_name, https_url
 from kgate.errors import InvalidFileError, Mistake, UsageError
 from kgate.settings.files import Read, read_file, unreadable
 from kgate.settings.shapes import (
+    DEFAULT_STATE,
     ClusterName,
     ClusterSettings,
     Count,
@@ -25,6 +28,7 @@ from kgate.settings.shapes import (
     PublicUrl,
     ServerUrl,
     Settings,
+    StateUrl,
 )
 
 MAX_COUNT = 1_000_000
@@ -72,7 +76,8 @@ def read_sections(path: Path, read: Read) -> Sections:
     root = read_mapping(text, str(path), mistakes)
     sections = Sections(str(path), root, mistakes, {})
     mistakes += unknown_keys(root, (each.name for each in fields(Settings)), str(path))
-    converter = settings_converter(path.resolve().parent)
+    base = path.resolve().parent
+    converter = settings_converter(base)
     kinds = get_type_hints(Settings)
     for each in fields(Settings):
         if each.name in root:
@@ -81,6 +86,8 @@ def read_sections(path: Path, read: Read) -> Sections:
                 sections.values[each.name] = made
         elif each.default is NOTHING:
             sections.fault((), f'"{each.name}" is missing', _EXAMPLES.get(each.name, ""))
+    if "state" not in root:
+        sections.values["state"] = _state(base, DEFAULT_STATE)
     return sections
 
 
@@ -123,6 +130,7 @@ def settings_converter(base: Path) -> Converter:
     on(PublicUrl, written(lambda text: https_url(text, path=False)))
     on(ServerUrl, written(https_url))
     on(ProxyUrl, written(_proxy_url))
+    on(StateUrl, written(lambda text: _state(base, text)))
     on(HostName, written(host_name))
     on(LabelKey, written(_label))
     on(Count, _count)
@@ -139,6 +147,21 @@ def _proxy_url(text: str) -> ProxyUrl:
     if not _PROXY.fullmatch(text):
         raise Unacceptable("is not the URL of a forward proxy", "write it as http://proxy.example.com:3128")
     return ProxyUrl(text)
+
+
+def _state(base: Path, text: str) -> StateUrl:
+    hint = "write sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME"
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise Unacceptable("is not the URL of a database", hint) from None
+    if url.drivername == "postgresql+psycopg":
+        return StateUrl(text)
+    if url.drivername != "sqlite":
+        raise Unacceptable(f"{url.drivername} is not a kind of database that kgate keeps its state in", hint)
+    if not url.database or url.database == ":memory:" or url.query:
+        raise Unacceptable("names no file", hint)
+    return StateUrl(f"sqlite:///{base / url.database}")
 
 
 def _label(text: str) -> LabelKey:

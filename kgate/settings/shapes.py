@@ -21,6 +21,10 @@ ServerUrl = NewType("ServerUrl", str)
 ProxyUrl = NewType("ProxyUrl", str)
 """``http://[user:password@]host:port`` of a forward proxy, or ``https://``, ``socks5://``."""
 HostName = NewType("HostName", str)
+StateUrl = NewType("StateUrl", str)
+"""``sqlite:///FILE`` (absolute here) or ``postgresql+psycopg://…``."""
+DEFAULT_STATE = StateUrl("sqlite:///state.db")
+"""Beside the configuration file."""
 ClusterName = NewType("ClusterName", str)
 LabelKey = NewType("LabelKey", str)
 Count = NewType("Count", int)
@@ -169,6 +173,14 @@ class AuditSettings:
 
 
 @frozen
+class SecretsSettings:
+    """What secrets are encrypted with that the gate must use again."""
+
+    key_file: FilePath
+    """One key a line, the newest first."""
+
+
+@frozen
 class AdminSettings:
     """/healthz, /readyz and /metrics, in clear text and without credentials: for this machine or a closed network."""
 
@@ -211,6 +223,9 @@ class Settings:
     identity: IdentitySettings
     policy: FilePath
     audit: AuditSettings
+    state: StateUrl = field(default=DEFAULT_STATE, repr=False)
+    """Where sessions and whatever else several gates share are kept; its URL may hold a password."""
+    secrets: SecretsSettings | None = None
     admin: AdminSettings | None = None
     limits: LimitSettings = LimitSettings()
     deadlines: DeadlineSettings = DeadlineSettings()

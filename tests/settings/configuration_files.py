@@ -81,6 +81,7 @@ class Files(dict[str, bytes | OSError]):
             "policy.yaml": POLICY,
             "tokens.yaml": TOKENS,
             "groups.yaml": GROUPS,
+            "secrets.key": "VGhpcyBpcyBub3QgYSBzZWNyZXQsIG9ubHkgYSB0ZXM=\n",
             "token": "secret\n",
         }
         self.update({name: text.encode() for name, text in texts.items()})

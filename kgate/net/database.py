@@ -1,0 +1,176 @@
+"""The store's thin shell: its functions run in threads, and what changed reaches the reactor.
+
+One thread writes, a transaction after the other, so no transaction of this gate ever waits for another one of its own; a few read. A change is told where
+``follow`` was called, whether it was this gate's own write or another's: there is one way by which news comes, the change feed. After a write of
+this gate's own the feed is read at once. Other gates' writes are found by looking, four times a second on SQLite; on PostgreSQL a thread listens for
+the notification, and the look (once a second) is only there in case it gets lost.
+
+``age`` says how old this gate's knowledge of the store may be: whoever depends on revocations fails closed by it (security.md class 14).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from kgate.errors import UnreachableError
+from kgate.store import changes
+from kgate.store.changes import News
+from kgate.store.engine import READS
+
+log = Logger()
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+"""One transaction: commits when it returns, rolls back when it raises."""
+Follower = Callable[["Collection[str] | None"], None]
+"""Told which keys of its topic changed; None where any of them may have."""
+
+READERS = 4
+LOOK_SECONDS = {"sqlite": 0.2, "postgresql": 1.0}
+
+
+class StoreUnavailableError(UnreachableError):
+    """The store does not answer, or refuses. What depends on it fails closed."""
+
+
+class Store(Protocol):
+    """What others need of a database."""
+
+    async def read(self, work: Work[T]) -> T:
+        """Run ``work`` in a transaction that changes nothing."""
+
+    async def write(self, work: Work[T]) -> T:
+        """Run ``work`` in a transaction; it is durable when this returns."""
+
+
+class Database:
+    """See the module. ``now`` is monotonic; ``turn`` makes work that comes from outside the reactor a turn of its own."""
+
+    def __init__(
+        self, reactor: Any, engine: Engine, now: Callable[[], float], turn: Callable[[Callable[[], None]], Callable[[], None]]
+    ) -> None:
+        self._reactor, self._engine, self._now, self._turn = reactor, engine, now, turn
+        self._writer = ThreadPool(0, 1, "kgate-store-writes")
+        self._readers = ThreadPool(0, READERS, "kgate-store-reads")
+        self._followers: dict[str, list[Follower]] = defaultdict(list)
+        self._seen = 0
+        self._looking = self._again = self._stopped = False
+        self._heard = self._asked = now()
+        self._interval = LOOK_SECONDS[engine.url.get_backend_name()]
+        self.problem = ""
+        """Why the store cannot be used, for /readyz; empty while it can."""
+
+    @property
+    def age(self) -> float:
+        """For how many seconds nothing has been heard of the store: what changed since is not known here."""
+        return self._now() - self._heard
+
+    def follow(self, topic: str, follower: Follower) -> None:
+        """Tell ``follower`` what changes; it is called on the reactor's thread, once with None at the start."""
+        self._followers[topic].append(follower)
+
+    def start(self) -> None:
+        """Begin; everybody who follows something is told to read it."""
+        self._writer.start()
+        self._readers.start()
+        if self._engine.url.get_backend_name() == "postgresql":
+            from kgate.net.notifications import Listener
+
+            Listener(self._engine.url, lambda: self._reactor.callFromThread(self._turn(self.look)), lambda: self._stopped).start()
+        self._seen = -1
+        self.look()
+
+    def stop(self) -> None:
+        """End, once what was begun is through."""
+        self._stopped = True
+        self._writer.stop()
+        self._readers.stop()
+        self._engine.dispose()
+
+    def tick(self) -> None:
+        """Called a few times a second: look whether there is news."""
+        if self._now() - self._asked >= self._interval:
+            self.look()
+
+    async def read(self, work: Work[T]) -> T:
+        """Run ``work`` in a transaction that changes nothing. Raises StoreUnavailableError."""
+        return await self._run(self._readers, work, reads=True)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run ``work`` in a transaction; it is durable when this returns. Raises StoreUnavailableError."""
+        done = await self._run(self._writer, work, reads=False)
+        self.look()
+        return done
+
+    async def _run(self, pool: ThreadPool, work: Work[T], *, reads: bool) -> T:
+        if self._stopped:
+            raise StoreUnavailableError("the gate is shutting down; try again")
+        running: Deferred[T] = deferToThreadPool(self._reactor, pool, self._transaction, work, reads)
+        try:
+            return await running
+        except DBAPIError as error:
+            text = str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
+            log.error("the store cannot be used: {text}", text=text)
+            raise StoreUnavailableError(
+                "the gate's store does not answer; try again, and tell whoever runs this gate if it stays so"
+            ) from error
+
+    def _transaction(self, work: Work[T], reads: bool) -> T:
+        engine = self._engine.execution_options(**{READS: True}) if reads else self._engine
+        with engine.begin() as connection:
+            return work(connection)
+
+    # --- news
+
+    def look(self) -> None:
+        """Read the feed now; while it is being read, once more after that."""
+        if self._looking or self._stopped:
+            self._again = True
+            return
+        self._looking, self._asked = True, self._now()
+        asked = self._asked
+        seen = self._seen
+        done = Deferred.fromCoroutine(self.read(lambda connection: _news(connection, seen)))
+        done.addCallbacks(lambda news: self._arrived(news, asked), self._failed)
+        done.addBoth(lambda _: self._looked())
+
+    def _arrived(self, news: News, asked: float) -> None:
+        self._heard, self._seen, self.problem = asked, news.latest, ""
+        if not news.complete:
+            self._turn(lambda: self._tell(dict.fromkeys(self._followers)))()
+        elif news.changes:
+            keys: dict[str, Collection[str] | None] = {}
+            for topic, key in news.changes:
+                keys.setdefault(topic, set()).add(key)  # type: ignore[union-attr]
+            self._turn(lambda: self._tell(keys))()
+
+    def _tell(self, keys: dict[str, Collection[str] | None]) -> None:
+        for topic, changed in keys.items():
+            for follower in self._followers.get(topic, ()):
+                follower(changed)
+
+    def _failed(self, failure: Failure) -> None:
+        if failure.check(StoreUnavailableError) is None:
+            log.failure("reading the change feed failed", failure)
+        self.problem = failure.getErrorMessage()
+
+    def _looked(self) -> None:
+        self._looking = False
+        if self._again:
+            self._again = False
+            self.look()
+
+
+def _news(connection: Connection, seen: int) -> News:
+    """What came after ``seen``; everything, where nothing was seen yet."""
+    return News(changes.latest(connection), (), False) if seen < 0 else changes.since(connection, seen)

@@ -1,0 +1,49 @@
+"""One URL → a SQLAlchemy engine that behaves the same on SQLite and PostgreSQL.
+
+SQLite: WAL, so that readers and the one writer do not wait for each other; ``synchronous=FULL``, because a session that was ended must stay ended after a
+power cut; a transaction that writes takes the write lock when it begins, so that it never fails in its middle for somebody else's.
+PostgreSQL: every statement has a time limit, because what the gate waits for it fails closed on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+from kgate.errors import UsageError
+
+BUSY_SECONDS = 5
+"""How long a transaction waits for another one's."""
+KINDS = ("sqlite", "postgresql+psycopg")
+READS = "kgate_reads"
+"""Execution option of a connection that only reads."""
+
+
+def open_engine(url: str) -> Engine:
+    """The engine; nothing is connected to yet. Raises UsageError where the URL's driver is not installed."""
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _sqlite_connected)
+        event.listen(engine, "begin", _sqlite_begins)
+        return engine
+    try:
+        options = f"-c statement_timeout={BUSY_SECONDS * 1000} -c lock_timeout={BUSY_SECONDS * 1000}"
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS, "options": options})
+    except ModuleNotFoundError as error:
+        raise UsageError(f"state: {error.name} is not installed; install kgate[postgresql]") from error
+
+
+def is_sqlite(connection: Connection) -> bool:
+    """Whether this is SQLite, where writers are one after another anyway."""
+    return connection.dialect.name == "sqlite"
+
+
+def _sqlite_connected(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where SQLAlchemy says, not where the driver guesses
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begins(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READS) else "BEGIN IMMEDIATE")

@@ -1,0 +1,1 @@
+"""One file in ``versions`` for each change of the tables, run in their order by ``kgate.store.migrate``."""

@@ -1,0 +1,39 @@
+"""Somebody as an identity provider described them: what a session keeps of a sign-in, apart from its tokens."""
+
+from __future__ import annotations
+
+import json
+
+from attrs import frozen
+from cattrs import Converter
+
+
+@frozen(cache_hash=True)
+class Person:
+    """What the identity provider said of somebody, mapped as the configuration says."""
+
+    user: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    issuer: str = ""
+    subject: str = ""
+    """``sub``, by which the provider names the person in its notices."""
+    provider_session: str = ""
+    """``sid``, by which it names this sign-in."""
+    authenticated_at: float | None = None
+    acr: str = ""
+    amr: tuple[str, ...] = ()
+
+
+_CONVERTER = Converter()
+
+
+def person_to_json(person: Person) -> str:
+    """For a column of text."""
+    return json.dumps(_CONVERTER.unstructure(person), separators=(",", ":"))
+
+
+def person_from_json(text: str) -> Person:
+    """What ``person_to_json`` wrote."""
+    return _CONVERTER.structure(json.loads(text), Person)

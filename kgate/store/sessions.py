@@ -1,0 +1,312 @@
+"""Gate sessions: who signed in, until when, and the secret by which their client gets the next gate token.
+
+A session ends once and stays as a row for a while, so that whoever still holds something of it is told why. Its identity is the store's, not the token's:
+when the identity provider says something new of the person, the row changes and every gate hears of it.
+
+**Refresh secrets are chosen by the client and rotate on each use.** The client makes the next secret itself, keeps it on its disk, and only then sends the
+one in force together with the digest of the next. So the rotation can be repeated: a client that was killed before it read the answer sends the very same
+pair again, and is answered again. Anybody who sends a secret that is no longer in force with *another* next one is not that client: somebody has a
+copy, nobody can say who, and the session ends (RFC 9700 section 4.14). No time window is needed, during which a thief would pass for the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+from attrs import frozen
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    ForeignKey,
+    Index,
+    Row,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from kgate.store.changes import publish
+from kgate.store.metadata import metadata
+from kgate.store.people import Person, person_from_json, person_to_json
+
+TOPIC = "sessions"
+"""Of the change feed; keys are session ids."""
+KEPT_SECONDS = 86400.0
+"""How long an ended session is remembered."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("user", String(1024), nullable=False, index=True),
+    Column("issuer", String(2048), nullable=False),
+    Column("subject", String(1024), nullable=False),
+    Column("provider_session", String(1024), nullable=False),
+    Column("person", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("expires", Double, nullable=False, index=True),
+    Column("address", String(64), nullable=False),
+    Column("ended", Double),
+    Column("ended_why", String(1024), nullable=False),
+    Column("provider_tokens", Text, nullable=False),
+    Column("checked", Double, nullable=False),
+    Column("check_due", Double, nullable=False),
+    Index("ix_sessions_issuer_subject", "issuer", "subject"),
+    Index("ix_sessions_issuer_provider_session", "issuer", "provider_session"),
+)
+
+refresh_secrets = Table(
+    "refresh_secrets",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("session", String(64), ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("made", Double, nullable=False),
+    Column("next", String(64), nullable=False),
+)
+"""All secrets of a session, its *family*; ``next`` is empty for the one in force."""
+
+bearer_secrets = Table(
+    "bearer_secrets",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("session", String(64), ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("purpose", String(16), nullable=False),
+)
+"""Secrets that are good as they are for as long as their session lives: a browser's cookie, a downloaded kubeconfig's token."""
+
+
+class Kind(Enum):
+    """How somebody signed in."""
+
+    CLI = "cli"
+    DEVICE = "device"
+    BROWSER = "browser"
+
+
+class Purpose(Enum):
+    """What a bearer secret is good for; none is good for another's."""
+
+    COOKIE = "cookie"
+    KUBECONFIG = "kubeconfig"
+
+
+@frozen(cache_hash=True)
+class Session:
+    """One sign-in and what became of it."""
+
+    id: str
+    kind: Kind
+    person: Person
+    created: float
+    expires: float
+    address: str = ""
+    """From where the person signed in."""
+    ended: float | None = None
+    ended_why: str = ""
+    checked: float = 0.0
+    """When the identity provider last confirmed it."""
+    check_due: float = 0.0
+    """When it is to be asked again; 0 where it cannot be asked."""
+
+
+def open_session(connection: Connection, session: Session, provider_tokens: str = "") -> None:
+    """A person signed in. ``provider_tokens`` are sealed already."""
+    values = {
+        "id": session.id,
+        "kind": session.kind.value,
+        "created": session.created,
+        "expires": session.expires,
+        "address": session.address,
+        "ended": None,
+        "ended_why": "",
+        "provider_tokens": provider_tokens,
+        "checked": session.checked,
+        "check_due": session.check_due,
+    }
+    connection.execute(insert(sessions).values(**values, **_columns(session.person)))
+    publish(connection, TOPIC, session.id, session.created)
+
+
+def end_sessions(connection: Connection, ids: Sequence[str], why: str, now: float) -> tuple[str, ...]:
+    """End those of ``ids`` that live; gives them. ``why`` reads well behind "your session ended: "."""
+    living = select(sessions.c.id).where(sessions.c.id.in_(ids), sessions.c.ended.is_(None), sessions.c.expires > now)
+    ending = tuple(row.id for row in connection.execute(living.with_for_update()))
+    if ending:
+        ended = update(sessions).where(sessions.c.id.in_(ending))
+        connection.execute(ended.values(ended=now, ended_why=why[:1024], provider_tokens="", check_due=0.0))
+    for id_ in ending:
+        publish(connection, TOPIC, id_, now)
+    return ending
+
+
+def find_session(connection: Connection, id_: str) -> Session | None:
+    """The session ``id_``, alive or ended."""
+    row = connection.execute(select(sessions).where(sessions.c.id == id_)).one_or_none()
+    return _session(row) if row is not None else None
+
+
+def live_sessions(connection: Connection, now: float) -> tuple[Session, ...]:
+    """All that live at ``now``."""
+    return _found(connection, now, sessions.c.id.is_not(None))
+
+
+def sessions_of_user(connection: Connection, user: str, now: float) -> tuple[Session, ...]:
+    """The live sessions of one person, by the name that the gate knows them by."""
+    return _found(connection, now, sessions.c.user == user)
+
+
+def sessions_of_provider(
+    connection: Connection, issuer: str, now: float, subject: str = "", provider_session: str = ""
+) -> tuple[Session, ...]:
+    """The live sessions that a provider means by ``sub``, ``sid`` or both (OpenID Connect Back-Channel Logout 1.0 section 2.4)."""
+    asked = [column == value for column, value in ((sessions.c.subject, subject), (sessions.c.provider_session, provider_session)) if value]
+    return _found(connection, now, and_(sessions.c.issuer == issuer, *asked)) if asked else ()
+
+
+def _found(connection: Connection, now: float, condition: ColumnElement[bool]) -> tuple[Session, ...]:
+    living = and_(condition, sessions.c.ended.is_(None), sessions.c.expires > now)
+    return tuple(_session(row) for row in connection.execute(select(sessions).where(living).order_by(sessions.c.created)))
+
+
+# --- secrets
+
+
+class Rotation(Enum):
+    """What became of a refresh secret that somebody sent."""
+
+    DONE = "done"
+    """Also where the very same rotation was done before."""
+    UNKNOWN = "unknown"
+    ENDED = "ended"
+    """Its session is over."""
+    REUSED = "reused"
+    """The secret was used before, with another next one: the session has been ended for that."""
+
+
+REUSED = "its refresh secret was used twice, so somebody has a copy of it"
+
+
+def add_refresh_secret(connection: Connection, session: str, secret: str, now: float) -> None:
+    """The first secret of a session; ``secret`` is a digest."""
+    connection.execute(insert(refresh_secrets).values(digest=secret, session=session, made=now, next=""))
+
+
+def rotate(connection: Connection, secret: str, following: str, now: float) -> tuple[Rotation, Session | None]:
+    """Use a refresh secret and put ``following`` in its place (digests). See the module."""
+    row = connection.execute(select(refresh_secrets).where(refresh_secrets.c.digest == secret).with_for_update()).one_or_none()
+    session = find_session(connection, row.session) if row is not None else None
+    if row is None or session is None:
+        return Rotation.UNKNOWN, None
+    if session.ended is not None or session.expires <= now:
+        return Rotation.ENDED, session
+    if row.next == following:
+        return (Rotation.DONE, session) if _in_force(connection, following) else (_reused(connection, session, now), session)
+    if row.next or _known(connection, following):
+        return _reused(connection, session, now), session
+    connection.execute(update(refresh_secrets).where(refresh_secrets.c.digest == secret).values(next=following))
+    add_refresh_secret(connection, session.id, following, now)
+    return Rotation.DONE, session
+
+
+def session_of_refresh_secret(connection: Connection, secret: str) -> Session | None:
+    """Whose it is, in force or not: enough to end the session, never to go on with it."""
+    row = connection.execute(select(refresh_secrets.c.session).where(refresh_secrets.c.digest == secret)).one_or_none()
+    return find_session(connection, row.session) if row is not None else None
+
+
+def _reused(connection: Connection, session: Session, now: float) -> Rotation:
+    end_sessions(connection, [session.id], REUSED, now)
+    return Rotation.REUSED
+
+
+def _in_force(connection: Connection, secret: str) -> bool:
+    return connection.execute(select(refresh_secrets.c.next).where(refresh_secrets.c.digest == secret)).scalar_one_or_none() == ""
+
+
+def _known(connection: Connection, secret: str) -> bool:
+    return connection.execute(select(refresh_secrets.c.digest).where(refresh_secrets.c.digest == secret)).first() is not None
+
+
+def add_bearer_secret(connection: Connection, session: str, secret: str, purpose: Purpose) -> None:
+    """A secret that is good for as long as the session lives; ``secret`` is a digest."""
+    connection.execute(insert(bearer_secrets).values(digest=secret, session=session, purpose=purpose.value))
+
+
+def session_of_bearer_secret(connection: Connection, secret: str, purpose: Purpose) -> Session | None:
+    """Whose it is, alive or ended."""
+    asked = select(sessions).join(bearer_secrets).where(bearer_secrets.c.digest == secret, bearer_secrets.c.purpose == purpose.value)
+    row = connection.execute(asked).one_or_none()
+    return _session(row) if row is not None else None
+
+
+# --- asking the identity provider again
+
+
+def claim_checks(connection: Connection, now: float, again: float, most: int) -> tuple[tuple[Session, str], ...]:
+    """Sessions that are due to be confirmed, with their sealed tokens; nobody else gets them until ``again``, so one gate asks for each."""
+    due = (
+        select(sessions)
+        .where(sessions.c.ended.is_(None), sessions.c.expires > now, sessions.c.check_due > 0, sessions.c.check_due <= now)
+        .order_by(sessions.c.check_due)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(due).all()
+    connection.execute(update(sessions).where(sessions.c.id.in_([row.id for row in rows])).values(check_due=again))
+    return tuple((_session(row), row.provider_tokens) for row in rows)
+
+
+def confirm_session(connection: Connection, id_: str, person: Person, provider_tokens: str, now: float, due: float) -> None:
+    """The provider stands by it. ``person`` is what it says now; gates hear of it where that is something new."""
+    row = connection.execute(select(sessions).where(sessions.c.id == id_, sessions.c.ended.is_(None)).with_for_update()).one_or_none()
+    if row is None:
+        return
+    values = {**_columns(person), "provider_tokens": provider_tokens, "checked": now, "check_due": due}
+    connection.execute(update(sessions).where(sessions.c.id == id_).values(values))
+    if _session(row).person != person:
+        publish(connection, TOPIC, id_, now)
+
+
+def forget_sessions(connection: Connection, now: float) -> None:
+    """Remove what ended or expired a day ago; its secrets go with it."""
+    old = now - KEPT_SECONDS
+    connection.execute(delete(sessions).where(or_(sessions.c.ended < old, sessions.c.expires < old)))
+
+
+# --- rows
+
+
+def _columns(person: Person) -> dict[str, object]:
+    return {
+        "user": person.user,
+        "issuer": person.issuer,
+        "subject": person.subject,
+        "provider_session": person.provider_session,
+        "person": person_to_json(person),
+    }
+
+
+def _session(row: Row[Any]) -> Session:
+    return Session(
+        row.id,
+        Kind(row.kind),
+        person_from_json(row.person),
+        row.created,
+        row.expires,
+        row.address,
+        row.ended,
+        row.ended_why,
+        row.checked,
+        row.check_due,
+    )

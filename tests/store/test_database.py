@@ -1,0 +1,107 @@
+"""The store's shell on a real reactor: transactions in threads, and news of this gate's own writes and of others'."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, TypeVar
+
+import pytest
+from reactors import dispose, make_reactor, turn_until
+from sqlalchemy import Connection, Engine, text
+from twisted.internet.defer import Deferred, gatherResults
+
+from kgate.net.database import Database, StoreUnavailableError
+from kgate.store.changes import publish
+from kgate.store.robots import Use, last_uses, record_uses
+
+T = TypeVar("T")
+
+
+class Gate:
+    """One gate's view of the store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.reactor = make_reactor()
+        self.database = Database(self.reactor, engine, time.monotonic, lambda work: work)
+        self.told: list[Collection[str] | None] = []
+        self.database.follow("sessions", self.told.append)
+        self.database.start()
+        turn_until(self.reactor, lambda: self.told == [None])
+
+    def wait(self, coroutine: Any) -> Any:
+        done: list[Any] = []
+        Deferred.fromCoroutine(coroutine).addBoth(done.append)
+        turn_until(self.reactor, lambda: bool(done))
+        return done[0]
+
+    def until_told(self, *keys: str) -> None:
+        def heard() -> bool:
+            self.database.tick()
+            return {key for each in self.told for key in each or ()} >= set(keys)
+
+        turn_until(self.reactor, heard)
+
+    def stop(self) -> None:
+        self.database.stop()
+        dispose(self.reactor)
+
+
+@pytest.fixture
+def gates(engines: Callable[[], Engine], engine: Engine) -> Iterator[tuple[Gate, Gate]]:
+    both = Gate(engine), Gate(engines())
+    yield both
+    for gate in both:
+        gate.stop()
+
+
+def say(key: str) -> Callable[[Connection], None]:
+    return lambda connection: publish(connection, "sessions", key, time.time())
+
+
+def test_both_gates_hear_of_what_one_wrote_each_thing_once(gates: tuple[Gate, Gate]) -> None:
+    one, _ = gates
+    one.wait(one.database.write(say("a")))
+    one.wait(one.database.write(say("b")))
+    for gate in gates:
+        gate.until_told("a", "b")
+        assert [key for keys in gate.told for key in keys or ()] in (["a", "b"], ["b", "a"])
+
+
+def test_a_write_that_raised_changed_nothing_and_the_bug_comes_out(gates: tuple[Gate, Gate]) -> None:
+    gate, _ = gates
+
+    def broken(connection: Connection) -> None:
+        record_uses(connection, [Use("ci", 1.0, "192.0.2.1")])
+        raise AssertionError("a bug")
+
+    failure = gate.wait(gate.database.write(broken))
+    assert failure.check(AssertionError) and gate.wait(gate.database.read(last_uses)) == ()
+
+
+def test_what_the_database_refuses_is_one_sentence(gates: tuple[Gate, Gate]) -> None:
+    gate, _ = gates
+    failure = gate.wait(gate.database.read(lambda connection: connection.execute(text("SELECT nothing FROM nowhere"))))
+    assert failure.check(StoreUnavailableError) and "store does not answer" in failure.getErrorMessage()
+
+
+def test_writes_go_one_after_the_other_and_a_thousand_at_once_are_all_done(gates: tuple[Gate, Gate]) -> None:
+    gate, other = gates
+    running = [Deferred.fromCoroutine(gate.database.write(say(str(number)))) for number in range(1000)]
+    done: list[object] = []
+    gatherResults(running).addBoth(done.append)
+    turn_until(gate.reactor, lambda: bool(done), 30)
+    other.until_told(*map(str, range(1000)))
+
+
+def test_a_store_that_hangs_shows_in_the_age_of_what_is_known(gates: tuple[Gate, Gate]) -> None:
+    gate, _ = gates
+    hold, held = threading.Event(), []
+    for _ in range(4):
+        held.append(Deferred.fromCoroutine(gate.database.read(lambda connection: hold.wait(5))))
+    gate.database.look()
+    before = gate.database.age
+    turn_until(gate.reactor, lambda: gate.database.age > before + 0.3)
+    hold.set()
+    turn_until(gate.reactor, lambda: gate.database.age < 0.2 or gate.database.look() is not None)
