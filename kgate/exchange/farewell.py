@@ -7,11 +7,15 @@ many bytes as payload whatever they are. Then the last words follow as frames of
 |---|---|---|---|
 | exec, attach over WebSocket | error channel: ``Status`` (before v4: text) | Close 1000 | ``error: <sentence>``, 1 |
 | exec, attach over SPDY | error stream: the same, with FIN; FIN on the others | GOAWAY | ``error: <sentence>``, 1 |
-| port-forward | each connection's error stream: text with FIN; FIN on its data stream | GOAWAY, Close 1000 | ``an error occurred forwarding …``, 1 |
+| port-forward | each connection's error stream: text with FIN; FIN on its data stream | — | ``an error occurred forwarding …``, 1 |
+| port-forward without a connection | — | GOAWAY, Close 1000 | ``error: lost connection to pod``, 1 |
 | port-forward, legacy WebSocket | each port's error channel: text | Close 1000 | (old clients) |
 | watch over WebSocket | an ERROR event | Close 1000 | as for a watch over HTTP |
 | log over WebSocket | a line of text | Close 1008 | (other clients) |
 | any other WebSocket | — | Close 1008 with the sentence | |
+
+kubectl port-forward ends by itself once it has read such a text, but where an ending of ours comes with it, it hears of that one first and says
+only that it lost the connection. Nothing can be told to one that has no connection open.
 
 Close 1000 is right where an error was said: with another code kubectl reports the code and loses the error. After it the connection has to be
 closed in order, not aborted: a lost Close makes kubectl lose the error, too.
@@ -23,7 +27,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kgate.wire.spdy import SYN_REPLY, control_frame, data_frame, goaway
+from kgate.wire.spdy import HEAD, LENGTH_MAX, NOBODY, SYN_REPLY, control_frame, data_frame
 from kgate.wire.spdy_headers import last_block
 from kgate.wire.websocket import BINARY, CONTINUATION, NORMAL, TEXT, encode_close, encode_frame
 from kgate.wire.websocket_follow import Standing
@@ -53,8 +57,8 @@ class LastWord(NamedTuple):
     text: bytes = b""
 
 
-def spdy_words(left: int, last_opened: int, words: Iterable[LastWord], *, begun: bool) -> bytes:
-    """Fill the DATA frame that was begun with ``left`` zero bytes, end each stream, say GOAWAY.
+def spdy_words(left: int, words: Iterable[LastWord], ending: bytes, *, begun: bool) -> bytes:
+    """Fill the DATA frame that was begun with ``left`` zero bytes, end each stream, then the connection by ``ending`` (a GOAWAY, or nothing).
 
     spdystream drops data on a stream that was not replied to, so the replies come first. ``begun``: the cluster sent a header block before.
     """
@@ -64,18 +68,24 @@ def spdy_words(left: int, last_opened: int, words: Iterable[LastWord], *, begun:
             parts.append(control_frame(SYN_REPLY, word.stream.to_bytes(4, "big") + last_block([], begun=begun)))
             begun = True
         parts.append(data_frame(word.stream, word.text, fin=True))
-    return b"".join((*parts, goaway(last_opened)))
+    return b"".join((*parts, ending))
 
 
-def tunnelled_words(standing: Standing, spdy: bytes) -> bytes:
-    """SPDY's last bytes inside WebSocket messages, then Close 1000.
+def tunnelled_words(standing: Standing, spdy: bytes, ending: bytes) -> bytes:
+    """SPDY's last bytes inside WebSocket messages, then ``ending`` (a Close, or nothing).
 
-    The begun message takes as many of them as its length allows. What it has too much is filled: behind GOAWAY spdystream reads nothing.
+    The begun message takes as many of them as its length allows. What it has too much is filled by DATA for nobody.
     """
     inside, rest = spdy[: standing.left], spdy[standing.left :]
-    parts = [inside.ljust(standing.left, b"\0")]
+    parts = [inside, _for_nobody(standing.left - len(inside))]
     if standing.unfinished:
         parts.append(encode_frame(CONTINUATION, rest))
     elif rest:
         parts.append(encode_frame(BINARY, rest))
-    return b"".join((*parts, encode_close(NORMAL)))
+    return b"".join((*parts, ending))
+
+
+def _for_nobody(size: int) -> bytes:
+    """``size`` bytes that change nothing: DATA on a stream that is not there, which spdystream drops, or the beginning of a frame that never comes."""
+    payload = min(size - HEAD, LENGTH_MAX)
+    return (data_frame(NOBODY, bytes(payload)) if payload >= 0 else b"").ljust(size, b"\0")

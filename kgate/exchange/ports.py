@@ -26,6 +26,9 @@ class Transport(Protocol):
     def close(self) -> None:
         """Flush and end, aborted after a few seconds."""
 
+    def part(self) -> None:
+        """Leave the end to the peer, which has been told to go; close if it does not go soon."""
+
     def abort(self) -> None:
         """End at once."""
 

@@ -42,15 +42,21 @@ class Relay:
         self._carry(self.tunnel.from_upstream(data), self.upstream, self.client)
 
     def cut(self, cause: Cause) -> None:
-        """Say farewell to the client, drop the cluster's side at once."""
+        """Say farewell to the client and let it go by itself, drop the cluster's side at once.
+
+        What a client does with a connection's end comes faster than what it does with the words before it: kubectl port-forward forgets the
+        reason if both arrive together.
+        """
         if not self._over:
             self._over = True
             self.client.transport.write(self.tunnel.cut(cause))
-            self.client.transport.close()
+            self.client.transport.part()
             self.upstream.transport.abort()
 
     def side_ended(self, side: _Side) -> None:
         """One side sends no more."""
+        if self._over:
+            side.transport.close()
         self._end_by(self.tunnel.upstream_eof() if side is self.upstream else self.tunnel.client_eof())
 
     def _carry(self, data: bytes | Failure, source: _Side, target: _Side) -> None:

@@ -20,6 +20,7 @@ from kgate.exchange.websocket_inside import channel_name
 from kgate.kube.portforward import StreamType, read_stream
 from kgate.kube.remotecommand import Channel, Dialect
 from kgate.model import Cause
+from kgate.wire.spdy import goaway
 from kgate.wire.spdy_follow import Data, DataStarted, Follower, GoneAway, SpdyEvent, StreamOpened, StreamReplied, StreamReset
 from kgate.wire.spdy_headers import HeaderPairs
 
@@ -65,17 +66,30 @@ class Streams:
         self.kept = bytearray()
         """The first 16 KiB of what was said on error streams."""
 
-    def last_words(self, text: bytes) -> bytes:
-        """The farewell: ``text`` on each error stream that the cluster has not used, the end of each stream that it has not ended."""
+    @property
+    def goaway(self) -> bytes:
+        """What ends the connection for the client."""
+        return goaway(self.client.last_opened)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody would read last words: there is an error stream that the cluster has not used."""
+        return not self.gone_away and any(live.error and not live.answered for live in self._unended().values())
+
+    def last_words(self, text: bytes, ending: bytes) -> bytes:
+        """The farewell: ``text`` on each error stream that the cluster has not used, the end of each stream that it has not ended, ``ending``."""
         if self.gone_away:
             return b""
-        down = self.cluster
         words = [
             LastWord(stream, live.replied, text if live.error and not live.answered else b"")
-            for stream, live in sorted(self.live.items())
-            if not (live.cluster_done or (down.left and down.fin and stream == down.stream))
+            for stream, live in sorted(self._unended().items())
         ]
-        return spdy_words(down.left, self.client.last_opened, words, begun=down.blocks.started)
+        return spdy_words(self.cluster.left, words, ending, begun=self.cluster.blocks.started)
+
+    def _unended(self) -> dict[int, Live]:
+        down = self.cluster
+        ending = down.stream if down.left and down.fin else 0
+        return {stream: live for stream, live in self.live.items() if not live.cluster_done and stream != ending}
 
     # --- the client's frames
 
@@ -285,7 +299,7 @@ class CommandSpdy:
 
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``."""
-        return self._streams.last_words(self._dialect.error(sentence))
+        return self._streams.last_words(self._dialect.error(sentence), self._streams.goaway)
 
 
 class ForwardSpdy:
@@ -317,4 +331,5 @@ class ForwardSpdy:
 
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``."""
-        return self._streams.last_words(sentence.encode())
+        streams = self._streams
+        return streams.last_words(sentence.encode(), b"" if streams.heard else streams.goaway)

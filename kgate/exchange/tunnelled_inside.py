@@ -22,7 +22,7 @@ from kgate.exchange.spdy_inside import ForwardTake, Streams
 from kgate.exchange.tally import Tally
 from kgate.model import Cause
 from kgate.wire import spdy_follow, websocket_follow
-from kgate.wire.websocket import BINARY, CLOSE
+from kgate.wire.websocket import BINARY, CLOSE, NORMAL, encode_close
 from kgate.wire.websocket_follow import Control, FrameEvent, FrameStarted, Payload, Standing
 
 BUFFER_MAX: Final = 256 * 1024
@@ -164,5 +164,9 @@ class ForwardTunnelled:
 
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``."""
-        down = self._down
-        return b"" if down.closed else tunnelled_words(down.standing, self._streams.last_words(sentence.encode()))
+        down, streams = self._down, self._streams
+        if down.closed:
+            return b""
+        if streams.heard:
+            return tunnelled_words(down.standing, streams.last_words(sentence.encode(), b""), b"")
+        return tunnelled_words(down.standing, streams.last_words(b"", streams.goaway), encode_close(NORMAL))

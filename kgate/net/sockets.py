@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
 
@@ -26,6 +27,8 @@ HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
 LINGER_SECONDS = 2.0
 """How long a closing connection waits for the peer before it is aborted."""
+PARTING_SECONDS = 0.3
+"""How long a peer has to go by itself once it was told why it must: time for it to read that, little beside the second that a cut may take."""
 
 _BUFFER = bytearray(256 * 1024)
 _VIEW = memoryview(_BUFFER)
@@ -191,12 +194,18 @@ class StreamSocket:
             self._reading = False
             self._reactor.removeReader(self)
 
+    def part(self, end: Callable[[], None]) -> None:
+        """Keep reading, and call ``end`` in ``PARTING_SECONDS`` unless it is closed by then."""
+        if self._state is _State.OPEN:
+            self._wait(PARTING_SECONDS, end)
+            self.resume_reading()
+
     def close(self) -> None:
         """Flush, say that nothing follows, and end; aborted after ``LINGER_SECONDS``."""
         if self._state is not _State.OPEN:
             return
         self._state = _State.CLOSING
-        self._linger = self._reactor.callLater(LINGER_SECONDS, self.abort)
+        self._wait(LINGER_SECONDS, self.abort)
         if not self._backlog:
             self._shut_down()
 
@@ -213,14 +222,22 @@ class StreamSocket:
         else:
             self.resume_reading()
 
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        """What ends this connection after a while: the last one that was asked for."""
+        self._stop_waiting()
+        self._linger = self._reactor.callLater(seconds, then)
+
+    def _stop_waiting(self) -> None:
+        if self._linger is not None and self._linger.active():
+            self._linger.cancel()
+
     def _close(self, reason: str) -> None:
         if self._state is _State.CLOSED:
             return
         self._state = _State.CLOSED
+        self._stop_waiting()
         self._reactor.removeReader(self)
         self._reactor.removeWriter(self)
-        if self._linger is not None and self._linger.active():
-            self._linger.cancel()
         self._backlog.clear()
         self._fileno = -1
         self._sock.close()

@@ -112,6 +112,10 @@ class TlsTransport:
         self.socket.write(self._outgoing.read())
         self.socket.close()
 
+    def part(self) -> None:
+        """Leave the end to the peer: what it still sends is given on, and ``close`` comes by itself if it does not go soon."""
+        self.socket.part(self.close)
+
     def abort(self) -> None:
         """End at once."""
         self.socket.abort()

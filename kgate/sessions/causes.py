@@ -24,7 +24,7 @@ def _words(decision: Decision) -> str:
     first = decision.reasons[0]
     text = first.text or first.ground.value
     if first.ground is Ground.DENIED:
-        return f'rule "{first.rule}" denies it' + (f": {first.text}" if first.text else "")
+        return first.text or f'rule "{first.rule}" denies it'
     return f'rule "{first.rule}" no longer allows it: {text}' if first.rule else text
 
 

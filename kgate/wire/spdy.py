@@ -35,6 +35,9 @@ HEAD: Final = 8
 LENGTH_MAX: Final = 0xFFFFFF
 """What 24 bits hold: the longest frame there can be."""
 
+NOBODY: Final = 0x7FFF_FFFF
+"""A stream that is never opened."""
+
 WORDS: Final = Struct(">II")
 """A frame's head, and RST_STREAM's, GOAWAY's and WINDOW_UPDATE's payload."""
 _CONTROL: Final = 0x8003_0000

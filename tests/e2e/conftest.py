@@ -25,7 +25,7 @@ STAND_IN = bool(os.environ.get("KGATE_E2E_STAND_IN"))
 WHY_NOT = "the end-to-end suite needs a real cluster: set KGATE_E2E_ADMIN and KGATE_E2E_GATE to its kubeconfigs"
 CLIENTS = binaries(Path(ADMIN)) if ADMIN else {}
 
-_measured: list[str] = []
+_MEASURED = "measured end to end"
 _gates: list[Gate] = []
 
 
@@ -38,10 +38,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _measured:
-        terminalreporter.section("measured end to end")
-        for line in _measured:
-            terminalreporter.write_line(line)
+    figures = [
+        figure
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        if report.when == "call"
+        for name, figure in report.user_properties
+        if name == _MEASURED
+    ]
+    if figures:
+        terminalreporter.section(_MEASURED)
+        for figure in figures:
+            terminalreporter.write_line(str(figure))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -53,10 +60,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
-@pytest.fixture(scope="session")
-def measured() -> Callable[[str], None]:
-    """Notes a figure that is printed when the run ends."""
-    return _measured.append
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Notes a figure that is printed when the run ends. It is told and never judged: machines differ."""
+    return lambda figure: request.node.user_properties.append((_MEASURED, figure))
 
 
 @pytest.fixture(scope="session")

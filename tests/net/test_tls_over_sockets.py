@@ -35,6 +35,10 @@ class Echo:
             self.transport.write(b"so long")
             self.transport.close()
             return
+        if data == b"part":
+            self.transport.write(b"so long")
+            self.transport.part()
+            return
         self.transport.write(data)
         if self.transport.congested:
             self.transport.pause_reading()
@@ -132,6 +136,25 @@ def test_a_farewell_arrives_though_the_client_is_still_sending(world: World) -> 
     def talk(port: int) -> bytes:
         with dial(world, port) as tls:
             tls.sendall(b"farewell")
+            return tls.recv(100) + tls.recv(100)
+
+    assert world.run(talk, world.listen()) == b"so long"
+
+
+def test_a_client_that_was_told_to_go_may_go_by_itself(world: World) -> None:
+    def talk(port: int) -> bytes:
+        with dial(world, port) as tls:
+            tls.sendall(b"part")
+            return tls.recv(100)
+
+    assert world.run(talk, world.listen()) == b"so long"
+    turn_until(world.reactor, lambda: world.echoes[0].lost_because is not None)
+
+
+def test_a_client_that_was_told_to_go_and_stays_is_closed(world: World) -> None:
+    def talk(port: int) -> bytes:
+        with dial(world, port) as tls:
+            tls.sendall(b"part")
             return tls.recv(100) + tls.recv(100)
 
     assert world.run(talk, world.listen()) == b"so long"

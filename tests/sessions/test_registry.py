@@ -8,7 +8,7 @@ import pytest
 from attrs import define, field
 
 from kgate.model import Action, Cause, Cluster, Decision, Ending, Ground, Identity, Impersonation, Limits, Pending, Reason
-from kgate.sessions.causes import draining
+from kgate.sessions.causes import denied, draining
 from kgate.sessions.registry import FULL_SWEEP_SECONDS, PATIENCE, SLICE_SECONDS, Registry, cut_all
 
 ALICE = Identity("alice")
@@ -204,3 +204,10 @@ def test_a_stream_that_nobody_answers_for_in_time_is_cut(world: World) -> None:
     for _, then in world.fetching:
         then()  # an answer that comes too late changes nothing
     assert len(stream.cuts) == 1
+
+
+def test_the_sentence_names_the_rule_that_denies_once() -> None:
+    refused = Decision(False, "r2", "incident", (Reason(Ground.DENIED, "incident", 'rule "incident" denies it'),))
+    assert denied(refused, "ID", None).text == 'kgate: closed by policy: rule "incident" denies it (request ID)'
+    bare = Decision(False, "r2", "incident", (Reason(Ground.DENIED, "incident"),))
+    assert denied(bare, "ID", None).text == 'kgate: closed by policy: rule "incident" denies it (request ID)'

@@ -39,7 +39,7 @@ class Pipe:
 
     def __init__(self) -> None:
         self.sent = bytearray()
-        self.congested = self.paused = self.closed = self.aborted = False
+        self.congested = self.paused = self.closed = self.parted = self.aborted = False
 
     def write(self, data: bytes) -> None:
         self.sent += data
@@ -52,6 +52,9 @@ class Pipe:
 
     def close(self) -> None:
         self.closed = True
+
+    def part(self) -> None:
+        self.parted = True
 
     def abort(self) -> None:
         self.aborted = True

@@ -105,6 +105,18 @@ class Gate:
         new.write_text(policy if isinstance(policy, str) else json.dumps(policy, indent=1))  # JSON is YAML, without anchors
         new.rename(self.directory / "policy.yaml")
 
+    def adopt(self, policy: Mapping[str, Any]) -> None:
+        """Replaces the policy file and waits until the gate has put on record that it is in force."""
+        before = len(self.records("config"))
+        self.write_policy(policy)
+        eventually("the new policy in force", lambda: len(self.records("config")) > before)
+
+    def records(self, *events: str) -> list[dict[str, Any]]:
+        """The audit records so far, of these events or of all. A line that is being written is not one yet."""
+        lines = [line for path in sorted((self.directory / "audit").glob("*.jsonl")) for line in path.read_bytes().split(b"\n")[:-1]]
+        records = [json.loads(line) for line in lines]
+        return [record for record in records if not events or record["event"] in events]
+
     @property
     def log(self) -> str:
         """Everything that it has printed."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from attrs import frozen
 from lab.waiting import TookTooLong, eventually
 
+_CLOSED = "(the program has ended)"
+
 
 @frozen
 class Terminal:
@@ -64,6 +66,10 @@ class Terminal:
             raise TookTooLong(f"{slow}\n{self.screen()}") from None
         return code, when
 
+    def last_screen(self) -> str:
+        """Waits for the program's end and for what the shell says of the terminal then: a line ``-echo`` or ``-icanon`` where it was not restored."""
+        return self.until(_CLOSED)
+
     def _ending(self) -> tuple[int, float] | None:
         words = self.ending.read_text().split() if self.ending.exists() else []
         return (int(words[0]), float(words[1])) if len(words) == 2 else None
@@ -79,7 +85,7 @@ def terminal(
     program = shlex.join(["env", "-i", *(f"{name}={value}" for name, value in environment.items()), *argv])
     # The code and the instant are written in one go; then stty names what the program left unlike it was, which is nothing.
     note = f'printf "%s %s" $? $(date +%s.%N) > {shlex.quote(str(window.ending))}'
-    after = f'{program}; {note}; stty -a | tr " " "\\n" | grep -x -e -echo -e -icanon; exec cat'
+    after = f'{program}; {note}; stty -a | tr " " "\\n" | grep -x -e -echo -e -icanon; echo {shlex.quote(_CLOSED)}; exec cat'
     window._tmux("new-session", "-d", "-x", str(columns), "-y", str(rows), "sh", "-c", after)
     try:
         yield window
