@@ -84,7 +84,7 @@ class Streams:
             LastWord(stream, live.replied, text if live.error and not live.answered else b"")
             for stream, live in sorted(self._unended().items())
         ]
-        return spdy_words(self.cluster.left, words, ending, begun=self.cluster.blocks.started)
+        return spdy_words(self.cluster.left, words, ending, begun=self.cluster.begun)
 
     def _unended(self) -> dict[int, Live]:
         down = self.cluster

@@ -115,13 +115,15 @@ class Passage(NamedTuple):
 class Follower:
     """See the module. ``opens``: follows the direction of the client, which alone opens streams, with rising odd identifiers."""
 
-    __slots__ = ("_failure", "_held", "_opens", "_sink", "_whole", "blocks", "fin", "last_opened", "left", "stream")
+    __slots__ = ("_failure", "_held", "_opens", "_sink", "_whole", "begun", "blocks", "fin", "last_opened", "left", "stream")
 
     def __init__(self, opens: bool, sink: Sink, whole: Container[int] = ()) -> None:
         self._opens, self._sink, self._whole = opens, sink, whole
         self._held = b""
         self._failure = ""
         self.blocks = Decompressor()
+        self.begun = False
+        """A header block went on, so the far side's zlib stream has begun. One that was read and refused does not count."""
         self.last_opened = 0
         self.stream = 0
         """The stream of the DATA frame that passes or passed last."""
@@ -181,7 +183,10 @@ class Follower:
         if here < length:
             return 0, None
         event = self._control(first, flags, data[at + HEAD : at + HEAD + length])
-        return HEAD + length, event if isinstance(event, str) else self._sink(event)
+        problem = event if isinstance(event, str) else self._sink(event)
+        if problem is None and isinstance(event, StreamOpened | StreamReplied):
+            self.begun = True
+        return HEAD + length, problem
 
     def _data(self, stream: int, flags: int, length: int) -> str | None:
         """A DATA frame's head passes, or it is told what is wrong with it."""

@@ -34,12 +34,10 @@ def dictionary() -> bytes:
 class Decompressor:
     """One direction's header blocks, in order."""
 
-    __slots__ = ("_zlib", "started")
+    __slots__ = ("_zlib",)
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(zdict=dictionary())
-        self.started = False
-        """A block was read: the zlib header has passed."""
 
     def read(self, block: bytes) -> HeaderPairs | str:
         """The pairs of a block, or the sentence that says what is wrong; the direction is lost then."""
@@ -51,7 +49,6 @@ class Decompressor:
             return f"a SPDY header block inflates to more than {BLOCK_MAX} bytes"
         if self._zlib.eof:
             return "a SPDY header block ends the direction's zlib stream"
-        self.started = True
         return parse_pairs(plain)
 
 
