@@ -9,7 +9,7 @@ from time import monotonic, perf_counter
 
 from hpack import Encoder
 
-from kgate.wire.events import DataReceived, RequestHead
+from kgate.wire.events import DataReceived, RequestHead, RequestReceived
 from kgate.wire.http2 import ClientConnection, Http2Limits, ServerConnection
 from kgate.wire.http2_frames import header_frames
 
@@ -68,6 +68,7 @@ def exchanges(client: ClientConnection, server: ServerConnection) -> list[float]
     requests = server.receive(sent)
     at.append(perf_counter())
     for request in requests:
+        assert isinstance(request, RequestReceived)
         server.send_response(request.stream, 200, RESPONSE, False)
         server.send_data(request.stream, BODY, True)
     answer = server.data_to_send()

@@ -1,4 +1,4 @@
-"""What a policy decision costs, in µs: ``python bench/micro_policy.py``.
+"""What a policy decision costs, in µs: ``python -m bench.micro_policy``.
 
 The policies are made so that the first rule that matches stands in the middle. ``first`` is the first request of a person on a fresh policy (nothing
 remembered), ``new name`` has names and namespaces never seen before, ``seen`` repeats 50 people × 40 requests, ``denied`` is a request that no rule
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from kgate.model import Action, Cluster, Context, Identity
 from kgate.policy.evaluate import Policy, evaluate
@@ -70,20 +71,29 @@ def main() -> None:
     print(f"{'rules':42}{'load ms':>9}" + "".join(f"{title:>12}" for title in ("first µs", "new person", "new name", "seen", "denied")))
     for rules in (50, 1_000, 10_000):
         middle = rules // 2
-        by_group = lambda number: f"group-{number}"  # noqa: E731
-        report(f"{rules:,}, a group each", lambda n=rules, g=by_group: policy(n, g, lambda _: '"*"'), f"group-{middle}", "team-1")
-        report(
-            f"{rules:,}, everyone, a namespace each",
-            lambda n=rules: policy(n, lambda _: "everyone", lambda number: f"team-{number}"),
-            "everyone",
-            f"team-{middle}",
-        )
-        report(
-            f"{rules:,}, everyone, a namespace glob each",
-            lambda n=rules: policy(n, lambda _: "everyone", lambda number: f"team-{number}-*"),
-            "everyone",
-            f"team-{middle}-a",
-        )
+        report(f"{rules:,}, a group each", partial(policy, rules, _own_group, _anywhere), f"group-{middle}", "team-1")
+        report(f"{rules:,}, everyone, a namespace each", partial(policy, rules, _everyone, _namespace), "everyone", f"team-{middle}")
+        report(f"{rules:,}, everyone, a namespace glob each", partial(policy, rules, _everyone, _glob), "everyone", f"team-{middle}-a")
+
+
+def _own_group(number: int) -> str:
+    return f"group-{number}"
+
+
+def _everyone(_: int) -> str:
+    return "everyone"
+
+
+def _anywhere(_: int) -> str:
+    return '"*"'
+
+
+def _namespace(number: int) -> str:
+    return f"team-{number}"
+
+
+def _glob(number: int) -> str:
+    return f"team-{number}-*"
 
 
 if __name__ == "__main__":

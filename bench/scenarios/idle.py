@@ -1,0 +1,74 @@
+"""Memory of what does nothing: 1,000 connections that asked once, and 1,000 watches without events."""
+
+from __future__ import annotations
+
+import time
+
+from bench.client import Http2Client
+from bench.ground import Ground, object_path
+from bench.process import Server
+from bench.rounds import Goal, Measures, Pace, Scenario, Subject
+from bench.scenarios import subjects as of
+
+COUNT = 1_000
+PER_CONNECTION = 20
+"""Watches of each connection."""
+KGATE_WATCH = Subject("kgate", "h2", "streams-h2")
+ENVOY_WATCH = Subject("envoy", "h2", "streams-h2")
+
+
+def _connections(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
+    context, clients = ground.context("h2"), []
+    _opened(ground, server, subject, context, 50)  # what is made once
+    before = server.resident()
+    try:
+        clients = [Http2Client(server.port, context, ground.people[number % len(ground.people)]) for number in range(COUNT)]
+        for number, client in enumerate(clients):
+            client.get(object_path(subject.cluster, "pods", number))
+        time.sleep(0.3)
+        return {"KB/connection": (server.resident() - before) / COUNT / 1024}
+    finally:
+        for client in clients:
+            client.close()
+
+
+def _watches(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
+    context = ground.context("h2")
+    clients = [Http2Client(server.port, context, ground.people[number % len(ground.people)]) for number in range(COUNT // PER_CONNECTION)]
+    path = f"/clusters/{subject.cluster}/api/v1/namespaces/team-1/pods?watch=true"
+    try:
+        for client in clients:
+            client.watch(path, 1)
+        before = server.resident()
+        for client in clients:
+            client.watch(path, PER_CONNECTION - 1)
+        time.sleep(0.3)
+        return {"KB/watch": (server.resident() - before) / (COUNT - len(clients)) / 1024}
+    finally:
+        for client in clients:
+            client.close()
+
+
+def _opened(ground: Ground, server: Server, subject: Subject, context: object, count: int) -> None:
+    for number in range(count):
+        client = Http2Client(server.port, ground.context("h2"), ground.people[number % len(ground.people)])
+        client.get(object_path(subject.cluster, "pods", number))
+        client.close()
+
+
+CONNECTIONS = Scenario(
+    "idle-connections",
+    "1,000 TLS connections that asked once over HTTP/2, each with its person's token",
+    (of.KGATE, of.ENVOY, of.NGINX, of.HAPROXY),
+    _connections,
+    (Goal("idle connection of kgate, KB", "KB/connection", of.KGATE, None, 24.0),),
+    rounds=1,
+)
+WATCHES = Scenario(
+    "idle-watches",
+    "1,000 watches over 50 connections, HTTP/2 to the cluster",
+    (KGATE_WATCH, ENVOY_WATCH),
+    _watches,
+    (Goal("idle watch of kgate beyond its connection, KB", "KB/watch", KGATE_WATCH, None, 8.0),),
+    rounds=1,
+)
