@@ -140,7 +140,7 @@ class Admission:
         if isinstance(wanted, Refusal):
             return Refused(*wanted, identity, action)
         told = _told(head.headers)
-        asked = Asked(credentials, action, told.pop("user-agent", ""), wanted, tuple(told.items()))
+        asked = Asked(Credentials(bearer, certificate, address, now), action, told.pop("user-agent", ""), wanted, tuple(told.items()))
         context = self._surroundings.context(now, address, asked.user_agent, identity)
         decision = self._decide(asked, identity, context)
         if isinstance(decision, Pending):

@@ -8,11 +8,13 @@ from attrs import frozen
 @frozen
 class Credentials:
     """``bearer`` is the token of the Authorization header (or of a WebSocket's subprotocol), ``certificate`` the client's leaf certificate in DER,
-    verified by the listener's TLS; ``address`` is the client's."""
+    verified by the listener's TLS; ``address`` is the client's. ``held_since`` (Unix seconds) is when a live request was admitted with them; None where
+    they are shown for the first time."""
 
     bearer: str | None = None
     certificate: bytes | None = None
     address: str = ""
+    held_since: float | None = None
 
 
 @frozen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from kgate.documents.globs import words
-from kgate.model import Action, Context, Ground, Identity, Reason
+from kgate.model import Action, Cluster, Context, Ground, Identity, Reason
 from kgate.policy.conditions.network import networks
 from kgate.policy.details import listed, shown
 
@@ -14,9 +14,14 @@ def beyond_scope(identity: Identity, action: Action, context: Context) -> Reason
     """Why the credential is not good for this request, or None."""
     if identity.networks and _networks(identity.networks).contains(context.address) is not True:
         return Reason(Ground.NETWORK, text=f"the credential may not be used from {context.address or 'an unknown address'}")
-    if identity.clusters and not _words(identity.clusters).matches(action.cluster.name):
+    if not is_for(identity, action.cluster):
         return Reason(Ground.CLUSTER, text=f"the credential is for {listed(identity.clusters)}, not for {shown(action.cluster.name)}")
     return None
+
+
+def is_for(identity: Identity, cluster: Cluster) -> bool:
+    """Whether the credential may be used on ``cluster``."""
+    return not identity.clusters or _words(identity.clusters).matches(cluster.name)
 
 
 _networks = lru_cache(maxsize=4096)(networks)

@@ -25,6 +25,7 @@ codes = Table(
     Column("challenge", String(128), nullable=False),
     Column("redirect_uri", String(2048), nullable=False),
     Column("address", String(64), nullable=False),
+    Column("clusters", Text, nullable=False),
     Column("polled", Double, nullable=False),
     Column("person", Text, nullable=False),
     Column("provider_tokens", Text, nullable=False),
@@ -54,7 +55,9 @@ class Code:
     """PKCE: authorization codes only."""
     redirect_uri: str = ""
     address: str = ""
-    """Where the device is that asked."""
+    """Where the device is that asked, or the browser that signed in."""
+    clusters: str = ""
+    """As in ``signins``."""
     polled: float = 0.0
     """When the device last asked."""
     person: Person | None = None

@@ -57,6 +57,7 @@ sessions = Table(
     Column("created", Double, nullable=False),
     Column("expires", Double, nullable=False, index=True),
     Column("address", String(64), nullable=False),
+    Column("clusters", Text, nullable=False),
     Column("ended", Double),
     Column("ended_why", String(1024), nullable=False),
     Column("provider_tokens", Text, nullable=False),
@@ -76,14 +77,13 @@ refresh_secrets = Table(
 )
 """All secrets of a session, its *family*; ``next`` is empty for the one in force."""
 
-bearer_secrets = Table(
-    "bearer_secrets",
+cookies = Table(
+    "cookies",
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("session", String(64), ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("purpose", String(16), nullable=False),
 )
-"""Secrets that are good as they are for as long as their session lives: a browser's cookie, a downloaded kubeconfig's token."""
+"""Secrets of browsers: each is good as it is for as long as its session lives."""
 
 
 class Kind(Enum):
@@ -92,13 +92,6 @@ class Kind(Enum):
     CLI = "cli"
     DEVICE = "device"
     BROWSER = "browser"
-
-
-class Purpose(Enum):
-    """What a bearer secret is good for; none is good for another's."""
-
-    COOKIE = "cookie"
-    KUBECONFIG = "kubeconfig"
 
 
 @frozen(cache_hash=True)
@@ -112,6 +105,8 @@ class Session:
     expires: float
     address: str = ""
     """From where the person signed in."""
+    clusters: tuple[str, ...] = ()
+    """Globs of the clusters that it is for; empty is any."""
     ended: float | None = None
     ended_why: str = ""
     checked: float = 0.0
@@ -128,6 +123,7 @@ def open_session(connection: Connection, session: Session, provider_tokens: str 
         "created": session.created,
         "expires": session.expires,
         "address": session.address,
+        "clusters": " ".join(session.clusters),
         "ended": None,
         "ended_why": "",
         "provider_tokens": provider_tokens,
@@ -238,16 +234,20 @@ def _known(connection: Connection, secret: str) -> bool:
     return connection.execute(select(refresh_secrets.c.digest).where(refresh_secrets.c.digest == secret)).first() is not None
 
 
-def add_bearer_secret(connection: Connection, session: str, secret: str, purpose: Purpose) -> None:
-    """A secret that is good for as long as the session lives; ``secret`` is a digest."""
-    connection.execute(insert(bearer_secrets).values(digest=secret, session=session, purpose=purpose.value))
+def add_cookie(connection: Connection, session: str, secret: str) -> None:
+    """A browser's secret; ``secret`` is a digest."""
+    connection.execute(insert(cookies).values(digest=secret, session=session))
 
 
-def session_of_bearer_secret(connection: Connection, secret: str, purpose: Purpose) -> Session | None:
+def session_of_cookie(connection: Connection, secret: str) -> Session | None:
     """Whose it is, alive or ended."""
-    asked = select(sessions).join(bearer_secrets).where(bearer_secrets.c.digest == secret, bearer_secrets.c.purpose == purpose.value)
-    row = connection.execute(asked).one_or_none()
+    row = connection.execute(select(sessions).join(cookies).where(cookies.c.digest == secret)).one_or_none()
     return _session(row) if row is not None else None
+
+
+def provider_tokens_of(connection: Connection, id_: str) -> str:
+    """What the session holds of its provider's, sealed; empty where there is nothing."""
+    return connection.execute(select(sessions.c.provider_tokens).where(sessions.c.id == id_)).scalar_one_or_none() or ""
 
 
 # --- asking the identity provider again
@@ -305,6 +305,7 @@ def _session(row: Row[Any]) -> Session:
         row.created,
         row.expires,
         row.address,
+        tuple(row.clusters.split()),
         row.ended,
         row.ended_why,
         row.checked,

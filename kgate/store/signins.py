@@ -8,7 +8,7 @@ forged one (RFC 9700 section 4.7).
 from __future__ import annotations
 
 from attrs import frozen
-from sqlalchemy import Column, Connection, Double, String, Table, Text, delete, insert, select
+from sqlalchemy import Boolean, Column, Connection, Double, String, Table, Text, delete, insert, select
 
 from kgate.store.metadata import metadata
 
@@ -25,6 +25,8 @@ signins = Table(
     Column("client_state", String(1024), nullable=False),
     Column("challenge", String(128), nullable=False),
     Column("user_code", String(16), nullable=False),
+    Column("clusters", Text, nullable=False),
+    Column("step_up", Boolean, nullable=False),
 )
 
 
@@ -45,6 +47,10 @@ class SignIn:
     client_state: str = ""
     challenge: str = ""
     user_code: str = ""
+    clusters: str = ""
+    """Globs of the clusters that the session is to be for, between spaces; empty is any."""
+    step_up: bool = False
+    """Whether the person has to be asked anew."""
 
 
 def begin_signin(connection: Connection, signin: SignIn) -> None:

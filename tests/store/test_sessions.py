@@ -12,10 +12,9 @@ from kgate.store.people import Person, person_from_json, person_to_json
 from kgate.store.sessions import (
     KEPT_SECONDS,
     Kind,
-    Purpose,
     Rotation,
     Session,
-    add_bearer_secret,
+    add_cookie,
     add_refresh_secret,
     claim_checks,
     confirm_session,
@@ -25,7 +24,7 @@ from kgate.store.sessions import (
     live_sessions,
     open_session,
     rotate,
-    session_of_bearer_secret,
+    session_of_cookie,
     sessions_of_provider,
     sessions_of_user,
 )
@@ -37,7 +36,7 @@ ALICE = Person(
 
 
 def session(id_: str = "s1", person: Person = ALICE, expires: float = NOW + 3600) -> Session:
-    return Session(id_, Kind.CLI, person, NOW, expires, "192.0.2.7", checked=NOW, check_due=NOW + 300)
+    return Session(id_, Kind.CLI, person, NOW, expires, "192.0.2.7", ("prod-*", "dev"), checked=NOW, check_due=NOW + 300)
 
 
 def test_a_session_is_what_was_put_in(engine: Engine) -> None:
@@ -144,13 +143,12 @@ def test_rotation_against_an_obvious_model(engine: Engine, pairs: list[tuple[int
         connection.rollback()
 
 
-def test_a_bearer_secret_is_good_for_its_purpose_only(engine: Engine) -> None:
+def test_a_cookie_finds_its_session(engine: Engine) -> None:
     with engine.begin() as connection:
         open_session(connection, session())
-        add_bearer_secret(connection, "s1", "c", Purpose.COOKIE)
-        found = session_of_bearer_secret(connection, "c", Purpose.COOKIE)
-        assert found is not None and found.id == "s1"
-        assert session_of_bearer_secret(connection, "c", Purpose.KUBECONFIG) is None
+        add_cookie(connection, "s1", "c")
+        found = session_of_cookie(connection, "c")
+        assert found is not None and found.id == "s1" and session_of_cookie(connection, "d") is None
 
 
 def test_each_session_is_confirmed_by_one_gate_and_only_news_is_told(engine: Engine) -> None:
@@ -182,7 +180,7 @@ def test_what_ended_is_forgotten_a_day_later_with_its_secrets(engine: Engine) ->
     with engine.begin() as connection:
         open_session(connection, session())
         add_refresh_secret(connection, "s1", "one", NOW)
-        add_bearer_secret(connection, "s1", "c", Purpose.COOKIE)
+        add_cookie(connection, "s1", "c")
         end_sessions(connection, ["s1"], "cut", NOW)
         forget_sessions(connection, NOW + KEPT_SECONDS - 1)
         assert find_session(connection, "s1") is not None

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("challenge", sa.String(length=128), nullable=False),
         sa.Column("redirect_uri", sa.String(length=2048), nullable=False),
         sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("clusters", sa.Text(), nullable=False),
         sa.Column("polled", sa.Double(), nullable=False),
         sa.Column("person", sa.Text(), nullable=False),
         sa.Column("provider_tokens", sa.Text(), nullable=False),
@@ -57,6 +58,7 @@ def upgrade() -> None:
         sa.Column("created", sa.Double(), nullable=False),
         sa.Column("expires", sa.Double(), nullable=False),
         sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("clusters", sa.Text(), nullable=False),
         sa.Column("ended", sa.Double(), nullable=True),
         sa.Column("ended_why", sa.String(length=1024), nullable=False),
         sa.Column("provider_tokens", sa.Text(), nullable=False),
@@ -89,21 +91,22 @@ def upgrade() -> None:
         sa.Column("client_state", sa.String(length=1024), nullable=False),
         sa.Column("challenge", sa.String(length=128), nullable=False),
         sa.Column("user_code", sa.String(length=16), nullable=False),
+        sa.Column("clusters", sa.Text(), nullable=False),
+        sa.Column("step_up", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("state", name=op.f("pk_signins")),
     )
     with op.batch_alter_table("signins", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_signins_expires"), ["expires"], unique=False)
 
     op.create_table(
-        "bearer_secrets",
+        "cookies",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("session", sa.String(length=64), nullable=False),
-        sa.Column("purpose", sa.String(length=16), nullable=False),
-        sa.ForeignKeyConstraint(["session"], ["sessions.id"], name=op.f("fk_bearer_secrets_session_sessions"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("digest", name=op.f("pk_bearer_secrets")),
+        sa.ForeignKeyConstraint(["session"], ["sessions.id"], name=op.f("fk_cookies_session_sessions"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_cookies")),
     )
-    with op.batch_alter_table("bearer_secrets", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_bearer_secrets_session"), ["session"], unique=False)
+    with op.batch_alter_table("cookies", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_cookies_session"), ["session"], unique=False)
 
     op.create_table(
         "refresh_secrets",

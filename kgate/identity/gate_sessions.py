@@ -1,0 +1,72 @@
+"""The gate's own sessions as this process knows them: who signed in here, and which sign-ins are over.
+
+They are in memory whole, so that every request is held against them without asking anybody. What the store says of them comes by its change feed; a
+session that this process has never heard of (it was opened at another gate a moment ago) is fetched once. An ended session stays known, so that whoever
+still holds a token of it reads why.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from attrs import frozen
+
+from kgate.model import Identity
+
+KEPT_ENDED = 100_000
+"""How many ended ones are remembered; the oldest are forgotten, and fetched again if somebody asks."""
+
+
+@frozen(cache_hash=True)
+class GateSession:
+    """One sign-in. ``identity`` is as the identity provider last confirmed it; its ``expires`` is the session's end."""
+
+    id: str
+    identity: Identity
+    ended: str = ""
+    """Why it is over; reads well behind "your session ended: "."""
+
+
+@frozen
+class WantedSession:
+    """Nothing is known of the session ``id``: what a ``Pending`` wants."""
+
+    id: str
+
+
+class GateSessions:
+    """All that are known."""
+
+    def __init__(self) -> None:
+        self._live: dict[str, GateSession] = {}
+        self._ended: OrderedDict[str, GateSession] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def find(self, id_: str) -> GateSession | None:
+        """Alive or ended; None where it has to be fetched."""
+        return self._live.get(id_) or self._ended.get(id_)
+
+    def put(self, session: GateSession) -> None:
+        """What is true of it now."""
+        if not session.ended:
+            self._live[session.id] = session
+            return
+        self._live.pop(session.id, None)
+        self._ended[session.id] = session
+        if len(self._ended) > KEPT_ENDED:
+            self._ended.popitem(last=False)
+
+    def replace(self, live: list[GateSession]) -> None:
+        """The live ones are these and no others: whatever else was believed to live is over."""
+        gone = [session for id_, session in self._live.items() if id_ not in {each.id for each in live}]
+        self._live = {session.id: session for session in live}
+        for session in gone:
+            self.put(GateSession(session.id, session.identity, "it is over"))
+
+    def forget_expired(self, now: float) -> None:
+        """Let go of what ended by itself: a token of it is refused by its own expiry."""
+        over = [id_ for id_, session in self._live.items() if session.identity.expires is not None and session.identity.expires <= now]
+        for id_ in over:
+            del self._live[id_]
