@@ -22,6 +22,7 @@ record, and only then carried upstream under an impersonated name. After a 101 i
     audit/            records and their hash chain
     exchange/         one request from head to end, and the tunnel it may become
     sessions/         what is live, under which decision; re-evaluation and cutting
+    review/           decisions on record, explained and asked again by another policy
     net/              the only place with a reactor, sockets, TLS, files
     service           wires everything together;  cli/ the command;  demo/ a cluster to try it on
 

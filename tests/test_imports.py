@@ -18,11 +18,12 @@ ALLOWED: dict[str, set[str]] = {
     "sessions": BASE | LOWEST,
     "store": BASE | LOWEST,
     "exchange": BASE | LOWEST | {"authorizers"},
+    "review": BASE | LOWEST | {"authorizers", "exchange"},
     "net": BASE | LOWEST | MIDDLE | {"settings", "metrics"},
     "api": BASE | LOWEST | MIDDLE | {"net", "settings", "metrics"},
     "service": BASE | LOWEST | MIDDLE | {"net", "api", "settings", "metrics"},
     "demo": BASE | LOWEST | MIDDLE | {"net", "settings"},
-    "cli": BASE | LOWEST | MIDDLE | {"net", "api", "settings", "metrics", "service", "demo"},
+    "cli": BASE | LOWEST | MIDDLE | {"net", "api", "settings", "metrics", "service", "demo", "review"},
 }
 SHELL = {"net", "api", "service", "cli", "demo"}
 """Where the reactor, sockets and TLS may be used."""

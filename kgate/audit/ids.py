@@ -41,3 +41,8 @@ class RequestIds:
 
 def _encode(number: int, characters: int) -> str:
     return "".join(_PAIRS[(number >> shift) & 1023] for shift in range(5 * (characters - 2), -1, -10))
+
+
+def instant_of(id_: str) -> float:
+    """When the id was made, in Unix seconds. Raises ValueError for what is no id."""
+    return sum(_DIGITS.index(digit) << (5 * place) for place, digit in enumerate(reversed(id_[:10]))) / 1000

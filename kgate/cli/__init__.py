@@ -6,6 +6,7 @@ What goes wrong is a ``KgateError``: its sentence goes to stderr, its ``exit_cod
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -16,22 +17,27 @@ from kgate.errors import KgateError
 COMMANDS = {
     "audit": "kgate.cli.audit:audit",
     "check": "kgate.cli.check:check",
+    "policy": "kgate.cli.policy:policy",
 }
 """Subcommand → where its click command is. A new one adds its line here."""
 
 
 class Commands(click.Group):
-    """A group that imports a subcommand when it is asked for."""
+    """A group that imports a subcommand when it is asked for. ``table`` says where each is."""
+
+    def __init__(self, *args: Any, table: Mapping[str, str] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._table = COMMANDS if table is None else table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every subcommand."""
-        return sorted(COMMANDS)
+        return sorted(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The one called ``cmd_name``."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._table:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = self._table[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 

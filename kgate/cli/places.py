@@ -6,8 +6,13 @@ from pathlib import Path
 
 import click
 
+from kgate.documents.reading import decode
 from kgate.errors import UsageError
+from kgate.policy.evaluate import Policy
+from kgate.policy.load import load_policy
+from kgate.policy.trial import Labels
 from kgate.settings import Settings, load_settings
+from kgate.settings.files import read_file, unreadable
 
 CONFIG = Path("kgate.yaml")
 CONFIG_OPTION = click.option(
@@ -33,3 +38,21 @@ def audit_directory(config: Path | None, directory: Path | None) -> Path:
     if settings is None:
         raise UsageError("which audit? Name the gate's configuration with --config, or the directory with --directory")
     return settings.audit.directory
+
+
+def policy_file(file: Path | None, settings: Settings | None) -> Policy:
+    """The policy that was named, or the configuration's. Raises UsageError where neither is, or it cannot be read, InvalidFileError where it is wrong."""
+    path = file or (settings.policy if settings is not None else None)
+    if path is None:
+        raise UsageError("which policy? Name its file, or the gate's configuration with --config")
+    try:
+        return load_policy(decode(read_file(path), str(path)), str(path))
+    except OSError as error:
+        raise UsageError(unreadable(path, error)) from error
+
+
+def cluster_labels(settings: Settings | None) -> Labels:
+    """The labels of the configuration's clusters."""
+    return (
+        {name: dict(cluster.as_policy_sees_it(name).labels) for name, cluster in settings.clusters.items()} if settings is not None else {}
+    )

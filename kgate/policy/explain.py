@@ -132,7 +132,12 @@ def _missing(clause: Clause, bit: Bits, who: Bits, grounds: list[tuple[Ground, B
     lacking = [ground for ground, entries in grounds if not entries & bit]
     if lacking and _is_about_others(clause.entry, asked.action):
         return [*found, Reason(_GROUND_OF[clause.entry.kind], name, _ABOUT + clause.entry.kind.value)]
-    return found + [Reason(ground, name, miss(clause, ground, asked.action)) for ground in lacking]
+    return found + [Reason(ground, name, miss(clause, _said_of(clause, ground), asked.action)) for ground in lacking]
+
+
+def _said_of(clause: Clause, ground: Ground) -> Ground:
+    """A deny takes a channel by its resource too, so that is what it lacks."""
+    return Ground.RESOURCE if ground is Ground.ACTION and clause.denies and clause.entry.kind is Kind.RESOURCES else ground
 
 
 def _is_about_others(entry: Entry, action: Action) -> bool:

@@ -72,7 +72,7 @@ _IN_NAMESPACES = {
     "discovery.k8s.io": "endpointslices",
     "coordination.k8s.io": "leases",
 }
-_HOME = {
+HOME = {
     resource: group
     for table in (_OUTSIDE_NAMESPACES, _IN_NAMESPACES)
     for group, resources in table.items()
@@ -127,8 +127,8 @@ def _parse(text: str) -> ResourceKey | ResourcePattern:
     if match is None or "**" in text:
         raise Unacceptable(f'has "{text}", which is not a resource', "write it as pods, pods/log, deployments.apps or *")
     resource, group, subresource = match["resource"], match["group"] or "", match["subresource"]
-    if not group and resource in _HOME:
-        meant = f"{resource}.{_HOME[resource]}" + (f"/{subresource}" if subresource else "")
+    if not group and resource in HOME:
+        meant = f"{resource}.{HOME[resource]}" + (f"/{subresource}" if subresource else "")
         raise Unacceptable(f'has "{text}", but the core group has no {resource}', f'did you mean "{meant}"?')
     if text == "*" or (resource == "*" and not group):
         group = "*"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from kgate.errors import Mistake
 from kgate.model import Decision
 from kgate.policy.cases import Case, Expectation, Placed
 from kgate.policy.evaluate import Policy, evaluate
@@ -26,6 +27,15 @@ class Outcome:
 def outcomes(policy: Policy, clusters: Labels | None = None) -> tuple[Outcome, ...]:
     """Every test of the policy's file, tried on the policy."""
     return tuple(attempt(policy, placed, clusters or {}) for placed in policy.tests)
+
+
+def failures(policy: Policy, clusters: Labels | None = None) -> list[Mistake]:
+    """What keeps a policy from being loaded: each of its own tests that fails."""
+    return [
+        Mistake(policy.file, each.placed.line, f"the test fails: {each.fault}", "mend the rule or the test: kgate policy test shows all of it")
+        for each in outcomes(policy, clusters)
+        if each.fault
+    ]
 
 
 def attempt(policy: Policy, placed: Placed, clusters: Labels) -> Outcome:

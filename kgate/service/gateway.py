@@ -138,7 +138,7 @@ class Gateway:
     def _turn_away(self, leg: ClientLeg, request: RequestReceived, refused: Refused, id_: str) -> None:
         identity, action, context, decision = refused.identity, refused.action, refused.context, refused.decision
         if decision is not None and identity is not None and action is not None and context is not None:
-            message = denial_message(identity, action, decision, id_)
+            message = denial_message(identity, action, decision, id_, f"kgate policy explain {id_}")
             self._record_facts(context)
             record = decision_record("request", id_, self.name, identity, action, context, decision, None, refused.asked_as)
             record["status"] = refused.status

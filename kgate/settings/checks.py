@@ -27,6 +27,7 @@ from kgate.identity.tokens import Tokens, load_tokens
 from kgate.kube.kubeconfig import ClusterAccess, token_of
 from kgate.policy.evaluate import Policy
 from kgate.policy.load import load_policy
+from kgate.policy.trial import failures
 from kgate.settings.certificates import Finding, authority_findings, client_pair_findings, listener_findings
 from kgate.settings.clusters import access_of
 from kgate.settings.files import Read, read_file, unreadable
@@ -92,7 +93,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     tokens, pem, authorities = checks.people(get("identity"))
     roster = checks.roster(get("identity"))
     keys = checks.sealing_keys(get("secrets"))
-    policy = checks.document(("policy",), get("policy"), load_policy)
+    policy = checks.policy(("policy",), get("policy"))
     checks.relaxations(get("audit"), get("admin"))
     settings = checks.sections.settings()
     if policy is None:
@@ -218,6 +219,16 @@ class _Checks:
             self.warn(("audit", "mode"), "requests go on even where their record cannot be written", "strict is the default")
         if admin is not None and not ipaddress.ip_address(admin.address.host).is_loopback:
             self.warn(("admin", "address"), "metrics are open to whoever reaches this address", "127.0.0.1 keeps them on this machine")
+
+    def policy(self, place: Place, path: Path | None) -> Policy | None:
+        """A policy that passes its own tests: one that does not is none that anybody meant."""
+        policy = self.document(place, path, load_policy)
+        if policy is not None:
+            clusters: Mapping[str, ClusterSettings] = self.sections.values.get("clusters") or {}
+            self.sections.mistakes += failures(
+                policy, {name: dict(cluster.as_policy_sees_it(name).labels) for name, cluster in clusters.items()}
+            )
+        return policy
 
     def names(self, policy: Policy, settings: Settings) -> None:
         """Clusters that the policy names and nobody configured: most likely a slip."""

@@ -1,0 +1,18 @@
+"""``kgate policy``: what a policy does, did and would do."""
+
+from __future__ import annotations
+
+import click
+
+from kgate.cli import Commands
+
+TABLE = {
+    "explain": "kgate.cli.policy_explain:explain",
+    "test": "kgate.cli.policy_test:test",
+}
+"""Subcommand → where its click command is. A new one adds its line here."""
+
+
+@click.group(cls=Commands, table=TABLE)
+def policy() -> None:
+    """Test, explain and compare policies; replay the past by another one."""

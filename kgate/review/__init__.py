@@ -1,0 +1,5 @@
+"""Decisions that are not of this moment: those on record asked again. Pure; files are net/'s.
+
+past      a decision on record, by another policy or explained
+replay    every decision on record by another policy: what would change, by rule and by person
+"""

@@ -1,0 +1,227 @@
+"""``kgate policy test`` and ``explain``: what an operator asks of a policy, and of what it did."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from kgate.audit.chain import Chain
+from kgate.audit.ids import RequestIds, instant_of
+from kgate.audit.record import Record, decision_record, facts_record
+from kgate.cli import main
+from kgate.model import Action, Cluster, Context, Decision, Fact, Ground, Identity, Operation, Reason
+from kgate.net.archive import keep_policy
+from kgate.policy.evaluate import evaluate
+from kgate.policy.load import load_policy
+
+POLICY = """\
+rules:
+  - name: readers
+    who: {groups: [developers]}
+    clusters: {labels: {env: dev}}
+    allow: [{verbs: [get, list], resources: [pods, pods/log, deployments.apps], namespaces: [team-*]}]
+  - name: shell
+    who: {groups: [developers]}
+    clusters: {names: ["*"]}
+    allow: [{actions: [exec], containers: ["!proxy"], commands: [["sh", "**"]]}, {actions: [port-forward], ports: [8080]}]
+    when: {time: {hours: "08:00-20:00", zone: UTC}}
+"""
+TESTS = """\
+tests:
+  - {who: {user: alice, groups: [developers]}, does: {cluster: dev, verb: get, resource: pods, namespace: team-a}, expect: allow}
+  - {who: {user: alice, groups: [developers]}, does: {cluster: dev, verb: get, resource: pods, namespace: payments}, expect: allow}
+"""
+CONFIG = """\
+listen: [{address: 127.0.0.1:8443, tls: {certificate: tls.crt, key: tls.key}}]
+public_url: https://localhost:8443
+clusters: {dev: {server: "https://10.0.0.5:6443", token_file: token, labels: {env: dev}}}
+identity: {client_certificates: {authority: ca.crt}}
+policy: policy.yaml
+audit: {directory: audit/}
+"""
+ALICE = ("--user", "alice", "--group", "developers", "--cluster", "dev")
+DAY, NIGHT = "2026-11-25T10:00:00Z", "2026-11-25T21:00:00Z"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where an operator stands: beside the configuration."""
+    (tmp_path / "policy.yaml").write_text(POLICY + TESTS)
+    (tmp_path / "kgate.yaml").write_text(CONFIG)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def kgate(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["policy", *arguments])
+
+
+def answer(*arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(kgate("explain", "-o", "json", *arguments).stdout)
+    return found
+
+
+def test_tests_run_with_the_labels_of_the_configuration(folder: Path) -> None:
+    result = kgate("test")
+    assert result.exit_code == 1
+    assert re.search(
+        r"13 +failed +alice get pods -n payments on dev +expected allow, but it is denied: namespace is payments", result.stdout
+    )
+    assert result.stdout.endswith("policy.yaml: 2 tests, 1 failed\n")
+    assert [case["passed"] for case in json.loads(kgate("test", "-o", "json").stdout)] == [True, False]
+
+
+def test_a_policy_that_fails_its_tests_is_refused(folder: Path) -> None:
+    said = CliRunner().invoke(main, ["check", "kgate.yaml"]).output
+    assert "policy.yaml:13: the test fails: expected allow, but it is denied: namespace is payments, not team-* (mend the rule" in said
+
+
+def test_tests_that_pass_are_good_and_none_is_said(folder: Path) -> None:
+    (folder / "policy.yaml").write_text(POLICY + "".join(TESTS.splitlines(keepends=True)[:2]))
+    assert (kgate("test").exit_code, kgate("test").stdout) == (0, f"{folder / 'policy.yaml'}: 1 tests, 0 failed\n")
+    (folder / "other.yaml").write_text(POLICY)
+    assert "there are no tests in it" in kgate("test", "other.yaml").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        (["get", "pods", "-n", "team-a"], True),
+        (["get", "po/web-0", "-n", "team-a"], True),
+        (["get", "deploy", "web", "-n", "team-a"], True),
+        (["list", "deployments.apps", "-n", "team-a"], True),
+        (["logs", "web-0", "-n", "team-a"], True),
+        (["get", "pods/log", "web-0", "-n", "team-a"], True),
+        (["get", "pods"], False),
+        (["get", "secrets", "-n", "team-a"], False),
+        (["get", "/metrics"], False),
+        (["get", "/version"], True),
+        (["exec", "web-0", "--container", "app", "--", "sh", "-c", "ls"], True),
+        (["exec", "web-0", "--container", "app", "--", "psql"], False),
+        (["exec", "web-0", "--container", "app", "--at", NIGHT, "--", "sh"], False),
+        (["port-forward", "web-0", "9000:8080"], True),
+        (["port-forward", "svc/web", "22"], False),
+        (["impersonate", "users", "bob"], False),
+    ],
+)
+def test_a_request_that_is_only_spoken_of(folder: Path, words: list[str], allowed: bool) -> None:
+    result = kgate("explain", *ALICE, "--at", DAY, *words)
+    assert result.exit_code == (0 if allowed else 1), result.output
+    assert result.stdout.startswith("alice may " if allowed else "alice may not ")
+
+
+def test_explain_shows_each_rule_and_what_would_have_to_change(folder: Path) -> None:
+    text = kgate("explain", *ALICE, "--at", NIGHT, "exec", "web-0", "-n", "team-a", "--container", "app", "--", "sh").stdout
+    assert 'rule "shell" would allow it, but time is outside 08:00-20:00 UTC\n' in text
+    assert re.search(r"^readers +allow +does not match +exec is granted only by name, under actions *$", text, re.M)
+    assert '  - nothing but time: rule "shell" allows it from Thu 2026-11-26 08:00:00 UTC on\n' in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["get"], "a verb needs a resource or a path"),
+        (["get", "pods", "web-0", "web-1"], "what is 'web-1'?"),
+        (["port-forward", "web-0", "http"], "http are not ports"),
+        (["get", "pods", "--at", "noon"], "write it as 2027-01-01T00:00:00Z"),
+        (["get", "pods", "-p", "none.yaml"], "none.yaml does not exist"),
+        (["get", "pods", "--label", "env"], "write it as KEY=VALUE"),
+    ],
+)
+def test_a_slip_is_a_usage_error(folder: Path, arguments: list[str], said: str) -> None:
+    result = kgate("explain", *arguments)
+    assert result.exit_code == 2 and said in result.stderr
+
+
+# --- requests of the past
+
+FREEZE = (Fact("freeze", "true"),)
+PODS = Action(Cluster("dev", (("env", "dev"),)), "", "get", "", "/api/v1/pods", resource="pods", namespace="team-a")
+SHELL = Action(
+    Cluster("dev"), "", "create", "", "/x", "", "", "pods", "exec", "team-a", "web-0", Operation.EXEC, "app", ("sh",), follows=True
+)  # fmt: skip
+
+
+class History:
+    """An audit directory in the making."""
+
+    def __init__(self, directory: Path, now: float) -> None:
+        self.directory, self.now = directory, now
+        self._ids, self._chain = RequestIds(lambda: self.now, lambda count: b"r" * count), Chain()
+        directory.mkdir()
+
+    def write(self, record: Record) -> None:
+        with (self.directory / "audit-20261125-0001.jsonl").open("ab") as file:
+            file.write(self._chain.seal(record))
+
+    def decided(self, text: str, action: Action, event: str = "request", id_: str = "") -> str:
+        """alice asked, and the policy of ``text`` answered."""
+        policy = load_policy(text, "policy.yaml")
+        keep_policy(self.directory, policy)
+        id_ = id_ or self._ids.next()
+        context, alice = Context(self.now, "10.0.0.1", facts=FREEZE), Identity("alice", ("developers",), issuer="tokens")
+        self.write(facts_record(self._ids.next(), "gate", self.now, FREEZE))
+        self.write(decision_record(event, id_, "gate", alice, action, context, evaluate(policy, alice, action, context)))
+        return id_
+
+
+@pytest.fixture
+def history(folder: Path) -> History:
+    return History(folder / "audit", 1_795_600_800.25)  # 2026-11-25T10:00:00Z
+
+
+def test_a_request_of_the_past_is_explained_by_the_policy_and_the_time_of_its_moment(folder: Path, history: History) -> None:
+    id_ = history.decided(POLICY, SHELL, "stream-start")
+    (folder / "policy.yaml").write_text("rules: []")
+    found = answer(id_)
+    assert (found["allowed"], found["rule"], found["time"]) == (True, "shell", DAY)
+    assert found["recorded"] == {"id": id_, "allowed": True, "rule": "shell", "policy_revision": found["policy_revision"]}
+    assert abs(instant_of(id_) - history.now) < 0.001
+
+
+def test_the_last_decision_on_a_stream_is_the_one_that_ended_it(history: History) -> None:
+    id_ = history.decided(POLICY, SHELL, "stream-start")
+    history.now += 11 * 3600
+    history.decided(POLICY, SHELL, "decision-change", id_)
+    result = kgate("explain", id_)
+    assert result.exit_code == 1
+    assert "time is outside 08:00-20:00 UTC" in result.stdout and "at 2026-11-25T21:00:00Z" in result.stdout
+    assert "on record: denied\n" in result.stdout
+
+
+def test_another_policy_on_the_same_moment(folder: Path, history: History) -> None:
+    id_ = history.decided(POLICY, PODS)
+    (folder / "new.yaml").write_text(POLICY.replace("namespaces: [team-*]", "namespaces: [team-b]"))
+    result = kgate("explain", id_, "--policy", "new.yaml")
+    assert result.exit_code == 1 and 'on record: allowed by rule "readers", by revision' in result.stdout
+
+
+def test_what_another_authorizer_said_is_not_the_policys(history: History) -> None:
+    id_ = history.decided(POLICY, PODS)
+    denied = Decision(False, load_policy(POLICY, "").revision, "", (Reason(Ground.AUTHORIZER, text="opa says no"),))
+    history.write(
+        decision_record(
+            "decision-change", id_, "gate", Identity("alice", ("developers",)), PODS, Context(history.now, "", facts=FREEZE), denied
+        )
+    )
+    assert "on record: denied, which another authorizer or a lock said" in kgate("explain", id_).stdout
+
+
+@pytest.mark.parametrize("change", ["gone", "changed"])
+def test_a_policy_that_is_not_what_it_was_explains_nothing(history: History, change: str) -> None:
+    id_ = history.decided(POLICY, PODS)
+    (kept,) = (history.directory / "policies").iterdir()
+    kept.unlink() if change == "gone" else kept.write_text(POLICY + "# changed")
+    result = kgate("explain", id_)
+    assert result.exit_code == 1 and "look at a backup" in result.stderr
+
+
+def test_an_id_that_is_not_there(history: History) -> None:
+    history.decided(POLICY, PODS)
+    result = kgate("explain", "01KAXW3Z0Q5N3B1V9R6T2YJ8HC")
+    assert result.exit_code == 1 and "there is no decision on request 01KAXW3Z0Q5N3B1V9R6T2YJ8HC" in result.stderr
