@@ -14,8 +14,9 @@ import pytest
 from lab.cluster import RealCluster
 from lab.gate import free_port
 from lab.kubectl import Kubectl, Ran
-from lab.pods import BLOB_BYTES, BLOBS, GREETER, pod
-from lab.same import Ways, but_klog
+from lab.pods import BLOB_BYTES, BLOBS, BOX, COUNTER, GREETER, IMAGE, LINES, pod
+from lab.same import Ways, but_klog, hold_alike
+from lab.terminal import terminal
 from lab.waiting import eventually
 
 BULK = 50_000_000
@@ -42,6 +43,70 @@ def test_exec_carries_50_MB_in_and_back(tunnel_ways: Ways) -> None:
     bulk = random.Random(0).randbytes(BULK)
     back = tunnel_ways.same("exec", "-i", "box", "--", "cat", stdin=bulk, timeout=120)
     assert (len(back.out), sha256(back.out)) == (BULK, sha256(bulk))
+
+
+def test_logs_follow_carries_200_000_lines(ways: Ways, cluster: RealCluster) -> None:
+    cluster.create(pod("counter", COUNTER))
+    try:
+        cluster.ready("counter")
+        with ways.direct.live("logs", "-f", "counter") as direct, ways.gated.live("logs", "-f", "counter") as gated:
+            ways.direct.run("exec", "counter", "--", "touch", "/tmp/go").must()
+            for way in (direct, gated):
+                way.until(b"\n%d\n" % LINES, 60)
+            ways.direct.run("exec", "counter", "--", "touch", "/tmp/end").must()
+            hold_alike(direct.wait().must(), ended := gated.wait().must())
+    finally:
+        cluster.delete("Pod", "counter")
+    assert sha256(ended.out) == sha256(b"".join(b"%d\n" % i for i in range(1, LINES + 1)))
+
+
+def test_a_shell_in_a_terminal_knows_its_size_and_leaves_it_as_it_was(tunnel_ways: Ways, tmp_path: Path) -> None:
+    def scenario(kubectl: Kubectl) -> Sequence[Ran]:
+        with terminal(kubectl.argv("exec", "-it", "box", "--", "sh"), kubectl.environment, tmp_path, 100, 30) as window:
+            window.until("/ #")
+            window.type("stty size")
+            window.until("30 100")
+            window.resize(132, 43)
+            window.type("until [ $(stty size | tr -d ' ') = 43132 ]; do :; done; stty size")
+            window.until("\n43 132")
+            window.type("vi /etc/hostname")
+            window.until("~\n")
+            window.type(":q!")
+            window.until("\n/ #")
+            window.type("trap 'echo caught' INT; sleep 1000")
+            window.until("sleep 1000")
+            window.press("C-c")
+            window.until("^Ccaught\n")
+            window.type("exit 3")
+            code, _ = window.ended()
+            last = window.last_screen()
+            assert "-echo" not in last and "-icanon" not in last, last
+            return [Ran(code, last.encode(), b"", kubectl.name)]
+
+    assert tunnel_ways.played(scenario)[0].code == 3
+
+
+def test_debug_puts_a_container_into_a_pod_and_attaches_to_it(tunnel_ways: Ways, cluster: RealCluster) -> None:
+    argv = ("debug", "-i", "patient", "--image", IMAGE, "--image-pull-policy", "IfNotPresent", "--profile", "general", "-c", "doctor")
+
+    def scenario(kubectl: Kubectl) -> Sequence[Ran]:
+        cluster.create(pod("patient", BOX))
+        try:
+            cluster.ready("patient")
+            with kubectl.live(*argv, "--target", "main", "--", "sh", "-c", f"ps; {GREETER}", stdin=True) as doctor:
+                doctor.write(b"one\n")
+                doctor.until(b"got one", 30)
+                doctor.write(b"bye\n")
+                ended = doctor.wait(30).must()
+            inside = kubectl.run("get", "pod", "patient", "-o", "jsonpath={.spec.ephemeralContainers[*].name}").must()
+            # How much was said before kubectl was attached differs, and so does the program's own list of processes.
+            return [Ran(0, ended.out[ended.out.index(b"got one") :], ended.err, ended.line), inside]
+        finally:
+            cluster.delete("Pod", "patient")
+            eventually("the pod is gone", lambda: cluster.api.ask("GET", f"/api/v1/namespaces/{cluster.namespace}/pods/patient")[0] == 404)
+
+    treated, inside = tunnel_ways.played(scenario)
+    assert treated.out == b"got one\ngot bye\n" and inside.out == b"doctor"
 
 
 def test_attach_with_stdin_until_the_program_ends(tunnel_ways: Ways, cluster: RealCluster) -> None:

@@ -151,6 +151,11 @@ class Gate:
         finally:
             connection.close()
 
+    def metric(self, name: str) -> float:
+        """A metric without labels, as /metrics tells it."""
+        lines = self.admin("/metrics")[1].splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
     def _ended(self) -> int | None:
         assert self.process
         code = self.process.poll()

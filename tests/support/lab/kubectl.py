@@ -74,6 +74,11 @@ class Live:
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
+    def close_stdin(self) -> None:
+        """Ends its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def until(self, needle: bytes, seconds: float = 20.0) -> bytes:
         """Waits until standard output has ``needle``; what it has written by then."""
         try:
@@ -92,7 +97,7 @@ class Live:
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> Ran:
         """Ends it if it still runs, and closes what it held."""
-        if self.process.stdin:
+        if self.process.stdin and not self.process.stdin.closed:
             try:
                 self.process.stdin.close()
             except BrokenPipeError:
