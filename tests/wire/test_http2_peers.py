@@ -74,7 +74,8 @@ class OurServer(Peers):
         self.up: dict[int, int] = defaultdict(int)
 
     def flush(self) -> None:
-        while (up := self.library.data_to_send()) or (down := self.ours.data_to_send()):
+        up, down = self.library.data_to_send(), self.ours.data_to_send()
+        while up or down:
             for event in self.ours.receive(up):
                 match event:
                     case RequestReceived(stream, head):
@@ -88,7 +89,7 @@ class OurServer(Peers):
                         assert self.up[stream] == 0
                     case StreamReset(stream):
                         self.answering.remove(stream)
-            down = self.ours.data_to_send()
+            down += self.ours.data_to_send()
             for event in self.library.receive_data(down):
                 match event:
                     case h2.events.DataReceived():
@@ -96,6 +97,7 @@ class OurServer(Peers):
                         self.library.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                     case h2.events.StreamEnded():
                         self.ended.add(event.stream_id)
+            up, down = self.library.data_to_send(), self.ours.data_to_send()
 
     @precondition(lambda self: self.library.open_outbound_streams < 100)
     @rule(fields=field_lists, end=st.booleans())
@@ -190,7 +192,8 @@ class OurClient(Peers):
         self.down: dict[int, int] = defaultdict(int)
 
     def flush(self) -> None:
-        while (up := self.ours.data_to_send()) or (down := self.library.data_to_send()):
+        up, down = self.ours.data_to_send(), self.library.data_to_send()
+        while up or down:
             for event in self.library.receive_data(up):
                 match event:
                     case h2.events.RequestReceived():
@@ -208,7 +211,7 @@ class OurClient(Peers):
                     case h2.events.StreamEnded():
                         assert self.heard[event.stream_id] == self.said[event.stream_id]
                         self.ended.add(event.stream_id)
-            down = self.library.data_to_send()
+            down += self.library.data_to_send()
             for event in self.ours.receive(down):
                 match event:
                     case ResponseReceived(stream, 200, headers) | TrailersReceived(stream, headers):
@@ -220,6 +223,7 @@ class OurClient(Peers):
                         self.ours.consumed(stream, credit)
                     case StreamEnded(stream):
                         assert self.down[stream] == 0
+            up, down = self.ours.data_to_send(), self.library.data_to_send()
 
     @precondition(lambda self: self.ours.capacity)
     @rule(fields=field_lists, end=st.booleans())
