@@ -160,8 +160,8 @@ class SendingHalf(ABC):
         while row and not self._full and self._window > 0:
             stream = row.popleft()
             stream.waiting = False
-            if not stream.queue:
-                continue
+            if not stream.queue or stream.send_window <= 0:
+                continue  # SETTINGS took its window while it waited (RFC 9113 section 6.9.2): credit lines it up again
             left -= self._send_frame(stream)
             if stream.queue:
                 self._line_up(stream)

@@ -208,3 +208,20 @@ def test_padding_and_empty_frames_are_credited_by_themselves() -> None:
     assert scene.receive(*[padded] * 200) == []
     assert not scene.http.closing
     assert sum(sent.number for sent in scene.sent() if sent.stream == 0) >= 32768
+
+
+def test_a_window_that_turns_negative_while_a_stream_waits_its_turn_holds_it_back_and_loses_nothing() -> None:
+    scene = answering(1)
+    body = bytes(range(256)) * 4
+    scene.http.send_data(1, body[:500])
+    scene.http.pause_sending()
+    scene.http.send_data(1, body[500:], True)  # in the row, behind a full transport
+    scene.receive(setting(Setting.INITIAL_WINDOW_SIZE, 100))  # 500 went out, so the window is -400 now
+    scene.sent()
+    assert scene.http.resume_sending() == [] and sizes(scene) == []
+    scene.receive(window(1, 401))
+    (one,) = scene.sent()
+    assert (one.payload, one.flags) == (body[500:501], 0)
+    scene.receive(window(1, 1000))
+    (rest,) = scene.sent()
+    assert (rest.payload, rest.flags) == (body[501:], END_STREAM)
