@@ -31,10 +31,6 @@ from kgate.wire.events import Headers, RequestHead, RequestReceived
 CANCEL = 8
 """RFC 9113 section 7: the stream is no longer needed."""
 INTERNAL_ERROR = 2
-BODY_SECONDS = 30.0
-"""A request's body may stand still so long before the request is given up (class 16)."""
-READER_SECONDS = 120.0
-"""A client that takes nothing of a unary answer for so long holds memory and a stream of the cluster's connection for nothing (class 16)."""
 _ASK_OPERATOR = "ask whoever runs this gate"
 
 
@@ -172,7 +168,7 @@ class Exchange:
         gate = self._gate
         self._client.responders[self._stream] = self
         gate.live.add(self)
-        self.deadline = self.started + gate.answer_seconds
+        self.deadline = self.started + gate.patience.answer
         gate.record_decision(self, self._recorded)
 
     def _recorded(self, durable: bool) -> None:
@@ -379,9 +375,9 @@ class Exchange:
         """Called a few times a second: end what takes too long."""
         if self.deadline is not None and now >= self.deadline:
             self._late()
-        elif self._phase in _BEFORE_ANSWER and not self._client_ended and now - self._touched > BODY_SECONDS:
-            self._fail(408, f"kgate: the request's body stopped coming for {BODY_SECONDS:.0f} s; send it again")
-        elif self._owed_upstream and not self.action.follows and now - self._touched > READER_SECONDS:
+        elif self._phase in _BEFORE_ANSWER and not self._client_ended and now - self._touched > (body := self._gate.patience.body):
+            self._fail(408, f"kgate: the request's body stopped coming for {body:.0f} s; send it again")
+        elif self._owed_upstream and not self.action.follows and now - self._touched > self._gate.patience.reader:
             self.client_lost(Loss("nothing of the answer was read"))
             self._client.wire.reset(self._stream, CANCEL)
             self._client.touch()

@@ -118,6 +118,18 @@ class Live(Protocol):
         """It ended."""
 
 
+@frozen
+class Patience:
+    """How long an exchange waits for whoever is to go on. Seconds."""
+
+    answer: float = 75.0
+    """From the end of a request to the head of the cluster's answer."""
+    body: float = 30.0
+    """A request's body may stand still so long before the request is given up (class 16)."""
+    reader: float = 120.0
+    """A client that takes nothing of a unary answer for so long holds memory and a stream of the cluster's connection for nothing (class 16)."""
+
+
 class Gate(Protocol):
     """What an exchange asks of the gate around it."""
 
@@ -126,8 +138,8 @@ class Gate(Protocol):
         """The registry."""
 
     @property
-    def answer_seconds(self) -> float:
-        """How long a cluster may take to the head of its answer."""
+    def patience(self) -> Patience:
+        """How long to wait, as of now."""
 
     def now(self) -> float:
         """Monotonic seconds."""

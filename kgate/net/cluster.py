@@ -40,8 +40,17 @@ DEAD_SECONDS = 30.0
 class ClusterUpstream:
     """See the module."""
 
-    def __init__(self, reactor: Any, turn: Turn, now: Callable[[], float], access: ClusterAccess, credential: Credential) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        turn: Turn,
+        now: Callable[[], float],
+        access: ClusterAccess,
+        credential: Credential,
+        connect_seconds: Callable[[], float],
+    ) -> None:
         self._reactor, self._turn, self._now, self._credential = reactor, turn, now, credential
+        self._connect_seconds = connect_seconds
         self._access, self._endpoint = access, endpoint_of(access)
         self._contexts: dict[tuple[bool, tuple[bytes, bytes] | None], ssl.SSLContext] = {}
         self.pool = UpstreamPool(self._connect, now)
@@ -101,7 +110,7 @@ class ClusterUpstream:
             self.acquire(lambda result: self.pool.spare(result) if isinstance(result, UpstreamLeg) else None)
 
     def _connect(self, own: bool, then: Callable[[UpstreamLeg | DialFailed], None]) -> None:
-        Dial(self._reactor, self._turn, self._endpoint, self._context(own), self._make, then).start()
+        Dial(self._reactor, self._turn, self._endpoint, self._context(own), self._make, then, self._connect_seconds()).start()
 
     def _context(self, own: bool) -> ssl.SSLContext:
         key = (own, self._credential.certificate)

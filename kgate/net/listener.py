@@ -1,7 +1,7 @@
 """Accepting clients: TCP, an optional PROXY header from a configured balancer, TLS within a deadline, and then HTTP/2 or HTTP/1.1 by ALPN.
 
-kubectl's upgrade connections send no ALPN at all: HTTP/1.1 then. A connection that has not finished its handshake after ``HANDSHAKE_SECONDS`` is
-aborted; so many may be in that state at once that a flood of half-open ones cannot use up the descriptors (security.md class 16).
+kubectl's upgrade connections send no ALPN at all: HTTP/1.1 then. A connection that has not finished its handshake in time is aborted, and only so
+many of one address, and of all, may be at that point at once: a flood of half-open ones costs those who flood (security.md class 16).
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import errno
 import ipaddress
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IReadDescriptor
@@ -26,6 +28,10 @@ from kgate.net.turn import Turn
 from kgate.wire.proxy_protocol import ProxyHeaderInvalid, parse_proxy_header
 
 HANDSHAKE_SECONDS = 5.0
+HALF_OPEN_MAX = 4096
+"""Connections whose handshake is not complete, at once. A handshake takes milliseconds."""
+HALF_OPEN_OF_ONE_MAX = 256
+"""Of one address; configured balancers, who speak for many, may have them all."""
 ACCEPTS_A_TURN = 64
 BACKLOG = 1024
 _GONE = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ECONNABORTED})
@@ -75,9 +81,12 @@ class Listener:
         context: Callable[[], ssl.SSLContext],
         serve: Serve,
         balancers: tuple[Network, ...],
+        handshake: Callable[[], float] = lambda: HANDSHAKE_SECONDS,
     ) -> None:
         self._reactor, self._turn, self._sock, self._context, self._serve = reactor, turn, sock, context, serve
-        self._balancers = balancers
+        self._balancers, self._handshake = balancers, handshake
+        self._half_open = 0
+        self._half_open_of: Counter[str] = Counter()
         self._open = False
 
     @property
@@ -133,11 +142,25 @@ class Listener:
             self._reactor.addReader(self)
 
     def _welcome(self, sock: socket.socket, address: str) -> None:
+        address = _plain(address)
+        peer = ipaddress.ip_address(address)
+        balancer = any(peer in network for network in self._balancers)
+        if self._half_open >= HALF_OPEN_MAX or (self._half_open_of[address] >= HALF_OPEN_OF_ONE_MAX and not balancer):
+            sock.close()
+            return
         tune(sock)
-        arrival = _Arrival(StreamSocket(self._reactor, self._turn, sock), self._context(), self._serve, _plain(address))
-        arrival.deadline = self._reactor.callLater(HANDSHAKE_SECONDS, arrival.late)
-        peer = ipaddress.ip_address(arrival.address)
-        arrival.start(proxied=any(peer in network for network in self._balancers))
+        self._half_open += 1
+        self._half_open_of[address] += 1
+        arrival = _Arrival(StreamSocket(self._reactor, self._turn, sock), self._context(), self._serve, address, self._settled)
+        arrival.deadline = self._reactor.callLater(self._handshake(), arrival.late)
+        arrival.start(proxied=balancer)
+
+    def _settled(self, address: str) -> None:
+        """A handshake is complete, or will never be."""
+        self._half_open -= 1
+        self._half_open_of[address] -= 1
+        if not self._half_open_of[address]:
+            del self._half_open_of[address]
 
 
 def _plain(address: str) -> str:
@@ -150,8 +173,9 @@ def _plain(address: str) -> str:
 class _Arrival:
     """A connection until its handshake is complete."""
 
-    def __init__(self, stream: StreamSocket, context: ssl.SSLContext, serve: Serve, address: str) -> None:
+    def __init__(self, stream: StreamSocket, context: ssl.SSLContext, serve: Serve, address: str, settled: Callable[[str], None]) -> None:
         self._stream, self._serve, self.address = stream, serve, address
+        self._settled: Callable[[], None] | None = partial(settled, address)
         self._tls = TlsTransport(context, self, server_side=True)
         self._header = b""
         self.deadline: Any = None
@@ -207,3 +231,6 @@ class _Arrival:
     def _done(self) -> None:
         if self.deadline is not None and self.deadline.active():
             self.deadline.cancel()
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled()

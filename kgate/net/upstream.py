@@ -4,7 +4,7 @@ A request is given a connection at once where one has room: an HTTP/2 connection
 first. Otherwise it waits for a dial; as many dials are under way as the waiting requests can fill. ALPN decides which protocol a new connection
 speaks. An upgrade always gets an HTTP/1.1 connection of its own, which is never pooled.
 
-A failed dial fails the requests that wait, with its words; the next request dials again. Every dial ends within ``CONNECT_SECONDS``.
+A failed dial fails the requests that wait, with its words; the next request dials again. Every dial ends in time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from kgate.net.tls import Carried, TlsTransport
 from kgate.net.turn import Turn
 from kgate.wire.forward_proxy import ForwardProxy
 
-CONNECT_SECONDS = 5.0
 STREAMS_UNTIL_TOLD = 100
 """How many waiting requests one dial is expected to serve before the connection says (the API server's own limit)."""
 IDLE_KEPT = 64
@@ -54,12 +53,14 @@ class Dial:
         context: ssl.SSLContext,
         make: Callable[[TlsTransport], UpstreamLeg],
         then: Then,
+        seconds: float,
     ) -> None:
         self._reactor, self._turn, self._endpoint, self._context, self._make = reactor, turn, endpoint, context, make
         self._then: Then | None = then
         self._tcp: TcpDial | None = None
         self._stream: StreamSocket | None = None
-        self._deadline = reactor.callLater(CONNECT_SECONDS, turn.wrap(self._late))
+        self._seconds = seconds
+        self._deadline = reactor.callLater(seconds, turn.wrap(self._late))
 
     def start(self) -> None:
         """Resolve and connect."""
@@ -102,7 +103,7 @@ class Dial:
     def _late(self) -> None:
         if self._tcp is not None:
             self._tcp.cancel()
-        self._finish(DialFailed(f"no connection within {CONNECT_SECONDS:.0f} s"))
+        self._finish(DialFailed(f"no connection within {self._seconds:g} s"))
         if self._stream is not None:
             self._stream.abort()
 

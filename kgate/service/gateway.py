@@ -13,7 +13,7 @@ from kgate.audit.ids import RequestIds
 from kgate.audit.record import Record, decision_record, end_record, facts_record, refusal_record, safe
 from kgate.exchange.admission import Admission, Admitted, Refused, Verdict
 from kgate.exchange.exchange import Exchange
-from kgate.exchange.gate import Fetch
+from kgate.exchange.gate import Fetch, Patience
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.local import Application, LocalExchange
 from kgate.exchange.ports import ServerWire
@@ -52,12 +52,17 @@ class Gateway:
     ) -> None:
         self.name, self.turn, self.now, self.wall, self._ids = name, turn, now, wall, ids
         self.journal, self.live, self.admission, self.metrics = journal, live, admission, metrics
-        self.limits, self.deadlines = LimitSettings(), DeadlineSettings()
+        self.bound(LimitSettings(), DeadlineSettings())
         self._fetch, self._application = fetch, application
         self._unsettled: set[Waiting | LocalExchange] = set()
         self._told: tuple[tuple[Fact, ...], int] = (), 0
         self.legs: set[ClientLeg] = set()
         self._per_address: Counter[str] = Counter()
+
+    def bound(self, limits: LimitSettings, deadlines: DeadlineSettings) -> None:
+        """How much a client may take, and how long anybody may. From here on."""
+        self.limits, self.deadlines = limits, deadlines
+        self._patience = Patience(deadlines.answer, deadlines.body, deadlines.reader)
 
     # --- connections
 
@@ -154,9 +159,9 @@ class Gateway:
     # --- what exchanges ask
 
     @property
-    def answer_seconds(self) -> float:
-        """How long a cluster may take to the head of its answer."""
-        return self.deadlines.answer
+    def patience(self) -> Patience:
+        """See ``Gate``."""
+        return self._patience
 
     def decide_again(self, exchange: Exchange) -> Any:
         """The decision on a live request as of now."""
@@ -229,6 +234,6 @@ class Gateway:
             return
         if not leg.wire.idle and leg.partial_since is not None and now - leg.partial_since > self.deadlines.head:
             leg.transport.abort()
-        elif now - leg.heard_at > (self.deadlines.idle if leg.served else self.deadlines.head):
+        elif now - leg.heard_at > self.deadlines.idle or not (leg.served or now - leg.since <= self.deadlines.head):
             leg.wire.shutdown()
             leg.touch()

@@ -135,6 +135,7 @@ class GateService(Service):
             self._fetches,
             self._application(),
         )
+        self._gateway.bound(settings.limits, settings.deadlines)
         self._ticker = Ticker(reactor, self._turn.wrap(self._tick))
 
     @classmethod
@@ -163,7 +164,7 @@ class GateService(Service):
         for number, (listen, sock) in enumerate(zip(configuration.settings.listen, self._sockets.public, strict=True)):
             balancers = listen.proxy_protocol.trusted if listen.proxy_protocol is not None else ()
             context = partial(self._contexts.__getitem__, number)
-            listener = Listener(self._reactor, self._turn, sock, context, self._gateway.serve, tuple(balancers))
+            listener = Listener(self._reactor, self._turn, sock, context, self._gateway.serve, tuple(balancers), self._handshake_seconds)
             listener.start()
             self._listeners.append(listener)
             log.info("kgate serves {url} on port {port}", url=configuration.settings.public_url, port=listener.port)
@@ -219,12 +220,18 @@ class GateService(Service):
         self._prepared = prepared
         self._contexts[:] = prepared.contexts
         self._gateway.admission = self._admission(prepared)
-        self._gateway.limits, self._gateway.deadlines = prepared.configuration.settings.limits, prepared.configuration.settings.deadlines
+        self._gateway.bound(prepared.configuration.settings.limits, prepared.configuration.settings.deadlines)
         self._watch.watch(watched(self._path, prepared.configuration, prepared.access))
         self._record("config", allowed=True, policy_revision=prepared.configuration.policy.revision)
         self._warn(prepared.configuration)
         log.info("reloaded; policy revision {revision}", revision=prepared.configuration.policy.revision)
         self._live.reevaluate(changed_at)
+
+    def _handshake_seconds(self) -> float:
+        return self._gateway.deadlines.handshake
+
+    def _connect_seconds(self) -> float:
+        return self._gateway.deadlines.connect
 
     def _refuse_what_needs_a_restart(self, new: Settings) -> None:
         old = self._prepared.configuration.settings
@@ -247,7 +254,7 @@ class GateService(Service):
             upstream = self._upstreams.get(name)
             if upstream is None or upstream.access != access:
                 credential = credential_of(self._reactor, self._now, time.time, access)
-                upstream = ClusterUpstream(self._reactor, self._turn, self._now, access, credential)
+                upstream = ClusterUpstream(self._reactor, self._turn, self._now, access, credential, self._connect_seconds)
             upstreams[name] = upstream
             route = Route(settings.as_policy_sees_it(name), upstream)
             names[name.encode()] = route

@@ -209,6 +209,10 @@ class DeadlineSettings:
     """TCP and TLS to a cluster."""
     answer: Duration = field(default=Duration(75.0))
     """From the end of a request to the head of its answer; watches and upgrades included, for they answer at once."""
+    body: Duration = field(default=Duration(30.0))
+    """How long a request's body may stand still."""
+    reader: Duration = field(default=Duration(120.0))
+    """How long the client may take nothing of an answer that is there; watches, logs -f and tunnels may wait for ever."""
     idle: Duration = field(default=Duration(600.0))
     """A client connection without a request."""
 

@@ -116,6 +116,11 @@ class Http2Connection(SendingHalf, Generic[H]):
     # What the layer above asks
 
     @property
+    def idle(self) -> bool:
+        """Whether no stream is live and nothing is half received."""
+        return not (self._streams or self._rest or self._partial)
+
+    @property
     def closing(self) -> bool:
         """Whether to close the transport once ``data_to_send`` went out."""
         return self._phase is _OVER or (self._leaving and not self._streams)

@@ -57,11 +57,6 @@ class SendingHalf(ABC):
         return len(self._streams)
 
     @property
-    def idle(self) -> bool:
-        """Whether no stream is live."""
-        return not self._streams
-
-    @property
     def backlog(self) -> bool:
         """Whether ``resume_sending`` would send something now."""
         return self._window > 0 and any(stream.queue for stream in self._row)

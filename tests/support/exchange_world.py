@@ -8,7 +8,7 @@ from typing import Any
 from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.exchange.admission import Admission, Admitted, Refused, Verdict
 from kgate.exchange.exchange import Exchange
-from kgate.exchange.gate import Route, Routes
+from kgate.exchange.gate import Patience, Route, Routes
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
 from kgate.exchange.refusal import refuse
 from kgate.exchange.waiting import Waiting
@@ -111,7 +111,7 @@ class World:
         self.fetching: list[tuple[Hashable, Callable[[], None]]] = []
         self.undecided: list[Waiting] = []
         self.spared: list[UpstreamLeg] = []
-        self.answer_seconds = 75.0
+        self.patience = Patience()
         self.authority, self.base_path, self.bearer = b"cluster:6443", b"", b"gate"
         self.use(POLICY)
         self.client = ClientLeg(
