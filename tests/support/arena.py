@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from live_gate import TOKENS, LiveGate
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from live_gate import ALLOW_ALICE, TOKENS, LiveGate
 from raw_client import Http2Client, RawClient
 from recording_cluster import RecordingCluster
 
@@ -29,6 +33,21 @@ class Arena:
         with self.client() as client:
             client.send(raw)
             return client.status()
+
+    def beside(
+        self,
+        folder: Path,
+        clusters: Mapping[str, Any] | None = None,
+        policy: Mapping[str, Any] = ALLOW_ALICE,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Arena:
+        """Another gate before the same cluster, of other settings; to be stopped by whoever asked for it."""
+        folder.mkdir(exist_ok=True)
+        for name in ("cluster-ca.crt", "cluster-token"):
+            (folder / name).write_bytes((self.gate.folder / name).read_bytes())
+        gate = LiveGate(folder, self.gate.authority, clusters or self.gate.config["clusters"], policy, settings).start()
+        self.cluster.reset()
+        return Arena(gate, self.cluster)
 
     def get(self, target: bytes, *lines: bytes) -> int:
         """GET ``target`` below the cluster as alice, with further header lines."""

@@ -65,8 +65,8 @@ class Connection:
 class RecordingCluster:
     """See the module. ``heads`` has every request's head; set ``answer`` to script what follows."""
 
-    def __init__(self, folder: Path, authority: Authority) -> None:
-        certificate, key = authority.leaf("127.0.0.1", "localhost").write(folder, "cluster")
+    def __init__(self, folder: Path, authority: Authority, *names: str) -> None:
+        certificate, key = authority.leaf(*(names or ("127.0.0.1", "localhost"))).write(folder, "cluster")
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
         self._context.set_alpn_protocols(["http/1.1"])

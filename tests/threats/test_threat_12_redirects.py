@@ -1,9 +1,17 @@
-"""Class 12: a cluster's redirect is neither followed nor passed on (CVE-2018-1002102, CVE-2020-8559, CVE-2022-3172)."""
+"""Class 12: a cluster's redirect is neither followed nor passed on (CVE-2018-1002102, CVE-2020-8559, CVE-2022-3172), nor one of its name.
+
+Whoever makes a cluster's name lead elsewhere (DNS rebinding) cannot show a certificate for it, and without that learns nothing: not the request, not
+the gate's credential.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from arena import ALICE, Arena
+from authority import Authority
+from recording_cluster import RecordingCluster
 
 pytestmark = pytest.mark.threat("12")
 
@@ -23,3 +31,28 @@ def test_a_redirect_is_a_bad_gateway(arena: Arena, status: bytes, location: byte
 def test_not_modified_is_no_redirect(arena: Arena) -> None:
     arena.cluster.answer = lambda connection, _head: connection.send(b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n')
     assert arena.get(b"/openapi/v3", b'If-None-Match: "a"') == 304
+
+
+@pytest.mark.parametrize(
+    ("names", "authority", "words"),
+    [
+        (("evil.example.com",), "ours", "certificate"),
+        (("127.0.0.1", "localhost"), "another", "certificate verify failed"),
+    ],
+    ids=["a certificate of another name", "a certificate of another authority"],
+)
+def test_a_name_that_leads_elsewhere_is_told_nothing(
+    arena: Arena, tmp_path: Path, names: tuple[str, ...], authority: str, words: str
+) -> None:
+    elsewhere = RecordingCluster(tmp_path, arena.gate.authority if authority == "ours" else Authority(), *names)
+    cluster = {"server": f"https://localhost:{elsewhere.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
+    other = arena.beside(tmp_path / "gate", {"lab": cluster})
+    try:
+        with other.client() as client:
+            client.send(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\nHost: localhost\r\n" + ALICE + b"\r\n\r\n")
+            assert client.status() == 503
+            assert b"cluster lab cannot be reached: " in client.last_body and words.encode() in client.last_body
+        assert elsewhere.heads == [] and elsewhere.connections == []
+    finally:
+        other.gate.stop()
+        elsewhere.stop()

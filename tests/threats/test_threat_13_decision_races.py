@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from arena import ALICE, HEAD, Arena
-from live_gate import ALLOW_ALICE, LiveGate
 from recording_cluster import Connection
 
 pytestmark = pytest.mark.threat("13")
@@ -27,14 +26,9 @@ WEBSOCKET = (
 @pytest.fixture
 def own(_arena: Arena, tmp_path: Path) -> Iterator[Arena]:
     """A gate whose policy the test changes."""
-    folder = tmp_path / "gate"
-    folder.mkdir()
-    for name in ("cluster-ca.crt", "cluster-token"):
-        (folder / name).write_bytes((_arena.gate.folder / name).read_bytes())
-    gate = LiveGate(folder, _arena.gate.authority, _arena.gate.config["clusters"], ALLOW_ALICE).start()
-    _arena.cluster.reset()
-    yield Arena(gate, _arena.cluster)
-    gate.stop()
+    made = _arena.beside(tmp_path / "gate")
+    yield made
+    made.gate.stop()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from arena import HEAD, Arena
 from lab.waiting import eventually
-from live_gate import TOKENS, LiveGate
+from live_gate import TOKENS
 from raw_client import Http2Client, RawClient
 from recording_cluster import Connection
 
@@ -37,12 +37,9 @@ HEADERS = [
 
 @pytest.fixture(scope="module")
 def _hasty(_arena: Arena, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    folder = tmp_path_factory.mktemp("hasty")
-    for name in ("cluster-ca.crt", "cluster-token"):
-        (folder / name).write_bytes((_arena.gate.folder / name).read_bytes())
-    gate = LiveGate(folder, _arena.gate.authority, _arena.gate.config["clusters"], settings={"deadlines": DEADLINES}).start()
-    yield Arena(gate, _arena.cluster)
-    gate.stop()
+    made = _arena.beside(tmp_path_factory.mktemp("hasty"), settings={"deadlines": DEADLINES})
+    yield made
+    made.gate.stop()
 
 
 @pytest.fixture
