@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from kgate.documents.reading import decode
 from kgate.errors import UsageError
 from kgate.policy.evaluate import Policy
 from kgate.policy.load import load_policy
 from kgate.policy.trial import Labels
 from kgate.settings import Settings, load_settings
 from kgate.settings.files import read_file, unreadable
+from kgate.settings.policies import policy_text
 
 CONFIG = Path("kgate.yaml")
 CONFIG_OPTION = click.option(
@@ -46,7 +46,7 @@ def policy_file(file: Path | None, settings: Settings | None) -> Policy:
     if path is None:
         raise UsageError("which policy? Name its file, or the gate's configuration with --config")
     try:
-        return load_policy(decode(read_file(path), str(path)), str(path))
+        return load_policy(policy_text(path, read_file), str(path))
     except OSError as error:
         raise UsageError(unreadable(path, error)) from error
 

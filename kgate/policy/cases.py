@@ -135,6 +135,7 @@ class Placed:
 
     line: int
     case: Case
+    file: str = ""
 
 
 def _identity(who: Asker, device: DeviceFacts | None) -> Identity:

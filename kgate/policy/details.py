@@ -16,9 +16,8 @@ from kgate.documents.globs import Glob, Words
 from kgate.documents.values import Unacceptable
 from kgate.model import Ground, Operation
 from kgate.policy.question import Question
+from kgate.policy.templates import SYSTEM
 
-SYSTEM = "system:"
-"""Kubernetes keeps this prefix of user and group names for itself."""
 _IN_CONTAINER = frozenset({Operation.EXEC, Operation.ATTACH, Operation.CP, Operation.LOGS})
 _PORTS = re.compile(r"([0-9]{1,5})(-([0-9]{1,5}))?")
 

@@ -16,8 +16,9 @@ from collections.abc import Iterable
 from attrs import evolve
 
 from kgate.model import Action, Cluster, Ground, Identity, Impersonation, Operation, Reason
-from kgate.policy.details import SYSTEM, shown
-from kgate.policy.rules import As
+from kgate.policy.details import shown
+from kgate.policy.parties import As
+from kgate.policy.templates import SYSTEM, Template, names_of
 
 IMPERSONATED = "impersonated"
 """The issuer of an identity that ``--as`` made. Its ``system:`` names were granted one by one, so they are kept."""
@@ -27,8 +28,7 @@ _AUTHENTICATION = "authentication.k8s.io"
 
 def impersonation(granted: As | None, identity: Identity) -> Impersonation | Reason:
     """Who the cluster sees where ``granted`` is the rule's ``as``; a Reason where that may be nobody."""
-    user = granted.user if granted is not None else None
-    own = user is None
+    own = granted is None or granted.user is None
     if own and identity.issuer != IMPERSONATED and identity.user.startswith(SYSTEM):
         return Reason(
             Ground.IMPERSONATION,
@@ -36,10 +36,34 @@ def impersonation(granted: As | None, identity: Identity) -> Impersonation | Rea
         )
     if granted is None:
         return Impersonation(identity.user, own_groups(identity), identity.uid, identity.extra)
-    groups = own_groups(identity) if granted.groups is None else tuple(granted.groups)
-    uid = granted.uid or (identity.uid if own else "")
-    extra = tuple(sorted((key, tuple(values)) for key, values in granted.extra.items())) if granted.extra is not None else None
-    return Impersonation(user or identity.user, groups, uid, extra if extra is not None else identity.extra if own else ())
+    user, uid = _one("user", granted.user, identity), _one("uid", granted.uid, identity)
+    if isinstance(user, Reason):
+        return user
+    if isinstance(uid, Reason):
+        return uid
+    groups = own_groups(identity) if granted.groups is None else _all(granted.groups, identity)
+    extra = tuple(sorted((key, _all(values, identity)) for key, values in granted.extra.items())) if granted.extra is not None else None
+    return Impersonation(
+        user or identity.user,
+        groups,
+        uid or (identity.uid if own else ""),
+        extra if extra is not None else identity.extra if own else (),
+    )
+
+
+def _one(key: str, made: Template | None, identity: Identity) -> str | Reason:
+    """What a template gives that must be one name: empty where there is none, a Reason where the template gives none, or more than one."""
+    names = names_of(made, identity) if made is not None else ("",)
+    if made is None or len(names) == 1:
+        return names[0]
+    return Reason(
+        Ground.IMPERSONATION, text=f"the rule's as.{key} {shown(made.text)} is {len(names) or 'no'} names for {shown(identity.user)}"
+    )
+
+
+def _all(made: Iterable[Template], identity: Identity) -> tuple[str, ...]:
+    """Every name that templates give, each once."""
+    return tuple(dict.fromkeys(name for each in made for name in names_of(each, identity)))
 
 
 def own_groups(identity: Identity) -> tuple[str, ...]:

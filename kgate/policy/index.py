@@ -5,45 +5,24 @@ verb, resource, namespace, name …) a ``Facet`` gives, for the value at hand, t
 bit set. Their intersection is what is left to look at, and its lowest bit is what comes first. So the cost of a decision is a handful of dictionary
 lookups and ANDs, however many rules there are: a set of 10,000 bits is 1.25 KB, and an AND of two takes a tenth of a microsecond.
 
-A facet is a dictionary of exact words beside the *distinct* patterns of all entries, each tried once per new value; what a value gives is kept,
-bounded, until the policy is replaced. These memos are exact: a set depends on nothing but the policy and the value.
-
 A request that does not say which one (a list over all namespaces, a create without a name in its URL) *spans*: it satisfies an allow only where the
 list could not fail at all, and every deny, because the denied one may be among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from kgate.documents.globs import Pattern, Selection, Words
 from kgate.model import GRANTED_BY_NAME, Action, Cluster, Decision, Ground, Identity, Operation
 from kgate.policy.conditions import Conditions
 from kgate.policy.details import Detail, split_proxy_name
-from kgate.policy.resources import CLUSTER_SCOPED, ResourceKey
+from kgate.policy.facets import KEPT, Bits, Facet, bits
+from kgate.policy.parties import Clusters, Members, sets_of
+from kgate.policy.people import People, PeopleSets
+from kgate.policy.resources import ResourceKey, spans_namespaces
 from kgate.policy.rules import Entry, Kind, Rule
-
-K = TypeVar("K")
-Bits = int
-KEPT = 8192
-"""Values remembered by each memo; it starts over when full."""
-KEPT_LENGTH = 512
-"""Longer values come from nobody but an attacker who fills memory."""
-FEW = 16
-"""Entries up to which a word keeps their numbers: 100,000 people in as many rules must not cost a set each."""
-_SPANNING_VERBS = frozenset({"list", "watch", "deletecollection"})
-
-
-def bits(numbers: Iterable[int]) -> Bits:
-    """The set of ``numbers``."""
-    numbers = list(numbers)
-    field = bytearray(max(numbers, default=0) // 8 + 1)
-    for number in numbers:
-        field[number >> 3] |= 1 << (number & 7)
-    return int.from_bytes(field, "little")
 
 
 @frozen(eq=False)
@@ -60,75 +39,6 @@ class Clause:
     """Nothing is left to ask beyond the index."""
 
 
-Choice = Callable[[Clause], "Selection[K] | None"]
-
-
-class _Listed(Generic[K]):
-    """Exact values and patterns, each with the entries that list it: as a set where they are many, one by one where a set would waste memory."""
-
-    def __init__(self, entries: Iterable[tuple[int, Iterable[K], Iterable[Pattern[K]]]]) -> None:
-        exact: dict[K, list[int]] = {}
-        patterns: dict[Pattern[K], list[int]] = {}
-        for number, values, some_patterns in entries:
-            for value in values:
-                exact.setdefault(value, []).append(number)
-            for pattern in some_patterns:
-                patterns.setdefault(pattern, []).append(number)
-        self._exact = {value: _packed(numbers) for value, numbers in exact.items()}
-        self._patterns = {pattern: bits(numbers) for pattern, numbers in patterns.items()}
-
-    def __bool__(self) -> bool:
-        return bool(self._exact or self._patterns)
-
-    def entries(self, values: Iterable[K]) -> Bits:
-        """The entries that list one of ``values``."""
-        found = 0
-        for value in values:
-            numbers = self._exact.get(value, 0)
-            found |= numbers if isinstance(numbers, int) else bits(numbers)
-            for pattern, entries in self._patterns.items():
-                if pattern.matches(value):
-                    found |= entries
-        return found
-
-
-def _packed(numbers: list[int]) -> Bits | tuple[int, ...]:
-    return bits(numbers) if len(numbers) > FEW else tuple(numbers)
-
-
-class Facet(Generic[K]):
-    """One thing that entries ask. ``unasked``: entries that do not ask it satisfy it."""
-
-    def __init__(self, clauses: Sequence[Clause], choose: Choice[K], *, unasked: bool) -> None:
-        asked = [(number, clause, choose(clause)) for number, clause in enumerate(clauses)]
-        listed = [(number, clause, selection) for number, clause, selection in asked if selection is not None]
-        free = bits(number for number, _, selection in asked if selection is None) if unasked else 0
-        self._listed = _Listed((number, selection.exact, selection.patterns) for number, _, selection in listed)
-        self._excluded = _Listed((number, selection.excluded_exact, selection.excluded_patterns) for number, _, selection in listed)
-        self._always = free | bits(number for number, _, selection in listed if not (selection.exact or selection.patterns))
-        self._memo: dict[K, Bits] = {}
-        self.spanning = free | bits(number for number, clause, selection in listed if selection.universal or clause.denies)
-        """The entries that a request satisfies which does not say which one."""
-        self.idle = not listed
-        """No entry asks it."""
-
-    def of(self, value: K) -> Bits:
-        """The entries that ``value`` satisfies."""
-        found = self._memo.get(value)
-        if found is None:
-            found = self.of_any((value,))
-            if len(self._memo) >= KEPT:
-                self._memo.clear()
-            if len(str(value)) <= KEPT_LENGTH:
-                self._memo[value] = found
-        return found
-
-    def of_any(self, values: Sequence[K]) -> Bits:
-        """The entries that a set of values satisfies, not remembered."""
-        included = self._always | self._listed.entries(values)
-        return included & ~self._excluded.entries(values) if self._excluded else included
-
-
 class Person:
     """What is remembered of one identity: the entries it satisfies, and the decisions that rules gave it."""
 
@@ -142,29 +52,35 @@ class Person:
 class Index:
     """All facets of one policy."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        people: Mapping[str, tuple[Members, ...]] | None = None,
+        clusters: Mapping[str, tuple[Clusters, ...]] | None = None,
+    ) -> None:
         self.clauses = clauses = _clauses(rules)
-        self.denying = bits(number for number, clause in enumerate(clauses) if clause.denies)
+        self.denying = denying = bits(number for number, clause in enumerate(clauses) if clause.denies)
         self.all = (1 << len(clauses)) - 1
         self._kinds = {kind: bits(number for number, clause in enumerate(clauses) if clause.entry.kind is kind) for kind in Kind}
         self._people: dict[Identity, Person] = {}
         self._clusters: dict[Cluster, Bits] = {}
         self._actions: dict[Operation, Bits] = {}
+        self._who = People([clause.rule.who for clause in clauses])
+        self._people_sets = PeopleSets(people or {})
+        self._in_people = Facet([clause.rule.who.people for clause in clauses], unasked=True)
         self._labelled = [clause for clause in clauses if clause.rule.clusters.labels]
-        self._cluster_names = Facet(clauses, lambda clause: clause.rule.clusters.names, unasked=True)
-        self._users = Facet(clauses, lambda clause: clause.rule.who.users, unasked=True)
-        self._groups = Facet(clauses, lambda clause: clause.rule.who.groups, unasked=True)
-        self._issuers = Facet(clauses, lambda clause: clause.rule.who.issuers, unasked=True)
-        self._robots = Facet(clauses, lambda clause: clause.rule.who.robots, unasked=True)
-        self._verbs = Facet(clauses, lambda clause: _words(clause.entry.verbs), unasked=False)
-        self._paths = Facet(clauses, lambda clause: _words(clause.entry.paths), unasked=False)
-        self._resources = Facet(
-            clauses, lambda clause: clause.entry.resources if clause.entry.kind is Kind.RESOURCES else None, unasked=False
-        )
-        self._operations = Facet(clauses, lambda clause: _words(clause.entry.actions), unasked=False)
-        self._targets = Facet(clauses, lambda clause: clause.entry.resources if clause.entry.kind is Kind.ACTIONS else None, unasked=True)
-        self._namespaces = Facet(clauses, lambda clause: clause.entry.namespaces, unasked=True)
-        self._names = Facet(clauses, lambda clause: clause.entry.names, unasked=True)
+        self._cluster_names = Facet([clause.rule.clusters.names for clause in clauses], unasked=True)
+        self._cluster_sets = clusters or {}
+        self._in_clusters = Facet([clause.rule.clusters.sets for clause in clauses], unasked=True)
+        entries = [clause.entry for clause in clauses]
+        self._verbs = Facet([entry.verbs for entry in entries], denying, unasked=False)
+        self._paths = Facet([entry.paths for entry in entries], denying, unasked=False)
+        self._resources = Facet([entry.resources if entry.kind is Kind.RESOURCES else None for entry in entries], denying, unasked=False)
+        self._operations = Facet([entry.actions for entry in entries], denying, unasked=False)
+        self._targets = Facet([entry.resources if entry.kind is Kind.ACTIONS else None for entry in entries], denying, unasked=True)
+        fixed = [entry.namespaces if entry.namespaces is not None and not entry.namespaces.templates else None for entry in entries]
+        self._namespaces = Facet(fixed, denying, unasked=True)
+        self._names = Facet([entry.names for entry in entries], denying, unasked=True)
 
     def person(self, identity: Identity) -> Person:
         """What is known of ``identity``, found out where it is new."""
@@ -221,16 +137,17 @@ class Index:
                 self._clusters.clear()
             meant = {id(clause.rule): clause.rule.clusters.holds(cluster, clause.denies) for clause in self._labelled}
             wrong = bits(number for number, clause in enumerate(self.clauses) if not meant.get(id(clause.rule), True))
-            found = self._clusters[cluster] = self._cluster_names.of(cluster.name) & ~wrong
+            found = self._clusters[cluster] = self._cluster_names.of(cluster.name) & self._of_cluster_sets(cluster) & ~wrong
         return found
 
+    def _of_cluster_sets(self, cluster: Cluster) -> Bits:
+        if self._in_clusters.idle:
+            return self.all
+        allowing = self._in_clusters.of_any(sets_of(self._cluster_sets, cluster, denies=False)) & ~self.denying
+        return allowing | (self._in_clusters.of_any(sets_of(self._cluster_sets, cluster, denies=True)) & self.denying)
+
     def _of_identity(self, identity: Identity) -> Bits:
-        return (
-            self._users.of_any((identity.user,))
-            & self._groups.of_any(identity.groups or ("",))
-            & self._issuers.of_any((identity.issuer,))
-            & self._robots.of_any((identity.robot,) if identity.robot else ())
-        )
+        return self._who.of(identity) & self._in_people.of_any(self._people_sets.of(identity))
 
     def _of_kind(self, action: Action) -> Bits:
         """By verb and resource, or by the name of the action. A channel is granted only by the latter; a deny may take it either way."""
@@ -258,9 +175,7 @@ class Index:
         return found & self._targets.of(ResourceKey(action.api_group, action.resource, ""))
 
     def _of_namespace(self, action: Action) -> Bits:
-        if action.namespace or action.name or action.verb not in _SPANNING_VERBS or (action.api_group, action.resource) in CLUSTER_SCOPED:
-            return self._namespaces.of(action.namespace)
-        return self._namespaces.spanning
+        return self._namespaces.spanning if spans_namespaces(action) else self._namespaces.of(action.namespace)
 
     def _of_name(self, action: Action) -> Bits:
         if not action.name:
@@ -271,10 +186,6 @@ class Index:
 def resource_key(action: Action) -> ResourceKey:
     """The kind of thing that ``action`` is about."""
     return ResourceKey(action.api_group, action.resource, action.subresource)
-
-
-def _words(words: Words | None) -> Words | None:
-    return words
 
 
 def _clauses(rules: Sequence[Rule]) -> tuple[Clause, ...]:

@@ -1,60 +1,54 @@
 """Policy files → ``Policy``: every mistake at once, or a policy that is ready to be asked.
 
-Each rule is structured by itself, so that a mistake in one hides none in another.
+Each rule, set and test is structured by itself, so that a mistake in one hides none in another. A policy may be several files (a directory): their
+rules follow each other in the order of the files' names, their sets are one. Joined by ``join`` they are one text again, which is what a revision
+names and what is kept beside the audit.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
-from cattrs import Converter
+from attrs import define, field
 
-from kgate.documents.globs import Words
-from kgate.documents.reading import Mapping, Plain, line_of, read_mapping
-from kgate.documents.structuring import a_list, a_text, describe, list_of_words, strict_converter, structure_list, unknown_keys, written
-from kgate.documents.values import Unacceptable, accept
+from kgate.documents.reading import Mapping, line_of, read_mapping
+from kgate.documents.structuring import describe, nearest, structure, structure_list, unknown_keys
+from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError, Mistake
-from kgate.policy.cases import Case, Json, Placed, Port
-from kgate.policy.conditions import expression
-from kgate.policy.conditions.client import UserAgents
-from kgate.policy.conditions.facts import Facts, facts
-from kgate.policy.conditions.network import Networks, networks
-from kgate.policy.conditions.place import Countries, Systems, countries, systems
-from kgate.policy.conditions.time import Dates, Day, Hours, dates, hours, zone
-from kgate.policy.details import Argv, argv, port_span
+from kgate.policy.cases import Case, Placed
 from kgate.policy.evaluate import Policy
 from kgate.policy.index import Index
-from kgate.policy.resources import Resources, resources
-from kgate.policy.rules import (
-    ACTIONS,
-    PATH_VERBS,
-    VERBS,
-    Actions,
-    LabelWords,
-    Literal,
-    Paths,
-    PortSpan,
-    Rule,
-    RuleName,
-    Verbs,
-    unknown_words,
-)
+from kgate.policy.notation import policy_converter, rule_name
+from kgate.policy.parties import Clusters, Members
+from kgate.policy.rules import Rule
 
+T = TypeVar("T")
 REVISION_LENGTH = 12
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+MARK = "--- # kgate policy file: "
+"""Begins each file of a joined text. No single file can hold it elsewhere: a second YAML document is refused."""
+_MARKED = re.compile(rf"^{re.escape(MARK)}([^\n/]+)\n", re.MULTILINE)
+_KEYS = ("rules", "tests", "people", "clusters")
+
+
+def join(files: Sequence[tuple[str, str]]) -> str:
+    """One text of several files, name and text each."""
+    return "".join(f"{MARK}{name}\n{text}{'' if text.endswith(chr(10)) else chr(10)}" for name, text in files)
 
 
 def load_policy(text: str, file: str) -> Policy:
     """The policy that ``text`` writes; ``file`` is its name for messages. Raises InvalidFileError with every mistake."""
-    mistakes: list[Mistake] = []
-    root = read_mapping(text, file, mistakes)
-    mistakes += unknown_keys(root, ("rules", "tests"), file)
-    rules = structure_list(_CONVERTER, root, "rules", Rule, file, mistakes)
-    tests = _tests(root, file, mistakes)
-    if mistakes:
-        raise InvalidFileError(sorted(mistakes, key=lambda mistake: mistake.line))
-    return Policy(file, revision_of(text), tuple(rules), Index(rules), _warnings(rules, root, file), text, tests)
+    reading = _Reading()
+    for name, part in _split(text, file):
+        reading.take(part, name, alone=name == file)
+    reading.check()
+    if reading.mistakes:
+        raise InvalidFileError(sorted(reading.mistakes, key=lambda mistake: (mistake.file, mistake.line)))
+    rules = tuple(reading.rules)
+    index = Index(rules, reading.people, reading.clusters)
+    return Policy(file, revision_of(text), rules, index, _warnings(reading, file), text, tuple(reading.tests))
 
 
 def revision_of(text: str) -> str:
@@ -62,114 +56,108 @@ def revision_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:REVISION_LENGTH]
 
 
-def _tests(root: Mapping, file: str, mistakes: list[Mistake]) -> tuple[Placed, ...]:
-    """The tests in the file's order; a file may have none."""
-    if "tests" not in root:
+def _split(text: str, file: str) -> Iterable[tuple[str, str]]:
+    if not text.startswith(MARK):
+        return [(file, text)]
+    pieces = _MARKED.split(text)[1:]
+    return [(f"{file}/{name}", part) for name, part in zip(pieces[::2], pieces[1::2], strict=True)]
+
+
+@define
+class _Reading:
+    """What the files read so far hold."""
+
+    mistakes: list[Mistake] = field(factory=list)
+    rules: list[Rule] = field(factory=list)
+    tests: list[Placed] = field(factory=list)
+    people: dict[str, tuple[Members, ...]] = field(factory=dict)
+    clusters: dict[str, tuple[Clusters, ...]] = field(factory=dict)
+    _roots: list[tuple[str, Mapping]] = field(factory=list)
+
+    def take(self, text: str, file: str, *, alone: bool) -> None:
+        """One file. ``alone``: it is the whole policy, so it must have rules."""
+        root = read_mapping(text, file, self.mistakes)
+        self._roots.append((file, root))
+        self.mistakes += unknown_keys(root, _KEYS, file)
+        if "rules" in root or alone:
+            self.rules += structure_list(_CONVERTER, root, "rules", Rule, file, self.mistakes)
+        if "tests" in root:
+            self._take_tests(root, file)
+        self._take_sets(root, "people", Members, self.people, file)
+        self._take_sets(root, "clusters", Clusters, self.clusters, file)
+
+    def check(self) -> None:
+        """What shows only when all files are there."""
+        places: dict[str, str] = {}
+        for file, root in self._roots:
+            rules = root.get("rules")
+            for number, rule in enumerate(rules if isinstance(rules, list) else ()):
+                if isinstance(rule, dict):
+                    self._once(rule.get("name"), places, file, line_of(root, ("rules", number, "name")))
+                    self._known(root, number, ("who", "people"), self.people, file)
+                    self._known(root, number, ("clusters", "sets"), self.clusters, file)
+
+    def _take_tests(self, root: Mapping, file: str) -> None:
+        before = len(self.mistakes)
+        cases = structure_list(_CONVERTER, root, "tests", Case, file, self.mistakes, unique=())
+        if len(self.mistakes) == before:
+            self.tests += [Placed(line_of(root, ("tests", number)), case, file) for number, case in enumerate(cases)]
+
+    def _take_sets(self, root: Mapping, key: str, kind: type[T], into: dict[str, tuple[T, ...]], file: str) -> None:
+        sets = root.get(key) if key in root else Mapping(0)
+        if not isinstance(sets, Mapping):
+            self.mistakes.append(Mistake(file, line_of(root, (key,)), f"{key}: must be a mapping, not {describe(sets)}"))
+            return
+        for name, value in sets.items():
+            lists = value if isinstance(value, list) else [value]
+            made = [
+                structure(
+                    _CONVERTER,
+                    each,
+                    kind,
+                    file,
+                    self.mistakes,
+                    root=root,
+                    path=(key, name, *((number,) if isinstance(value, list) else ())),
+                )
+                for number, each in enumerate(lists)
+            ]
+            fault = self._set_fault(name, lists, into)
+            if fault is not None:
+                self.mistakes.append(Mistake(file, line_of(root, (key, name)), f"{key}.{name}: {fault.text}", fault.hint))
+            into[name] = tuple(each for each in made if each is not None)
+
+    @staticmethod
+    def _set_fault(name: str, lists: list[object], known: dict[str, tuple[T, ...]]) -> Unacceptable | None:
+        try:
+            rule_name(name)
+        except Unacceptable as fault:
+            return Unacceptable(fault.text.replace("for a rule", "for a set"), fault.hint)
+        if name in known:
+            return Unacceptable("stands in another file too", "give it another name")
+        return None if lists else Unacceptable("is an empty list", "name somebody, or take the set out")
+
+    def _once(self, name: object, places: dict[str, str], file: str, line: int) -> None:
+        """Within one file ``structure_list`` says it; here it is another file's rule."""
+        if isinstance(name, str) and places.setdefault(name, file) != file:
+            self.mistakes.append(Mistake(file, line, f'a rule "{name}" is in {places[name]} too', "give it another name"))
+
+    def _known(self, root: Mapping, number: int, path: tuple[str, str], sets: Iterable[str], file: str) -> None:
+        """A set that nobody defined is nobody: most likely a slip."""
+        within = root["rules"][number].get(path[0])
+        words = within.get(path[1]) if isinstance(within, dict) else None
+        for place, word in enumerate(words if isinstance(words, list) else ()):
+            name = word.removeprefix("!") if isinstance(word, str) else "*"
+            if "*" not in name and name not in sets:
+                line = line_of(root, ("rules", number, *path, place))
+                text = f'rules[{number}].{".".join(path)}[{place}]: there is no set "{name}"'
+                self.mistakes.append(Mistake(file, line, text, nearest(name, sets)))
+
+
+def _warnings(reading: _Reading, file: str) -> tuple[Mistake, ...]:
+    if any(not rule.denies for rule in reading.rules):
         return ()
-    before = len(mistakes)
-    cases = structure_list(_CONVERTER, root, "tests", Case, file, mistakes, unique=())
-    return tuple(Placed(line_of(root, ("tests", number)), case) for number, case in enumerate(cases)) if len(mistakes) == before else ()
-
-
-def _warnings(rules: list[Rule], root: Mapping, file: str) -> tuple[Mistake, ...]:
-    if any(not rule.denies for rule in rules):
-        return ()
-    return (Mistake(file, line_of(root, ("rules",)), "no rule allows anything", "every request but discovery is denied"),)
-
-
-def _name(text: str) -> RuleName:
-    if not _NAME.fullmatch(text):
-        raise Unacceptable(f'"{text}" is not a name for a rule', "use letters, digits, dot, dash and underscore, at most 63")
-    return RuleName(text)
-
-
-def _verbs(value: Plain, _: object) -> Words:
-    found = list_of_words(value)
-    accept(*unknown_words(found, VERBS | PATH_VERBS))
-    return found
-
-
-def _actions(value: Plain, _: object) -> Words:
-    found = list_of_words(value)
-    accept(*unknown_words(found, ACTIONS))
-    return found
-
-
-def _paths(value: Plain, _: object) -> Words:
-    found = list_of_words(value)
-    for text in found.texts:
-        if not text.removeprefix("!").startswith(("/", "*")):
-            raise Unacceptable(f'has "{text}", which is not a path', "a path begins with /")
-    return found
-
-
-def _label(value: Plain, _: object) -> Words:
-    return list_of_words([value] if isinstance(value, str) else value)
-
-
-def _literal(text: str) -> Literal:
-    if not text or text != text.strip() or not text.isprintable():
-        raise Unacceptable("is empty, or has control characters or white space at an edge", "clusters must read it as it stands")
-    if "{" in text or "}" in text:
-        raise Unacceptable(f'"{text}" has braces', "they are kept for templates, which this version does not have")
-    return Literal(text)
-
-
-def _one_port(value: Plain) -> Port:
-    low, high = port_span(value)
-    if low != high:
-        raise Unacceptable(f"{value} is more than one port", "a request asks for single ports")
-    return Port(low)
-
-
-def _day(text: str) -> Day:
-    if text not in Day.__members__:
-        raise Unacceptable(f'"{text}" is not a day', f"write {', '.join(Day.__members__)}")
-    return Day[text]
-
-
-def _or_one(value: Plain) -> list[str]:
-    return [value] if isinstance(value, str) else [a_text(item) for item in a_list(value)]
-
-
-def policy_converter() -> Converter:
-    """The converter for policy files: each of the language's own notations is one hook here."""
-    converter = strict_converter()
-    hook = converter.register_structure_hook
-    converter.register_structure_hook_func(lambda kind: kind is Verbs, _verbs)
-    converter.register_structure_hook_func(lambda kind: kind is Actions, _actions)
-    converter.register_structure_hook_func(lambda kind: kind is Paths, _paths)
-    converter.register_structure_hook_func(lambda kind: kind is LabelWords, _label)
-    converter.register_structure_hook_func(lambda kind: kind is RuleName, written(_name))
-    converter.register_structure_hook_func(lambda kind: kind is Literal, written(_literal))
-    converter.register_structure_hook_func(lambda kind: kind is PortSpan, lambda value, _: port_span(value))
-    converter.register_structure_hook_func(lambda kind: kind == tuple[Hours, ...], lambda value, _: tuple(map(hours, _or_one(value))))
-    converter.register_structure_hook_func(lambda kind: kind == tuple[Dates, ...], lambda value, _: tuple(map(dates, _or_one(value))))
-    converter.register_structure_hook_func(lambda kind: kind is Port, lambda value, _: _one_port(value))
-    converter.register_structure_hook_func(lambda kind: kind is Json, lambda value, _: value)
-    hook(Resources, lambda value, _: resources(a_text(item) for item in _some(value)))
-    hook(Networks, lambda value, _: networks(a_text(item) for item in a_list(value)))
-    hook(Countries, lambda value, _: countries(a_text(item) for item in a_list(value)))
-    hook(Systems, lambda value, _: systems(a_list(value)))
-    hook(UserAgents, lambda value, _: UserAgents(list_of_words(value)))
-    hook(Facts, lambda value, _: facts(_a_mapping(value)))
-    hook(expression.Condition, written(expression.condition))
-    hook(Argv, lambda value, _: argv(a_text(item) for item in a_list(value)))
-    converter.register_structure_hook_func(lambda kind: getattr(kind, "__name__", "") == "ZoneInfo", written(zone))
-    hook(Day, written(_day))
-    return converter
-
-
-def _a_mapping(value: Plain) -> Mapping:
-    if not isinstance(value, Mapping):
-        raise Unacceptable(f"must be a mapping, not {describe(value)}")
-    return value
-
-
-def _some(value: Plain) -> list[Plain]:
-    if not a_list(value):
-        raise Unacceptable("is an empty list", "leave the key out, or name something")
-    return list(value)
+    return (Mistake(file, 1, "no rule allows anything", "every request but discovery is denied"),)
 
 
 _CONVERTER = policy_converter()

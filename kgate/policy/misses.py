@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from kgate.model import Action, Context, Ground, Identity, Reason
 from kgate.policy.details import listed, shown, unlike
-from kgate.policy.index import Bits, Clause, Index, resource_key
+from kgate.policy.facets import Bits
+from kgate.policy.index import Clause, Index, resource_key
 from kgate.policy.question import Question
 
 _PREFERENCE = (
@@ -74,7 +75,10 @@ def miss(clause: Clause, ground: Ground, action: Action) -> str:
 
 
 def _cluster_miss(clause: Clause, action: Action) -> str:
-    names, labels = clause.rule.clusters.names, clause.rule.clusters.labels or {}
+    clusters = clause.rule.clusters
+    names, labels = clusters.names, clusters.labels or {}
+    if clusters.sets is not None and clusters.holds(action.cluster, clause.denies):
+        return f"cluster {shown(action.cluster.name)} is not in {listed(clusters.sets.texts)}"
     if names is not None and not names.matches(action.cluster.name):
         return unlike("cluster", action.cluster.name, names)
     asked = " and ".join(f"{key}: {listed(values.texts)}" for key, values in labels.items())

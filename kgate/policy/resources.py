@@ -15,7 +15,7 @@ from attrs import frozen
 
 from kgate.documents.globs import Glob, Selection, split_exclusions
 from kgate.documents.values import Unacceptable
-from kgate.model import Operation
+from kgate.model import Action, Operation
 
 
 class ResourceKey(NamedTuple):
@@ -61,6 +61,16 @@ _OUTSIDE_NAMESPACES = {
 }
 CLUSTER_SCOPED = frozenset((group, resource) for group, resources in _OUTSIDE_NAMESPACES.items() for resource in resources.split())
 """Kubernetes' own resources outside namespaces: listing them spans no namespace, so a deny on a namespace does not concern it."""
+
+_SPANNING_VERBS = frozenset({"list", "watch", "deletecollection"})
+
+
+def spans_namespaces(action: Action) -> bool:
+    """Whether a request is for a kind of thing in every namespace at once."""
+    if action.namespace or action.name or action.verb not in _SPANNING_VERBS:
+        return False
+    return (action.api_group, action.resource) not in CLUSTER_SCOPED
+
 
 _IN_NAMESPACES = {
     "apps": "deployments statefulsets daemonsets replicasets controllerrevisions",

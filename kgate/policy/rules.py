@@ -6,30 +6,30 @@ its entry is a mistake: whoever wrote it believed that it did something.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, NewType
 
-from attrs import fields, frozen
+from attrs import frozen
 from cattrs import override
 
 from kgate.documents.globs import Words, words
 from kgate.documents.structuring import nearest
 from kgate.documents.values import Duration, Size, Unacceptable, accept
-from kgate.model import Cluster, Limits, Operation, Recording
+from kgate.model import Limits, Operation, Recording
 from kgate.policy.conditions import Conditions, When
-from kgate.policy.details import SYSTEM, Argv, Commands, Containers, Detail, Ports, SystemNames
+from kgate.policy.details import Argv, Commands, Containers, Detail, Ports, SystemNames
+from kgate.policy.parties import As, LabelWords, RuleClusters, Who
+from kgate.policy.places import OwnPlaces, Places
 from kgate.policy.resources import CHANNELS, Resources
+from kgate.policy.selectors import Selected
+from kgate.policy.templates import SYSTEM
 
 RuleName = NewType("RuleName", str)
 Verbs = NewType("Verbs", Words)
 Actions = NewType("Actions", Words)
 Paths = NewType("Paths", Words)
-LabelWords = NewType("LabelWords", Words)
 PortSpan = NewType("PortSpan", tuple[int, int])
-Literal = NewType("Literal", str)
-"""A name that goes upstream as it stands: no control characters, no edge whitespace, and no braces, which are kept for templates."""
 
 VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"})
 PATH_VERBS = frozenset({"get", "head", "post", "put", "patch", "delete", "options"})
@@ -41,46 +41,15 @@ _CONCERNED = {
 }
 
 
+_SELECTORS = ("label_selector", "field_selector")
+
+
 class Kind(Enum):
     """What an entry's requests are."""
 
     RESOURCES = "resources"
     PATHS = "paths"
     ACTIONS = "actions"
-
-
-@frozen
-class Who:
-    """All keys must hold."""
-
-    users: Words | None = None
-    groups: Words | None = None
-    issuers: Words | None = None
-    robots: Words | None = None
-
-    def __attrs_post_init__(self) -> None:
-        asked = any(getattr(self, each.name) is not None for each in fields(Who))
-        accept(None if asked else Unacceptable("names nobody", 'write users: ["*"] for everyone'))
-
-
-@frozen
-class Clusters:
-    """All keys must hold."""
-
-    names: Words | None = None
-    labels: Mapping[str, LabelWords] | None = None
-
-    def __attrs_post_init__(self) -> None:
-        accept(None if self.names or self.labels else Unacceptable("names no cluster", 'write names: ["*"] for all of them'))
-
-    def holds(self, cluster: Cluster, denies: bool) -> bool:
-        """Whether ``cluster`` is meant. A label that it does not have fits no allow, and no deny but one that lists exceptions only."""
-        if self.names is not None and not self.names.matches(cluster.name):
-            return False
-        labels = dict(cluster.labels)
-        return all(
-            asked.matches(labels[key]) if key in labels else (denies and asked.any(())) for key, asked in (self.labels or {}).items()
-        )
 
 
 @frozen
@@ -91,14 +60,17 @@ class Entry:
     resources: Resources | None = None
     paths: Paths | None = None
     actions: Actions | None = None
-    namespaces: Words | None = None
+    namespaces: Places | None = None
     names: Words | None = None
     containers: Words | None = None
     commands: tuple[Argv, ...] | None = None
     ports: tuple[PortSpan, ...] | None = None
+    label_selector: Mapping[str, LabelWords] | None = None
+    field_selector: Mapping[str, LabelWords] | None = None
 
     def __attrs_post_init__(self) -> None:
-        accept(*self._kind_faults(), *self._foreign_verbs(), *(self._idle(key) for key in _CONCERNED))
+        empty = [Unacceptable("asks nothing", "leave it out, or name a key", (key,)) for key in _SELECTORS if getattr(self, key) == {}]
+        accept(*empty, *self._kind_faults(), *self._foreign_verbs(), *(self._idle(key) for key in _CONCERNED))
 
     @property
     def kind(self) -> Kind:
@@ -114,6 +86,10 @@ class Entry:
             found.append(Commands(self.commands, cp_too=self.actions is None or "cp" not in self.actions.exact))
         if self.ports is not None:
             found.append(Ports(self.ports, denies))
+        if self.namespaces is not None and self.namespaces.templates:
+            found.append(OwnPlaces(self.namespaces))
+        if self.label_selector or self.field_selector:
+            found.append(Selected(tuple((self.label_selector or {}).items()), tuple((self.field_selector or {}).items())))
         if self.actions is not None and not denies and self.actions.matches(Operation.IMPERSONATE.value):
             found.append(self._system_names())
         return tuple(found)
@@ -139,8 +115,8 @@ class Entry:
 
     def _surplus(self) -> list[str]:
         foreign = {
-            Kind.ACTIONS: ("verbs", "paths"),
-            Kind.PATHS: ("resources", "namespaces", "names", "containers", "commands", "ports"),
+            Kind.ACTIONS: ("verbs", "paths", *_SELECTORS),
+            Kind.PATHS: ("resources", "namespaces", "names", "containers", "commands", "ports", *_SELECTORS),
             Kind.RESOURCES: ("commands", "ports"),
         }
         return [key for key in foreign[self.kind] if getattr(self, key) is not None]
@@ -150,23 +126,6 @@ class Entry:
         if getattr(self, key) is None or self.actions is None or any(map(self.actions.matches, _CONCERNED[key])):
             return None
         return Unacceptable(f"restricts none of these actions: {self.actions}", f"it concerns {', '.join(sorted(_CONCERNED[key]))}", (key,))
-
-
-@frozen
-class As:
-    """Who the cluster sees."""
-
-    user: Literal | None = None
-    groups: tuple[Literal, ...] | None = None
-    uid: Literal | None = None
-    extra: Mapping[Literal, tuple[Literal, ...]] | None = None
-
-    def __attrs_post_init__(self) -> None:
-        upper = [key for key in self.extra or {} if not re.fullmatch(r"[a-z0-9./_-]+", key)]
-        accept(
-            None if self.user or self.groups is not None or self.uid or self.extra else Unacceptable("says nothing", "name user or groups"),
-            Unacceptable("has a key that is not in lower case", "Kubernetes reads these keys in lower case", ("extra",)) if upper else None,
-        )
 
 
 @frozen
@@ -184,7 +143,7 @@ class Rule:
 
     name: RuleName
     who: Who
-    clusters: Clusters
+    clusters: RuleClusters
     allow: tuple[Entry, ...] | None = None
     deny: tuple[Entry, ...] | None = None
     when: When | None = None
@@ -194,7 +153,7 @@ class Rule:
     record: Recording = Recording.NONE
 
     def __attrs_post_init__(self) -> None:
-        accept(self._direction_fault(), *self._deny_faults(), *self._channel_faults())
+        accept(self._direction_fault(), *self._deny_faults(), *self._channel_faults(), *self._template_faults())
 
     @property
     def denies(self) -> bool:
@@ -236,6 +195,14 @@ class Rule:
             for number, entry in enumerate(self.allow or ())
             if entry.resources is not None and entry.actions is None
             for word in entry.resources.channels
+        ]
+
+    def _template_faults(self) -> list[Unacceptable]:
+        """Of somebody for whom a template is nothing, a deny would take nothing."""
+        return [
+            Unacceptable("has a template", "a deny must name what it takes", ("deny", number, "namespaces"))
+            for number, entry in enumerate(self.deny or ())
+            if entry.namespaces is not None and entry.namespaces.templates
         ]
 
 

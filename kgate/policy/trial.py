@@ -32,7 +32,12 @@ def outcomes(policy: Policy, clusters: Labels | None = None) -> tuple[Outcome, .
 def failures(policy: Policy, clusters: Labels | None = None) -> list[Mistake]:
     """What keeps a policy from being loaded: each of its own tests that fails."""
     return [
-        Mistake(policy.file, each.placed.line, f"the test fails: {each.fault}", "mend the rule or the test: kgate policy test shows all of it")
+        Mistake(
+            each.placed.file or policy.file,
+            each.placed.line,
+            f"the test fails: {each.fault}",
+            "mend the rule or the test: kgate policy test shows all of it",
+        )
         for each in outcomes(policy, clusters)
         if each.fault
     ]

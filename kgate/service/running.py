@@ -51,6 +51,7 @@ from kgate.service.options import Options, give_up
 from kgate.sessions.causes import draining
 from kgate.sessions.registry import Registry, cut_all
 from kgate.settings import Configuration, load_configuration
+from kgate.settings.policies import policy_files
 from kgate.settings.shapes import AuditMode, Settings
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
@@ -344,7 +345,7 @@ class GateService(Service):
 def watched(path: Path, configuration: Configuration, access: Mapping[str, ClusterAccess]) -> set[Path]:
     """The files whose change means a reload. Token files are not among them: they are read again as they are used."""
     settings = configuration.settings
-    paths = {path, settings.policy}
+    paths = {path, settings.policy, *policy_files(settings.policy)}
     for listen in settings.listen:
         paths |= {listen.tls.certificate, listen.tls.key}
     for cluster in settings.clusters.values():

@@ -32,6 +32,7 @@ from kgate.settings.certificates import Finding, authority_findings, client_pair
 from kgate.settings.clusters import access_of
 from kgate.settings.files import Read, read_file, unreadable
 from kgate.settings.load import Sections, read_sections
+from kgate.settings.policies import policy_text
 from kgate.settings.shapes import (
     AdminSettings,
     AuditMode,
@@ -221,13 +222,21 @@ class _Checks:
             self.warn(("admin", "address"), "metrics are open to whoever reaches this address", "127.0.0.1 keeps them on this machine")
 
     def policy(self, place: Place, path: Path | None) -> Policy | None:
-        """A policy that passes its own tests: one that does not is none that anybody meant."""
-        policy = self.document(place, path, load_policy)
-        if policy is not None:
-            clusters: Mapping[str, ClusterSettings] = self.sections.values.get("clusters") or {}
-            self.sections.mistakes += failures(
-                policy, {name: dict(cluster.as_policy_sees_it(name).labels) for name, cluster in clusters.items()}
-            )
+        """A policy, of one file or a directory of them, that passes its own tests: one that does not is none that anybody meant."""
+        if path is None:
+            return None
+        try:
+            policy = load_policy(policy_text(path, self.read), str(path))
+        except OSError as error:
+            self.sections.fault(place, unreadable(path, error))
+            return None
+        except InvalidFileError as error:
+            self.sections.mistakes.extend(error.mistakes)
+            return None
+        clusters: Mapping[str, ClusterSettings] = self.sections.values.get("clusters") or {}
+        self.sections.mistakes += failures(
+            policy, {name: dict(cluster.as_policy_sees_it(name).labels) for name, cluster in clusters.items()}
+        )
         return policy
 
     def names(self, policy: Policy, settings: Settings) -> None:

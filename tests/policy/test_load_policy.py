@@ -9,6 +9,7 @@ import pytest
 from kgate.errors import InvalidFileError
 from kgate.policy.load import load_policy
 
+SLOTS = "(write {identity.user}, {identity.groups:team-*}, {identity.uid}, {identity.robot} or {device.name})"
 HEAD = 'rules:\n  - name: r\n    who: {users: ["*"]}\n    clusters: {names: ["*"]}\n'
 
 
@@ -49,7 +50,7 @@ ruels: []
         'p.yaml:6: rules[0].allow[0].resources: has "deployments", but the core group has no deployments (did you mean "deployments.apps"?)',
         'p.yaml:7: rules[0].allow[1].ports: "ports" does not go with resources (give it an entry of its own)',
         'p.yaml:8: rules[0].allow[2].paths: has "metrics", which is not a path (a path begins with /)',
-        'p.yaml:9: rules[0].as.groups[1]: "{x}" has braces (they are kept for templates, which this version does not have)',
+        'p.yaml:9: rules[0].as.groups[1]: "{x}" has braces that are no placeholder ' + SLOTS,
         'p.yaml:10: a second one of rules has the name "one", the first is on line 2 (change one)',
         'p.yaml:12: rules[1].clusters: names no cluster (write names: ["*"] for all of them)',
         'p.yaml:13: rules[1].deny[0].commands[0]: is not a command ("**" stands for any further arguments, as the last word only: ["psql", "**"])',

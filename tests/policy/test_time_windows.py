@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kgate.documents.values import Unacceptable
 from kgate.policy.conditions.time import Time, dates, hours, zone
-from kgate.policy.load import policy_converter
+from kgate.policy.notation import policy_converter
 
 
 def window(**written: Any) -> Time:

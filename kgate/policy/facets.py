@@ -1,0 +1,97 @@
+"""Sets of entries as bits, and what gives them for a value: the machinery under ``index`` and ``people``.
+
+A facet is a dictionary of exact words beside the *distinct* patterns of all entries, each tried once per new value; what a value gives is kept,
+bounded, until the policy is replaced. These memos are exact: a set depends on nothing but the policy and the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Generic, TypeVar
+
+from kgate.documents.globs import Pattern, Selection
+
+K = TypeVar("K")
+Bits = int
+KEPT = 8192
+"""Values remembered by each memo; it starts over when full."""
+KEPT_LENGTH = 512
+"""Longer values come from nobody but an attacker who fills memory."""
+FEW = 16
+"""Entries up to which a word keeps their numbers: 100,000 people in as many rules must not cost a set each."""
+
+
+def bits(numbers: Iterable[int]) -> Bits:
+    """The set of ``numbers``."""
+    numbers = list(numbers)
+    field = bytearray(max(numbers, default=0) // 8 + 1)
+    for number in numbers:
+        field[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(field, "little")
+
+
+class _Listed(Generic[K]):
+    """Exact values and patterns, each with the entries that list it: as a set where they are many, one by one where a set would waste memory."""
+
+    def __init__(self, entries: Iterable[tuple[int, Iterable[K], Iterable[Pattern[K]]]]) -> None:
+        exact: dict[K, list[int]] = {}
+        patterns: dict[Pattern[K], list[int]] = {}
+        for number, values, some_patterns in entries:
+            for value in values:
+                exact.setdefault(value, []).append(number)
+            for pattern in some_patterns:
+                patterns.setdefault(pattern, []).append(number)
+        self._exact = {value: _packed(numbers) for value, numbers in exact.items()}
+        self._patterns = {pattern: bits(numbers) for pattern, numbers in patterns.items()}
+
+    def __bool__(self) -> bool:
+        return bool(self._exact or self._patterns)
+
+    def entries(self, values: Iterable[K]) -> Bits:
+        """The entries that list one of ``values``."""
+        found = 0
+        for value in values:
+            numbers = self._exact.get(value, 0)
+            found |= numbers if isinstance(numbers, int) else bits(numbers)
+            for pattern, entries in self._patterns.items():
+                if pattern.matches(value):
+                    found |= entries
+        return found
+
+
+def _packed(numbers: list[int]) -> Bits | tuple[int, ...]:
+    return bits(numbers) if len(numbers) > FEW else tuple(numbers)
+
+
+class Facet(Generic[K]):
+    """One thing that entries ask: ``selections`` has each entry's list, None where it does not ask. ``unasked``: such entries are satisfied."""
+
+    def __init__(self, selections: Sequence[Selection[K] | None], denying: Bits = 0, *, unasked: bool) -> None:
+        listed = [(number, selection) for number, selection in enumerate(selections) if selection is not None]
+        free = bits(number for number, selection in enumerate(selections) if selection is None) if unasked else 0
+        self._listed = _Listed((number, selection.exact, selection.patterns) for number, selection in listed)
+        self._excluded = _Listed((number, selection.excluded_exact, selection.excluded_patterns) for number, selection in listed)
+        self._always = free | bits(number for number, selection in listed if not (selection.exact or selection.patterns))
+        self._memo: dict[K, Bits] = {}
+        asking = bits(number for number, _ in listed) if listed else 0
+        universal = bits(number for number, selection in listed if selection.universal) if listed else 0
+        self.spanning = free | universal | (asking & denying)
+        """The entries that a request satisfies which does not say which one."""
+        self.idle = not listed
+        """No entry asks it."""
+
+    def of(self, value: K) -> Bits:
+        """The entries that ``value`` satisfies."""
+        found = self._memo.get(value)
+        if found is None:
+            found = self.of_any((value,))
+            if len(self._memo) >= KEPT:
+                self._memo.clear()
+            if len(str(value)) <= KEPT_LENGTH:
+                self._memo[value] = found
+        return found
+
+    def of_any(self, values: Sequence[K]) -> Bits:
+        """The entries that a set of values satisfies, not remembered."""
+        included = self._always | self._listed.entries(values)
+        return included & ~self._excluded.entries(values) if self._excluded else included
