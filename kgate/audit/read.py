@@ -44,6 +44,8 @@ class Past:
     revision: str = ""
     asked_as: Impersonation | None = None
     """Whom ``kubectl --as`` asked for; the decision on the request itself is then theirs."""
+    seen: tuple[str, tuple[str, ...]] | None = None
+    """User and groups that the cluster saw."""
 
     @property
     def by_policy(self) -> bool:
@@ -88,7 +90,7 @@ class Rebuilding:
 
     def _past(self, fields: Fields) -> Past:
         reasons = fields.get("reasons", ())
-        asked = fields.get("as")
+        asked, seen = fields.get("as"), fields.get("impersonated")
         return Past(
             fields["id"],
             fields["event"],
@@ -100,6 +102,7 @@ class Rebuilding:
             _GROUNDS.get(reasons[0].partition(":")[0]) if reasons else None,
             fields["policy_revision"],
             Impersonation(asked["user"], tuple(asked.get("groups", ())), asked.get("uid", ""), _extra(asked)) if asked else None,
+            (seen["user"], tuple(seen["groups"])) if seen else None,
         )
 
     def _identity(self, fields: Fields) -> Identity:

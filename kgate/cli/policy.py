@@ -8,6 +8,7 @@ from kgate.cli import Commands
 
 TABLE = {
     "explain": "kgate.cli.policy_explain:explain",
+    "replay": "kgate.cli.policy_replay:replay",
     "test": "kgate.cli.policy_test:test",
 }
 """Subcommand → where its click command is. A new one adds its line here."""

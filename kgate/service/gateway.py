@@ -165,7 +165,10 @@ class Gateway:
 
     def decide_again(self, exchange: Exchange) -> Any:
         """The decision on a live request as of now."""
-        return self.admission.decide_again(exchange.admitted.asked, exchange.identity, self.wall())
+        verdict = self.admission.decide_again(exchange.admitted.asked, exchange.identity, self.wall())
+        if not isinstance(verdict, Pending):
+            self._record_facts(verdict.context)
+        return verdict
 
     def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
         """Put the decision on record before anything happens."""

@@ -225,3 +225,37 @@ def test_an_id_that_is_not_there(history: History) -> None:
     history.decided(POLICY, PODS)
     result = kgate("explain", "01KAXW3Z0Q5N3B1V9R6T2YJ8HC")
     assert result.exit_code == 1 and "there is no decision on request 01KAXW3Z0Q5N3B1V9R6T2YJ8HC" in result.stderr
+
+
+# --- replay
+
+
+def test_replay_of_the_same_policies_changes_nothing(history: History) -> None:
+    history.decided(POLICY, PODS)
+    history.decided(POLICY + "# edited\n", PODS)
+    result = kgate("replay", "--since", "2026-11-25")
+    assert (result.exit_code, result.stdout) == (0, "2 requests and 0 streams, 0 would change\n")
+
+
+def test_replay_by_another_policy_says_what_would_change_by_rule_and_person(folder: Path, history: History) -> None:
+    ids = [history.decided(POLICY, PODS) for _ in range(2)]
+    history.decided(POLICY, SHELL, "stream-start")
+    (folder / "new.yaml").write_text(POLICY.replace("[sh", "[bash").replace('"sh"', '"bash"').replace("team-*", "team-b"))
+    result = kgate("replay", "--since", "2026-11-25", "--with", "new.yaml")
+    assert result.exit_code == 1
+    _, one, other, summary = result.stdout.splitlines()
+    assert one.split()[:8] == ["would", "be", "denied", "readers", "readers", "alice", "2", "0"] and one.split()[-1] == ids[0]
+    assert other.split()[:8] == ["would", "be", "denied", "shell", "shell", "alice", "0", "1"]
+    assert summary == "2 requests and 1 streams, 3 would change"
+    found = json.loads(kgate("replay", "--since", "2026-11-25", "--with", "new.yaml", "-o", "json").stdout)
+    assert found["changes"][0]["reasons"] == ["namespace is team-a, not team-b"]
+
+
+def test_a_replay_that_begins_in_mid_hour_knows_the_facts_of_before(history: History) -> None:
+    history.decided(POLICY, PODS)
+    history.now += 600
+    history.write(decision_record("request", "X", "gate", Identity("alice"), PODS, Context(history.now, "", facts=FREEZE), NOBODY))
+    assert "1 requests and 0 streams, 0 would change" in kgate("replay", "--since", "2026-11-25T10:05:00Z").stdout
+
+
+NOBODY = evaluate(load_policy(POLICY, "p"), Identity("alice"), PODS, Context(0.0, ""))

@@ -1,0 +1,236 @@
+"""The past by another policy: every decision on record is asked again, and every stream is followed for as long as it lived.
+
+A stream is not one decision. The gate decides it anew at each edge of time and whenever a fact changes, and so must a replay: a window that closes at 18:00 in
+the new policy would have ended a shell that was opened at 17:00 and left at 19:00, though nobody asked at 18:00. So an open stream is walked along the edges
+of the new policy's decisions, and asked again at each change of facts, until the record of its end.
+
+Without another policy each decision is asked of the policy of its own moment: then nothing may differ, which proves the records and the kept policies.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+import orjson
+from attrs import define, evolve, field, frozen
+
+from kgate.audit.read import Past, Rebuilding, Unusable, instant
+from kgate.model import Decision
+from kgate.policy.evaluate import Policy
+from kgate.review.past import decide_past
+
+PolicyOf = Callable[[str], "Policy | None"]
+"""The policy of a revision; None where its text is not at hand."""
+TOLD_LATE = 1.0
+"""Seconds within which the gate looks at an edge and tells the facts of that moment: what a fact's age ends is asked with those."""
+SLACK = 60.0
+"""Seconds within which the gate's own cut of a stream is the same as the one that a replay finds."""
+_END = b'"event":"request-end"'
+_STREAM_END = b'"event":"stream-end"'
+_HEAD = 160
+"""A record's event stands in its first bytes."""
+
+
+class Turn(Enum):
+    """What would be otherwise."""
+
+    DENIED = "would be denied"
+    ALLOWED = "would be allowed"
+    ENDED = "would be ended while open"
+    SEEN = "would be seen as another"
+    RULE = "same answer, another rule"
+
+    @property
+    def matters(self) -> bool:
+        """Whether anybody would notice."""
+        return self is not Turn.RULE
+
+
+class Skipped(Enum):
+    """Decisions that are not asked again, besides ``Unusable`` ones."""
+
+    NOT_POLICY = "was not the policy's: another authorizer, a lock or a credential"
+    NO_POLICY = "was by a policy whose text is not kept here"
+
+
+@frozen
+class Group:
+    """What differs in one way, for one person."""
+
+    turn: Turn
+    before: str
+    """The rule that decided; empty for none."""
+    after: str
+    user: str
+
+
+@define
+class Tally:
+    """How often, and one of them to look at."""
+
+    example: Past
+    decision: Decision
+    requests: int = 0
+    streams: int = 0
+
+
+@define
+class Report:
+    """What a replay found."""
+
+    requests: int = 0
+    streams: int = 0
+    groups: dict[Group, Tally] = field(factory=dict)
+    skipped: Counter[Unusable | Skipped] = field(factory=Counter)
+
+    @property
+    def changed(self) -> int:
+        """How many requests and streams would come out otherwise for whoever made them."""
+        return sum(tally.requests + tally.streams for group, tally in self.groups.items() if group.turn.matters)
+
+    def add(self, turn: Turn, past: Past, decision: Decision) -> None:
+        """One more that differs."""
+        group = Group(turn, past.rule, decision.rule or _nearest(decision), past.identity.user)
+        tally = self.groups.setdefault(group, Tally(past, decision))
+        if past.action.follows:
+            tally.streams += 1
+        else:
+            tally.requests += 1
+
+
+def _nearest(decision: Decision) -> str:
+    return decision.reasons[0].rule if decision.reasons and not decision.allowed else ""
+
+
+@define
+class _Open:
+    """A stream that lives, in the record and by the new policy."""
+
+    past: Past
+    decision: Decision
+    ended: float | None = None
+    """When the new policy ended it."""
+
+
+class Replay:
+    """Feed it every line in order; then ``finish``. ``policy`` is the other one; None is each decision's own."""
+
+    def __init__(self, policy_of: PolicyOf, policy: Policy | None = None) -> None:
+        self._policy_of, self._policy = policy_of, policy
+        self._rebuilding = Rebuilding()
+        self._open: dict[str, _Open] = {}
+        self.report = Report()
+
+    def line(self, line: bytes) -> None:
+        """One record."""
+        head = line[:_HEAD]
+        if _END in head:
+            return
+        if _STREAM_END in head:
+            self._end(orjson.loads(line))
+            return
+        try:
+            fields = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            self.report.skipped[Unusable.MALFORMED] += 1
+            return
+        past = self._rebuilding.read(fields)
+        if isinstance(past, Past):
+            self._decision(past)
+        elif past is not Unusable.NO_DECISION:
+            self.report.skipped[past] += 1
+        elif fields.get("event") == "facts":
+            self._facts_changed(fields)
+
+    def finish(self, now: float) -> Report:
+        """``now`` (Unix seconds) is when whatever is still open was last seen."""
+        for id_ in list(self._open):
+            self._close(id_, now, cut=False)
+        return self.report
+
+    def _decision(self, past: Past) -> None:
+        if not past.by_policy:
+            self.report.skipped[Skipped.NOT_POLICY] += 1
+            return
+        policy = self._policy or self._policy_of(past.revision)
+        if policy is None:
+            self.report.skipped[Skipped.NO_POLICY] += 1
+            return
+        decision = decide_past(policy, past)
+        if past.event == "decision-change":
+            self._changed(past, decision)
+            return
+        if past.action.follows:
+            self.report.streams += 1
+        else:
+            self.report.requests += 1
+        turn = _turn(past, decision)
+        if turn is not None:
+            self.report.add(turn, past, decision)
+        if past.event == "stream-start" and past.allowed and decision.allowed:
+            # Whether the credential was still good later on is not the policy's matter, and was on record where it was not.
+            lasting = evolve(past, identity=evolve(past.identity, expires=None))
+            self._open[past.id] = _Open(lasting, decide_past(policy, lasting))
+
+    def _changed(self, past: Past, decision: Decision) -> None:
+        """The gate decided a live stream otherwise: did the new policy, too?"""
+        stream = self._open.get(past.id)
+        if stream is not None and stream.ended is None:
+            self._walk(stream, past.context.now)
+        if stream is not None and stream.ended is not None:
+            return  # told when it closes
+        turn = _turn(past, decision)
+        if turn is not None:
+            self.report.add(turn, past, decision)
+        if stream is not None:
+            stream.past, stream.decision = evolve(stream.past, context=past.context), decision
+            if not decision.allowed:
+                del self._open[past.id]
+
+    def _facts_changed(self, fields: Mapping[str, Any]) -> None:
+        facts = self._rebuilding.facts.get(fields.get("facts", ""), ())
+        if self._policy is None:
+            return
+        now = instant(fields["time"])
+        for stream in self._open.values():
+            if stream.ended is None and stream.past.context.facts != facts:
+                self._walk(stream, now - TOLD_LATE)
+                if stream.ended is None:
+                    self._again(stream, evolve(stream.past, context=evolve(stream.past.context, now=now, facts=facts)))
+
+    def _walk(self, stream: _Open, until: float) -> None:
+        """Along the edges of the new policy's decisions."""
+        while self._policy is not None and stream.ended is None:
+            edge, now = stream.decision.until, stream.past.context.now
+            if edge is None or not now < edge <= until:
+                return
+            self._again(stream, evolve(stream.past, context=evolve(stream.past.context, now=edge)))
+
+    def _again(self, stream: _Open, past: Past) -> None:
+        if self._policy is not None:
+            stream.past, stream.decision = past, decide_past(self._policy, past)
+            if not stream.decision.allowed:
+                stream.ended = past.context.now
+
+    def _end(self, fields: Mapping[str, Any]) -> None:
+        self._close(str(fields.get("id")), instant(fields["time"]), cut="closed_by" in fields)
+
+    def _close(self, id_: str, now: float, *, cut: bool) -> None:
+        stream = self._open.pop(id_, None)
+        if stream is None:
+            return
+        self._walk(stream, now)
+        if stream.ended is not None and not (cut and now - stream.ended < SLACK):
+            self.report.add(Turn.ENDED, stream.past, stream.decision)
+
+
+def _turn(past: Past, decision: Decision) -> Turn | None:
+    if past.allowed is not decision.allowed:
+        return Turn.DENIED if past.allowed else Turn.ALLOWED
+    seen = decision.impersonate
+    if seen is not None and past.seen is not None and (seen.user, seen.groups) != past.seen:
+        return Turn.SEEN
+    return Turn.RULE if past.allowed and past.rule != decision.rule else None
