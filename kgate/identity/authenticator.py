@@ -4,8 +4,8 @@ A source answers with an identity, with a rejection (this is mine, and it is no 
 it is what the person chose for this request, the certificate is what the machine shows on every connection. A bad token is a rejection even where a
 good certificate stands beside it: falling back would act as somebody whom the client did not name.
 
-Sources answer at once from what they hold. One that must fetch something first (a key set, an introspection) will answer with a third kind of value
-that says what; the caller resolves it and asks again, so this stays pure.
+Sources answer at once from what they hold. One that must fetch something first (a key set, an introspection) answers ``Pending``; the caller has it
+fetched and asks again, so this stays pure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.notices import Notices
 from kgate.identity.people import People
-from kgate.model import Identity
+from kgate.model import Identity, Pending
 
 MAX_TOKEN = 16 * 1024
 _SIGN_IN = "check the user of this kubeconfig context"
@@ -25,7 +25,7 @@ _SIGN_IN = "check the user of this kubeconfig context"
 class Source(Protocol):
     """Knows some people or programs."""
 
-    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | None:
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending | None:
         """Who it is; None where these credentials are none of this source's."""
 
 
@@ -43,13 +43,15 @@ class Authenticator:
         self._people = people if people is not None else People(())
         self._notices = notices if notices is not None else Notices()
 
-    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected:
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
         """Who it is, or what is wrong with the credentials. Asked anew for every request: expiry counts at ``now``."""
         found = self._by_credentials(credentials, now)
+        if isinstance(found, Pending):
+            return found
         told = found if isinstance(found, Rejected) else self._notices.applied(found)
         return told if isinstance(told, Rejected) else self._people.resolve(told)
 
-    def _by_credentials(self, credentials: Credentials, now: float) -> Identity | Rejected:
+    def _by_credentials(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
         bearer = credentials.bearer
         if bearer is not None:
             return self._by_token(credentials, bearer, now)
@@ -59,7 +61,7 @@ class Authenticator:
                 return found
         return Rejected("the request has no credentials", _SIGN_IN)
 
-    def _by_token(self, credentials: Credentials, bearer: str, now: float) -> Identity | Rejected:
+    def _by_token(self, credentials: Credentials, bearer: str, now: float) -> Identity | Rejected | Pending:
         if not bearer or len(bearer) > MAX_TOKEN or not bearer.isascii() or not bearer.isprintable() or " " in bearer:
             return Rejected("the token is not well formed", _SIGN_IN)
         for source in self._bearers:
