@@ -17,7 +17,13 @@ from kgate.errors import KgateError
 COMMANDS = {
     "audit": "kgate.cli.audit:audit",
     "check": "kgate.cli.check:check",
+    "clusters": "kgate.cli.signed_in:clusters",
+    "credential": "kgate.cli.credential:credential",
+    "kubeconfig": "kgate.cli.signed_in:kubeconfig",
+    "login": "kgate.cli.login:login",
+    "logout": "kgate.cli.login:logout",
     "policy": "kgate.cli.policy:policy",
+    "whoami": "kgate.cli.signed_in:whoami",
 }
 """Subcommand → where its click command is. A new one adds its line here."""
 

@@ -44,6 +44,10 @@ class GateSessions:
     def __len__(self) -> int:
         return len(self._live)
 
+    def live(self) -> list[GateSession]:
+        """Those that live, as far as is known."""
+        return list(self._live.values())
+
     def find(self, id_: str) -> GateSession | None:
         """Alive or ended; None where it has to be fetched."""
         return self._live.get(id_) or self._ended.get(id_)

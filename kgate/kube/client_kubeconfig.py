@@ -25,11 +25,12 @@ class StaticToken:
 
 @frozen
 class LoginPlugin:
-    """A command that kubectl runs for a token; it may talk to the person."""
+    """A command that kubectl runs for a token. ``interactive``: it may talk to the person."""
 
     command: str
     args: tuple[str, ...] = ()
     install_hint: str = ""
+    interactive: bool = False
 
 
 @frozen
@@ -96,7 +97,7 @@ def _user(credential: StaticToken | LoginPlugin) -> dict[str, object]:
         "apiVersion": VERSIONS[0],
         "command": credential.command,
         "args": list(credential.args),
-        "interactiveMode": "IfAvailable",
+        "interactiveMode": "IfAvailable" if credential.interactive else "Never",
         "provideClusterInfo": False,
     }
     if credential.install_hint:

@@ -11,7 +11,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,9 @@ from kgate.net.listener import Listener, bind
 from kgate.net.turn import Turn
 from kgate.service.clusters import all_access
 from kgate.service.gateway import Gateway
+from kgate.service.login_records import LoginRecords
 from kgate.service.options import Options, give_up
+from kgate.service.signing_in import SigningIn
 from kgate.sessions.causes import draining
 from kgate.sessions.registry import Registry, cut_all
 from kgate.settings import Configuration, load_configuration
@@ -121,6 +123,10 @@ class GateService(Service):
         self._journal = Journal(reactor, settings.audit.directory, now, wall, self._turn.flush, best_effort=best_effort)
         self._fetches = Fetches(self._turn)
         self._database = Database(reactor, engine, now, self._turn.wrap)
+        self._callers = FetchingCallers(
+            lambda credentials, at: self._gateway.admission.authenticator.authenticate(credentials, at), self._fetches, wall
+        )
+        self._signing_in = self._signing_in_of(prepared.configuration)
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
         self._metrics = self._measured()
         self._gateway = Gateway(
@@ -219,6 +225,8 @@ class GateService(Service):
             return
         self._bad_reload = ""
         self._prepared = prepared
+        if self._signing_in is not None:
+            self._signing_in.reloaded()
         self._contexts[:] = prepared.contexts
         self._gateway.admission = self._admission(prepared)
         self._gateway.bound(prepared.configuration.settings.limits, prepared.configuration.settings.deadlines)
@@ -240,6 +248,7 @@ class GateService(Service):
             ("listen", [listen.address for listen in old.listen], [listen.address for listen in new.listen]),
             ("audit", old.audit, new.audit),
             ("state", old.state, new.state),
+            ("secrets", old.secrets, new.secrets),
             ("admin", old.admin, new.admin),
             ("workers", old.workers, new.workers),
         ):
@@ -265,14 +274,34 @@ class GateService(Service):
                 old.close()
         self._upstreams = upstreams
         configuration = prepared.configuration
-        return Admission(Routes(names, hosts), configuration.authenticator(), PolicyAuthorizer(configuration.policy))
+        sources = (self._signing_in.source,) if self._signing_in is not None else ()
+        return Admission(Routes(names, hosts), configuration.authenticator(*sources), PolicyAuthorizer(configuration.policy))
 
     def _application(self) -> Application:
         """The gate's own pages; what they need of the configuration they ask for when they are called."""
-        callers = FetchingCallers(
-            lambda credentials, now: self._gateway.admission.authenticator.authenticate(credentials, now), self._fetches, time.time
+        signing_in = self._signing_in.routes() if self._signing_in is not None else ()
+        return Application(self._turn.flush, whoami.routes(self._callers), *signing_in)
+
+    def _signing_in_of(self, configuration: Configuration) -> SigningIn | None:
+        """What signs people in, where secrets can be kept."""
+        if not configuration.sealing_keys:
+            return None
+        records = LoginRecords(self._journal.append, self._ids.next, socket.gethostname(), time.time)
+        return SigningIn(
+            lambda: self._prepared.configuration,
+            dict,
+            self._database,
+            self._fetches,
+            self._callers,
+            records,
+            self._now,
+            time.time,
+            self._sessions_changed,
         )
-        return Application(self._turn.flush, whoami.routes(callers))
+
+    def _sessions_changed(self, ids: Collection[str]) -> None:
+        changed = frozenset(ids)
+        self._live.reevaluate(self._now(), lambda stream: stream.identity.session in changed)
 
     # --- the rest
 
@@ -280,6 +309,8 @@ class GateService(Service):
         self._gateway.tick()
         self._journal.tick()
         self._database.tick()
+        if self._signing_in is not None:
+            self._signing_in.tick()
         if self._now() - self._looked > LOOK_SECONDS:
             self._looked = self._now()
             for upstream in self._upstreams.values():
@@ -356,6 +387,8 @@ def watched(path: Path, configuration: Configuration, access: Mapping[str, Clust
         paths |= {Path(file) for file in each.files}
     if settings.secrets is not None:
         paths.add(settings.secrets.key_file)
+    if settings.public_certificate_authority is not None:
+        paths.add(settings.public_certificate_authority)
     identity = settings.identity
     if identity.tokens is not None:
         paths.add(identity.tokens.file)

@@ -19,7 +19,7 @@ from kgate.documents.reading import decode
 from kgate.documents.structuring import nearest
 from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError, Mistake
-from kgate.identity.authenticator import Authenticator
+from kgate.identity.authenticator import Authenticator, Source
 from kgate.identity.certificates import ClientCertificates, load_authorities
 from kgate.identity.people import Credential, People, Roster
 from kgate.identity.roster_file import RosterFile, load_roster
@@ -65,13 +65,15 @@ class Configuration:
     """The same, for the listener's TLS."""
     roster: RosterFile | None
     """The groups of ``identity.groups.file``."""
+    public_authority: bytes | None
+    """That of ``public_certificate_authority``, PEM."""
     sealing_keys: tuple[bytes, ...] = field(repr=False)
     """Those of ``secrets.key_file``; empty where there is none."""
     warnings: tuple[Mistake, ...]
 
-    def authenticator(self) -> Authenticator:
-        """Who may ask, by these files."""
-        bearers = (self.tokens,) if self.tokens is not None else ()
+    def authenticator(self, *sources: Source) -> Authenticator:
+        """Who may ask, by these files and by further ``sources``, which are asked first."""
+        bearers = (*sources, self.tokens) if self.tokens is not None else sources
         return Authenticator(bearers, ClientCertificates(self.authorities) if self.authorities else None, self._people())
 
     def _people(self) -> People:
@@ -94,6 +96,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     tokens, pem, authorities = checks.people(get("identity"))
     roster = checks.roster(get("identity"))
     keys = checks.sealing_keys(get("secrets"))
+    public = checks.public_authority(get("public_certificate_authority"))
     policy = checks.policy(("policy",), get("policy"))
     checks.relaxations(get("audit"), get("admin"))
     settings = checks.sections.settings()
@@ -101,7 +104,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
         raise AssertionError("a policy is there, or a mistake that says why not")
     checks.names(policy, settings)
     warnings = (*checks.warnings, *policy.warnings, *(tokens.warnings if tokens else ()))
-    return Configuration(settings, checks.access, policy, tokens, authorities, pem, roster, keys, warnings)
+    return Configuration(settings, checks.access, policy, tokens, authorities, pem, roster, public, keys, warnings)
 
 
 @define
@@ -201,6 +204,13 @@ class _Checks:
         """The file of groups, where there is one."""
         groups = identity.groups if identity is not None else None
         return self.document(("identity", "groups", "file"), groups.file, load_roster) if groups is not None else None
+
+    def public_authority(self, path: Path | None) -> bytes | None:
+        """Who signs the listeners' certificates."""
+        pem = self.bytes_of(("public_certificate_authority",), path) if path is not None else None
+        if pem is not None:
+            self.note((), authority_findings("public_certificate_authority", pem, self.now))
+        return pem
 
     def sealing_keys(self, secrets: SecretsSettings | None) -> tuple[bytes, ...]:
         """What secrets are encrypted with."""

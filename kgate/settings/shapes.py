@@ -13,6 +13,9 @@ from kgate.documents.values import Address, Duration, Network, Unacceptable, acc
 from kgate.identity.people import Merge
 from kgate.model import Cluster
 
+MOST_TOKEN_SECONDS = 600.0
+"""A gate token lives at most so long."""
+
 FilePath = NewType("FilePath", Path)
 PublicUrl = NewType("PublicUrl", str)
 """``https://host[:port]``."""
@@ -181,6 +184,44 @@ class SecretsSettings:
 
 
 @frozen
+class LoginSettings:
+    """How people sign in on the gate's page, or by ``kgate login``, with one identity provider."""
+
+    client_id: str
+    client_secret_file: FilePath | None = None
+    """None for a public client."""
+    name: str | None = None
+    """What the button says; default: the provider's host."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "offline_access")
+    """``offline_access`` lets the gate ask the provider again and again whether it still stands by the sign-in."""
+    acr_values: tuple[str, ...] = ()
+    """What ``kgate login --step-up`` asks the provider for."""
+
+    def __attrs_post_init__(self) -> None:
+        accept(
+            None if self.client_id else Unacceptable("is empty", "write the id that the provider knows this gate by", ("client_id",)),
+            None if "openid" in self.scopes else Unacceptable("lacks openid", "without it nobody says who signed in", ("scopes",)),
+        )
+
+
+@frozen
+class SignInSettings:
+    """How long what a sign-in gives lasts."""
+
+    session: Duration = field(default=Duration(12 * 3600.0))
+    """At most, from the sign-in."""
+    token: Duration = field(default=Duration(300.0))
+    """A gate token; kgate credential gets the next one by itself."""
+    recheck: Duration = field(default=Duration(300.0))
+    """How often the identity provider is asked whether it still stands by a session."""
+    unreachable: Duration = field(default=Duration(3600.0))
+    """How long sessions go on while it cannot be asked."""
+
+    def __attrs_post_init__(self) -> None:
+        accept(None if self.token <= MOST_TOKEN_SECONDS else Unacceptable("is too long", "10m is the most", ("token",)))
+
+
+@frozen
 class AdminSettings:
     """/healthz, /readyz and /metrics, in clear text and without credentials: for this machine or a closed network."""
 
@@ -196,6 +237,8 @@ class LimitSettings:
     connections: Count = Count(10_000)
     """Client connections at once, of one process."""
     connections_per_address: Count = Count(1_000)
+    sign_ins_per_address: Count = Count(600)
+    """Sign-ins that one address may begin in a minute."""
 
 
 @frozen
@@ -230,6 +273,9 @@ class Settings:
     state: StateUrl = field(default=DEFAULT_STATE, repr=False)
     """Where sessions and whatever else several gates share are kept; its URL may hold a password."""
     secrets: SecretsSettings | None = None
+    sign_in: SignInSettings = SignInSettings()
+    public_certificate_authority: FilePath | None = None
+    """Who signs the listeners' certificates (PEM), for the kubeconfigs that people get; None where their systems trust it."""
     admin: AdminSettings | None = None
     limits: LimitSettings = LimitSettings()
     deadlines: DeadlineSettings = DeadlineSettings()

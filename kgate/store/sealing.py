@@ -31,6 +31,10 @@ class Sealer:
     """Encrypts what must be used again."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
+        self.replace(keys)
+
+    def replace(self, keys: Sequence[bytes]) -> None:
+        """From now on these; the first one seals."""
         self._keys = MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])
 
     def seal(self, secret: str) -> str:

@@ -41,4 +41,6 @@ def test_people_sign_in_by_a_command() -> None:
     assert (
         plugin is not None and plugin.command == "kgate" and plugin.args[0] == "credential" and plugin.install_hint == "pip install kgate"
     )
-    assert "certificate-authority-data" not in text and "interactiveMode: IfAvailable" in text
+    assert "certificate-authority-data" not in text and "interactiveMode: Never" in text
+    asks = render_kubeconfig([GateContext("eu", "https://eu.example.com", "alice")], {"alice": LoginPlugin("kgate", interactive=True)})
+    assert "interactiveMode: IfAvailable" in asks

@@ -1,0 +1,26 @@
+"""How often one address may begin to sign in, or guess a device's code (security.md class 19, RFC 8628 section 5.1)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+WINDOW_SECONDS = 60.0
+MOST_ADDRESSES = 65_536
+
+
+class Attempts:
+    """Counts by address, a minute at a time. ``most`` in a minute is allowed."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def may(self, address: str, now: float) -> bool:
+        """Count one more; whether it is still allowed. A clock that was set back begins a new minute."""
+        since, count = self._counts.pop(address, (now, 0))
+        if not 0 <= now - since < WINDOW_SECONDS:
+            since, count = now, 0
+        self._counts[address] = (since, count + 1)
+        if len(self._counts) > MOST_ADDRESSES:
+            self._counts.popitem(last=False)
+        return count < self._most

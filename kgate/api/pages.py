@@ -1,0 +1,328 @@
+"""The gate's pages: sign in, what one may see, a kubeconfig to take along, connecting a device. They work without a script.
+
+A POST must come from one of these pages: browsers say in ``Origin`` where a form was sent from, and the cookies are ``SameSite``. Cookies have the ``__Host-``
+prefix: no other host, no other path, no clear text can set or read them (RFC 6265bis section 4.1.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from urllib.parse import urlencode, urlsplit
+
+from attrs import frozen
+from sqlalchemy import Connection
+
+from kgate.api.application import Params, Routes
+from kgate.api.attempts import Attempts
+from kgate.api.caller import Callers
+from kgate.api.html import page, style_sheet
+from kgate.api.signing_in import Asker, Begun, Failed, SignIns, Wanted
+from kgate.audit.record import timestamp
+from kgate.exchange.local import LocalRequest, LocalResponse
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.jose import Flaw
+from kgate.identity.openid import logout_url, read_query
+from kgate.kube.client_kubeconfig import GateContext, StaticToken, cluster_url, render_kubeconfig
+from kgate.model import Identity, Pairs
+from kgate.net.database import StoreUnavailableError
+from kgate.net.provider import SignInProvider, tokens_from_text
+from kgate.store.codes import Code, deny_device, find_user_code
+from kgate.store.sealing import digest
+from kgate.store.sessions import Session, end_sessions, provider_tokens_of, session_of_cookie
+
+SESSION_COOKIE, SIGNIN_COOKIE = "__Host-kgate", "__Host-kgate-signin"
+SIGNED_OUT = "you signed out on the gate's page"
+REFUSED = "the person refused the device on the gate's page"
+
+
+@frozen
+class SeenCluster:
+    """A cluster that somebody may see."""
+
+    name: str
+    labels: Pairs
+    hosts: tuple[str, ...]
+
+
+@frozen
+class Place:
+    """What pages need of the configuration in force."""
+
+    url: str
+    clusters_of: Callable[[Identity], Sequence[SeenCluster]]
+    certificate_authority: bytes | None = None
+    """PEM of whoever signs the gate's certificate, for kubeconfigs; None where systems trust it."""
+
+
+TokenOf = Callable[[Session, float], "str | None"]
+"""A gate token for a session until an instant; None where there is no key yet."""
+
+
+class Pages:
+    """See the module."""
+
+    def __init__(
+        self,
+        place: Callable[[], Place],
+        signins: SignIns,
+        callers: Callers,
+        token_of: TokenOf,
+        wall: Callable[[], float],
+        guesses: Attempts,
+        beginnings: Attempts,
+    ) -> None:
+        self._place, self._signins, self._callers, self._token_of, self._wall = place, signins, callers, token_of, wall
+        self._guesses, self._beginnings = guesses, beginnings
+
+    def routes(self) -> Routes:
+        """All pages."""
+        return {
+            ("GET", "/"): self.home,
+            ("GET", "/style.css"): self.style,
+            ("GET", "/login"): self.login,
+            ("GET", "/login/callback"): self.callback,
+            ("GET", "/kubeconfig"): self.kubeconfig,
+            ("POST", "/logout"): self.logout,
+            ("GET", "/device"): self.device,
+            ("POST", "/device"): self.answer_device,
+        }
+
+    async def style(self, request: LocalRequest, params: Params) -> LocalResponse:
+        """The style sheet."""
+        return style_sheet()
+
+    # --- signing in
+
+    async def login(self, request: LocalRequest, params: Params) -> LocalResponse:
+        """Begin: the link behind a button of the sign-in page, or of the choice that ``kgate login`` led to."""
+        asked = read_query(request.query) or {}
+        return await self.begin_or_choose(asked.get("issuer", ""), Wanted(), asker_of(request), request)
+
+    async def begin_or_choose(self, issuer: str, wanted: Wanted, asker: Asker, request: LocalRequest) -> LocalResponse:
+        """To the provider; where there are several and none was chosen, the choice."""
+        providers = self._signins.providers()
+        if not issuer and len(providers) == 1:
+            issuer = providers[0].login.issuer
+        if not issuer:
+            return self._choose(providers, request)
+        if not self._beginnings.may(asker.address, self._wall()):
+            return self.failed(Failed("there were too many sign-ins from your address", "wait a minute, then sign in again", 429))
+        try:
+            begun = await self._signins.begin(issuer, wanted, asker)
+        except StoreUnavailableError as error:
+            return self.failed(Failed(str(error), "try again in a while", 503))
+        return self.failed(begun) if isinstance(begun, Failed) else _to(begun)
+
+    def _choose(self, providers: Sequence[SignInProvider], request: LocalRequest) -> LocalResponse:
+        target = request.path if request.path == "/oauth2/authorize" else "/login"
+        carried = (read_query(request.query) or {}) if target != "/login" else {}
+        choices = [(each.login.name, f"{target}?{urlencode({**carried, 'issuer': each.login.issuer})}") for each in providers]
+        return self._page("sign_in", heading="Sign in", choices=choices)
+
+    async def callback(self, request: LocalRequest, params: Params) -> LocalResponse:
+        """A browser came back from a provider."""
+        answer = read_query(request.query)
+        if answer is None:
+            return self.failed(Failed("the identity provider's answer has a parameter twice, or is too long", "sign in again"))
+        try:
+            found = await self._signins.finish(answer, asker_of(request))
+        except StoreUnavailableError as error:
+            return self.failed(Failed(str(error), "try again in a while", 503))
+        if isinstance(found, Failed):
+            if found.redirect is not None:
+                asked = {"error": "access_denied", "error_description": f"{found.text}; {found.hint}"}
+                return _back(found.redirect.redirect_uri, asked, found.redirect.client_state, self._place().url)
+            return self.failed(found)
+        if found.device:
+            text = f"{found.person.user} is signed in there. You can close this window."
+            return self._page("message", heading="The device is connected", text=text, bad=False, link="", link_text="")
+        if found.code:
+            return _back(found.signin.redirect_uri, {"code": found.code}, found.signin.client_state, self._place().url)
+        return LocalResponse(
+            303, (("location", "/"), ("set-cookie", cookie(SESSION_COOKIE, found.cookie, int(self._signins.terms().session))))
+        )
+
+    def failed(self, failed: Failed) -> LocalResponse:
+        """What went wrong, and what to do."""
+        text = f"{failed.text[:1].upper()}{failed.text[1:]}. What to do: {failed.hint}."
+        return self._page(
+            "message", failed.status, heading="That did not work", text=text, bad=True, link="/", link_text="To the sign-in page"
+        )
+
+    # --- signed in
+
+    async def home(self, request: LocalRequest, params: Params) -> LocalResponse:
+        """Who one is and what there is; the sign-in page for everybody else."""
+        known = await self._known(request)
+        if known is None:
+            return self._choose(self._signins.providers(), request)
+        session, identity = known
+        place = self._place()
+        return self._page(
+            "home",
+            user=identity.user,
+            groups=identity.groups,
+            issuer=identity.issuer,
+            expires=timestamp(session.expires),
+            expires_words=datetime.fromtimestamp(session.expires, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            clusters=[(each.name, ", ".join(map("=".join, each.labels))) for each in place.clusters_of(identity)],
+            url=place.url,
+        )
+
+    async def kubeconfig(self, request: LocalRequest, params: Params) -> LocalResponse:
+        """A kubeconfig for every cluster that one may see, good until the session ends."""
+        known = await self._known(request)
+        if known is None:
+            return LocalResponse(303, (("location", "/"),))
+        session, identity = known
+        place = self._place()
+        token = self._token_of(session, session.expires)
+        clusters = place.clusters_of(identity)
+        if token is None or not clusters:
+            return self.failed(Failed("there is no cluster that you may see", "ask whoever runs this gate for access", 404))
+        contexts = [GateContext(each.name, cluster_url(place.url, each.name, each.hosts), identity.user) for each in clusters]
+        text = render_kubeconfig(contexts, {identity.user: StaticToken(token)}, place.certificate_authority)
+        attachment = 'attachment; filename="kgate.kubeconfig"'
+        return LocalResponse(200, (("content-type", "application/yaml"), ("content-disposition", attachment)), text.encode())
+
+    async def logout(self, request: LocalRequest, params: Params) -> LocalResponse:
+        """End the session, here and at the provider where it can be told."""
+        if not self._own_form(request):
+            return self._foreign()
+        session = await self._session(request)
+        gone = ("set-cookie", cookie(SESSION_COOKIE, "", 0))
+        if session is None:
+            return LocalResponse(303, (("location", "/"), gone))
+        now = self._wall()
+
+        def ended(connection: Connection) -> str:
+            sealed = provider_tokens_of(connection, session.id)
+            end_sessions(connection, [session.id], SIGNED_OUT, now)
+            return sealed
+
+        sealed = await self._signins.store.write(ended)
+        await self._signins.recorder.logout(asker_of(request).address, session.person, session.id, SIGNED_OUT)
+        onward = await self._provider_logout(session.person.issuer, sealed)
+        return LocalResponse(303, (("location", onward or "/"), gone))
+
+    async def _provider_logout(self, issuer: str, sealed: str) -> str:
+        provider = next((each for each in self._signins.providers() if each.login.issuer == issuer), None)
+        found = await provider.provider() if provider is not None else None
+        if provider is None or found is None or isinstance(found, Flaw):
+            return ""
+        hint = tokens_from_text(self._signins.sealer.open(sealed) or "").id_token
+        return logout_url(found, provider.login.client, hint, f"{self._place().url}/")
+
+    # --- devices
+
+    async def device(self, request: LocalRequest, params: Params) -> LocalResponse:
+        """Ask for the code; with one, ask whether the device is one's own (RFC 8628 sections 3.3.1 and 5.4)."""
+        asked = (read_query(request.query) or {}).get("user_code", "")
+        if not asked:
+            return self._page("device", problem="")
+        code = await self._waiting(asked, asker_of(request).address)
+        if isinstance(code, LocalResponse):
+            return code
+        providers = self._signins.providers()
+        return self._page(
+            "confirm",
+            form_origins=await self._origins(),
+            address=code.address,
+            user_code=code.user_code,
+            choices=[(each.login.name, each.login.issuer) for each in providers],
+        )
+
+    async def answer_device(self, request: LocalRequest, params: Params) -> LocalResponse:
+        """The person says that the device is theirs, or not."""
+        if not self._own_form(request):
+            return self._foreign()
+        form = read_query(request.body.decode("utf-8", "replace")) or {}
+        asker = asker_of(request)
+        code = await self._waiting(form.get("user_code", ""), asker.address)
+        if isinstance(code, LocalResponse):
+            return code
+        user_code = code.user_code or ""
+        if "refuse" in form:
+            await self._signins.store.write(lambda connection: deny_device(connection, user_code, self._wall()))
+            await self._signins.recorder.login(False, asker, None, "", REFUSED, "device")
+            return self._page("message", heading="Refused", text="The device does not get your access.", bad=False, link="", link_text="")
+        return await self.begin_or_choose(form.get("issuer", ""), Wanted(user_code=user_code, clusters=code.clusters), asker, request)
+
+    async def _waiting(self, typed: str, address: str) -> Code | LocalResponse:
+        """The code that waits, or the page that asks again."""
+        if not self._guesses.may(address, self._wall()):
+            return self._page("device", 429, problem="There were too many wrong codes from your address: wait a minute.")
+        user_code = normal_user_code(typed)
+        code = await self._signins.store.read(lambda connection: find_user_code(connection, user_code, self._wall()))
+        return (
+            code if code is not None else self._page("device", 404, problem="No device waits with this code: see that it is the one shown.")
+        )
+
+    async def _origins(self) -> tuple[str, ...]:
+        found = [await each.provider() for each in self._signins.providers()]
+        return tuple(dict.fromkeys(each.origin for each in found if not isinstance(each, Flaw)))
+
+    # --- who
+
+    async def _session(self, request: LocalRequest) -> Session | None:
+        held = cookies_of(request).get(SESSION_COOKIE, "")
+        if not held:
+            return None
+        found = await self._signins.store.read(lambda connection: session_of_cookie(connection, digest(held)))
+        return found if found is not None and found.ended is None and found.expires > self._wall() else None
+
+    async def _known(self, request: LocalRequest) -> tuple[Session, Identity] | None:
+        """The session of the browser's cookie and its identity, found out in the same way as for a request to a cluster."""
+        session = await self._session(request)
+        token = self._token_of(session, self._wall() + 60) if session is not None else None
+        if session is None or token is None:
+            return None
+        identity = await self._callers.identify(Credentials(token, None, request.credentials.address))
+        return None if isinstance(identity, Rejected) else (session, identity)
+
+    def _own_form(self, request: LocalRequest) -> bool:
+        return request.header("origin") == self._place().url
+
+    def _foreign(self) -> LocalResponse:
+        return self.failed(Failed("the form was not sent from a page of this gate", "open the gate's page and press the button there", 403))
+
+    def _page(
+        self, template: str, status: int = 200, *headers: tuple[str, str], form_origins: tuple[str, ...] = (), **values: object
+    ) -> LocalResponse:
+        host = urlsplit(self._place().url).netloc
+        return page(template, status, *headers, form_origins=form_origins, host=host, **values)
+
+
+def asker_of(request: LocalRequest) -> Asker:
+    """Who asks."""
+    return Asker(request.credentials.address, request.header("user-agent"), cookies_of(request).get(SIGNIN_COOKIE, ""))
+
+
+def cookies_of(request: LocalRequest) -> dict[str, str]:
+    """The cookies that came; of two with one name neither counts."""
+    pairs = [
+        part.strip().partition("=")[::2] for name, value in request.headers if name == "cookie" for part in value.split(";") if "=" in part
+    ]
+    names = [name for name, _ in pairs]
+    return {name: value for name, value in pairs if names.count(name) == 1}
+
+
+def cookie(name: str, value: str, seconds: int) -> str:
+    """A ``Set-Cookie`` value."""
+    return f"{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}"
+
+
+def normal_user_code(typed: str) -> str:
+    """As it is stored, however it was typed."""
+    letters = "".join(each for each in typed.upper() if each.isascii() and each.isalnum())[:8]
+    return f"{letters[:4]}-{letters[4:]}"
+
+
+def _to(begun: Begun) -> LocalResponse:
+    return LocalResponse(303, (("location", begun.location), ("set-cookie", cookie(SIGNIN_COOKIE, begun.browser, 600))))
+
+
+def _back(uri: str, asked: dict[str, str], state: str, iss: str) -> LocalResponse:
+    """To ``kgate login``, at its loopback address."""
+    return LocalResponse(303, (("location", f"{uri}?{urlencode({**asked, 'state': state, 'iss': iss})}"),))

@@ -1,0 +1,93 @@
+"""Talking to a gate from the person's machine: HTTPS with the standard library only, because ``kgate credential`` has to start fast.
+
+No redirect is followed and no proxy of the environment is used for anything but CONNECT-less direct connections: the gate is where kubectl finds it too.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from kgate import __version__
+from kgate.errors import KgateError, UnreachableError, UsageError
+
+SECONDS = 15.0
+MOST_BYTES = 4 * 1024 * 1024
+
+Document = dict[str, Any]
+
+
+class GateClient:
+    """One gate. ``certificate_authority`` is PEM; empty is the system's roots."""
+
+    def __init__(self, gate: str, certificate_authority: str = "") -> None:
+        self.gate = gate
+        self._context = _context(certificate_authority)
+        parts = urlsplit(gate)
+        self._host, self._port = parts.hostname or "", parts.port or 443
+
+    def post(self, path: str, form: dict[str, str]) -> tuple[int, Document]:
+        """Status and JSON answer to a form."""
+        return self._ask("POST", path, {"content-type": "application/x-www-form-urlencoded"}, urlencode(form))
+
+    def get(self, path: str, token: str) -> Document:
+        """A page of the gate's API. Raises KgateError with the gate's sentence where it refuses."""
+        status, document = self._ask("GET", path, {"authorization": f"Bearer {token}"}, None)
+        if status != 200:
+            raise KgateError(str(document.get("message", f"the gate answered {status}")).removeprefix("kgate: "))
+        return document
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: str | None) -> tuple[int, Document]:
+        connection = http.client.HTTPSConnection(self._host, self._port, timeout=SECONDS, context=self._context)
+        try:
+            connection.request(method, path, body, {"user-agent": f"kgate/{__version__}", "accept": "application/json", **headers})
+            answer = connection.getresponse()
+            raw = answer.read(MOST_BYTES)
+        except ssl.SSLCertVerificationError as error:
+            hint = "name whoever signs its certificate: kgate login --certificate-authority FILE"
+            raise UnreachableError(f"{self.gate} cannot be trusted: {error.verify_message}; {hint}") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(f"{self.gate} does not answer: {_why(error)}; check the URL and your network") from None
+        finally:
+            connection.close()
+        try:
+            document = json.loads(raw)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise UnreachableError(f"{self.gate} answered {answer.status} with something that no gate says; check the URL")
+        return answer.status, document
+
+
+def gate_url(text: str) -> str:
+    """A gate's URL as somebody typed it. Raises UsageError."""
+    given = text if "://" in text else f"https://{text}"
+    try:
+        parts = urlsplit(given)
+        port = parts.port
+    except ValueError:
+        raise UsageError(f"{text} is not a URL; write it as https://kube.example.com:8443") from None
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query or parts.fragment:
+        raise UsageError(f"{text} is not the URL of a gate; write it as https://kube.example.com:8443")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"https://{host}" + (f":{port}" if port not in (None, 443) else "")
+
+
+def _context(authority: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if authority:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_verify_locations(cadata=authority)
+        except ssl.SSLError as error:
+            raise UsageError("the certificate authority is not PEM; name the file of the gate's CA") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _why(error: Exception) -> str:
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return (strerror or str(error) or type(error).__name__).lower()

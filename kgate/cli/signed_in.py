@@ -1,0 +1,169 @@
+"""``kgate whoami``, ``kgate clusters`` and ``kgate kubeconfig``: what the gate knows of the person who is signed in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from kgate.cli.gate_client import Document, GateClient, gate_url
+from kgate.cli.output import OUTPUT, as_json, table
+from kgate.cli.refreshing import SignedOutError, fresh
+from kgate.cli.wallet import Kept, Wallet
+from kgate.errors import KgateError
+from kgate.kube.client_kubeconfig import GateContext, LoginPlugin, render_kubeconfig
+
+GATE = click.option("--gate", default="", help="The gate's URL; default: the one that you signed in to last.")
+HINT = "kgate is the gate's command: pip install kgate, then kgate login"
+
+
+@click.command()
+@GATE
+@OUTPUT
+def whoami(gate: str, output: str) -> None:
+    """Show who you are to the gate: user, groups and where they came from, session, device, clusters."""
+    kept, client = _signed_in(gate)
+    document = client.get("/kgate/v1/whoami", kept.token)
+    document |= {"gate": kept.gate, "clusters": [each["name"] for each in _clusters(client, kept)]}
+    if output == "json":
+        as_json(document)
+        return
+    sources = document.get("group_sources", {})
+    groups = [f"{group} ({sources[group]})" if group in sources else group for group in document.get("groups", [])]
+    shown = {**document, "groups": ", ".join(groups) or "none", "clusters": ", ".join(document["clusters"]) or "none"}
+    table(("", ""), [(name, _cell(shown[name])) for name in _ORDER if name in shown])
+
+
+_ORDER = ("user", "groups", "issuer", "gate", "session", "expires", "signed_in", "acr", "amr", "device", "robot", "clusters")
+
+
+@click.command()
+@GATE
+@OUTPUT
+def clusters(gate: str, output: str) -> None:
+    """List the clusters that you may see."""
+    kept, client = _signed_in(gate)
+    found = _clusters(client, kept)
+    if output == "json":
+        as_json(found)
+    elif not found:
+        click.echo("there is no cluster that you may see; ask whoever runs the gate for access", err=True)
+    else:
+        table(("name", "labels", "server"), [(each["name"], _labels(each), each["server"]) for each in found])
+
+
+@click.command()
+@GATE
+@click.option("--merge", is_flag=True, help="Put the contexts into your kubeconfig ($KUBECONFIG, ~/.kube/config) instead of printing them.")
+@click.option(
+    "--interactive", is_flag=True, help="Let kubectl open a browser when the session is over. Not for k9s, whose screen it would garble."
+)
+@click.option("--client-certificate", default="", help="A certificate to show beside the token, such as the device's: its file.")
+@click.option("--client-key", default="", help="Its key's file.")
+def kubeconfig(gate: str, merge: bool, interactive: bool, client_certificate: str, client_key: str) -> None:
+    """Write a context for each cluster that you may see. It holds no secret: kubectl asks kgate credential for a token."""
+    kept, client = _signed_in(gate)
+    document = client.get("/kgate/v1/clusters", kept.token)
+    found = document["clusters"]
+    if not found:
+        raise KgateError("there is no cluster that you may see; ask whoever runs the gate for access")
+    args = ["credential", "--gate", kept.gate]
+    if client_certificate or client_key:
+        args += ["--client-certificate", client_certificate, "--client-key", client_key]
+    user = f"{kept.user}@{kept.gate.removeprefix('https://')}"
+    plugin = LoginPlugin(_command(), tuple(args), HINT, interactive=interactive)
+    authority = (kept.certificate_authority or document.get("certificate_authority") or "").encode() or None
+    text = render_kubeconfig([GateContext(each["name"], each["server"], user) for each in found], {user: plugin}, authority)
+    if not merge:
+        click.echo(text, nl=False)
+        return
+    path = kubeconfig_path()
+    merged = merge_kubeconfig(_existing(path), yaml.safe_load(text), path)
+    _replace(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True, width=4096))
+    click.echo(
+        f"{path}: {len(found)} context{'' if len(found) == 1 else 's'} of {kept.gate}; the current one is {merged['current-context']}"
+    )
+
+
+def kubeconfig_path() -> Path:
+    """Where kubectl would write: the first file of $KUBECONFIG that exists, else its last one (kubectl's own rule), else ~/.kube/config."""
+    named = [Path(each) for each in os.environ.get("KUBECONFIG", "").split(os.pathsep) if each]
+    if not named:
+        return Path.home() / ".kube" / "config"
+    return next((each for each in named if each.exists()), named[-1])
+
+
+def merge_kubeconfig(old: Document, new: Document, path: Path) -> Document:
+    """``new``'s clusters, contexts and users put into ``old``: what has the same name is replaced, the rest stays. Raises KgateError where ``old`` is none."""
+    merged = {"apiVersion": "v1", "kind": "Config", **old}
+    for section in ("clusters", "contexts", "users"):
+        there = merged.get(section) or []
+        if not isinstance(there, list) or not all(isinstance(each, dict) for each in there):
+            raise KgateError(f"{path} is not a kubeconfig ({section} is no list); mend it, or name another file with KUBECONFIG")
+        names = {each["name"] for each in new[section]}
+        merged[section] = [each for each in there if each.get("name") not in names] + new[section]
+    merged["current-context"] = merged.get("current-context") or new["current-context"]
+    return merged
+
+
+def _existing(path: Path) -> Document:
+    try:
+        text = path.read_text(encoding="utf-8")
+        found: Any = yaml.safe_load(text) or {}
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise KgateError(f"{path} cannot be read as a kubeconfig; mend it, or name another file with KUBECONFIG") from None
+    if not isinstance(found, dict):
+        raise KgateError(f"{path} is not a kubeconfig; mend it, or name another file with KUBECONFIG")
+    return found
+
+
+def _replace(path: Path, text: str) -> None:
+    """In one step, with the mode that it had (0600 where it is new), through a link if it is one: people keep their kubeconfig elsewhere."""
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = target.with_name(f".{target.name}.kgate-{os.getpid()}")
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
+    try:
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, target)
+    except OSError as error:
+        raise KgateError(f"{path} cannot be written: {error.strerror}; nothing was changed") from error
+
+
+def _command() -> str:
+    """What kubectl is to run: the bare name where PATH finds this very command, else its whole path."""
+    own = os.path.abspath(sys.argv[0])
+    found = shutil.which("kgate")
+    return "kgate" if found is not None and os.path.realpath(found) == os.path.realpath(own) else own
+
+
+def _signed_in(gate: str) -> tuple[Kept, GateClient]:
+    wallet = Wallet()
+    url = gate_url(gate) if gate else wallet.current()
+    if not url:
+        raise SignedOutError("you are not signed in; run: kgate login URL")
+    kept = fresh(wallet, url)
+    return kept, GateClient(url, kept.certificate_authority)
+
+
+def _clusters(client: GateClient, kept: Kept) -> list[Document]:
+    found: list[Document] = client.get("/kgate/v1/clusters", kept.token)["clusters"]
+    return found
+
+
+def _labels(cluster: Document) -> str:
+    return ",".join(f"{key}={value}" for key, value in cluster.get("labels", {}).items())
+
+
+def _cell(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

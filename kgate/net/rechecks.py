@@ -1,0 +1,149 @@
+"""Asking identity providers again and again whether they still stand by those who signed in.
+
+Each session is asked about every few minutes, by whichever gate claims it first in the store. A refused refresh ends the session; other groups, another
+strength, a person who no longer fulfils the operator's rules take effect at once, because what is written to the store reaches every gate by the change
+feed. A provider that does not answer ends nothing at first: its silence is no news of the person. It may be silent for so long only
+(``Terms.unreachable``).
+
+A provider that rotates its refresh tokens gives a new one each time. It is written down before anything else, but not before it was sent: a gate that is
+killed in between loses it, and that session ends at its next check. The person signs in again; nobody else can use what was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kgate.identity.credentials import Rejected
+from kgate.identity.jose import Flaw
+from kgate.identity.openid import Denied, ProviderTokens
+from kgate.net.database import Store, StoreUnavailableError
+from kgate.net.provider import Confirmed, SignInProvider, as_person, tokens_from_text, tokens_to_text
+from kgate.store.people import Person
+from kgate.store.sealing import Sealer
+from kgate.store.sessions import Session, claim_checks, confirm_session, end_sessions
+
+log = Logger()
+
+LOOK_SECONDS = 1.0
+CLAIMED_SECONDS = 60.0
+"""For how long a session that one gate asks about is left alone by the others: longer than an answer may take."""
+MOST_AT_ONCE = 20
+FINAL = frozenset({"invalid_grant", "access_denied", "unauthorized_client"})
+"""What a provider answers when it is the person or the sign-in that it no longer stands by; anything else may be a mistake of the configuration's."""
+
+
+@frozen
+class Terms:
+    """How long things last, in seconds."""
+
+    session: float
+    token: float
+    recheck: float
+    unreachable: float
+
+
+class Ended(Protocol):
+    """Told which session was ended, for the record."""
+
+    async def logout(self, address: str, person: Person, session: str, reason: str) -> None:
+        """It ended before its time."""
+
+
+class Rechecks:
+    """See the module. ``now`` is monotonic, ``wall`` Unix seconds."""
+
+    def __init__(
+        self,
+        providers: Callable[[], Mapping[str, SignInProvider]],
+        terms: Callable[[], Terms],
+        store: Store,
+        sealer: Sealer,
+        ended: Ended,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._providers, self._terms, self._store, self._sealer, self._ended = providers, terms, store, sealer, ended
+        self._now, self._wall = now, wall
+        self._looked, self._running = now(), False
+
+    def tick(self) -> None:
+        """Called a few times a second."""
+        if self._running or self._now() - self._looked < LOOK_SECONDS or not self._providers():
+            return
+        self._looked, self._running = self._now(), True
+        Deferred.fromCoroutine(self._round()).addErrback(_failed).addBoth(lambda _: self._over())
+
+    def _over(self) -> None:
+        self._running = False
+
+    async def _round(self) -> None:
+        """All that are due; a round that was full is followed by another."""
+        claimed = MOST_AT_ONCE
+        while claimed == MOST_AT_ONCE:
+            now = self._wall()
+            due = await self._store.write(lambda connection, now=now: claim_checks(connection, now, now + CLAIMED_SECONDS, MOST_AT_ONCE))  # type: ignore[misc]
+            claimed = len(due)
+            await gatherResults([Deferred.fromCoroutine(self._check(session, sealed)) for session, sealed in due], consumeErrors=True)
+
+    async def _check(self, session: Session, sealed: str) -> None:
+        """One session."""
+        provider = self._providers().get(session.person.issuer)
+        held = tokens_from_text(self._sealer.open(sealed) or "")
+        if provider is None or not held.refresh_token:
+            await self._end(session, "its identity provider is not configured here any more")
+            return
+        answer = await provider.refresh(held.refresh_token)
+        if isinstance(answer, Denied) and answer.error in FINAL:
+            await self._end(session, f"the identity provider does not stand by it any more ({answer})")
+        elif isinstance(answer, Denied | Flaw):
+            await self._silent(session, f"the identity provider {f'answered {answer}' if isinstance(answer, Denied) else answer.text}")
+        else:
+            await self._answered(session, provider, held, answer)
+
+    async def _answered(self, session: Session, provider: SignInProvider, held: ProviderTokens, answer: ProviderTokens) -> None:
+        now = self._wall()
+        kept = self._sealer.seal(
+            tokens_to_text(ProviderTokens(answer.id_token or held.id_token, answer.refresh_token or held.refresh_token))
+        )
+        due = now + self._terms().recheck
+        await self._store.write(lambda connection: confirm_session(connection, session.id, session.person, kept, now, due))
+        if not answer.id_token:
+            return  # the provider stands by the sign-in and says nothing new of the person (Core section 12.2)
+        confirmed = await provider.verify(answer.id_token)
+        if isinstance(confirmed, Rejected):
+            await self._end(session, f"the identity provider's word on you is not accepted any more: {confirmed.text}")
+        elif confirmed.claims.get("sub") != session.person.subject:
+            await self._end(session, "the identity provider answered for somebody else")
+        else:
+            await self._renewed(session, confirmed, kept, due)
+
+    async def _renewed(self, session: Session, confirmed: Confirmed, kept: str, due: float) -> None:
+        was, now = session.person, self._wall()
+        person = as_person(confirmed, was.issuer, was)
+        if person != was:
+            await self._store.write(lambda connection: confirm_session(connection, session.id, person, kept, now, due))
+
+    async def _silent(self, session: Session, why: str) -> None:
+        """No answer: the session goes on for a while, and is asked about again soon."""
+        log.warn("session {session} could not be confirmed: {why}", session=session.id, why=why)
+        if self._wall() - session.checked > self._terms().unreachable:
+            await self._end(session, f"it could not be confirmed for too long: {why}")
+
+    async def _end(self, session: Session, why: str) -> None:
+        now = self._wall()
+        ended = await self._store.write(lambda connection: end_sessions(connection, [session.id], why, now))
+        if ended:
+            await self._ended.logout("", session.person, session.id, why)
+
+
+def _failed(failure: Failure) -> None:
+    """A store that does not answer shows in /readyz; the next round comes in a second."""
+    first = failure.value.subFailure if isinstance(failure.value, FirstError) else failure
+    if first.check(StoreUnavailableError) is None:
+        log.failure("sessions could not be confirmed", first)

@@ -1,0 +1,147 @@
+"""The gate's sessions and signing keys as the store has them: kept in memory, followed by the change feed.
+
+What the feed brings is told to ``changed``, so that live streams of those sessions are decided again: in this process and in every other that shares
+the store.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
+
+from sqlalchemy import Connection
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kgate.identity.gate_sessions import GateSession, GateSessions, WantedSession
+from kgate.identity.gate_tokens import GateKeys, SigningKey
+from kgate.model import Identity
+from kgate.net.database import Database, StoreUnavailableError
+from kgate.store import keys as stored_keys
+from kgate.store import sessions as stored_sessions
+from kgate.store.changes import prune
+from kgate.store.codes import forget_codes
+from kgate.store.sealing import Sealer
+from kgate.store.sessions import Session, find_session, forget_sessions, live_sessions
+
+log = Logger()
+
+HOUSEKEEPING_SECONDS = 600.0
+OVER = "it is over"
+
+
+def as_gate_session(session: Session) -> GateSession:
+    """What requests are held against."""
+    person = session.person
+    identity = Identity(
+        person.user,
+        person.groups,
+        person.uid,
+        person.extra,
+        person.issuer,
+        session.id,
+        session.expires,
+        person.authenticated_at,
+        person.acr,
+        person.amr,
+        clusters=session.clusters,
+        subject=person.subject,
+        issuer_session=person.provider_session,
+        issued_at=session.checked,
+    )
+    return GateSession(session.id, identity, session.ended_why or OVER if session.ended is not None else "")
+
+
+class SignedIn:
+    """See the module. ``changed(ids)`` is called after the sessions ``ids`` are as the store has them."""
+
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+        changed: Callable[[Collection[str]], None],
+    ) -> None:
+        self._database, self.sealer, self._now, self._wall, self._changed = database, sealer, now, wall, changed
+        self.sessions, self.keys = GateSessions(), GateKeys()
+        self._cleaned = now()
+        self._behind = False
+        database.follow(stored_sessions.TOPIC, self._sessions_changed)
+        database.follow(stored_keys.TOPIC, lambda _: self._soon(self._read_keys()))
+
+    async def fetch(self, wanted: WantedSession) -> None:
+        """A session that a token names and nobody here knows."""
+        try:
+            session = await self._database.read(lambda connection: find_session(connection, wanted.id))
+        except StoreUnavailableError:
+            return
+        self.sessions.put(as_gate_session(session) if session is not None else _unknown(wanted.id))
+
+    def tick(self) -> None:
+        """Read what was missed; now and then the next signing key, and what is old enough to be forgotten."""
+        if self._behind:
+            self._behind = False
+            self._sessions_changed(None)
+            self._soon(self._read_keys())
+        if self._now() - self._cleaned >= HOUSEKEEPING_SECONDS:
+            self._cleaned = self._now()
+            self.sessions.forget_expired(self._wall())
+            self._soon(self._read_keys())
+            self._soon(self._clean())
+
+    async def _clean(self) -> None:
+        now = self._wall()
+
+        def forget(connection: Connection) -> None:
+            forget_sessions(connection, now)
+            forget_codes(connection, now)
+            prune(connection, now)
+
+        await self._database.write(forget)
+
+    async def _read_keys(self) -> None:
+        now = self._wall()
+        stored = await self._database.read(stored_keys.load_keys)
+        if stored_keys.needs_key(stored, now) is not None:
+            made = SigningKey.generate(secrets.token_urlsafe(12), now)
+            row = stored_keys.StoredKey(made.kid, now, self.sealer.seal(made.to_json()))
+            stored = await self._database.write(lambda connection: stored_keys.rotate_keys(connection, row, now))
+        opened = [(key, self.sealer.open(key.sealed)) for key in stored]
+        unreadable = [key.kid for key, text in opened if text is None]
+        if unreadable:
+            log.error("signing keys {kids} cannot be read with secrets.key_file: put the key that sealed them back", kids=unreadable)
+        self.keys.replace([SigningKey.from_json(key.kid, key.begins, text) for key, text in opened if text is not None])
+
+    def _sessions_changed(self, ids: Collection[str] | None) -> None:
+        self._soon(self._read_all() if ids is None else self._read_some(tuple(ids)))
+
+    async def _read_all(self) -> None:
+        before = {session.id for session in self.sessions.live()}
+        now = self._wall()
+        found = await self._database.read(lambda connection: live_sessions(connection, now))
+        self.sessions.replace([as_gate_session(session) for session in found])
+        self._changed(before | {session.id for session in found})
+
+    async def _read_some(self, ids: tuple[str, ...]) -> None:
+        found = await self._database.read(lambda connection: [find_session(connection, id_) for id_ in ids])
+        for session in found:
+            if session is not None:
+                self.sessions.put(as_gate_session(session))
+        self._changed(ids)
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin it. A store that does not answer shows in /readyz; what was missed is read at the next tick."""
+        Deferred.fromCoroutine(work).addErrback(self._missed)
+
+    def _missed(self, failure: Failure) -> None:
+        self._behind = True
+        if failure.check(StoreUnavailableError) is None:
+            log.failure("the gate's sessions could not be read", failure)
+
+
+def _unknown(id_: str) -> GateSession:
+    """A token names it, so it was there once."""
+    return GateSession(id_, Identity(""), "it is over, and long forgotten")

@@ -1,0 +1,99 @@
+"""Everything of a gate that has to do with signing in, put together: sessions and keys from the store, the pages, the endpoints of ``kgate login``, and the
+rounds in which identity providers are asked again. It is there where ``secrets.key_file`` is, without which no secret could be kept."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from kgate.api import clusters
+from kgate.api.application import Routes
+from kgate.api.attempts import Attempts
+from kgate.api.caller import Callers
+from kgate.api.clients import Clients
+from kgate.api.pages import Pages, Place, SeenCluster
+from kgate.api.signing_in import Recorder, SignIns
+from kgate.identity.gate_sessions import WantedSession
+from kgate.identity.gate_tokens import GateToken, GateTokens, mint
+from kgate.model import Identity
+from kgate.net.database import Database
+from kgate.net.fetches import Fetches
+from kgate.net.provider import SignInProvider
+from kgate.net.rechecks import Rechecks, Terms
+from kgate.net.signed_in import SignedIn
+from kgate.policy.visible import may_see
+from kgate.settings import Configuration
+from kgate.store.sealing import Sealer
+from kgate.store.sessions import Session
+
+MOST_GUESSES = 20
+"""Codes of devices that one address may type in a minute."""
+
+
+class SigningIn:
+    """See the module. ``configuration`` is the one in force when it is asked; ``providers`` likewise; ``changed`` decides streams of sessions again."""
+
+    def __init__(
+        self,
+        configuration: Callable[[], Configuration],
+        providers: Callable[[], Mapping[str, SignInProvider]],
+        database: Database,
+        fetches: Fetches,
+        callers: Callers,
+        recorder: Recorder,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+        changed: Callable[[Collection[str]], None],
+    ) -> None:
+        self._configuration, self._callers, self._wall = configuration, callers, wall
+        sealer = Sealer(configuration().sealing_keys)
+        settings = configuration().settings
+        self._signed_in = SignedIn(database, sealer, now, wall, changed)
+        fetches.register(WantedSession, self._signed_in.fetch)
+        self.source = GateTokens(settings.public_url, self._signed_in.keys, self._signed_in.sessions)
+        signins = SignIns(providers, self._terms, database, sealer, recorder, wall)
+        beginnings = Attempts(settings.limits.sign_ins_per_address)
+        self._pages = Pages(self._place, signins, callers, self._token_of, wall, Attempts(MOST_GUESSES), beginnings)
+        self._clients = Clients(self._url, signins, self._pages, self._token_of, wall, beginnings)
+        self._rechecks = Rechecks(providers, self._terms, database, sealer, recorder, now, wall)
+        self._sealer = sealer
+
+    def routes(self) -> Sequence[Routes]:
+        """All pages and endpoints."""
+        return self._pages.routes(), self._clients.routes(), clusters.routes(self._callers, self._place)
+
+    def reloaded(self) -> None:
+        """Another configuration is in force."""
+        self._sealer.replace(self._configuration().sealing_keys)
+
+    def tick(self) -> None:
+        """Called a few times a second."""
+        self._signed_in.tick()
+        self._rechecks.tick()
+
+    def _url(self) -> str:
+        return self._configuration().settings.public_url
+
+    def _terms(self) -> Terms:
+        terms = self._configuration().settings.sign_in
+        return Terms(terms.session, terms.token, terms.recheck, terms.unreachable)
+
+    def _place(self) -> Place:
+        return Place(self._url(), self._clusters_of, self._configuration().public_authority)
+
+    def _clusters_of(self, identity: Identity) -> Sequence[SeenCluster]:
+        configuration = self._configuration()
+        found = ((settings.as_policy_sees_it(name), settings) for name, settings in configuration.settings.clusters.items())
+        return [
+            SeenCluster(cluster.name, cluster.labels, settings.hosts)
+            for cluster, settings in found
+            if may_see(configuration.policy, identity, cluster)
+        ]
+
+    def _token_of(self, session: Session, until: float) -> str | None:
+        now = self._wall()
+        key = self._signed_in.keys.signing(now)
+        if key is None:
+            return None
+        token = GateToken(session.id, now, min(until, session.expires), session.clusters)
+        return mint(key, self._url(), token, session.person.user, secrets.token_urlsafe(12))

@@ -1,0 +1,146 @@
+"""Gate tokens: what they are good for, and everything that they are not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from attrs import evolve
+from joserfc import jws
+from joserfc.jwk import OctKey, OKPKey
+
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.gate_sessions import GateSession, GateSessions, WantedSession
+from kgate.identity.gate_tokens import ALGORITHM, TYPE, GateKeys, GateToken, GateTokens, SigningKey, mint
+from kgate.model import Identity, Pending
+
+GATE, NOW = "https://gate.example.com", 1_800_000_000.0
+ALICE = Identity("alice", ("developers",), session="s1", expires=NOW + 3600)
+KEY, OTHER = SigningKey.generate("k1", NOW), SigningKey.generate("k1", NOW)
+
+
+class World:
+    """One gate with alice signed in."""
+
+    def __init__(self) -> None:
+        self.keys, self.sessions = GateKeys(), GateSessions()
+        self.keys.replace([KEY])
+        self.sessions.put(GateSession("s1", ALICE))
+        self.tokens = GateTokens(GATE, self.keys, self.sessions)
+
+    def ask(self, token: str, now: float = NOW + 1, held_since: float | None = None) -> Identity | Rejected | Pending | None:
+        return self.tokens.authenticate(Credentials(token, None, "192.0.2.1", held_since), now)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def token(key: SigningKey = KEY, gate: str = GATE, session: str = "s1", clusters: tuple[str, ...] = ()) -> str:
+    return mint(key, gate, GateToken(session, NOW, NOW + 300, clusters), "alice", "t1")
+
+
+def words(found: object) -> str:
+    assert isinstance(found, Rejected)
+    return str(found)
+
+
+def test_a_token_is_its_sessions_identity(world: World) -> None:
+    assert world.ask(token()) == ALICE
+
+
+def test_what_the_session_says_now_counts_not_what_it_said_when_the_token_was_made(world: World) -> None:
+    held = token()
+    assert world.ask(held) == ALICE
+    world.sessions.put(GateSession("s1", evolve(ALICE, groups=("sre",))))
+    assert world.ask(held) == evolve(ALICE, groups=("sre",))
+
+
+def test_an_expired_token_opens_nothing_but_what_it_opened_lives_as_long_as_its_session(world: World) -> None:
+    held = token()
+    assert "has expired" in words(world.ask(held, NOW + 300))
+    assert world.ask(held, NOW + 3599, held_since=NOW + 299) == ALICE
+    assert "session has expired" in words(world.ask(held, NOW + 3600, held_since=NOW + 299))
+
+
+def test_an_ended_session_is_told_with_its_reason_to_whoever_comes_and_whatever_lives(world: World) -> None:
+    held = token()
+    world.sessions.put(GateSession("s1", ALICE, "bob ended it"))
+    for since in (None, NOW):
+        assert words(world.ask(held, held_since=since)) == "your session ended: bob ended it; run kgate login"
+
+
+@pytest.mark.threat("14")
+def test_a_session_that_was_opened_at_another_replica_is_fetched_and_one_that_it_ended_is_over(world: World) -> None:
+    held = token(session="s2")
+    assert world.ask(held) == Pending(WantedSession("s2"))
+    world.sessions.put(GateSession("s2", evolve(ALICE, session="s2")))
+    assert world.ask(held) == evolve(ALICE, session="s2")
+    world.sessions.replace([GateSession("s1", ALICE)])
+    assert "ended" in words(world.ask(held))
+
+
+@pytest.mark.threat("14")
+def test_a_token_for_some_clusters_says_so_in_the_identity(world: World) -> None:
+    found = world.ask(token(clusters=("dev-*",)))
+    assert isinstance(found, Identity) and found.clusters == ("dev-*",)
+
+
+@pytest.mark.threat("14")
+def test_another_gates_token_is_refused_whoever_signed_it(world: World) -> None:
+    assert "not made by this gate" in words(world.ask(token(OTHER)))
+    assert "for another gate" in words(world.ask(token(gate="https://other.example.com")))
+
+
+def forged(header: dict[str, Any], key: Any, algorithm: str, **changes: object) -> str:
+    claims = {"iss": GATE, "aud": GATE, "sub": "alice", "sid": "s1", "iat": NOW, "exp": NOW + 300, "clusters": ["*"]} | changes
+    return jws.serialize_compact({"alg": algorithm, **header}, json.dumps(claims), key, algorithms=[algorithm])
+
+
+@pytest.mark.threat("20")
+def test_a_token_of_another_kind_is_not_taken_for_a_gates_and_no_other_algorithm_counts(world: World) -> None:
+    own = OKPKey.import_key(json.loads(KEY.to_json()))
+    assert world.ask(forged({"typ": "JWT", "kid": "k1"}, own, ALGORITHM)) is None
+    assert world.ask("opaque") is None and world.ask("a.b.c") is None
+    secret = OctKey.import_key(json.dumps(own.as_dict(private=False)))
+    assert "not made by this gate" in words(world.ask(forged({"typ": TYPE, "kid": "k1"}, secret, "HS256")))
+
+
+@pytest.mark.threat("20")
+@pytest.mark.parametrize("changes", [{"aud": [GATE]}, {"aud": None}, {"iss": GATE + "/"}])
+def test_issuer_and_audience_are_compared_whole(world: World, changes: dict[str, object]) -> None:
+    own = OKPKey.import_key(json.loads(KEY.to_json()))
+    assert "for another gate" in words(world.ask(forged({"typ": TYPE, "kid": "k1"}, own, ALGORITHM, **changes)))
+
+
+@pytest.mark.parametrize("changes", [{"sid": 1}, {"exp": "later"}, {"iat": None}, {"clusters": "*"}])
+def test_claims_of_the_wrong_kind_are_no_token(world: World, changes: dict[str, object]) -> None:
+    own = OKPKey.import_key(json.loads(KEY.to_json()))
+    made = {"iat": int(NOW), "exp": int(NOW + 300)} | changes
+    assert "does not say" in words(world.ask(forged({"typ": TYPE, "kid": "k1"}, own, ALGORITHM, **made)))
+
+
+@pytest.mark.threat("28")
+def test_a_clock_set_back_brings_no_tomorrow(world: World) -> None:
+    assert "from the future" in words(world.ask(token(), NOW - 3600))
+
+
+def test_keys_rotate_without_a_refused_token(world: World) -> None:
+    old = token()
+    following = SigningKey.generate("k2", NOW + 100)
+    world.keys.replace([KEY, following])
+    assert world.keys.signing(NOW + 99) == KEY and world.keys.signing(NOW + 100) == following
+    assert world.ask(old) == world.ask(token(following)) == ALICE
+    world.keys.replace([following])
+    assert "not made by this gate" in words(world.ask(old))
+
+
+def test_a_key_survives_its_column() -> None:
+    again = SigningKey.from_json(KEY.kid, KEY.begins, KEY.to_json())
+    keys = GateKeys()
+    keys.replace([again])
+    world = World()
+    assert world.ask(token(again)) == ALICE
+    assert "private" not in repr(again) and '"d"' not in repr(again)

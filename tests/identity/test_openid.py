@@ -1,0 +1,111 @@
+"""What the gate believes of an identity provider's answers (class 22)."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from kgate.identity.jose import Flaw
+from kgate.identity.openid import (
+    Client,
+    Denied,
+    Provider,
+    ProviderTokens,
+    authorization_url,
+    freshness_flaw,
+    logout_url,
+    nonce_flaw,
+    read_answer,
+    read_provider,
+    read_query,
+    read_tokens,
+)
+from kgate.identity.pkce import challenge_of, is_challenge, proves
+
+IDP = "https://idp.example.com"
+DOCUMENT = {"issuer": IDP, "authorization_endpoint": f"{IDP}/auth", "token_endpoint": f"{IDP}/token"}
+PROVIDER = Provider(IDP, f"{IDP}/auth", f"{IDP}/token", f"{IDP}/end")
+CLIENT = Client("kgate", "secret", "https://gate.example.com/login/callback")
+VERIFIER = "v" * 43
+
+
+def provider(**changes: object) -> Provider | Flaw:
+    return read_provider(json.dumps(DOCUMENT | changes).encode(), IDP)
+
+
+def test_a_discovery_document_is_the_issuers_own_and_over_https() -> None:
+    assert provider() == Provider(IDP, f"{IDP}/auth", f"{IDP}/token")
+    for changes in ({"issuer": f"{IDP}/"}, {"token_endpoint": "http://idp.example.com/token"}, {"authorization_endpoint": 1}):
+        assert isinstance(provider(**changes), Flaw)
+    assert isinstance(read_provider(b"<html>", IDP), Flaw)
+
+
+@pytest.mark.threat("22")
+def test_a_sign_in_has_state_nonce_and_pkce_by_s256() -> None:
+    asked = parse_qs(urlsplit(authorization_url(PROVIDER, CLIENT, ["openid", "email"], "st", "no", VERIFIER)).query)
+    assert asked["code_challenge"] == [challenge_of(VERIFIER)] and asked["code_challenge_method"] == ["S256"]
+    assert (asked["state"], asked["nonce"], asked["response_type"], asked["scope"]) == (["st"], ["no"], ["code"], ["openid email"])
+    assert "prompt" not in asked and "max_age" not in asked
+
+
+def test_a_step_up_asks_for_the_person_anew_and_as_strongly_as_configured() -> None:
+    asked = parse_qs(urlsplit(authorization_url(PROVIDER, CLIENT, ["openid"], "s", "n", VERIFIER, True, ["gold", "silver"])).query)
+    assert (asked["prompt"], asked["max_age"], asked["acr_values"]) == (["login"], ["0"], ["gold silver"])
+
+
+def test_pkce_by_the_rfcs_own_example() -> None:
+    verifier, challenge = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    assert challenge_of(verifier) == challenge and proves(verifier, challenge) and is_challenge(challenge)
+    assert not proves(verifier + "a", challenge) and not proves("short", challenge_of("short")) and not is_challenge("plain")
+
+
+@pytest.mark.threat("22")
+def test_an_answer_of_another_provider_is_a_mix_up() -> None:
+    promises = Provider(IDP, "", "", says_iss=True)
+    assert read_answer({"code": "c", "iss": IDP}, promises) == "c"
+    assert read_answer({"code": "c"}, PROVIDER) == "c"
+    for answer, of in (({"code": "c", "iss": "https://evil"}, PROVIDER), ({"code": "c"}, promises), ({}, PROVIDER)):
+        assert isinstance(read_answer(answer, of), Flaw)
+    assert isinstance(read_answer({"error": "x", "iss": "https://evil"}, PROVIDER), Flaw)
+
+
+def test_a_providers_words_are_one_printable_line() -> None:
+    denied = read_answer({"error": "access_denied", "error_description": "no\r\n\x1b]52;c;x\x07" + "a" * 500}, PROVIDER)
+    assert isinstance(denied, Denied) and str(denied).isprintable() and len(str(denied)) < 400
+
+
+@pytest.mark.threat("22")
+def test_a_parameter_that_comes_twice_is_refused() -> None:
+    assert read_query("code=a&state=b") == {"code": "a", "state": "b"}
+    assert read_query("code=a&code=b") is None and read_query("a=%ff") is None and read_query("a=" + "b" * 20_000) is None
+
+
+@pytest.mark.threat("22")
+def test_an_id_token_is_for_this_sign_in_and_this_client() -> None:
+    good = {"nonce": "n", "aud": "kgate"}
+    assert nonce_flaw(good, "n", CLIENT) is None
+    assert nonce_flaw({**good, "aud": ["kgate", "other"], "azp": "kgate"}, "n", CLIENT) is None
+    for claims in ({**good, "nonce": "m"}, {"aud": "kgate"}, {**good, "aud": ["kgate", "other"]}, {**good, "azp": "other"}):
+        assert nonce_flaw(claims, "n", CLIENT) is not None
+
+
+def test_a_step_up_believes_only_a_fresh_sign_in() -> None:
+    assert freshness_flaw({"auth_time": 1000}, 1010.0) is None
+    for claims in ({"auth_time": 900}, {}, {"auth_time": True}, {"auth_time": "now"}):
+        assert freshness_flaw(claims, 1010.0) is not None
+
+
+def test_a_token_endpoint_gives_tokens_says_no_or_says_nothing() -> None:
+    assert read_tokens(200, b'{"id_token":"a.b.c","refresh_token":"r","access_token":"x"}') == ProviderTokens("a.b.c", "r")
+    assert read_tokens(400, b'{"error":"invalid_grant","error_description":"gone"}') == Denied("invalid_grant", "gone")
+    for status, body in ((200, b"html"), (500, b'{"error":"server_error"}'), (200, b'{"id_token":1}'), (302, b"{}")):
+        assert isinstance(read_tokens(status, body), Flaw)
+    assert "a.b.c" not in repr(ProviderTokens("a.b.c", "r")) and "secret" not in repr(CLIENT)
+
+
+def test_rp_initiated_logout_where_the_provider_has_it() -> None:
+    asked = parse_qs(urlsplit(logout_url(PROVIDER, CLIENT, "a.b.c", "https://gate.example.com/")).query)
+    assert asked == {"client_id": ["kgate"], "post_logout_redirect_uri": ["https://gate.example.com/"], "id_token_hint": ["a.b.c"]}
+    assert logout_url(Provider(IDP, "", ""), CLIENT, "a.b.c", "x") == ""
