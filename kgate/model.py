@@ -165,6 +165,8 @@ class Grant:
     until: float = 0.0
     reason: str = ""
     approvers: tuple[str, ...] = ()
+    revoked_by: str = ""
+    """Who took it back before its end; empty is nobody."""
 
 
 @frozen(cache_hash=True)
@@ -181,7 +183,7 @@ class Context:
     facts: tuple[Fact, ...] = ()
     """All facts that are known, sorted by name."""
     grants: tuple[Grant, ...] = ()
-    """Those of the caller that were given and not revoked."""
+    """Those of the caller that are in force, or were until lately: a reason can say what became of one."""
 
 
 @frozen(cache_hash=True)
@@ -224,6 +226,7 @@ class Ground(Enum):
     EXPIRED = "expired"
     IMPERSONATION = "impersonation"
     AUTHORIZER = "authorizer"
+    GRANT = "grant"
     UNKNOWN_VERB = "unknown-verb"
 
 
@@ -276,6 +279,7 @@ class Ending(Enum):
     EXPIRED = "expired"
     LOGOUT = "logout"
     TIME = "time"
+    GRANT = "grant"
     LIMIT = "limit"
     DRAIN = "drain"
     OPERATOR = "operator"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kgate.errors import Mistake
 from kgate.model import Action, Context, Decision, Ground, Identity, Reason, Recording
@@ -18,6 +18,7 @@ from kgate.policy.cases import Placed
 from kgate.policy.impersonation import impersonation
 from kgate.policy.index import Clause, Index, Person
 from kgate.policy.misses import denied_by, nearest_miss
+from kgate.policy.offers import Granted
 from kgate.policy.question import Question
 from kgate.policy.rules import Rule
 from kgate.policy.scope import beyond_scope
@@ -68,10 +69,12 @@ def evaluate(policy: Policy, identity: Identity, action: Action, context: Contex
             until = sooner(until, clause.conditions.edge(asked))
             holds = both(holds, clause.conditions.holds(asked))
         if decides(clause, holds):
+            if clause.rule.request is not None:
+                return _by_grant(policy, clause, asked, until)
             return _answer(policy, clause, person, identity, until)
         standing ^= lowest
     if discovery:
-        return _discovery(policy, identity)
+        return _discovery(policy, identity, until)
     return Decision(False, policy.revision, reasons=nearest_miss(index, identity, action, context), until=until)
 
 
@@ -139,9 +142,19 @@ def _decide(policy: Policy, clause: Clause, identity: Identity, until: float | N
     return Decision(True, policy.revision, rule.name, reasons, seen, rule.stream_limits, rule.record, until)
 
 
-def _discovery(policy: Policy, identity: Identity) -> Decision:
+def _by_grant(policy: Policy, clause: Clause, asked: Question, until: float | None) -> Decision:
+    """What the rule gives for as long as the grant lasts, with the grant named."""
+    decision = _decide(policy, clause, asked.identity, until)
+    if not decision.allowed:
+        return decision
+    name = clause.rule.name
+    return evolve(decision, reasons=(Reason(Ground.ALLOWED, name, f'rule "{name}" allows it: {Granted(name).hit(asked)}'),))
+
+
+def _discovery(policy: Policy, identity: Identity, until: float | None) -> Decision:
+    """What everybody may ask, until a deny's window opens."""
     seen = impersonation(None, identity)
     if isinstance(seen, Reason):
-        return Decision(False, policy.revision, reasons=(seen,), until=identity.expires)
+        return Decision(False, policy.revision, reasons=(seen,), until=until)
     reasons = (Reason(Ground.ALLOWED, text="discovery is open to whoever signed in"),)
-    return Decision(True, policy.revision, "", reasons, seen, record=Recording.NONE, until=identity.expires)
+    return Decision(True, policy.revision, "", reasons, seen, record=Recording.NONE, until=until)

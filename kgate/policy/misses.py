@@ -28,7 +28,7 @@ def nearest_miss(index: Index, identity: Identity, action: Action, context: Cont
     sets = dict(index.grounds(action))
     for ground in (None, *_PREFERENCE):
         if (ground is None or ground in sets) and (left := _common(concerned, sets, ground)):
-            return _explain(index.clauses[(left & -left).bit_length() - 1], ground, Question(identity, action, context))
+            return _explain(_first(index, left, context), ground, Question(identity, action, context))
     return (Reason(Ground.NO_RULE, text="no rule allows it"),)
 
 
@@ -42,6 +42,19 @@ def _common(concerned: Bits, sets: dict[Ground, Bits], but: Ground | None) -> Bi
         if ground is not but:
             concerned &= satisfied
     return concerned
+
+
+def _first(index: Index, left: Bits, context: Context) -> Clause:
+    """The first in the file; one that the caller had a grant for before any other, for they want to know what became of it."""
+    granted = {grant.rule for grant in context.grants}
+    rest = left if granted else 0
+    while rest:
+        lowest = rest & -rest
+        clause = index.clauses[lowest.bit_length() - 1]
+        if clause.rule.name in granted:
+            return clause
+        rest ^= lowest
+    return index.clauses[(left & -left).bit_length() - 1]
 
 
 def _explain(clause: Clause, ground: Ground | None, asked: Question) -> tuple[Reason, ...]:

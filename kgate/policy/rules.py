@@ -19,6 +19,7 @@ from kgate.documents.values import Duration, Size, Unacceptable, accept
 from kgate.model import Limits, Operation, Recording
 from kgate.policy.conditions import Conditions, When
 from kgate.policy.details import Argv, Commands, Containers, Detail, Ports, SystemNames
+from kgate.policy.offers import Granted, Offer
 from kgate.policy.parties import As, LabelWords, RuleClusters, Who
 from kgate.policy.places import OwnPlaces, Places
 from kgate.policy.resources import CHANNELS, Resources
@@ -151,6 +152,7 @@ class Rule:
     as_: Annotated[As | None, override(rename="as")] = None
     limits: StreamLimits | None = None
     record: Recording = Recording.NONE
+    request: Offer | None = None
 
     def __attrs_post_init__(self) -> None:
         accept(self._direction_fault(), *self._deny_faults(), *self._channel_faults(), *self._template_faults())
@@ -167,8 +169,9 @@ class Rule:
 
     @property
     def conditions(self) -> Conditions:
-        """``when`` and ``unless``."""
-        return Conditions(self.when.conditions if self.when else (), self.unless.conditions if self.unless else ())
+        """``when``, ``unless`` and what ``request`` asks beside them."""
+        granted = (Granted(self.name),) if self.request is not None else ()
+        return Conditions((*(self.when.conditions if self.when else ()), *granted), self.unless.conditions if self.unless else ())
 
     @property
     def stream_limits(self) -> Limits:
@@ -181,7 +184,12 @@ class Rule:
         return None if self.entries else Unacceptable("allows or denies nothing", "list at least one entry")
 
     def _deny_faults(self) -> list[Unacceptable]:
-        given = {"as": self.as_ is not None, "limits": self.limits is not None, "record": self.record is not Recording.NONE}
+        given = {
+            "as": self.as_ is not None,
+            "limits": self.limits is not None,
+            "record": self.record is not Recording.NONE,
+            "request": self.request is not None,
+        }
         return [Unacceptable("does not go with deny", "take it out", (key,)) for key, there in given.items() if there and self.denies]
 
     def _channel_faults(self) -> list[Unacceptable]:

@@ -8,6 +8,7 @@ _ENDINGS = {
     Ground.EXPIRED: Ending.EXPIRED,
     Ground.TIME: Ending.TIME,
     Ground.LOCK: Ending.LOCK,
+    Ground.GRANT: Ending.GRANT,
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import policy_oracle as oracle
 from hypothesis import strategies as st
 
-from kgate.model import Action, Cluster, Context, Device, Identity, Operation
+from kgate.model import Action, Cluster, Context, Device, Grant, Identity, Operation
 
 START = 1_792_800_000  # 2026-10-24, the day before clocks go back in Berlin
 ANY = ["*"]
@@ -100,6 +100,7 @@ CONDITIONS = sparse(KINDS_OF_CONTEXT, 2).map(lambda keys: keys or {"network": ["
 AS = sparse({"user": st.just("someone"), "groups": st.sampled_from([["view"], []]), "uid": st.just("u")}, 3).map(
     lambda keys: keys or {"groups": ["x"]}
 )
+OFFER = {"request": {"approvers": {"groups": ["sre"]}, "duration": "2h"}}
 ENTRIES = {"resource": by_resource(), "operation": st.one_of(by_action(), by_action(), by_resource()), "path": by_path()}
 DENIED = {"resource": by_resource(CHANNELS_TOO), "operation": st.one_of(by_action(), by_resource(CHANNELS_TOO)), "path": by_path()}
 
@@ -114,7 +115,7 @@ def rules(draw: st.DrawFn, kind: str) -> list[dict[str, Any]]:
             rule["deny"] = draw(st.lists(DENIED[kind], min_size=1, max_size=2))
         else:
             rule["allow"] = draw(st.lists(ENTRIES[kind], min_size=1, max_size=3))
-            rule |= draw(sparse({"as": AS}, 1))
+            rule |= draw(sparse({"as": AS}, 1)) | draw(st.sampled_from([*[{}] * 9, OFFER]))
         made.append({**rule, **draw(sparse({"when": CONDITIONS, "unless": CONDITIONS}, draw(st.sampled_from([0, 0, 1, 2]))))})
     return made
 
@@ -132,10 +133,23 @@ IDENTITIES = st.builds(
     device=st.sampled_from([None, Device("laptop"), Device("laptop", True), Device("laptop", False)]),
 )
 CLUSTER = st.sampled_from([Cluster("dev", (("env", "dev"),)), Cluster("prod-1", (("env", "prod"),)), Cluster("other")])
+GRANTS = st.builds(
+    Grant,
+    id=st.just("G"),
+    user=st.sampled_from(["a", "b1", "c"]),
+    rule=st.integers(0, 5).map("r{}".format),
+    cluster=st.sampled_from(["dev", "prod-1", "other"]),
+    namespace=st.sampled_from(["", "", "team-1"]),
+    begins=st.sampled_from([START - 1.0, START + 86400.0]),
+    until=st.sampled_from([START + 7 * 86400.0, START + 2 * 86400.0]),
+    approvers=st.just(("bob",)),
+    revoked_by=st.sampled_from(["", "", "bob"]),
+)
 CONTEXTS = st.builds(
     Context,
     now=st.integers(0, 4 * 86400).map(lambda ahead: float(START + ahead)),
     address=st.sampled_from(["10.2.3.4", "10.1.0.1", "192.0.2.1", "2001:db8::1", "::ffff:10.2.3.4", "unknown"]),
+    grants=st.lists(GRANTS, max_size=4).map(tuple),
 )
 PATHS = ["/metrics", "/api", "/api/v1", "/apis/apps/v1", "/apis/a/b/c", "/version", "/openapi/v3/x", "/healthz", "/apix"]
 THINGS = [

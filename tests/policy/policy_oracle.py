@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from kgate.model import Action, Context, Identity, Impersonation, Operation
+from kgate.model import Action, Context, Grant, Identity, Impersonation, Operation
 
 Truth = bool | None
 Rule = dict[str, Any]
@@ -60,8 +60,15 @@ def matches(rule: Rule, entry: dict[str, Any], who: Identity, action: Action, co
             system_names(entry, action, denies),
             holds(rule.get("when", {}), who, context),
             negated(holds(rule["unless"], who, context)) if "unless" in rule else True,
+            any(fits(grant, rule, who, action, context) for grant in context.grants) if "request" in rule else True,
         ]
     )
+
+
+def fits(grant: Grant, rule: Rule, who: Identity, action: Action, context: Context) -> bool:
+    lasts = not grant.revoked_by and grant.begins <= context.now < grant.until
+    there = grant.cluster == action.cluster.name and (not grant.namespace or grant.namespace == action.namespace)
+    return lasts and there and grant.user == who.user and grant.rule == rule["name"]
 
 
 def is_for(asked: dict[str, list[str]], who: Identity) -> bool:

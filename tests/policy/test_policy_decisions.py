@@ -347,3 +347,22 @@ def test_texts_of_the_request_are_harmless_in_the_reasons(policy: Policy) -> Non
     hostile = evolve(asks("get pods/p -n x"), resource="x\x1b]0;title\x07\u202e" + "y" * 200)
     text = evaluate(policy, ALICE, hostile, CONTEXT).reasons[0].text
     assert text.isprintable() and len(text) < 200
+
+
+def test_discovery_ends_where_the_window_of_a_deny_opens() -> None:
+    policy = load_policy(
+        """
+rules:
+  - name: closed
+    who: {users: ["*"]}
+    clusters: {names: ["*"]}
+    deny: [{verbs: ["*"], paths: ["/api"]}]
+    when: {time: {hours: "08:00-20:00", zone: UTC}}
+""",
+        "p.yaml",
+    )
+    six = 1_800_000_000.0 // 86400 * 86400 + 6 * 3600
+    action = Action(Cluster("dev"), "GET", "get", "/api", "/api")
+    before = evaluate(policy, Identity("alice"), action, Context(six, "192.0.2.1"))
+    assert before.allowed and before.until == six + 2 * 3600
+    assert not evaluate(policy, Identity("alice"), action, Context(six + 2 * 3600, "192.0.2.1")).allowed

@@ -7,11 +7,12 @@ from collections import Counter
 from typing import Any
 
 import policy_oracle as oracle
+from attrs import evolve
 from generated_cases import Question, cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgate.model import Context, Ground
+from kgate.model import Ground
 from kgate.policy.evaluate import Policy, evaluate
 from kgate.policy.load import load_policy
 
@@ -44,7 +45,7 @@ def test_a_decision_holds_until_it_says(case: Case, points: list[float]) -> None
             assert decision.reasons[0].ground is Ground.EXPIRED
             continue
         for point in points:
-            later = Context(context.now + point * (end - context.now), context.address)
+            later = evolve(context, now=context.now + point * (end - context.now))
             assert oracle.decide(made, who, action, later) == oracle.decide(made, who, action, context)
 
 

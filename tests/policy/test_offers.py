@@ -1,0 +1,139 @@
+"""A rule with ``request`` gives nothing to those who only fit it: it takes a grant, and the denial names the command that asks for one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from kgate.errors import InvalidFileError
+from kgate.model import Action, Cluster, Context, Decision, Ending, Grant, Ground, Identity, Operation
+from kgate.policy.evaluate import evaluate
+from kgate.policy.load import load_policy
+from kgate.sessions.causes import denied
+
+NOW = 1_800_000_000.0
+POLICY = load_policy(
+    """
+rules:
+  - name: break-glass
+    who: {groups: [sre]}
+    clusters: {names: [prod-*]}
+    allow: [{actions: [exec], namespaces: [payments, shop]}]
+    request: {approvers: {groups: [leads]}, duration: 2h, approvals: 2}
+    limits: {idle: 15m}
+""",
+    "policy.yaml",
+)
+ALICE = Identity("alice", ("sre",))
+EXEC = Action(
+    Cluster("prod-eu"),
+    "POST",
+    "create",
+    "/x",
+    "/x",
+    "",
+    "v1",
+    "pods",
+    "exec",
+    "payments",
+    "web-0",
+    Operation.EXEC,
+    "app",
+    ("sh",),
+    follows=True,
+)
+GRANT = Grant("G1", "alice", "break-glass", "prod-eu", "", NOW, NOW + 7200, "INC-7", ("bob", "carol"))
+
+
+def asks(*grants: Grant, who: Identity = ALICE, action: Action = EXEC, now: float = NOW) -> Decision:
+    return evaluate(POLICY, who, action, Context(now, "192.0.2.1", grants=grants))
+
+
+def test_without_a_grant_the_denial_names_the_command() -> None:
+    decision = asks()
+    assert not decision.allowed
+    assert [(reason.ground, reason.rule) for reason in decision.reasons] == [(Ground.GRANT, "break-glass")]
+    assert decision.reasons[0].text == (
+        'it must be requested: kgate request create --cluster prod-eu --rule break-glass --namespace payments --reason "…"'
+    )
+
+
+def test_with_a_grant_it_is_allowed_until_the_grant_ends() -> None:
+    decision = asks(GRANT)
+    assert decision.allowed and decision.rule == "break-glass" and decision.until == NOW + 7200 and decision.limits.idle == 900
+    assert decision.reasons[0].text == 'rule "break-glass" allows it: grant G1 is in force, approved by bob, carol'
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"user": "mallory"},
+        {"rule": "another"},
+        {"cluster": "prod-us"},
+        {"namespace": "shop"},
+        {"begins": NOW + 1},
+        {"until": NOW},
+        {"revoked_by": "bob"},
+    ],
+    ids=str,
+)
+def test_a_grant_for_something_else_gives_nothing(other: dict[str, Any]) -> None:
+    assert not asks(evolve(GRANT, **other)).allowed
+
+
+def test_a_grant_gives_no_more_than_its_rule() -> None:
+    assert not asks(GRANT, action=evolve(EXEC, namespace="kube-system")).allowed
+    assert not asks(GRANT, who=evolve(ALICE, groups=())).allowed
+
+
+def test_a_grant_that_is_still_to_come_is_an_edge() -> None:
+    assert asks(evolve(GRANT, begins=NOW + 60)).until == NOW + 60
+
+
+def test_the_longest_of_several_counts() -> None:
+    assert asks(evolve(GRANT, id="G0", until=NOW + 60), GRANT).until == NOW + 7200
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        (evolve(GRANT, revoked_by="bob"), "grant G1 was revoked by bob; it must be requested"),
+        (evolve(GRANT, until=NOW), "grant G1 has ended; it must be requested"),
+    ],
+)
+def test_what_it_ended_says_what_became_of_the_grant(gone: Grant, words: str) -> None:
+    cause = denied(asks(gone), "ID", None)
+    assert cause.ending is Ending.GRANT
+    assert f'rule "break-glass" no longer allows it: {words}' in cause.text
+
+
+def test_whoever_became_another_by_as_leaves_their_grants_behind() -> None:
+    assert not asks(GRANT, who=evolve(ALICE, user="dave")).allowed
+
+
+@pytest.mark.parametrize(
+    ("written", "mistake"),
+    [
+        ("{approvers: {}, duration: 2h}", "names nobody"),
+        ("{approvers: {groups: [sre]}}", '"duration" is missing'),
+        ("{approvers: {groups: [sre]}, duration: 31d}", "is out of range"),
+        ("{approvers: {groups: [sre]}, duration: 2h, approvals: 0}", "0 is out of range"),
+        ("{approvers: {groups: [sre]}, duration: 2h, reason: never}", '"never" is not known'),
+    ],
+)
+def test_a_wrong_offer_is_refused_with_its_line(written: str, mistake: str) -> None:
+    text = f'rules:\n  - {{name: r, who: {{users: [a]}}, clusters: {{names: ["*"]}}, allow: [{{actions: [exec]}}], request: {written}}}\n'
+    with pytest.raises(InvalidFileError) as caught:
+        load_policy(text, "p.yaml")
+    assert mistake in str(caught.value) and str(caught.value).startswith("p.yaml:2:")
+
+
+def test_a_deny_offers_nothing() -> None:
+    text = (
+        'rules:\n  - {name: r, who: {users: [a]}, clusters: {names: ["*"]}, deny: [{actions: [exec]}], '
+        "request: {approvers: {groups: [sre]}, duration: 2h}}\n"
+    )
+    with pytest.raises(InvalidFileError, match="request: does not go with deny"):
+        load_policy(text, "p.yaml")
