@@ -10,6 +10,7 @@
     signins      sign-ins under way at an identity provider
     codes        what a client redeems for a session: authorization codes and device codes
     keys         what the gate signs its tokens with
+    requests     access requests, their approvals and the grants that come of them
     robots       when a static token was last used
 
 Each module owns the tables of one purpose: it defines them, and gives functions from a ``Connection`` (an open transaction) and values to values.
