@@ -7,9 +7,12 @@ import click
 from kgate.cli import Commands
 
 TABLE = {
+    "diff": "kgate.cli.policy_diff:diff",
     "explain": "kgate.cli.policy_explain:explain",
     "replay": "kgate.cli.policy_replay:replay",
     "test": "kgate.cli.policy_test:test",
+    "what-can": "kgate.cli.policy_reach:what_may",
+    "who-can": "kgate.cli.policy_reach:who_may",
 }
 """Subcommand → where its click command is. A new one adds its line here."""
 

@@ -9,7 +9,7 @@ This names every rule: it is for whoever may read the policy. What a denied pers
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -103,7 +103,7 @@ def next_change(policy: Policy, asked: Question, decision: Decision) -> tuple[fl
 def written(entry: Entry) -> str:
     """An entry on one line: ``verbs: get, list; resources: pods``."""
     values = [(each.name, getattr(entry, each.name)) for each in fields(Entry)]
-    return "; ".join(f"{name}: {_text(value)}" for name, value in values if value is not None)
+    return "; ".join(f"{name}: {written_value(value)}" for name, value in values if value is not None)
 
 
 def _rules(policy: Policy, asked: Question, decision: Decision) -> tuple[RuleView, ...]:
@@ -207,10 +207,13 @@ def _by(decision: Decision) -> str:
 
 def _who(rule: Rule) -> str:
     asked = [(each.name, getattr(rule.who, each.name)) for each in fields(type(rule.who))]
-    return " and ".join(f"{name} {_text(value)}" for name, value in asked if value is not None)
+    return " and ".join(f"{name} {written_value(value)}" for name, value in asked if value is not None)
 
 
-def _text(value: object) -> str:
+def written_value(value: object) -> str:
+    """What stands beside a key, on one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={each}" for key, each in value.items())
     if isinstance(value, tuple):
         return ", ".join(f"{each[0]}-{each[1]}" if isinstance(each, tuple) and each[0] != each[1] else _plain(each) for each in value)
     return str(value)

@@ -41,7 +41,7 @@ def join(files: Sequence[tuple[str, str]]) -> str:
 def load_policy(text: str, file: str) -> Policy:
     """The policy that ``text`` writes; ``file`` is its name for messages. Raises InvalidFileError with every mistake."""
     reading = _Reading()
-    for name, part in _split(text, file):
+    for name, part in split(text, file):
         reading.take(part, name, alone=name == file)
     reading.check()
     if reading.mistakes:
@@ -56,7 +56,8 @@ def revision_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:REVISION_LENGTH]
 
 
-def _split(text: str, file: str) -> Iterable[tuple[str, str]]:
+def split(text: str, file: str) -> Iterable[tuple[str, str]]:
+    """The files that ``join`` joined; one that stands alone is itself."""
     if not text.startswith(MARK):
         return [(file, text)]
     pieces = _MARKED.split(text)[1:]

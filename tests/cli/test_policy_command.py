@@ -259,3 +259,78 @@ def test_a_replay_that_begins_in_mid_hour_knows_the_facts_of_before(history: His
 
 
 NOBODY = evaluate(load_policy(POLICY, "p"), Identity("alice"), PODS, Context(0.0, ""))
+
+
+# --- who-can, what-can, diff
+
+SECRETS = """\
+  - name: no-secrets
+    who: {groups: ["*"]}
+    clusters: {names: ["*"]}
+    deny: [{verbs: ["*"], resources: [secrets]}]
+  - name: all
+    who: {groups: [sre]}
+    clusters: {names: ["*"]}
+    allow: [{verbs: ["*"], resources: ["*"]}]
+"""
+
+
+def test_who_can_names_the_rules_and_what_they_ask(folder: Path) -> None:
+    result = kgate("who-can", "exec", "web-0", "--container", "app", "--cluster", "dev", "--at", NIGHT, "--", "sh")
+    assert result.exit_code == 1
+    assert re.search(
+        r"^shell +allow +groups: developers +when time 08:00-20:00 UTC +no: time is outside 08:00-20:00 UTC", result.stdout, re.M
+    )
+    day = kgate("who-can", "exec", "web-0", "--cluster", "dev", "--at", DAY, "--", "sh")
+    assert day.exit_code == 0 and "depends: the request names no container" in day.stdout
+
+
+def test_what_everyone_is_denied_nobody_may(folder: Path) -> None:
+    (folder / "secrets.yaml").write_text(POLICY + SECRETS)
+    result = kgate("who-can", "get", "secrets", "-n", "a", "--cluster", "dev", "-p", "secrets.yaml")
+    assert result.exit_code == 1 and 'rule "no-secrets" denies it to everyone' in result.stdout
+    assert kgate("who-can", "get", "pods", "-n", "a", "--cluster", "dev", "-p", "secrets.yaml").exit_code == 0
+    assert "nobody may" in kgate("who-can", "get", "secrets", "--cluster", "dev").stdout
+
+
+def test_people_on_record_are_judged(history: History) -> None:
+    history.decided(POLICY, PODS)
+    found = json.loads(kgate("who-can", "get", "pods", "-n", "team-a", "--cluster", "dev", "--seen", "2026-11-25", "-o", "json").stdout)
+    assert [(person["user"], person["allowed"], person["rule"]) for person in found["people"]] == [("alice", True, "readers")]
+
+
+def test_what_can_is_the_other_way_round(folder: Path) -> None:
+    result = kgate("what-can", "alice", "--group", "developers")
+    assert result.exit_code == 0 and result.stdout.startswith("alice (groups: developers): 3 entries of rules concern them\n")
+    assert re.search(
+        r"^readers +allow +labels: env=dev +verbs: get, list; resources: pods, pods/log, deployments.apps", result.stdout, re.M
+    )
+    nobody = kgate("what-can", "mallory")
+    assert (nobody.exit_code, nobody.stdout) == (1, "mallory (groups: none): no rule is for them\n")
+    elsewhere = json.loads(kgate("what-can", "alice", "--group", "developers", "--cluster", "prod", "-o", "json").stdout)
+    assert {rule["name"] for rule in elsewhere["rules"]} == {"shell"}
+
+
+def test_diff_shows_rules_and_decisions(folder: Path) -> None:
+    (folder / "old.yaml").write_text(POLICY)
+    changed = POLICY.replace("namespaces: [team-*]", "namespaces: [team-*, '!team-x']").replace("08:00-20:00", "08:00-18:00")
+    (folder / "new.yaml").write_text(changed + SECRETS)
+    result = kgate("diff", "old.yaml", "new.yaml")
+    assert result.exit_code == 1
+    assert [line for line in result.stdout.splitlines() if line[:1] in "~+->" and line] == [
+        "~ rule readers", "~ rule shell", "+ rule no-secrets", "+ rule all",
+    ]  # fmt: skip
+    assert '    - when: {"time": {"hours": "08:00-20:00", "zone": "UTC"}}\n' in result.stdout
+    found = json.loads(kgate("diff", "old.yaml", "new.yaml", "-o", "json").stdout)
+    turned = {(each["before"]["rule"], each["after"]["rule"]): each["example"]["request"] for each in found["decisions"]}
+    assert turned["readers", ""] == "get pods in namespace team-x of cluster x"  # the exclusion is a sample of its own
+    assert ("", "all") in turned
+    same = kgate("diff", "old.yaml", "old.yaml")
+    assert (same.exit_code, same.stdout) == (0, "the rules are the same\n")
+
+
+def test_diff_tells_a_rule_that_only_moved(folder: Path) -> None:
+    head, first, second = "rules:\n", *(f"  - name:{each}" for each in POLICY.split("  - name:")[1:])
+    (folder / "old.yaml").write_text(head + first + second)
+    (folder / "new.yaml").write_text(head + second + first)
+    assert re.search(r"^> rule (readers|shell): comes at another place$", kgate("diff", "old.yaml", "new.yaml").stdout, re.M)

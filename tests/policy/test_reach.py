@@ -1,0 +1,62 @@
+"""who-can and what-can never leave out the rule that decides."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from generated_cases import cases
+from hypothesis import given, settings
+
+from kgate.model import Action, Cluster, Context, Identity, Operation
+from kgate.policy.difference import edits, shifts
+from kgate.policy.evaluate import evaluate
+from kgate.policy.load import load_policy
+from kgate.policy.reach import Standing, what_can, who_can
+from kgate.policy.samples import samples
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases())
+def test_the_rule_that_decides_is_found_from_either_end(case: Any) -> None:
+    rules, questions = case
+    policy = load_policy(json.dumps({"rules": rules}), "p.yaml")
+    for identity, action, context in questions:
+        decision = evaluate(policy, identity, action, context)
+        if decision.rule:
+            assert decision.rule in {reach.rule for reach in who_can(policy, action, context)}
+            assert decision.rule in {reach.rule for reach in what_can(policy, identity, action.cluster, context)}
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(most=1))
+def test_a_policy_and_its_samples_differ_from_nothing_but_another(case: Any) -> None:
+    policy = load_policy(json.dumps({"rules": case[0]}), "p.yaml")
+    assert list(samples(policy, 1.8e9))
+    assert edits(policy, policy) == () and shifts(policy, policy, 1.8e9) == []
+
+
+def test_what_depends_on_the_person_says_so() -> None:
+    policy = load_policy(
+        """
+rules:
+  - name: own
+    who: {groups: ["*"]}
+    clusters: {names: ["*"]}
+    allow: [{verbs: [get], resources: [pods], namespaces: ["team-{identity.user}"]}]
+  - name: fit
+    who: {groups: ["*"]}
+    clusters: {names: ["*"]}
+    allow: [{actions: [exec]}]
+    when: {device: {compliant: true}}
+""",
+        "p.yaml",
+    )
+    pods = Action(Cluster("dev"), "", "get", "", "", "", "v1", "pods", "", "team-alice")
+    shell = Action(Cluster("dev"), "", "create", "", "", "", "v1", "pods", "exec", "a", "b", Operation.EXEC)
+    found = {action: who_can(policy, action, Context(1.8e9, "")) for action in (pods, shell)}
+    assert [(reach.rule, reach.standing, reach.why) for each in found.values() for reach in each] == [
+        ("own", Standing.DEPENDS, ("its namespaces are the caller's own",)),
+        ("fit", Standing.DEPENDS, ("no device is known",)),
+    ]
+    assert what_can(policy, Identity("alice"), None, Context(1.8e9, ""))[1].why == ("no device is known",)
