@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -26,7 +27,8 @@ import click
 import yaml
 
 from kgate.demo.certificates import Authority
-from kgate.errors import KgateError, UnreachableError
+from kgate.demo.own import NO_KUBECTL, kubectl, own_cluster
+from kgate.errors import KgateError
 from kgate.kube.client_kubeconfig import GateContext, StaticToken, cluster_url, render_kubeconfig
 
 CLUSTERS = {"kgate-dev": "dev", "kgate-prod": "prod"}
@@ -62,17 +64,17 @@ rules:
     deny: [{verbs: ["*"], resources: [secrets]}]
 """
 
-OWN_POLICY = """\
-# Reading, in your own cluster, in your own name there. Change it while something runs: what is no longer allowed is cut at once.
-rules:
-  - name: look-around
-    who: {{users: [{user}]}}
-    clusters: {{names: ["*"]}}
-    allow:
-      - {{verbs: [get, list, watch], resources: [pods, pods/log, deployments.apps, replicasets.apps, statefulsets.apps, daemonsets.apps, services,
-          configmaps, events, namespaces, nodes, jobs.batch, cronjobs.batch, ingresses.networking.k8s.io]}}
-      - {{verbs: [create], resources: [selfsubjectaccessreviews.authorization.k8s.io, selfsubjectreviews.authentication.k8s.io]}}
-{granted}"""
+TRY_DEMO = (
+    ("kubectl get pods", "as alice, in kgate-dev"),
+    ("kubectl exec -it deploy/web -- sh", "then take the right away in policy.yaml, and see"),
+    ("kubectl --context kgate-prod get secrets", "refused, with the reason"),
+    ("kubectl --context kgate-prod --user bob exec deploy/web -- id", ""),
+    ("kubectl --user mallory get pods", "nobody granted mallory anything"),
+)
+TRY_OWN = (
+    ("kubectl get pods -A", "through the gate, in your own name"),
+    ("kubectl delete pod NAME", "refused: the policy only lets you read"),
+)
 
 
 @click.command(context_settings=HELP)
@@ -83,11 +85,15 @@ rules:
 def main(context: str, port: int, run: bool, command: tuple[str, ...]) -> None:
     """Start a gate to try out."""
     if run != bool(command):
-        raise click.UsageError("--exec takes the command to run: scripts/quickstart --exec kubectl get pods")
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
+        raise click.UsageError("a command goes behind --exec, and --exec takes one: scripts/quickstart --exec kubectl get pods")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="kgate-quickstart-") as folder:
         trial = Trial(Path(folder), port)
         try:
+            check_port(port)
+            if command[:1] == ("kubectl",):
+                kubectl()
             if context:
                 trial.prepare_own(context)
             else:
@@ -132,34 +138,10 @@ class Trial:
 
     def prepare_own(self, context: str) -> None:
         """One cluster of the person's own kubeconfig, and that person."""
-        merged = subprocess.run(
-            [kubectl(), "config", "view", "--raw", "--flatten", "--minify", "--context", context],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if merged.returncode:
-            raise KgateError(f"{merged.stderr.strip()}; see your contexts: kubectl config get-contexts")
-        own = self.folder / "own.kubeconfig"
-        own.touch(0o600)
-        own.write_text(merged.stdout)
-        user = getpass.getuser()
-        name, granted = self._whoami(own, context)
-        policy = OWN_POLICY.format(
-            user=yaml.safe_dump(user).split("\n")[0], granted=f"    as: {{user: {quoted(name)}, groups: {granted}}}\n"
-        )
-        self._write_gate({"own": {"kubeconfig": "own.kubeconfig"}}, policy, {user: []})
-        self._write_kubeconfig(["own"], [user])
-
-    def _whoami(self, own: Path, context: str) -> tuple[str, str]:
-        """The name and groups that the cluster knows the person by: whom the gate impersonates there."""
-        command = [kubectl(), "--kubeconfig", str(own), "--request-timeout", "10s", "auth", "whoami", "-o", "yaml"]
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
-        if asked.returncode:
-            raise UnreachableError(f"cluster {context} does not say who you are: {asked.stderr.strip()[:300]}")
-        info = yaml.safe_load(asked.stdout)["status"]["userInfo"]
-        groups = [group for group in info.get("groups", []) if group != "system:authenticated"]
-        return str(info["username"]), "[" + ", ".join(quoted(str(group)) for group in groups) + "]"
+        cluster = own_cluster(context, self.folder / "own.kubeconfig")
+        person = getpass.getuser()
+        self._write_gate({cluster.name: {"kubeconfig": "own.kubeconfig"}}, cluster.policy(person), {person: []})
+        self._write_kubeconfig([cluster.name], [person], cluster.namespace)
 
     def _write_gate(self, clusters: Mapping[str, Mapping[str, object]], policy: str, people: Mapping[str, list[str]]) -> None:
         server = self._authority.server()
@@ -184,9 +166,9 @@ class Trial:
         }
         (self.folder / "kgate.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def _write_kubeconfig(self, clusters: list[str], people: list[str]) -> None:
+    def _write_kubeconfig(self, clusters: list[str], people: list[str], namespace: str = "") -> None:
         url = f"https://127.0.0.1:{self.port}"
-        contexts = [GateContext(name, cluster_url(url, name), people[0]) for name in clusters]
+        contexts = [GateContext(name, cluster_url(url, name), people[0], namespace) for name in clusters]
         users = {name: StaticToken(self._tokens[name]) for name in people}
         self.kubeconfig.touch(0o600)
         self.kubeconfig.write_text(render_kubeconfig(contexts, users, self._authority.certificate, clusters[0]))
@@ -223,9 +205,7 @@ class Trial:
             time.sleep(0.05)
 
     def run(self, command: Sequence[str]) -> int:
-        """Run ``command`` as alice; its exit status."""
-        if command[0] == "kubectl":
-            kubectl()
+        """Run ``command`` as the first of the people; its exit status."""
         try:
             return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(self.kubeconfig)}, check=False).returncode
         except FileNotFoundError as error:
@@ -251,51 +231,30 @@ class Trial:
 
     def explain(self, context: str) -> None:
         """Say what is there and what to type."""
-        folder = self.folder
-        lines = [f"  export KUBECONFIG={self.kubeconfig}"]
-        if context:
-            lines += [
-                "  kubectl get pods -A                       # through the gate, in your own name",
-                "  kubectl delete pod NAME                   # refused: the policy only lets you read",
-            ]
-        else:
-            lines += [
-                "  kubectl get pods                          # as alice, in kgate-dev",
-                "  kubectl exec -it deploy/web -- sh         # a shell; then take the right away in policy.yaml and see",
-                "  kubectl --context kgate-prod get secrets  # refused, with the reason",
-                "  kubectl --context kgate-prod --user bob exec deploy/web -- id",
-                "  kubectl --user mallory get pods           # nobody granted mallory anything",
-            ]
-        lines += [
-            f"  $EDITOR {folder}/policy.yaml              # takes effect when you save",
-            f"  tail -f {folder}/audit/*.jsonl            # who did what",
+        lines = [
+            (f"export KUBECONFIG={self.kubeconfig}", ""),
+            *(TRY_OWN if context else TRY_DEMO),
+            (f"$EDITOR {self.folder}/policy.yaml", "takes effect when you save"),
+            (f"tail -f {self.folder}/audit/*.jsonl", "who did what"),
         ]
-        click.echo(
-            f"\nThe gate runs on https://127.0.0.1:{self.port}. In another terminal:\n\n"
-            + "\n".join(lines)
-            + "\n\nCtrl-C stops everything."
-        )
+        width = max(len(command) for command, remark in lines if remark)
+        click.echo(f"\nThe gate runs on https://127.0.0.1:{self.port}. In another terminal:\n")
+        for command, remark in lines:
+            click.echo(f"  {command:{width}}  # {remark}" if remark else f"  {command}")
+        click.echo("\nCtrl-C stops everything.")
         if shutil.which("kubectl") is None:
             click.echo(f"\n{NO_KUBECTL}")
 
 
-NO_KUBECTL = (
-    "kubectl was not found: see https://kubernetes.io/docs/tasks/tools/ "
-    "(Debian, Ubuntu: apt-get install kubernetes-client; macOS: brew install kubectl)"
-)
-
-
-def kubectl() -> str:
-    """The path of kubectl."""
-    found = shutil.which("kubectl")
-    if found is None:
-        raise KgateError(NO_KUBECTL)
-    return found
-
-
-def quoted(text: str) -> str:
-    """``text`` as a YAML scalar that is always text."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def check_port(port: int) -> None:
+    """Whether the gate will get its port, asked before anything is started. Raises KgateError where it will not."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            text = f"port {port} of 127.0.0.1 cannot be had ({error.strerror}); stop what uses it, or choose another: --port {port + 1}"
+            raise KgateError(text) from error
 
 
 def say(text: str) -> None:
@@ -304,4 +263,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="scripts/quickstart")

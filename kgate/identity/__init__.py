@@ -3,6 +3,11 @@
 credentials    what a request shows, and the answer where it is not enough
 names          which user and group names may go further
 tokens         static tokens of robots, kept as SHA-256
+jose           signed tokens and the keys of whoever signs them, read strictly
+issuer_configuration  which issuers are believed: Kubernetes' AuthenticationConfiguration
+claims         claims → identity, by those rules
+key_ring       one issuer's keys: when they are fetched, how long they hold
+issuers        tokens of OpenID Connect issuers
 certificates   client certificates: CN → user, O → groups
 notices        what an issuer tells between two tokens: logout, disabled, out of compliance
 people         further groups from rosters, merged by precedence; who is out

@@ -4,8 +4,8 @@ A source answers with an identity, with a rejection (this is mine, and it is no 
 it is what the person chose for this request, the certificate is what the machine shows on every connection. A bad token is a rejection even where a
 good certificate stands beside it: falling back would act as somebody whom the client did not name.
 
-Sources answer at once from what they hold. One that must fetch something first (a key set, a session) answers ``Pending``, which says what; the caller
-fetches it and asks again, so this stays pure.
+Sources answer at once from what they hold. One that must fetch something first (a key set, an introspection) answers ``Pending``; the caller has it
+fetched and asks again, so this stays pure.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ class Authenticator:
     def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
         """Who it is, or what is wrong with the credentials. Asked anew for every request: expiry counts at ``now``."""
         found = self._by_credentials(credentials, now)
-        told = self._notices.applied(found) if isinstance(found, Identity) else found
-        return self._people.resolve(told) if isinstance(told, Identity) else told
+        if isinstance(found, Pending):
+            return found
+        told = found if isinstance(found, Rejected) else self._notices.applied(found)
+        return told if isinstance(told, Rejected) else self._people.resolve(told)
 
     def _by_credentials(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
         bearer = credentials.bearer

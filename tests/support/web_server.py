@@ -70,6 +70,7 @@ def web_server(authority: Authority | None = None, *names: str, port: int = 0) -
         context.load_cert_chain(certificate, key)
     server = ThreadingHTTPServer(("127.0.0.1", port), _Answering)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that does not trust us, or waits no longer
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     web = WebServer(f"https://127.0.0.1:{server.server_port}", authority)
     server.web = web  # type: ignore[attr-defined]

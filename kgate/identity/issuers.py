@@ -1,0 +1,166 @@
+"""Tokens of OpenID Connect issuers, presented as they are: by kubelogin, a CI system, a workload.
+
+What is checked, in this order: it is a signed token of an issuer that the configuration names (compared byte by byte); one of that issuer's keys made the
+signature; it is for us (``aud``), of a kind that lets its holder in (no logout token, no security event, no refresh token, nothing of the gate's
+own: CVE-2024-47616 took one kind for another), and in force; then the operator's own rules (``claims``).
+
+A verification is remembered under the digest of the token, for as long as the very key set that verified it is in force. Its times are held against the
+clock on each use, against two clocks in fact: a wall clock that is set back does not give an expired token its life back (security.md class 28).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from kgate.identity.claims import identity_of
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.issuer_configuration import IssuerConfiguration
+from kgate.identity.jose import PUBLIC, Claims, Flaw, Jws, KeySet, read_jws, read_object, verify
+from kgate.identity.key_ring import KeyRing, KeysWanted
+from kgate.model import Identity, Pending
+
+SKEW = 60.0
+"""Seconds by which an issuer's clock may be ahead of ours (``nbf``, ``iat``). ``exp`` has no grace."""
+KEPT = 8192
+_TYPES = frozenset({"", "jwt", "at+jwt", "application/at+jwt"})
+_OTHER_KINDS = frozenset({"refresh", "offline", "logout"})
+"""What Keycloak writes into a claim ``typ``."""
+_SIGN_IN = "sign in again"
+_OPERATOR = "try again in a while, and ask whoever runs this gate if it stays so"
+
+
+@frozen(eq=False)
+class Verified:
+    """A token whose signature one of its issuer's keys made. Nothing else of it has been judged."""
+
+    issuer: str
+    typ: str
+    claims: Claims
+    keys: KeySet
+
+
+@frozen(eq=False)
+class _Known:
+    """What a token came to. ``ends`` is monotonic, fixed when the token was first seen."""
+
+    issuer: str
+    keys: KeySet
+    found: Identity | Rejected
+    begins: float
+    expires: float
+    ends: float
+
+
+class Issuers:
+    """See the module. ``rings`` outlive a reload; ``monotonic`` is a clock that no one sets."""
+
+    def __init__(self, issuers: Sequence[IssuerConfiguration], rings: Mapping[str, KeyRing], monotonic: Callable[[], float]) -> None:
+        self._issuers: dict[str, IssuerConfiguration] = {each.issuer.url: each for each in issuers}
+        self._rings, self._monotonic = rings, monotonic
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending | None:
+        """Who holds the token; None where it is of no issuer of ours."""
+        bearer = credentials.bearer
+        if bearer is None or bearer.count(".") < 2:
+            return None
+        digest = hashlib.sha256(bearer.encode()).digest()
+        known = self._known.get(digest)
+        if known is None or known.keys is not self._rings[known.issuer].current(self._monotonic()):
+            verified = self.verified(bearer)
+            if not isinstance(verified, Verified):
+                return verified
+            known = self._judge(verified, now)
+            self._remember(digest, known)
+        return self._in_force(known, now)
+
+    def verified(self, token: str) -> Verified | Rejected | Pending | None:
+        """The claims of a token that one of our issuers signed; None where it is of none of ours."""
+        read = read_jws(token)
+        if isinstance(read, Flaw):
+            return Rejected(f"the token {read.text}", _SIGN_IN)
+        claims = read_object(read.payload)
+        if isinstance(claims, Flaw):
+            return Rejected(f"the token's content {claims.text}", _SIGN_IN)
+        issuer = claims.get("iss")
+        ring = self._rings.get(issuer) if isinstance(issuer, str) and issuer in self._issuers else None
+        return self._verify(read, claims, ring) if ring is not None else None
+
+    def _verify(self, token: Jws, claims: Claims, ring: KeyRing) -> Verified | Rejected | Pending:
+        if token.algorithm not in PUBLIC:
+            return Rejected(f"the token is signed by {token.algorithm[:16]!r}, which no issuer may use here", _SIGN_IN)
+        now = self._monotonic()
+        keys = ring.current(now)
+        if keys is None or not keys.candidates(token):
+            if ring.may_look(token.kid, now):
+                return Pending(KeysWanted(ring.issuer, token.kid))
+            if keys is None:
+                return Rejected(f"the keys of {ring.issuer} cannot be had", _OPERATOR)
+            return Rejected(f"the token is signed by a key that {ring.issuer} does not publish", _SIGN_IN)
+        if not verify(token, keys, PUBLIC):
+            return Rejected("the token's signature is not its issuer's", _SIGN_IN)
+        return Verified(ring.issuer, token.typ, claims, keys)
+
+    def _judge(self, verified: Verified, now: float) -> _Known:
+        configuration = self._issuers[verified.issuer]
+        claims = verified.claims
+        expires, begins = _time(claims, "exp"), max(_time(claims, "nbf") or 0.0, _time(claims, "iat") or 0.0)
+        if expires is None:
+            refused = Rejected("the token does not say when it expires", _SIGN_IN)
+            return _Known(verified.issuer, verified.keys, refused, 0.0, float("inf"), float("inf"))
+        refused_: Rejected | None = _wrong_kind(verified) or _wrong_audience(configuration, claims) or _wrong_times(claims)
+        found = refused_ if refused_ is not None else identity_of(configuration, claims)
+        return _Known(verified.issuer, verified.keys, found, begins - SKEW, expires, self._monotonic() + (expires - now))
+
+    def _in_force(self, known: _Known, now: float) -> Identity | Rejected:
+        if isinstance(known.found, Rejected):
+            return known.found
+        if now >= known.expires or self._monotonic() >= known.ends:
+            return Rejected("the token has expired", _SIGN_IN)
+        return (
+            known.found
+            if now >= known.begins
+            else Rejected("the token is not valid yet", "check the clocks of this machine and the issuer")
+        )
+
+    def _remember(self, digest: bytes, known: _Known) -> None:
+        self._known[digest] = known
+        self._known.move_to_end(digest)
+        if len(self._known) > KEPT:
+            self._known.popitem(last=False)
+
+
+def _wrong_kind(verified: Verified) -> Rejected | None:
+    kind = verified.claims.get("typ")
+    other = verified.typ.lower() not in _TYPES or "events" in verified.claims
+    if other or (isinstance(kind, str) and kind.lower() in _OTHER_KINDS):
+        return Rejected("the token is of a kind that lets nobody in", _SIGN_IN)
+    return None
+
+
+def audiences(claims: Claims) -> tuple[str, ...]:
+    """``aud``: one name or several (RFC 7519 section 4.1.3); anything else is for nobody."""
+    given: Any = claims.get("aud")
+    named = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    return tuple(named) if all(isinstance(each, str) for each in named) else ()
+
+
+def _wrong_audience(configuration: IssuerConfiguration, claims: Claims) -> Rejected | None:
+    if set(audiences(claims)) & set(configuration.issuer.audiences):
+        return None
+    return Rejected("the token is for somebody else than this gate", "sign in with the client id that this gate asks for")
+
+
+def _wrong_times(claims: Claims) -> Rejected | None:
+    odd = next((name for name in ("exp", "nbf", "iat") if name in claims and _time(claims, name) is None), None)
+    return Rejected(f"the token's {odd} is no time", _SIGN_IN) if odd else None
+
+
+def _time(claims: Claims, name: str) -> float | None:
+    value = claims.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12 else None

@@ -1,0 +1,118 @@
+"""The quickstart as a newcomer runs it: one command, plain kubectl, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+KUBECTL = shutil.which("kubectl")
+needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on PATH")
+SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Quickstart:
+    """Runs in a temporary folder of its own, in which nothing may be left."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.folder = folder
+        self.environment = {**os.environ, "TMPDIR": str(folder), "HOME": str(folder)}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "kgate.demo.quickstart", "--port", str(self.port), *arguments]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=SECONDS)
+        return process.returncode, out, err
+
+    def nothing_is_left(self) -> bool:
+        running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if readable(path)]
+        return not list(self.folder.glob("kgate-quickstart-*")) and not any(str(self.folder).encode() in line for line in running)
+
+
+def readable(path: Path) -> bool:
+    """Whether the process is still there."""
+    try:
+        path.read_bytes()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def quickstart(tmp_path: Path) -> Iterator[Quickstart]:
+    made = Quickstart(tmp_path)
+    yield made
+    assert made.nothing_is_left()
+
+
+@needs_kubectl
+def test_a_command_runs_as_alice_and_its_status_is_the_quickstarts(quickstart: Quickstart) -> None:
+    script = (
+        "kubectl auth whoami -o jsonpath='{.status.userInfo.username}{\"\\n\"}' && kubectl wait --for=condition=Available deploy/web >&2 && "
+        "echo piped | kubectl exec -i deploy/web -- cat && kubectl --context kgate-prod get secrets; exit 5"
+    )
+    code, out, err = quickstart.run("--exec", "sh", "-c", script)
+    assert (code, out) == (5, "alice\npiped\n"), err
+    assert 'alice may not list secrets in namespace default of cluster kgate-prod: rule "no-secrets-in-prod" denies it' in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_it_says_what_to_try_and_a_signal_stops_everything(quickstart: Quickstart, number: signal.Signals) -> None:
+    process = quickstart.start()
+    assert process.stdout is not None
+    said = ""
+    while "Ctrl-C stops everything." not in said:
+        line = process.stdout.readline()
+        assert line, process.communicate()
+        said += line
+    assert "kubectl exec -it deploy/web -- sh" in said and "policy.yaml" in said
+    process.send_signal(number)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == (0 if number is signal.SIGINT else 128 + number)
+
+
+def test_a_port_in_use_is_said_before_anything_is_started(quickstart: Quickstart) -> None:
+    with socket.create_server(("127.0.0.1", quickstart.port)):
+        code, out, err = quickstart.run("--exec", "true")
+    assert (code, out) == (1, "")
+    assert err == (
+        f"kgate: port {quickstart.port} of 127.0.0.1 cannot be had (Address already in use); "
+        f"stop what uses it, or choose another: --port {quickstart.port + 1}\n"
+    )
+
+
+def test_where_kubectl_is_missing_it_says_how_to_get_it(quickstart: Quickstart, tmp_path: Path) -> None:
+    quickstart.environment["PATH"] = str(tmp_path)
+    for arguments in (("--exec", "kubectl", "get", "pods"), ("--context", "mine")):
+        code, _, err = quickstart.run(*arguments)
+        assert code == 1 and err.startswith("kgate: kubectl was not found: see https://kubernetes.io/docs/tasks/tools/")
+
+
+@needs_kubectl
+def test_a_context_that_is_not_there(quickstart: Quickstart) -> None:
+    code, _, err = quickstart.run("--context", "nosuch")
+    assert code == 1 and err.startswith("kgate: ") and err.endswith("see your contexts: kubectl config get-contexts\n"), err
+
+
+def test_usage(quickstart: Quickstart) -> None:
+    for arguments in (("--exec",), ("kubectl", "get", "pods")):
+        code, _, err = quickstart.run(*arguments)
+        assert code == 2 and "scripts/quickstart --exec kubectl get pods" in err

@@ -1,0 +1,255 @@
+"""Tokens of OpenID Connect issuers: who is let in, when keys are asked for, and how long what was fetched holds."""
+
+from __future__ import annotations
+
+import pytest
+from issuer import NOW, URL, TestIssuer, make_key
+from issuer_gate import PLAIN, configuration
+from issuer_gate import IssuerGate as Gate
+
+from kgate.errors import InvalidFileError
+from kgate.identity.credentials import Rejected
+from kgate.identity.issuer_configuration import load_authentication_configuration
+from kgate.identity.key_ring import BURST, KEEP, PACE, REFRESH, KeyRing, KeysWanted
+from kgate.model import Identity
+
+
+def test_a_token_names_its_holder() -> None:
+    gate = Gate()
+    token = gate.issuer.token(sid="s-1", acr="mfa", amr=["pwd", "otp"], auth_time=NOW - 5)
+    assert gate.ask(token) == Identity(
+        "alice",
+        ("corp:sre",),
+        issuer=URL,
+        expires=NOW + 600,
+        authenticated_at=NOW - 5,
+        acr="mfa",
+        amr=("pwd", "otp"),
+        subject="alice",
+        issuer_session="s-1",
+        issued_at=NOW,
+    )
+    assert gate.fetched == [KeysWanted(URL, "one")]
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"])
+def test_every_algorithm_that_issuers_use(algorithm: str) -> None:
+    gate = Gate()
+    gate.issuer.keys = [make_key("k", algorithm)]
+    assert isinstance(gate.ask(gate.issuer.token()), Identity)
+
+
+def test_what_is_no_token_of_an_issuer_of_ours_is_left_to_others() -> None:
+    gate = Gate()
+    for token in ("opaque", "a.b", TestIssuer("https://other.example").token(), gate.issuer.sign(b'{"sub": "x"}')):
+        assert gate.ask(token) is None
+    assert gate.fetched == []
+
+
+def test_a_verification_is_remembered_and_its_expiry_is_not() -> None:
+    gate = Gate()
+    token = gate.issuer.token()
+    first = gate.ask(token)
+    assert gate.ask(token) is first
+    gate.passes(599)
+    assert gate.ask(token) is first
+    gate.passes(1)
+    assert gate.ask(token) == Rejected("the token has expired", "sign in again")
+
+
+def test_rotation_fails_no_request() -> None:
+    gate = Gate()
+    assert isinstance(gate.ask(gate.issuer.token()), Identity)
+    for number in range(20):
+        gate.issuer.rotate(f"k{number}")
+        gate.passes(PACE)
+        assert isinstance(gate.ask(gate.issuer.token(gate.now)), Identity)
+    assert len(gate.fetched) == 21
+
+
+def test_a_key_that_the_issuer_withdrew_verifies_nothing_more() -> None:
+    gate = Gate()
+    token = gate.issuer.token()
+    gate.ask(token)
+    gate.issuer.rotate("two", keep=False)
+    gate.passes(REFRESH)
+    assert gate.ring.due(gate.monotonic)
+    gate.fetch(KeysWanted(URL))
+    assert gate.ask(token) == Rejected(f"the token is signed by a key that {URL} does not publish", "sign in again")
+
+
+def test_the_same_keys_again_forget_nothing() -> None:
+    gate = Gate()
+    token = gate.issuer.token()
+    first = gate.ask(token)
+    gate.fetch(KeysWanted(URL))
+    assert gate.ask(token) is first
+
+
+def test_an_issuer_that_is_down_leaves_its_keys_in_force_for_a_while() -> None:
+    gate = Gate()
+    assert isinstance(gate.ask(gate.issuer.token()), Identity)
+    gate.down = True
+    gate.passes(REFRESH)
+    gate.fetch(KeysWanted(URL))
+    assert gate.ring.words(gate.monotonic) == "it cannot be reached; its last keys hold for 355 min more"
+    gate.passes(KEEP - REFRESH - 1)
+    assert isinstance(gate.ask(gate.issuer.token(gate.now)), Identity)
+    gate.passes(1)
+    refused = gate.ask(gate.issuer.token(gate.now))
+    assert isinstance(refused, Rejected)
+    assert refused.text == f"the keys of {URL} cannot be had"
+    assert gate.ring.words(gate.monotonic) == "it cannot be reached; its tokens are refused"
+    gate.down = False
+    gate.passes(PACE)
+    assert isinstance(gate.ask(gate.issuer.token(gate.now)), Identity)
+    assert gate.ring.words(gate.monotonic) is None
+
+
+def test_kubernetes_documented_file_is_taken_over_unchanged() -> None:
+    text = """\
+apiVersion: apiserver.config.k8s.io/v1beta1
+kind: AuthenticationConfiguration
+anonymous: {enabled: false}
+jwt:
+- issuer:
+    url: https://idp.example
+    audiences: [kgate, other]
+    audienceMatchPolicy: MatchAny
+    egressSelectorType: cluster
+  claimValidationRules:
+  - claim: hd
+    requiredValue: example.com
+  - expression: 'claims.?email_verified.orValue(true) == true'
+    message: the e-mail address is not verified
+  - expression: 'claims.exp - claims.iat <= 86400'
+    message: total token lifetime must not exceed 24 hours
+  claimMappings:
+    username: {expression: 'claims.email.split("@")[0] + ":external-user"'}
+    groups: {expression: 'claims.roles.split(",")'}
+    uid: {expression: 'claims.sub'}
+    extra:
+    - {key: example.com/tenant, valueExpression: claims.tenant}
+    - {key: example.com/none, valueExpression: 'claims.?none.orValue([])'}
+  userValidationRules:
+  - expression: "!user.username.startsWith('system:')"
+    message: 'username cannot used reserved system: prefix'
+  - expression: "user.groups.all(group, !group.startsWith('system:'))"
+    message: 'groups cannot used reserved system: prefix'
+"""
+    gate = Gate(file=text)
+    claims = {"hd": "example.com", "email": "alice@example.com", "roles": "sre,dev", "tenant": "t1"}
+    found = gate.ask(gate.issuer.token(**claims))
+    assert isinstance(found, Identity)
+    assert (found.user, found.groups, found.uid) == ("alice:external-user", ("sre", "dev"), "alice")
+    assert found.extra == (("example.com/tenant", ("t1",)),)
+
+    def said(**changed: object) -> str:
+        refused = gate.ask(gate.issuer.token(**{**claims, **changed}))
+        assert isinstance(refused, Rejected)
+        return refused.text
+
+    assert said(hd="other.com") == 'the token does not have the value that this gate asks of its claim "hd"'
+    assert said(email_verified=False) == "the token is not accepted: the e-mail address is not verified"
+    assert said(exp=NOW + 90000) == "the token is not accepted: total token lifetime must not exceed 24 hours"
+    assert said(roles="sre,system:masters") == "the token is not accepted: groups cannot used reserved system: prefix"
+    assert said(tenant=None) == 'the token gives no example.com/tenant by claims.tenant: Key not found in map : "tenant"'
+    assert said(roles=7).startswith('the token gives no groups by claims.roles.split(","): No matching overloads')
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"sub": None}, 'has no text in its claim "sub", which is to be the user name'),
+        ({"sub": 7}, 'has no text in its claim "sub", which is to be the user name'),
+        ({"sub": "a\r\nb"}, "cannot be used: the user name has the character U+000D, which cannot be shown"),
+        ({"sub": "system:admin"}, "names a user of the cluster's own (system:…)"),
+        ({"groups": {"a": 1}}, 'has something else than names in its claim "groups"'),
+        ({"groups": ["a", 1]}, 'has something else than names in its claim "groups"'),
+        ({"groups": ["a\x85b"]}, "cannot be used: the name of a group has the character U+0085, which cannot be shown"),
+        ({"groups": [f"g{n}" for n in range(1001)]}, "cannot be used: there are more than 1000 groups"),
+        ({"exp": None}, "does not say when it expires"),
+        ({"exp": "soon"}, "does not say when it expires"),
+        ({"nbf": "now"}, "'s nbf is no time"),
+        ({"nbf": NOW + 61}, "is not valid yet"),
+        ({"iat": NOW + 61}, "is not valid yet"),
+        ({"aud": "other"}, "is for somebody else than this gate"),
+        ({"aud": []}, "is for somebody else than this gate"),
+        ({"aud": None}, "is for somebody else than this gate"),
+    ],
+)
+def test_what_a_token_may_lack(claims: dict[str, object], said: str) -> None:
+    gate = Gate()
+    refused = gate.ask(gate.issuer.token(**claims))
+    assert isinstance(refused, Rejected)
+    assert refused.text.removeprefix("the token").lstrip() == said
+
+
+def test_no_groups_are_no_fault() -> None:
+    found = Gate().ask(TestIssuer().token(groups=None))
+    assert found is None or isinstance(found, Rejected)  # another issuer's keys
+    gate = Gate()
+    for groups, expected in ((None, ()), ("one", ("corp:one",)), ([], ())):
+        found = gate.ask(gate.issuer.token(groups=groups))
+        assert isinstance(found, Identity)
+        assert found.groups == expected
+
+
+def test_an_unverified_address_is_no_name() -> None:
+    mapping = {**PLAIN, "claimMappings": {"username": {"claim": "email", "prefix": ""}}}
+    gate = Gate(file=configuration(mapping))
+    assert isinstance(gate.ask(gate.issuer.token(email="a@x", email_verified=True)), Identity)
+    assert isinstance(gate.ask(gate.issuer.token(email="a@x")), Identity)
+    for verified in (False, "true", None.__class__.__name__):
+        assert isinstance(gate.ask(gate.issuer.token(email="a@x", email_verified=verified)), Rejected)
+
+
+def mistakes(*issuers: object) -> list[str]:
+    with pytest.raises(InvalidFileError) as caught:
+        load_authentication_configuration(configuration(*issuers), "auth.yaml")
+    return [str(each) for each in caught.value.mistakes]
+
+
+def test_every_mistake_of_a_file_at_once() -> None:
+    found = mistakes(
+        {"issuer": {"url": "http://idp.example", "audiences": []}, "claimMappings": {"username": {"claim": "sub"}}},
+        {
+            "issuer": {"url": URL, "audiences": ["a", "b"], "discoveryURL": URL, "certificateAuthority": "no"},
+            "claimMappings": {"username": {"expression": "claims.email"}, "groups": {"expression": "claims.x +"}},
+            "claimValidationRules": [{"claim": "a", "message": "m"}, {"expression": "1"}],
+        },
+        {**PLAIN, "claimMappings": {"username": {"claim": "sub", "expression": "claims.sub", "prefix": ""}, "extra": [{"key": "A", "valueExpression": "1"}]}},
+        {**PLAIN, "userValidationRules": [{"expression": "usr.username"}]},
+    )  # fmt: skip
+    text = "\n".join(found)
+    for part in (
+        '"http://idp.example" is not the URL of an issuer',
+        'jwt[0].claimMappings.username: needs a prefix beside claim (write prefix: "" for none)',
+        "certificateAuthority: is not PEM text",
+        "groups.expression: is not an expression: Syntax error",
+        "claimValidationRules[0].message: goes only with expression",
+        "claimValidationRules[1].expression: gives int, not true or false",
+        "says not exactly one thing (name one of claim and expression)",
+        '"A" is not a key for extra',
+        'has the unknown name "usr.username"',
+    ):
+        assert part in text
+    assert all(each.startswith("auth.yaml:") and each.split(":")[1].isdigit() for each in found)
+
+
+def test_an_unverified_address_in_an_expression_is_a_mistake_of_the_file() -> None:
+    username = {"username": {"expression": "claims.email"}}
+    assert "uses claims.email, and nothing looks at claims.email_verified" in mistakes({**PLAIN, "claimMappings": username})[0]
+    rule = {"expression": "claims.email_verified == true"}
+    load_authentication_configuration(configuration({**PLAIN, "claimMappings": username, "claimValidationRules": [rule]}), "f")
+
+
+def test_an_issuer_twice_is_a_mistake() -> None:
+    assert mistakes(PLAIN, PLAIN) == [f"auth.yaml:4: the issuer {URL} stands here twice (keep one)"]
+
+
+def test_looking_is_rationed() -> None:
+    ring = KeyRing(URL)
+    assert [ring.may_look(f"k{n}", 1000.0) for n in range(8)] == [True] * int(BURST) + [False] * (8 - int(BURST))
+    assert ring.may_look("k9", 1000.0 + PACE)
+    assert not ring.may_look("k10", 1000.0 + PACE)

@@ -1,0 +1,65 @@
+"""The source of issuers' tokens as a gate has it, without a network: two clocks, and a fetch that gives what the issuer publishes."""
+
+from __future__ import annotations
+
+import json
+
+from attrs import define, field
+from issuer import NOW, URL, TestIssuer
+
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.issuer_configuration import load_authentication_configuration
+from kgate.identity.issuers import Issuers
+from kgate.identity.jose import KeySet, read_key_set
+from kgate.identity.key_ring import KeyRing, KeysWanted
+from kgate.model import Identity, Pending
+
+PLAIN = {
+    "issuer": {"url": URL, "audiences": ["kgate"]},
+    "claimMappings": {"username": {"claim": "sub", "prefix": ""}, "groups": {"claim": "groups", "prefix": "corp:"}},
+}
+
+
+def configuration(*issuers: object) -> str:
+    return json.dumps(
+        {"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": list(issuers or [PLAIN])}, indent=1
+    )
+
+
+@define(slots=False)
+class IssuerGate:
+    """A source with one issuer, two clocks, and a network that gives what the issuer publishes."""
+
+    issuer: TestIssuer = field(factory=TestIssuer)
+    file: str = field(factory=configuration)
+    now: float = NOW
+    monotonic: float = 1000.0
+    down: bool = False
+    fetched: list[KeysWanted] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.ring = KeyRing(self.issuer.url)
+        self.source = Issuers(load_authentication_configuration(self.file, "f"), {self.ring.issuer: self.ring}, lambda: self.monotonic)
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.monotonic += seconds
+
+    def fetch(self, wanted: KeysWanted) -> None:
+        self.fetched.append(wanted)
+        self.ring.began(self.monotonic)
+        keys = read_key_set(self.issuer.document())
+        if self.down or not isinstance(keys, KeySet):
+            self.ring.failed("it cannot be reached")
+        else:
+            self.ring.learned(keys, self.issuer.document(), wanted.kid, self.monotonic)
+
+    def ask(self, token: str) -> Identity | Rejected | None:
+        """As the gate does: fetch what is wanted and ask again."""
+        for _ in range(8):
+            found = self.source.authenticate(Credentials(token), self.now)
+            if not isinstance(found, Pending):
+                return found
+            assert isinstance(found.wanted, KeysWanted)
+            self.fetch(found.wanted)
+        raise AssertionError("asked again and again")

@@ -1,0 +1,93 @@
+"""Class 21: what an issuer's key set may do to the gate."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from issuer import URL, TestIssuer, make_key
+from issuer_gate import IssuerGate
+
+from kgate.identity.credentials import Rejected
+from kgate.identity.jose import MAX_KEY_SET, MAX_KEYS, Flaw, KeySet, read_key_set
+from kgate.identity.key_ring import BURST, PACE
+from kgate.model import Identity
+
+pytestmark = pytest.mark.threat("21")
+
+
+def test_a_storm_of_unknown_keys_is_rationed() -> None:
+    """Ten thousand tokens, each naming another key: a handful of fetches, and who is there already goes on."""
+    gate = IssuerGate()
+    good = gate.issuer.token()
+    assert isinstance(gate.ask(good), Identity)
+    attacker = make_key("x")
+    claims = gate.issuer.claims()
+    for number in range(200):
+        forged = gate.issuer.sign(claims, attacker, kid=f"k{number}")
+        assert isinstance(gate.ask(forged), Rejected)
+        gate.passes(0.01)
+        assert isinstance(gate.ask(good), Identity)
+    assert len(gate.fetched) <= BURST + 2
+    gate.passes(PACE)
+    gate.issuer.rotate("two")
+    assert isinstance(gate.ask(gate.issuer.token(gate.now)), Identity)
+
+
+def test_one_unknown_key_is_looked_for_once() -> None:
+    gate = IssuerGate()
+    forged = gate.issuer.sign(gate.issuer.claims(), make_key("gone"))
+    for _ in range(50):
+        assert isinstance(gate.ask(forged), Rejected)
+    assert len(gate.fetched) == 1
+
+
+def test_huge_sets_are_refused_whole() -> None:
+    entry = make_key("k").as_dict(private=False)
+    assert read_key_set(json.dumps({"keys": [entry] * (MAX_KEYS + 1)}).encode()) == Flaw(f"has more than {MAX_KEYS} keys")
+    assert read_key_set(b" " * (MAX_KEY_SET + 1)) == Flaw("has more than 256 KiB")
+
+
+@pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"keys": {}}', b'{"keys": [1]}', b"<html>", b'{"keys": [], "keys": []}'])
+def test_what_is_no_key_set(document: bytes) -> None:
+    assert isinstance(read_key_set(document), Flaw)
+
+
+def test_a_set_with_secrets_in_it() -> None:
+    """An issuer that publishes a private key beside its public ones has lost it."""
+    issuer = TestIssuer()
+    leaked = json.dumps({"keys": [issuer.keys[0].as_dict(private=False), make_key("two").as_dict(private=True)]}).encode()
+    assert read_key_set(leaked) == Flaw("holds secret keys beside public ones")
+
+
+def test_keys_of_other_kinds_are_left_out() -> None:
+    good = make_key("good").as_dict(private=False)
+    odd = [
+        {**good, "kid": "enc", "use": "enc"},
+        {"kty": "AKP", "kid": "pq"},
+        {**good, "kid": "ops", "key_ops": ["encrypt"]},
+        {**good, "kid": 7},
+    ]
+    found = read_key_set(json.dumps({"keys": [good, *odd]}).encode())
+    assert isinstance(found, KeySet)
+    assert [key.kid for key in found.keys] == ["good"]
+    assert len(found.unusable) == 4
+
+
+def test_an_outage_locks_nobody_out_at_once_and_lets_nobody_in_for_ever() -> None:
+    gate = IssuerGate()
+    assert isinstance(gate.ask(gate.issuer.token()), Identity)
+    gate.down = True
+    for hours, lives in ((1, True), (5.9, True), (6.1, False)):
+        gate.monotonic = 1000.0 + hours * 3600
+        assert isinstance(gate.ask(gate.issuer.token()), Identity) is lives
+    assert (gate.ring.words(gate.monotonic) or "").endswith("its tokens are refused")
+
+
+def test_an_issuer_that_never_answered() -> None:
+    gate = IssuerGate(down=True)
+    for _ in range(20):
+        found = gate.ask(gate.issuer.token())
+        assert isinstance(found, Rejected)
+        assert found.text == f"the keys of {URL} cannot be had"
+    assert len(gate.fetched) == 1

@@ -1,0 +1,45 @@
+"""Class 28: a clock that is set an hour either way gives no token a minute more."""
+
+from __future__ import annotations
+
+import pytest
+from issuer import NOW
+from issuer_gate import IssuerGate
+
+from kgate.identity.credentials import Rejected
+from kgate.identity.key_ring import REFRESH, KeysWanted
+from kgate.model import Identity
+
+pytestmark = pytest.mark.threat("28")
+HOUR = 3600.0
+
+
+def test_back_an_hour_does_not_lengthen_a_token() -> None:
+    gate = IssuerGate()
+    token = gate.issuer.token()
+    assert isinstance(gate.ask(token), Identity)
+    gate.now -= HOUR
+    gate.passes(590)
+    assert isinstance(gate.ask(token), Rejected)  # issued in what is now the future
+    gate.now = NOW - 30
+    gate.passes(20)
+    assert isinstance(gate.ask(token), Rejected)  # ten seconds before its end by the wall, ten after it in truth
+
+
+def test_forward_an_hour_ends_it() -> None:
+    gate = IssuerGate()
+    token = gate.issuer.token()
+    assert isinstance(gate.ask(token), Identity)
+    gate.now += HOUR
+    assert isinstance(gate.ask(token), Rejected)
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_keys_age_by_a_clock_that_no_one_sets(jump: float) -> None:
+    gate = IssuerGate()
+    gate.fetch(KeysWanted(gate.issuer.url))
+    gate.now += jump
+    assert gate.ring.current(gate.monotonic) is not None
+    assert not gate.ring.due(gate.monotonic)
+    gate.passes(REFRESH)
+    assert gate.ring.due(gate.monotonic)
