@@ -21,6 +21,7 @@ record, and only then carried upstream under an impersonated name. After a 101 i
     authorizers/      the pluggable question "may they?"
     audit/            records and their hash chain
     exchange/         one request from head to end, and the tunnel it may become
+    surroundings/     where and when somebody asks, and what else holds: geo data, facts
     sessions/         what is live, under which decision; re-evaluation and cutting
     review/           decisions on record, explained and asked again by another policy
     net/              the only place with a reactor, sockets, TLS, files

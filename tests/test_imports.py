@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent / "kgate"
 
 BASE = {"model", "errors", "documents", "expressions"}
-LOWEST = {"wire", "kube", "identity", "policy", "audit"}
+LOWEST = {"wire", "kube", "identity", "policy", "audit", "surroundings"}
 MIDDLE = {"authorizers", "exchange", "sessions", "store"}
 ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(LOWEST, BASE),

@@ -25,6 +25,7 @@ _PART = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _SIZE = re.compile(r"([0-9]{1,9}) ?(B|KiB|MiB|GiB|TiB)")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[-+]\d\d:\d\d)", re.ASCII)
+_FACT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 
 
@@ -110,6 +111,13 @@ def address(text: str) -> Address:
     if (parsed.version == 6) != host.startswith("["):
         raise Unacceptable(f'"{text}" is not an address with a port', "an IPv6 address stands in brackets: [::1]:8443")
     return Address(str(parsed), int(port))
+
+
+def fact_name(text: str) -> str:
+    """A name for a fact, so that an expression can say ``facts.NAME``."""
+    if not _FACT.fullmatch(text):
+        raise Unacceptable(f'"{text[:40]}" is not a name for a fact', "use letters, digits and underscore, at most 63")
+    return text
 
 
 def host_name(text: str) -> str:

@@ -3,6 +3,7 @@
 options    the command line
 clusters   settings → upstream connections
 gateway    everything an exchange asks of the gate, in one object
+outside    what the gate knows of the world: geo data, facts
 running    start, reload (all or nothing), drain, stop
 """
 

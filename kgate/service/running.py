@@ -11,7 +11,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ from kgate.service.clusters import all_access
 from kgate.service.gateway import Gateway
 from kgate.service.login_records import LoginRecords
 from kgate.service.options import Options, give_up
+from kgate.service.outside import Outside, Sight
 from kgate.service.signing_in import SigningIn
 from kgate.sessions.causes import draining
 from kgate.sessions.registry import Registry, cut_all
@@ -72,6 +73,7 @@ class _Prepared:
     configuration: Configuration
     access: Mapping[str, ClusterAccess]
     contexts: list[ssl.SSLContext]
+    sight: Sight
 
 
 @define
@@ -91,7 +93,7 @@ class _Sockets:
         return cls(public, bind(admin.host, admin.port, shared=False) if admin is not None else None)
 
 
-def prepare(configuration: Configuration) -> _Prepared:
+def prepare(configuration: Configuration, outside: Outside) -> _Prepared:
     """Read what else it takes. Raises KgateError where something cannot be had."""
     settings = configuration.settings
     try:
@@ -99,15 +101,17 @@ def prepare(configuration: Configuration) -> _Prepared:
     except OSError as error:
         raise KgateError(f"{error.filename}: cannot be read: {error.strerror}") from error
     contexts = [server_context(listen.tls.certificate, listen.tls.key, configuration.authority_pem) for listen in settings.listen]
-    return _Prepared(configuration, access, contexts)
+    return _Prepared(configuration, access, contexts, outside.prepare(settings))
 
 
 class GateService(Service):
     """The gate as Twisted runs it."""
 
-    def __init__(self, path: Path, prepared: _Prepared, sockets: _Sockets, engine: Engine, reactor: Any) -> None:
-        self._path, self._prepared, self._sockets, self._reactor = path, prepared, sockets, reactor
+    def __init__(self, path: Path, configuration: Configuration, sockets: _Sockets, engine: Engine, reactor: Any) -> None:
+        self._path, self._sockets, self._reactor = path, sockets, reactor
         self._turn = Turn()
+        self._outside = Outside(reactor, time.time, self._changed, self._turn.wrap)
+        self._prepared = prepared = prepare(configuration, self._outside)
         self._contexts = list(prepared.contexts)
         self._upstreams: dict[str, ClusterUpstream] = {}
         self._listeners: list[Listener] = []
@@ -151,11 +155,10 @@ class GateService(Service):
         from twisted.internet import reactor
 
         try:
-            prepared = prepare(options.configuration)
             settings = options.configuration.settings
             engine = open_engine(settings.state)
             migrate(engine)
-            service = cls(options.path, prepared, _Sockets.bind(settings), engine, reactor)
+            service = cls(options.path, options.configuration, _Sockets.bind(settings), engine, reactor)
             service._take_audit_directory()
         except KgateError as error:
             give_up(error)
@@ -179,6 +182,7 @@ class GateService(Service):
         self._record("start", policy_revision=configuration.policy.revision)
         self._warn(configuration)
         self._database.start()
+        self._outside.exchange(configuration.settings, self._prepared.sight)
         self._ticker.start()
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._turn.wrap(self.reload)))
 
@@ -203,6 +207,7 @@ class GateService(Service):
         cut_all(self._live.streams(), draining)
         self._turn.flush()
         self._ticker.stop()
+        self._outside.stop()
         self._database.stop()
         self._record("stop")
         self._journal.stop().addCallback(lambda _: done.callback(None))
@@ -215,7 +220,7 @@ class GateService(Service):
         """Read everything again; exchange all of it, or nothing."""
         changed_at = self._now()
         try:
-            prepared = prepare(load_configuration(self._path, time.time()))
+            prepared = prepare(load_configuration(self._path, time.time()), self._outside)
             self._refuse_what_needs_a_restart(prepared.configuration.settings)
             self._keep(prepared.configuration)
         except KgateError as error:
@@ -228,6 +233,7 @@ class GateService(Service):
         if self._signing_in is not None:
             self._signing_in.reloaded()
         self._contexts[:] = prepared.contexts
+        self._outside.exchange(prepared.configuration.settings, prepared.sight)
         self._gateway.admission = self._admission(prepared)
         self._gateway.bound(prepared.configuration.settings.limits, prepared.configuration.settings.deadlines)
         self._watch.watch(watched(self._path, prepared.configuration, prepared.access))
@@ -275,12 +281,14 @@ class GateService(Service):
         self._upstreams = upstreams
         configuration = prepared.configuration
         sources = (self._signing_in.source,) if self._signing_in is not None else ()
-        return Admission(Routes(names, hosts), configuration.authenticator(*sources), PolicyAuthorizer(configuration.policy))
+        return Admission(
+            Routes(names, hosts), configuration.authenticator(*sources), PolicyAuthorizer(configuration.policy), self._outside.world
+        )
 
     def _application(self) -> Application:
         """The gate's own pages; what they need of the configuration they ask for when they are called."""
         signing_in = self._signing_in.routes() if self._signing_in is not None else ()
-        return Application(self._turn.flush, whoami.routes(self._callers), *signing_in)
+        return Application(self._turn.flush, whoami.routes(self._callers), self._outside.routes(), *signing_in)
 
     def _signing_in_of(self, configuration: Configuration) -> SigningIn | None:
         """What signs people in, where secrets can be kept."""
@@ -311,6 +319,7 @@ class GateService(Service):
         self._database.tick()
         if self._signing_in is not None:
             self._signing_in.tick()
+        self._outside.tick()
         if self._now() - self._looked > LOOK_SECONDS:
             self._looked = self._now()
             for upstream in self._upstreams.values():
@@ -337,6 +346,13 @@ class GateService(Service):
             if audit.mode is AuditMode.STRICT:
                 raise KgateError(problem) from error
             log.error("{problem}", problem=problem)
+
+    def _changed(self, what: str, names: Iterable[str]) -> None:
+        """The world is another one: on record, and every live stream is decided again."""
+        changed_at = self._now()
+        known = {fact.name: fact.value for fact in self._outside.world.board.known(time.time())}
+        self._record(what, changes={name: known.get(name, "unknown") for name in names})
+        self._live.reevaluate(changed_at)
 
     def _record(self, event: str, **fields: object) -> None:
         self._journal.append(event_record(event, self._ids.next(), self._gateway.name, time.time(), **fields))
@@ -370,6 +386,7 @@ class GateService(Service):
             problems["audit"] = self._journal.problem
         if self._database.problem:
             problems["state"] = self._database.problem
+        problems |= self._outside.problems()
         return problems
 
 
@@ -385,6 +402,8 @@ def watched(path: Path, configuration: Configuration, access: Mapping[str, Clust
         }
     for each in access.values():
         paths |= {Path(file) for file in each.files}
+    for source in settings.facts:
+        paths |= {each for each in (source.key_file, source.certificate_authority) if each}
     if settings.secrets is not None:
         paths.add(settings.secrets.key_file)
     if settings.public_certificate_authority is not None:

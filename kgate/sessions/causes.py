@@ -7,6 +7,12 @@ from kgate.model import Cause, Decision, Ending, Ground, Limits
 _ENDINGS = {
     Ground.EXPIRED: Ending.EXPIRED,
     Ground.TIME: Ending.TIME,
+    Ground.FACT: Ending.FACT,
+    Ground.DEVICE: Ending.DEVICE,
+    Ground.NETWORK: Ending.NETWORK,
+    Ground.COUNTRY: Ending.NETWORK,
+    Ground.AUTHENTICATION: Ending.AUTHENTICATION,
+    Ground.EXPRESSION: Ending.EXPRESSION,
     Ground.LOCK: Ending.LOCK,
     Ground.GRANT: Ending.GRANT,
 }

@@ -38,6 +38,7 @@ from kgate.settings.shapes import (
     AuditMode,
     AuditSettings,
     ClusterSettings,
+    FactSource,
     GroupSource,
     IdentitySettings,
     Listen,
@@ -45,6 +46,8 @@ from kgate.settings.shapes import (
     Settings,
 )
 from kgate.store.sealing import read_keys
+from kgate.surroundings.document import Unreadable, told
+from kgate.surroundings.push import LEAST_KEY
 
 T = TypeVar("T")
 Place = tuple[str | int, ...]
@@ -98,6 +101,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     keys = checks.sealing_keys(get("secrets"))
     public = checks.public_authority(get("public_certificate_authority"))
     policy = checks.policy(("policy",), get("policy"))
+    checks.facts(get("facts") or ())
     checks.relaxations(get("audit"), get("admin"))
     settings = checks.sections.settings()
     if policy is None:
@@ -223,6 +227,28 @@ class _Checks:
         except Unacceptable as error:
             self.sections.fault(place, error.text, error.hint)
             return ()
+
+    def facts(self, sources: Iterable[FactSource]) -> None:
+        """Files that must be there, and those of facts that may come later but must be right where they are."""
+        for number, each in enumerate(sources):
+            place: Place = ("facts", number)
+            for key in ("certificate_authority", "token_file"):
+                if (path := getattr(each, key)) is not None:
+                    self.bytes_of((*place, key), path)
+            key_bytes = self.bytes_of((*place, "key_file"), each.key_file) if each.key_file is not None else None
+            if key_bytes is not None and len(key_bytes.strip()) < LEAST_KEY:
+                self.sections.fault((*place, "key_file"), f"{each.key_file} is shorter than {LEAST_KEY} characters", "openssl rand -hex 32")
+            if each.file is not None:
+                self._fact_file((*place, "file"), each.file, each.names)
+
+    def _fact_file(self, place: Place, path: Path, names: Iterable[str]) -> None:
+        try:
+            found = told(self.read(path), names)
+        except OSError as error:
+            self.warn(place, f"{unreadable(path, error)}; its facts are unknown until it can be read", "put {} there for no facts")
+            return
+        if isinstance(found, Unreadable):
+            self.sections.fault(place, f"{path} {found.text}", "write a mapping: {incident: {open: false}}")
 
     def relaxations(self, audit: AuditSettings | None, admin: AdminSettings | None) -> None:
         """What is allowed, and said at each start."""

@@ -12,8 +12,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from kgate.documents.reading import Mapping, Plain, decode, line_of, read_mapping
-from kgate.documents.structuring import a_whole_number, key_path, strict_converter, structure, unknown_keys, written
-from kgate.documents.values import Unacceptable, host_name, https_url
+from kgate.documents.structuring import a_whole_number, key_path, strict_converter, structure, structure_list, unknown_keys, written
+from kgate.documents.values import Unacceptable, fact_name, host_name, https_url
 from kgate.errors import InvalidFileError, Mistake, UsageError
 from kgate.settings.files import Read, read_file, unreadable
 from kgate.settings.shapes import (
@@ -21,6 +21,8 @@ from kgate.settings.shapes import (
     ClusterName,
     ClusterSettings,
     Count,
+    FactName,
+    FactSource,
     FilePath,
     HostName,
     LabelKey,
@@ -28,12 +30,14 @@ from kgate.settings.shapes import (
     PublicUrl,
     ServerUrl,
     Settings,
+    SourceName,
     StateUrl,
 )
 
 MAX_COUNT = 1_000_000
 _CLUSTER = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,251}[A-Za-z0-9])?")
+_SOURCE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROXY = re.compile(r"(http|https|socks5)://([^@/\s]+@)?[^@/\s:]+(:[0-9]{1,5})?/?")
 
 
@@ -105,6 +109,9 @@ def _section(sections: Sections, converter: Converter, name: str, kind: Any) -> 
     value = sections.root[name]
     if name == "clusters" and isinstance(value, dict):
         return _clusters(sections, converter, value)
+    if name == "facts":
+        made = structure_list(converter, sections.root, name, FactSource, sections.file, sections.mistakes, unique=("source",))
+        return tuple(made)
     return structure(converter, value, kind, sections.file, sections.mistakes, root=sections.root, path=(name,))
 
 
@@ -133,6 +140,8 @@ def settings_converter(base: Path) -> Converter:
     on(StateUrl, written(lambda text: _state(base, text)))
     on(HostName, written(host_name))
     on(LabelKey, written(_label))
+    on(SourceName, written(_source))
+    on(FactName, written(lambda text: FactName(fact_name(text))))
     on(Count, _count)
     return converter
 
@@ -162,6 +171,12 @@ def _state(base: Path, text: str) -> StateUrl:
     if not url.database or url.database == ":memory:" or url.query:
         raise Unacceptable("names no file", hint)
     return StateUrl(f"sqlite:///{base / url.database}")
+
+
+def _source(text: str) -> SourceName:
+    if not _SOURCE.fullmatch(text):
+        raise Unacceptable(f'"{text}" is not a name for a source', "use lower-case letters, digits and dash, at most 63")
+    return SourceName(text)
 
 
 def _label(text: str) -> LabelKey:

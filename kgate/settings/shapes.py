@@ -30,6 +30,8 @@ DEFAULT_STATE = StateUrl("sqlite:///state.db")
 """Beside the configuration file."""
 ClusterName = NewType("ClusterName", str)
 LabelKey = NewType("LabelKey", str)
+SourceName = NewType("SourceName", str)
+FactName = NewType("FactName", str)
 Count = NewType("Count", int)
 """A whole number, at least one."""
 
@@ -261,6 +263,44 @@ class DeadlineSettings:
 
 
 @frozen
+class GeoSettings:
+    """Geo data in MaxMind's format, read again when they change."""
+
+    country: FilePath | None = None
+    asn: FilePath | None = None
+
+    def __attrs_post_init__(self) -> None:
+        accept(None if self.country or self.asn else Unacceptable("names no file", "name country, asn, or both"))
+
+
+@frozen
+class FactSource:
+    """A source of facts: a ``file``, a ``url`` that is asked again and again, or the holder of a key who sends signed messages."""
+
+    source: SourceName
+    file: FilePath | None = None
+    url: ServerUrl | None = None
+    key_file: FilePath | None = None
+    max_age: Duration | None = None
+    """How long after it was written, fetched or signed a fact is known."""
+    names: tuple[FactName, ...] = ()
+    """The facts that it may tell; empty is any."""
+    every: Duration = field(default=Duration(15.0))
+    certificate_authority: FilePath | None = None
+    token_file: FilePath | None = None
+
+    def __attrs_post_init__(self) -> None:
+        ways = [name for name in ("file", "url", "key_file") if getattr(self, name) is not None]
+        only_url = [name for name in ("certificate_authority", "token_file") if getattr(self, name) is not None and self.url is None]
+        accept(
+            None if len(ways) == 1 else Unacceptable("needs one of file, url and key_file", "write two sources where two are meant"),
+            None if self.max_age is not None or self.file is not None else Unacceptable("needs max_age", "write max_age: 5m"),
+            None if self.names or self.key_file is None else Unacceptable("needs names", "say which facts its messages may tell"),
+            *(Unacceptable("goes only with url", "take it out", (name,)) for name in only_url),
+        )
+
+
+@frozen
 class Settings:
     """The whole file."""
 
@@ -276,6 +316,9 @@ class Settings:
     sign_in: SignInSettings = SignInSettings()
     public_certificate_authority: FilePath | None = None
     """Who signs the listeners' certificates (PEM), for the kubeconfigs that people get; None where their systems trust it."""
+    geo: GeoSettings | None = None
+    facts: tuple[FactSource, ...] = ()
+    """Where facts come from, the source that counts first first."""
     admin: AdminSettings | None = None
     limits: LimitSettings = LimitSettings()
     deadlines: DeadlineSettings = DeadlineSettings()

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from attrs import frozen
 
-from kgate.documents.values import Unacceptable
+from kgate.documents.values import Unacceptable, fact_name
 from kgate.model import Context, Fact, Ground
 from kgate.policy.details import shown
 from kgate.policy.question import Question
@@ -80,6 +80,7 @@ def facts(written: dict[str, object]) -> Facts:
     if not written:
         raise Unacceptable("asks nothing", "name a fact and what it must be: {incident: {open: false}}")
     for name, value in written.items():
+        fact_name(name)
         if value is None or value == {} or value == []:
             raise Unacceptable("does not say what it must be", "write a value, a list of values, or keys with values", (name,))
     return Facts(tuple(Wanted(name, json.dumps(value, sort_keys=True, ensure_ascii=False)) for name, value in written.items()))
