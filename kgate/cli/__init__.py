@@ -23,6 +23,7 @@ COMMANDS = {
     "login": "kgate.cli.login:login",
     "logout": "kgate.cli.login:logout",
     "policy": "kgate.cli.policy:policy",
+    "request": "kgate.cli.request:request",
     "whoami": "kgate.cli.signed_in:whoami",
 }
 """Subcommand → where its click command is. A new one adds its line here."""

@@ -26,6 +26,7 @@ from kgate.api import whoami
 from kgate.api.admin import admin_site
 from kgate.api.application import Application
 from kgate.api.caller import FetchingCallers
+from kgate.api.requests import AccessRequests
 from kgate.audit.ids import RequestIds
 from kgate.audit.record import event_record
 from kgate.authorizers.builtin import PolicyAuthorizer
@@ -42,6 +43,7 @@ from kgate.net.credentials import credential_of
 from kgate.net.database import Database
 from kgate.net.fetches import Fetches
 from kgate.net.files import FileWatch
+from kgate.net.grants import GrantBook
 from kgate.net.journal import Journal
 from kgate.net.listener import Listener, bind
 from kgate.net.turn import Turn
@@ -132,6 +134,7 @@ class GateService(Service):
         )
         self._signing_in = self._signing_in_of(prepared.configuration)
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
+        self._outside.world.grants = GrantBook(self._database, wall, now, self._grants_changed).of
         self._metrics = self._measured()
         self._gateway = Gateway(
             socket.gethostname(),
@@ -288,7 +291,8 @@ class GateService(Service):
     def _application(self) -> Application:
         """The gate's own pages; what they need of the configuration they ask for when they are called."""
         signing_in = self._signing_in.routes() if self._signing_in is not None else ()
-        return Application(self._turn.flush, whoami.routes(self._callers), self._outside.routes(), *signing_in)
+        pages = (whoami.routes(self._callers), self._requests().routes(), self._outside.routes())
+        return Application(self._turn.flush, *pages, *signing_in)
 
     def _signing_in_of(self, configuration: Configuration) -> SigningIn | None:
         """What signs people in, where secrets can be kept."""
@@ -306,6 +310,21 @@ class GateService(Service):
             time.time,
             self._sessions_changed,
         )
+
+    def _requests(self) -> AccessRequests:
+        return AccessRequests(
+            self._callers,
+            self._database,
+            lambda: self._prepared.configuration.policy,
+            lambda: {name: each.as_policy_sees_it(name) for name, each in self._prepared.configuration.settings.clusters.items()},
+            self._ids.next,
+            time.time,
+            self._record,
+        )
+
+    def _grants_changed(self, users: Collection[str] | None, changed_at: float) -> None:
+        self._live.reevaluate(changed_at, lambda stream: users is None or stream.identity.user in users)
+        self._turn.flush()
 
     def _sessions_changed(self, ids: Collection[str]) -> None:
         changed = frozenset(ids)

@@ -1,0 +1,149 @@
+"""The gate that a person's kubectl talks to, asked as kubectl would: server, trust and credential are those of the kubeconfig's context."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from attrs import define
+
+from kgate.documents.reading import decode
+from kgate.errors import KgateError, UnreachableError, UsageError
+from kgate.kube.execplugin import ExecPlugin, parse_exec_credential
+from kgate.kube.kubeconfig import ClusterAccess, Kubeconfig, parse_kubeconfig, token_of
+
+SECONDS = 20.0
+MOST_ANSWER = 4 * 1024 * 1024
+
+
+@define
+class _Shown:
+    """What is shown to the gate."""
+
+    token: str = ""
+    certificate: bytes = b""
+    key: bytes = b""
+
+
+class KubectlGate:
+    """See the module. Raises UsageError where the kubeconfig does not say how, UnreachableError where nobody answers."""
+
+    def __init__(self, context: str = "") -> None:
+        self._access = _access(context)
+        self._shown = _credential(self._access)
+
+    def get(self, path: str) -> Any:
+        """The JSON at ``path`` of the gate itself."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, document: dict[str, str]) -> Any:
+        """The gate's JSON answer to ``document``."""
+        return self._ask("POST", path, json.dumps(document))
+
+    def _ask(self, method: str, path: str, body: str | None) -> Any:
+        server = self._access.server
+        headers = {"accept": "application/json", "host": server.authority}
+        if self._shown.token:
+            headers["authorization"] = f"Bearer {self._shown.token}"
+        if body is not None:
+            headers["content-type"] = "application/json"
+        connection = http.client.HTTPSConnection(server.host, server.port, timeout=SECONDS, context=self._tls())
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return _read(answer.status, answer.read(MOST_ANSWER))
+        except ssl.SSLCertVerificationError as error:
+            raise UnreachableError(f"the certificate of {server.url} is not trusted: {error.verify_message}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(f"the gate at {server.url} does not answer: {error}; is it running?") from error
+        finally:
+            connection.close()
+
+    def _tls(self) -> ssl.SSLContext:
+        access = self._access
+        authority = access.certificate_authority
+        made = ssl.create_default_context(cadata=authority.decode("ascii", "replace") if authority else None)
+        if access.insecure:
+            made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+        if self._shown.certificate:
+            with tempfile.NamedTemporaryFile() as pair:  # the only way that ssl takes one; mode 0600
+                pair.write(self._shown.certificate + b"\n" + self._shown.key)
+                pair.flush()
+                made.load_cert_chain(pair.name)
+        return made
+
+
+def _read(status: int, body: bytes) -> Any:
+    """The answer, where it is one; what is wrong, where it is a ``Status``."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        raise UnreachableError(f"what answered ({status}) is not a gate; check the server of your kubeconfig") from None
+    if status >= 400:
+        text = str(document.get("message", "")) if isinstance(document, dict) else ""
+        if status == 503:
+            raise UnreachableError(text.removeprefix("kgate: ") or "the gate cannot answer now; try again")
+        raise KgateError(text.removeprefix("kgate: ") or f"the gate refused with {status}")
+    return document
+
+
+def _access(context: str) -> ClusterAccess:
+    files = _kubeconfigs()
+    wanted = context or next((file.current for file in files if file.current), "")
+    found = next((file for file in files if wanted in file.contexts), None)
+    if found is None:
+        names = "no context is current" if not wanted else f'there is no context "{wanted}"'
+        raise UsageError(f"{names} in {', '.join(file.file for file in files) or 'any kubeconfig'}; name one with --context")
+    return found.access(lambda path: Path(path).read_bytes(), wanted, allow_insecure=True)
+
+
+def _kubeconfigs() -> list[Kubeconfig]:
+    """As kubectl finds them."""
+    named = [Path(each) for each in os.environ.get("KUBECONFIG", "").split(os.pathsep) if each]
+    found: list[Kubeconfig] = []
+    for path in named or [Path.home() / ".kube" / "config"]:
+        if path.exists():
+            try:
+                found.append(parse_kubeconfig(decode(path.read_bytes(), str(path)), str(path)))
+            except OSError as error:
+                raise UsageError(_unreadable(path, error)) from error
+    return found
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
+
+
+def _credential(access: ClusterAccess) -> _Shown:
+    given = access.credential
+    if given.plugin is not None:
+        return _plugin(access, given.plugin)
+    token = given.token
+    if given.token_file:
+        try:
+            token = (token_of(Path(given.token_file).read_bytes()) or b"").decode()
+        except OSError as error:
+            raise UsageError(_unreadable(Path(given.token_file), error)) from error
+    return _Shown(token, given.certificate, given.key)
+
+
+def _plugin(access: ClusterAccess, plugin: ExecPlugin) -> _Shown:
+    environment = {**os.environ, **dict(plugin.env), "KUBERNETES_EXEC_INFO": access.exec_info()}
+    try:
+        done = subprocess.run([plugin.command, *plugin.args], env=environment, stdout=subprocess.PIPE, check=False)
+    except OSError as error:
+        raise UsageError(
+            f"{plugin.command} cannot be run: {error.strerror}{'; ' + plugin.install_hint if plugin.install_hint else ''}"
+        ) from error
+    if done.returncode:
+        raise KgateError(f"{plugin.command} ended with {done.returncode}, so there is no credential for the gate; sign in again")
+    made = parse_exec_credential(done.stdout, plugin)
+    if isinstance(made, str):
+        raise KgateError(f"{plugin.command}: {made}")
+    return _Shown(made.token, made.certificate, made.key)

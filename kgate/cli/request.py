@@ -1,0 +1,100 @@
+"""``kgate request``: ask for what a rule offers, and answer those who ask. It talks to the gate that kubectl talks to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from kgate.cli.kubectl_gate import KubectlGate
+from kgate.cli.output import OUTPUT, as_json, table
+
+PATH = "/kgate/v1/requests"
+CONTEXT = click.option("--context", default="", help="The kubeconfig's context, as for kubectl; the current one by default.")
+COLUMNS = ("id", "state", "user", "rule", "cluster", "namespace", "approvals", "until", "reason")
+FINISHED = frozenset({"denied", "withdrawn", "revoked", "lapsed", "over"})
+
+
+@click.group()
+def request() -> None:
+    """Ask for access that a rule offers, approve or deny what others ask for, revoke what was given."""
+
+
+@request.command()
+@click.option("--cluster", required=True, help="The cluster, by its name at the gate.")
+@click.option("--rule", required=True, help="The rule that offers it; the denial names it.")
+@click.option("--namespace", "-n", default="", help="For one namespace only; by default for all that the rule is about.")
+@click.option("--duration", default="", help="How long, such as 30m or 2h; by default as long as the rule offers.")
+@click.option("--reason", default="", help="Why; whoever approves reads it, and it goes on record.")
+@CONTEXT
+@OUTPUT
+def create(cluster: str, rule: str, namespace: str, duration: str, reason: str, context: str, output: str) -> None:
+    """Ask for what RULE offers in CLUSTER."""
+    asked = {"cluster": cluster, "rule": rule, "namespace": namespace, "duration": duration, "reason": reason}
+    made = KubectlGate(context).post(PATH, {key: value for key, value in asked.items() if value})
+    if output == "json":
+        as_json(made)
+        return
+    waits = f"it waits for {_people(int(made['needed']))}: kgate request approve {made['id']}"
+    click.echo(f"request {made['id']} is open; {waits}")
+
+
+@request.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also what is over.")
+@CONTEXT
+@OUTPUT
+def list_(everything: bool, context: str, output: str) -> None:
+    """List your own requests and those that you may answer, the newest first."""
+    found = KubectlGate(context).get(PATH)["requests"]
+    shown = [each for each in found if everything or each["state"] not in FINISHED]
+    if output == "json":
+        as_json(shown)
+        return
+    if not shown:
+        click.echo("there is nothing" + ("" if everything else "; --all shows also what is over"))
+        return
+    table(COLUMNS, [_row(each) for each in shown])
+
+
+def _answering(verb: str, said: Callable[[Mapping[str, Any]], str], about: str) -> click.Command:
+    """``approve``, ``deny`` and ``revoke`` are alike."""
+
+    @click.command(verb, help=about)
+    @click.argument("id_", metavar="ID")
+    @click.option("--reason", default="", help="Goes on record beside your name.")
+    @CONTEXT
+    @OUTPUT
+    def answer(id_: str, reason: str, context: str, output: str) -> None:
+        made = KubectlGate(context).post(f"{PATH}/{quote(id_, safe='')}/{verb}", {"reason": reason} if reason else {})
+        as_json(made) if output == "json" else click.echo(said(made))
+
+    return answer
+
+
+def _approved(made: Mapping[str, Any]) -> str:
+    if made["state"] == "granted":
+        return f"request {made['id']} is granted: {made['user']} has {made['rule']} in {made['cluster']} until {made['until']}"
+    return f"request {made['id']} is approved by you; it takes {_people(int(made['needed']) - len(made['approvals']))} more"
+
+
+request.add_command(_answering("approve", _approved, "Say yes to request ID; the last approval that it takes begins the grant."))
+request.add_command(_answering("deny", lambda made: f"request {made['id']} is denied", "Say no to request ID."))
+request.add_command(
+    _answering(
+        "revoke",
+        lambda made: f"request {made['id']} is {made['state']}",
+        "Take back what request ID gave; live streams under it end at once. Your own request is withdrawn.",
+    )
+)
+
+
+def _row(each: Mapping[str, Any]) -> list[str]:
+    approvals = f"{len(each['approvals'])}/{each['needed']} {', '.join(each['approvals'])}".strip()
+    cells = {**each, "approvals": approvals, "until": str(each.get("until", ""))[:19]}
+    return [str(cells.get(column, "")) for column in COLUMNS]
+
+
+def _people(number: int) -> str:
+    return "one approver" if number == 1 else f"{number} approvers"

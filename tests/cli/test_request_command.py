@@ -1,0 +1,201 @@
+"""``kgate request`` against a running gate: asked for, approved by two, in force, revoked; and who may do none of that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from authority import Authority
+from live_gate import TOKENS, LiveGate
+from raw_client import RawClient
+
+POLICY = {
+    "rules": [
+        {
+            "name": "break-glass",
+            "who": {"groups": ["developers"]},
+            "clusters": {"names": ["lab"]},
+            "allow": [{"verbs": ["get", "list", "watch"], "resources": ["secrets"]}],
+            "request": {"approvers": {"users": ["bob", "alice", "carol"]}, "duration": "2h", "approvals": 2},
+        }
+    ]
+}
+CAROL = "carol-token-with-enough-entropy-0123456789"
+CAROL_DIGEST = hashlib.sha256(CAROL.encode()).hexdigest()
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGate]:
+    folder: Path = tmp_path_factory.mktemp("requests")
+    (folder / "token").write_text("unused")
+    nowhere = {"server": "https://127.0.0.1:1", "token_file": str(folder / "token")}
+    gate = LiveGate(folder / "gate", Authority("request tests"), {"lab": nowhere}, POLICY)
+    robots = yaml.safe_load((gate.folder / "tokens.yaml").read_text())["robots"]
+    bob = next(each for each in robots if each["name"] == "bob")
+    gate.write("tokens.yaml", {"robots": [*robots, {**bob, "name": "carol", "user": "carol", "sha256": CAROL_DIGEST, "groups": []}]})
+    gate.start()
+    yield gate
+    gate.stop()
+
+
+@pytest.fixture
+def kgate(gate: LiveGate, tmp_path: Path) -> Command:
+    """``kgate request …`` as somebody, with the kubeconfig that their kubectl has."""
+
+    def run(user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        kubeconfig = tmp_path / f"{user}.kubeconfig"
+        token = {**TOKENS, "carol": CAROL}[user]
+        authority = b64encode(gate.authority.certificate).decode()
+        kubeconfig.write_text(
+            yaml.safe_dump(
+                {
+                    "kind": "Config",
+                    "current-context": "lab",
+                    "clusters": [
+                        {
+                            "name": "lab",
+                            "cluster": {
+                                "server": f"https://127.0.0.1:{gate.port}/clusters/lab",
+                                "certificate-authority-data": authority,
+                            },
+                        }
+                    ],
+                    "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
+                    "users": [{"name": user, "user": {"token": token}}],
+                }
+            )
+        )
+        command = [str(Path(sys.executable).with_name("kgate")), "request", *arguments]
+        return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(kubeconfig)}, capture_output=True, text=True, timeout=60)
+
+    return run
+
+
+def asks(kgate: Command, user: str, *more: str) -> str:
+    made = kgate(user, "create", "--cluster", "lab", "--rule", "break-glass", "--reason", "INC-7", *more)
+    assert made.returncode == 0, made.stderr
+    found = re.search(r"request (\w+) is open; it waits for 2 approvers: kgate request approve \1", made.stdout)
+    assert found, made.stdout
+    return found[1]
+
+
+def secrets(gate: LiveGate, user: str = "alice") -> tuple[int, str]:
+    with RawClient(gate.port, gate.context()) as client:
+        client.send(
+            b"GET /clusters/lab/api/v1/namespaces/payments/secrets HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
+            + TOKENS[user].encode()
+            + b"\r\n\r\n"
+        )
+        return client.status(), client.last_body.decode()
+
+
+def test_from_the_denial_to_the_grant_and_back(gate: LiveGate, kgate: Command) -> None:
+    status, body = secrets(gate)
+    assert status == 403
+    assert "kgate request create --cluster lab --rule break-glass --namespace payments --reason" in json.loads(body)["message"]
+
+    id_ = asks(kgate, "alice", "-n", "payments", "--duration", "30m")
+    listed = json.loads(kgate("bob", "list", "-o", "json").stdout)
+    assert [(each["id"], each["user"], each["reason"], each["yours_to_answer"]) for each in listed] == [(id_, "alice", "INC-7", True)]
+
+    own = kgate("alice", "approve", id_)
+    assert own.returncode == 1 and "nobody approves their own request" in own.stderr
+    assert f"request {id_} is approved by you; it takes one approver more" in kgate("bob", "approve", id_, "--reason", "seen").stdout
+    again = kgate("bob", "approve", id_)
+    assert again.returncode == 1 and "it takes another approver" in again.stderr
+    assert secrets(gate)[0] == 403
+    assert f"request {id_} is granted: alice has break-glass in lab until 20" in kgate("carol", "approve", id_).stdout
+
+    assert secrets(gate)[0] == 503  # allowed; the cluster behind this gate does not exist
+    assert f"{id_}  granted  alice" in re.sub(" +", "  ", kgate("alice", "list").stdout)
+    assert f"request {id_} is revoked" in kgate("bob", "revoke", id_, "--reason", "incident over").stdout
+    status, body = secrets(gate)
+    assert status == 403 and f"grant {id_} was revoked by bob" in json.loads(body)["message"]
+
+    events = [record for record in gate.records() if record["event"].startswith("request-") and record.get("request", {}).get("id") == id_]
+    told = [(record["event"], record["user"], record["request"]["state"]) for record in events]
+    assert told == [
+        ("request-created", "alice", "open"),
+        ("request-approved", "bob", "open"),
+        ("request-approved", "carol", "granted"),
+        ("request-revoked", "bob", "revoked"),
+    ]
+    allowed = next(
+        record for record in gate.records() if record["event"] == "request" and record.get("allowed") and record["user"] == "alice"
+    )
+    assert f"grant {id_} is in force, approved by bob, carol" in allowed["reasons"][0]
+
+
+def test_a_denied_request_and_a_withdrawn_one_grant_nothing(gate: LiveGate, kgate: Command) -> None:
+    id_ = asks(kgate, "alice")
+    assert f"request {id_} is denied" in kgate("bob", "deny", id_, "--reason", "not today").stdout
+    late = kgate("carol", "approve", id_)
+    assert late.returncode == 1 and f"request {id_} is denied already" in late.stderr
+    id_ = asks(kgate, "alice")
+    assert f"request {id_} is withdrawn" in kgate("alice", "revoke", id_).stdout
+    assert id_ not in kgate("alice", "list").stdout
+    assert id_ in kgate("alice", "list", "--all").stdout
+
+
+def test_a_stranger_sees_and_answers_nothing(gate: LiveGate, kgate: Command) -> None:
+    id_ = asks(kgate, "alice")
+    assert "there is nothing" in kgate("mallory", "list").stdout
+    for verb in ("approve", "deny", "revoke"):
+        refused = kgate("mallory", verb, id_)
+        assert refused.returncode == 1 and f"there is no request {id_} that you may answer" in refused.stderr
+    asked = kgate("mallory", "create", "--cluster", "lab", "--rule", "break-glass", "--reason", "x")
+    assert asked.returncode == 1 and "the policy offers you nothing there" in asked.stderr
+    kgate("alice", "revoke", id_)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--rule", "break-glass"), "say why: the rule asks for a reason"),
+        (("--rule", "break-glass", "--reason", "x", "--duration", "3h"), "offers at most 7200 s"),
+        (("--rule", "break-glass", "--reason", "x", "--duration", "soon"), "write the duration as 30m or 2h"),
+        (("--rule", "break-glass", "--reason", "x", "-n", "../etc"), "that is not the name of a namespace"),
+        (("--rule", "break-glass", "--reason", "two\nlines"), "a reason is one line"),
+        (("--rule", "another", "--reason", "x"), "the policy offers you break-glass there"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_request_that_makes_no_sense_is_refused_with_what_to_do(kgate: Command, arguments: tuple[str, ...], why: str) -> None:
+    refused = kgate("alice", "create", "--cluster", "lab", *arguments)
+    assert refused.returncode == 1 and why in refused.stderr
+
+
+def test_a_gate_that_is_not_there_is_exit_code_3(kgate: Command, gate: LiveGate, tmp_path: Path) -> None:
+    kgate("alice", "list")
+    path = tmp_path / "alice.kubeconfig"
+    path.write_text(path.read_text().replace(f":{gate.port}/", ":1/"))
+    command = [str(Path(sys.executable).with_name("kgate")), "request", "list"]
+    ran = subprocess.run(command, env={**os.environ, "KUBECONFIG": str(path)}, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 3 and "does not answer" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "body", "status"),
+    [
+        (b"Content-Type: text/plain\r\n", b"{}", 415),
+        (b"Content-Type: application/json\r\n", b"[" * 100_000, 400),
+        (b"Content-Type: application/json\r\n", b'{"cluster": 1}', 400),
+        (b"Content-Type: application/json\r\n", b"\xff\xfe", 400),
+    ],
+    ids=["a form of another site", "deep", "not texts", "not UTF-8"],
+)
+def test_a_body_that_is_no_json_object_is_refused(gate: LiveGate, lines: bytes, body: bytes, status: int) -> None:
+    head = b"POST /kgate/v1/requests HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + TOKENS["alice"].encode() + b"\r\n"
+    with RawClient(gate.port, gate.context()) as client:
+        client.send(head + lines + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert client.status() == status
