@@ -33,6 +33,7 @@ from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.errors import KgateError
 from kgate.exchange.admission import Admission
 from kgate.exchange.gate import Route, Routes
+from kgate.identity.key_ring import KeysWanted
 from kgate.kube.kubeconfig import ClusterAccess
 from kgate.metrics import Metrics
 from kgate.net.archive import keep_policy
@@ -44,9 +45,11 @@ from kgate.net.database import Database
 from kgate.net.fetches import Fetches
 from kgate.net.files import FileWatch
 from kgate.net.grants import GrantBook
+from kgate.net.issuer_keys import IssuerKeys
 from kgate.net.journal import Journal
 from kgate.net.listener import Listener, bind
 from kgate.net.turn import Turn
+from kgate.net.web import Asking
 from kgate.service.clusters import all_access
 from kgate.service.gateway import Gateway
 from kgate.service.login_records import LoginRecords
@@ -135,6 +138,8 @@ class GateService(Service):
         self._signing_in = self._signing_in_of(prepared.configuration)
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
         self._outside.world.grants = GrantBook(self._database, wall, now, self._grants_changed).of
+        self._issuers = IssuerKeys(now, lambda pem: Asking(reactor, pem), self._fetches, lambda: self._live.reevaluate(now()))
+        self._fetches.register(KeysWanted, self._issuers.get)
         self._metrics = self._measured()
         self._gateway = Gateway(
             socket.gethostname(),
@@ -283,9 +288,10 @@ class GateService(Service):
                 old.close()
         self._upstreams = upstreams
         configuration = prepared.configuration
-        sources = (self._signing_in.source,) if self._signing_in is not None else ()
+        signing_in = (self._signing_in.source,) if self._signing_in is not None else ()
+        authenticator = configuration.authenticator(*signing_in, self._issuers.source(configuration.issuers))
         return Admission(
-            Routes(names, hosts), configuration.authenticator(*sources), PolicyAuthorizer(configuration.policy), self._outside.world
+            Routes(names, hosts), authenticator, PolicyAuthorizer(configuration.policy), self._outside.world
         )
 
     def _application(self) -> Application:
@@ -339,6 +345,7 @@ class GateService(Service):
         if self._signing_in is not None:
             self._signing_in.tick()
         self._outside.tick()
+        self._issuers.tick()
         if self._now() - self._looked > LOOK_SECONDS:
             self._looked = self._now()
             for upstream in self._upstreams.values():
@@ -401,6 +408,7 @@ class GateService(Service):
     def _problems(self) -> dict[str, str]:
         """What is not as it should be, for /readyz."""
         problems = {f"cluster {name}": up.health.text for name, up in self._upstreams.items() if up.health.reachable is False}
+        problems |= self._issuers.problems()
         if self._journal.problem:
             problems["audit"] = self._journal.problem
         if self._database.problem:
@@ -430,6 +438,8 @@ def watched(path: Path, configuration: Configuration, access: Mapping[str, Clust
     identity = settings.identity
     if identity.tokens is not None:
         paths.add(identity.tokens.file)
+    if identity.authentication_configuration is not None:
+        paths.add(identity.authentication_configuration)
     if identity.client_certificates is not None:
         paths.add(identity.client_certificates.authority)
     if identity.groups is not None and identity.groups.file is not None:

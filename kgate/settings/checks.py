@@ -21,6 +21,7 @@ from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError, Mistake
 from kgate.identity.authenticator import Authenticator, Source
 from kgate.identity.certificates import ClientCertificates, load_authorities
+from kgate.identity.issuer_configuration import IssuerConfiguration, load_authentication_configuration, repeated
 from kgate.identity.people import Credential, People, Roster
 from kgate.identity.roster_file import RosterFile, load_roster
 from kgate.identity.tokens import Tokens, load_tokens
@@ -66,6 +67,8 @@ class Configuration:
     """Who signs people's certificates; empty where none are asked for."""
     authority_pem: str | None
     """The same, for the listener's TLS."""
+    issuers: tuple[IssuerConfiguration, ...]
+    """Those of ``identity.oidc``, then those of ``identity.authentication_configuration``."""
     roster: RosterFile | None
     """The groups of ``identity.groups.file``."""
     public_authority: bytes | None
@@ -75,8 +78,8 @@ class Configuration:
     warnings: tuple[Mistake, ...]
 
     def authenticator(self, *sources: Source) -> Authenticator:
-        """Who may ask, by these files and by further ``sources``, which are asked first."""
-        bearers = (*sources, self.tokens) if self.tokens is not None else sources
+        """Who may ask, by these files and by further ``sources``, which are asked after them."""
+        bearers = (self.tokens, *sources) if self.tokens is not None else sources
         return Authenticator(bearers, ClientCertificates(self.authorities) if self.authorities else None, self._people())
 
     def _people(self) -> People:
@@ -97,6 +100,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     checks.listeners(get("listen") or (), get("public_url") or "")
     checks.clusters(get("clusters") or {}, get("public_url") or "")
     tokens, pem, authorities = checks.people(get("identity"))
+    issuers = checks.issuers(get("identity"))
     roster = checks.roster(get("identity"))
     keys = checks.sealing_keys(get("secrets"))
     public = checks.public_authority(get("public_certificate_authority"))
@@ -108,7 +112,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
         raise AssertionError("a policy is there, or a mistake that says why not")
     checks.names(policy, settings)
     warnings = (*checks.warnings, *policy.warnings, *(tokens.warnings if tokens else ()))
-    return Configuration(settings, checks.access, policy, tokens, authorities, pem, roster, public, keys, warnings)
+    return Configuration(settings, checks.access, policy, tokens, authorities, pem, issuers, roster, public, keys, warnings)
 
 
 @define
@@ -203,6 +207,17 @@ class _Checks:
         except ValueError as error:
             self.sections.fault((*place, "authority"), str(error), "name the certificate that signs people's certificates")
             return tokens, None, ()
+
+    def issuers(self, identity: IdentitySettings | None) -> tuple[IssuerConfiguration, ...]:
+        """Those of both places, which must not name one twice."""
+        if identity is None:
+            return ()
+        file = identity.authentication_configuration
+        place: Place = ("identity", "authentication_configuration")
+        moved = (self.document(place, file, load_authentication_configuration) or ()) if file is not None else ()
+        for text, hint in repeated((*identity.oidc, *moved)):
+            self.sections.fault(("identity", "oidc") if identity.oidc else place, text, hint)
+        return (*identity.oidc, *moved)
 
     def roster(self, identity: IdentitySettings | None) -> RosterFile | None:
         """The file of groups, where there is one."""

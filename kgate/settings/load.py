@@ -15,6 +15,7 @@ from kgate.documents.reading import Mapping, Plain, decode, line_of, read_mappin
 from kgate.documents.structuring import a_whole_number, key_path, strict_converter, structure, structure_list, unknown_keys, written
 from kgate.documents.values import Unacceptable, fact_name, host_name, https_url
 from kgate.errors import InvalidFileError, Mistake, UsageError
+from kgate.identity.issuer_configuration import register_hooks
 from kgate.settings.files import Read, read_file, unreadable
 from kgate.settings.shapes import (
     DEFAULT_STATE,
@@ -133,6 +134,7 @@ def settings_converter(base: Path) -> Converter:
     def on(kind: object, hook: Any) -> None:
         converter.register_structure_hook_func(lambda asked: asked is kind, hook)
 
+    register_hooks(converter)
     on(FilePath, written(lambda text: _path(base, text)))
     on(PublicUrl, written(lambda text: https_url(text, path=False)))
     on(ServerUrl, written(https_url))

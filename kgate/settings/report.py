@@ -36,6 +36,7 @@ def check(path: Path, now: float, read: Read = read_file) -> Report:
         _count(len(settings.clusters), "cluster"),
         _count(len(policy.rules), "rule") + f" (revision {policy.revision})",
         _count(len(found.tokens.identities) if found.tokens else 0, "token"),
+        *([_count(len(found.issuers), "issuer")] if found.issuers else []),
     ]
     return Report((), found.warnings, f"{', '.join(counts)}; listening on {', '.join(str(each.address) for each in settings.listen)}")
 

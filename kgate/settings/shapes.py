@@ -10,6 +10,7 @@ from typing import NewType
 from attrs import field, frozen
 
 from kgate.documents.values import Address, Duration, Network, Unacceptable, accept
+from kgate.identity.issuer_configuration import IssuerConfiguration
 from kgate.identity.people import Merge
 from kgate.model import Cluster
 
@@ -149,15 +150,24 @@ class GroupSettings:
 
 
 @frozen
+class OidcSettings(IssuerConfiguration):
+    """An issuer of tokens: the fields of Kubernetes' AuthenticationConfiguration."""
+
+
+@frozen
 class IdentitySettings:
     """Where people and programs come from."""
 
     tokens: TokensFile | None = None
     client_certificates: ClientCertificateAuthority | None = None
     groups: GroupSettings | None = None
+    oidc: tuple[OidcSettings, ...] = ()
+    authentication_configuration: FilePath | None = None
+    """Kubernetes' file of the same; its issuers stand beside those of ``oidc``."""
 
     def __attrs_post_init__(self) -> None:
-        accept(None if self.tokens or self.client_certificates else Unacceptable("lets nobody in", "name tokens or client_certificates"))
+        anybody = self.tokens or self.client_certificates or self.oidc or self.authentication_configuration
+        accept(None if anybody else Unacceptable("lets nobody in", "name oidc, tokens or client_certificates"))
 
 
 class AuditMode(Enum):

@@ -1,0 +1,130 @@
+"""Getting issuers' keys: the discovery document, the key set that it names, and when to ask again (``identity/key_ring``).
+
+Both are read with the issuer's own trust roots, without redirects, up to a size and within seconds (``net/web``). The document must name the very issuer that
+was asked (OpenID Connect Discovery 1.0 section 4.3), and its key set must be behind https.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import frozen
+from twisted.logger import Logger
+
+from kgate.exchange.gate import Fetch
+from kgate.identity.issuer_configuration import Issuer, IssuerConfiguration
+from kgate.identity.issuers import Issuers
+from kgate.identity.jose import MAX_KEY_SET, Flaw, KeySet, read_key_set, read_object
+from kgate.identity.key_ring import KeyRing, KeysWanted
+from kgate.net.web import Reply, Unreachable, Web
+
+log = Logger()
+
+MAX_DOCUMENT = 256 * 1024
+SECONDS = 4.0
+"""For each of the two questions: a request that waits for both is refused after ten."""
+
+
+@frozen
+class _Published:
+    """A key set as it was read."""
+
+    keys: KeySet
+    document: bytes
+
+
+class IssuerKeys:
+    """The key rings of all issuers of the configuration; one that stays in it keeps its keys over a reload.
+
+    ``web_for(pem)`` asks with those trust roots; ``changed()`` is called when an issuer's keys are others than before.
+    """
+
+    def __init__(self, now: Callable[[], float], web_for: Callable[[str | None], Web], fetch: Fetch, changed: Callable[[], None]) -> None:
+        self._now, self._web_for, self._fetch, self._changed = now, web_for, fetch, changed
+        self.rings: dict[str, KeyRing] = {}
+        self._issuers: dict[str, Issuer] = {}
+        self._webs: dict[str, Web] = {}
+
+    def source(self, issuers: Sequence[IssuerConfiguration]) -> Issuers:
+        """Who may ask, by these issuers; from now on their keys are kept fresh."""
+        self._issuers = {each.issuer.url: each.issuer for each in issuers}
+        self.rings = {url: self.rings.get(url) or KeyRing(url) for url in self._issuers}
+        self._webs = {url: self._web_for(each.certificateAuthority) for url, each in self._issuers.items()}
+        return Issuers(issuers, self.rings, self._now)
+
+    def tick(self) -> None:
+        """Fetch in the background what is due."""
+        now = self._now()
+        for url, ring in self.rings.items():
+            if ring.due(now):
+                ring.began(now)
+                self._fetch(KeysWanted(url), lambda: None)
+
+    def problems(self) -> dict[str, str]:
+        """For /readyz."""
+        now = self._now()
+        words = {f"issuer {url}": ring.words(now) for url, ring in self.rings.items()}
+        return {name: text for name, text in words.items() if text is not None}
+
+    async def get(self, wanted: KeysWanted) -> None:
+        """Fetch the keys of one issuer (a ``Way`` of ``net/fetches``)."""
+        ring, issuer = self.rings.get(wanted.issuer), self._issuers.get(wanted.issuer)
+        if ring is None or issuer is None:
+            return  # a reload took it out meanwhile
+        ring.began(self._now())
+        found = await self._published(issuer)
+        if isinstance(found, str):
+            if found != ring.problem:
+                log.warn("the keys of {issuer} could not be fetched: {problem}", issuer=issuer.url, problem=found)
+            ring.failed(found)
+            return
+        before = ring.keys
+        ring.learned(found.keys, found.document, wanted.kid, self._now())
+        if before is not None and ring.keys is not before:
+            log.info("{issuer} has other keys now", issuer=issuer.url)
+            self._changed()
+        if ring.keys is not before:
+            for each in found.keys.unusable:
+                log.warn("of the keys of {issuer}, {flaw}", issuer=issuer.url, flaw=each)
+
+    async def _published(self, issuer: Issuer) -> _Published | str:
+        """The issuer's keys, or what is in the way."""
+        web = self._webs[issuer.url]
+        document = await read_discovery(web, issuer)
+        if isinstance(document, str):
+            return document
+        address = document.get("jwks_uri")
+        if not isinstance(address, str) or urlsplit(address).scheme != "https" or not address.isascii():
+            return "its discovery document names no key set behind https"
+        reply = await web.ask("GET", address, limit=MAX_KEY_SET, seconds=SECONDS)
+        if isinstance(reply, Unreachable):
+            return f"its key set {reply.text}"
+        if reply.status != 200:
+            return f"its key set answered {_status(reply)}"
+        keys = read_key_set(reply.body)
+        if isinstance(keys, Flaw):
+            return f"its key set {keys.text}"
+        return _Published(keys, reply.body) if keys.keys else "its key set has no key that can be used"
+
+
+async def read_discovery(web: Web, issuer: Issuer) -> dict[str, Any] | str:
+    """What the issuer says of itself, or what is in the way."""
+    reply = await web.ask("GET", issuer.discovery, [("accept", "application/json")], limit=MAX_DOCUMENT, seconds=SECONDS)
+    if isinstance(reply, Unreachable):
+        return f"it {reply.text}"
+    if reply.status != 200:
+        return f"its discovery document answered {_status(reply)}"
+    document = read_object(reply.body)
+    if isinstance(document, Flaw):
+        return f"its discovery document {document.text}"
+    if document.get("issuer") != issuer.url:
+        return "its discovery document names another issuer"
+    return document
+
+
+def _status(reply: Reply) -> str:
+    """A redirect is not followed, and it is said where it leads."""
+    elsewhere = reply.header("location")[:100]
+    return f"{reply.status}" + (f" (to {elsewhere}, which is not followed)" if elsewhere and 300 <= reply.status < 400 else "")

@@ -1,0 +1,153 @@
+"""Fetching an issuer's keys over real TLS: what of an answer is believed, and what /readyz says of the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from issuer import TestIssuer
+from issuer_gate import PLAIN, configuration
+from reactors import turn_until
+from twisted.internet.defer import Deferred
+from web_server import Page, WebServer, document, web_server
+
+from kgate.identity.issuer_configuration import load_authentication_configuration
+from kgate.identity.key_ring import KeysWanted
+from kgate.net.issuer_keys import IssuerKeys
+from kgate.net.web import Asking
+
+pytestmark = pytest.mark.threat("21")
+DISCOVERY = "/.well-known/openid-configuration"
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[WebServer]:
+    with web_server() as server:
+        yield server
+
+
+class Scene:
+    """An issuer behind ``web``, and what fetches its keys."""
+
+    def __init__(self, web: WebServer, reactor: Any, **issuer: str) -> None:
+        self.web, self.reactor, self.changes = web, reactor, 0
+        self.issuer = TestIssuer(web.url)
+        web.pages.clear()
+        web.seen.clear()
+        web.pages[DISCOVERY] = document({"issuer": web.url, "jwks_uri": f"{web.url}/keys"})
+        self.publish()
+        entry = {**PLAIN, "issuer": {"url": web.url, "audiences": ["kgate"], "certificateAuthority": web.pem, **issuer}}
+        self.keys = IssuerKeys(time.monotonic, lambda pem: Asking(reactor, pem), lambda wanted, then: None, self._changed)
+        self.keys.source(load_authentication_configuration(configuration(entry), "f"))
+        self.ring = self.keys.rings[web.url]
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def publish(self) -> None:
+        self.web.pages["/keys"] = Page(200, self.issuer.document())
+
+    def fetch(self) -> str:
+        """Fetch; what /readyz says then."""
+        done: list[object] = []
+        Deferred.fromCoroutine(self.keys.get(KeysWanted(self.web.url))).addBoth(done.append)
+        turn_until(self.reactor, lambda: bool(done), 10)
+        assert done == [None]
+        return self.keys.problems().get(f"issuer {self.web.url}", "")
+
+
+def test_the_keys_are_there(web: WebServer, global_reactor: Any) -> None:
+    scene = Scene(web, global_reactor)
+    assert scene.fetch() == ""
+    assert scene.ring.keys is not None and [key.kid for key in scene.ring.keys.keys] == ["one"]
+    assert web.paths() == [DISCOVERY, "/keys"]
+
+
+def test_others_than_before_are_told(web: WebServer, global_reactor: Any) -> None:
+    scene = Scene(web, global_reactor)
+    for rotations, changes in ((0, 0), (0, 0), (1, 1)):
+        for _ in range(rotations):
+            scene.issuer.rotate("two")
+            scene.publish()
+        assert scene.fetch() == ""
+        assert scene.changes == changes
+
+
+def test_a_redirect_is_not_followed(web: WebServer, global_reactor: Any) -> None:
+    scene = Scene(web, global_reactor)
+    web.pages["/elsewhere"] = web.pages["/keys"]
+    web.pages["/keys"] = Page(302, headers=(("location", f"{web.url}/elsewhere"),))
+    assert scene.fetch().startswith(f"its key set answered 302 (to {web.url}/elsewhere, which is not followed)")
+    web.pages[DISCOVERY] = Page(301, headers=(("location", f"{web.url}/elsewhere"),))
+    assert scene.fetch().startswith("its discovery document answered 301")
+    assert "/elsewhere" not in web.paths()
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (
+            document({"issuer": "https://evil.example", "jwks_uri": "https://evil.example/keys"}),
+            "its discovery document names another issuer",
+        ),
+        (document({"jwks_uri": "x"}), "its discovery document names another issuer"),
+        (Page(200, b"<html>"), "its discovery document is not JSON"),
+        (Page(500), "its discovery document answered 500"),
+        (Page(200, b" " * 300_000), "it answered with more than 262144 bytes"),
+    ],
+)
+def test_a_discovery_document_that_is_none(web: WebServer, global_reactor: Any, page: Page, said: str) -> None:
+    scene = Scene(web, global_reactor)
+    web.pages[DISCOVERY] = page
+    assert scene.fetch() == f"{said}; its tokens are refused"
+    assert web.paths() == [DISCOVERY]
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1/keys", "file:///etc/passwd", "", None, 7, "https://xn\N{SNOWMAN}/keys"])
+def test_a_key_set_that_is_nowhere_safe(web: WebServer, global_reactor: Any, address: object) -> None:
+    scene = Scene(web, global_reactor)
+    web.pages[DISCOVERY] = document({"issuer": web.url, "jwks_uri": address})
+    assert scene.fetch().startswith("its discovery document names no key set behind https")
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        (Page(200, b" " * 300_000), "its key set answered with more than 262144 bytes"),
+        (Page(200, b'{"keys": []}'), "its key set has no key that can be used"),
+        (Page(200, b"{}"), "its key set has no list of keys"),
+        (Page(404), "its key set answered 404"),
+    ],
+)
+def test_a_bad_key_set_leaves_the_last_one_in_force(web: WebServer, global_reactor: Any, page: Page, said: str) -> None:
+    scene = Scene(web, global_reactor)
+    assert scene.fetch() == ""
+    before = scene.ring.keys
+    web.pages["/keys"] = page
+    assert scene.fetch() == f"{said}; its last keys hold for 359 min more"
+    assert scene.ring.current(time.monotonic()) is before
+
+
+def test_another_authority_is_not_believed(web: WebServer, global_reactor: Any) -> None:
+    with web_server() as stranger:
+        scene = Scene(web, global_reactor, certificateAuthority=stranger.pem)
+        assert scene.fetch() == "it cannot be trusted: certificate verify failed; its tokens are refused"
+
+
+def test_a_discovery_document_elsewhere(web: WebServer, global_reactor: Any) -> None:
+    scene = Scene(web, global_reactor, discoveryURL=f"{web.url}/internal/discovery")
+    web.pages["/internal/discovery"] = web.pages.pop(DISCOVERY)
+    assert scene.fetch() == ""
+
+
+def test_a_reload_keeps_what_is_there_and_forgets_what_is_not(web: WebServer, global_reactor: Any) -> None:
+    scene = Scene(web, global_reactor)
+    scene.fetch()
+    again = load_authentication_configuration(configuration({**PLAIN, "issuer": {"url": web.url, "audiences": ["other"]}}), "f")
+    scene.keys.source(again)
+    assert scene.keys.rings[web.url] is scene.ring
+    scene.keys.source(())
+    assert scene.keys.rings == {}
+    assert scene.fetch() == ""
