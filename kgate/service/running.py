@@ -290,9 +290,7 @@ class GateService(Service):
         configuration = prepared.configuration
         signing_in = (self._signing_in.source,) if self._signing_in is not None else ()
         authenticator = configuration.authenticator(*signing_in, self._issuers.source(configuration.issuers))
-        return Admission(
-            Routes(names, hosts), authenticator, PolicyAuthorizer(configuration.policy), self._outside.world
-        )
+        return Admission(Routes(names, hosts), authenticator, PolicyAuthorizer(configuration.policy), self._outside.world)
 
     def _application(self) -> Application:
         """The gate's own pages; what they need of the configuration they ask for when they are called."""
