@@ -38,6 +38,12 @@ class Metrics:
         )
         self._bytes = Counter("kgate_bytes", "Body and tunnel bytes carried", ["direction"], registry=registry)
         self._in, self._out = self._bytes.labels("in"), self._bytes.labels("out")
+        self._shadow = Counter(
+            "kgate_shadow_decisions",
+            "Decisions of the shadow policy, by how they differ from the one in force",
+            ["answer"],
+            registry=registry,
+        )
         self._ended: dict[tuple[str, str, int], Counter] = {}
         self._took: dict[str, Histogram] = {}
 
@@ -72,6 +78,10 @@ class Metrics:
         self._cuts.labels(ending.value).inc()
         if revocation is not None:
             self._revocation.observe(revocation)
+
+    def shadowed(self, answer: str) -> None:
+        """The shadow policy was asked: ``same``, or in which way it differs."""
+        self._shadow.labels(answer).inc()
 
     def render(self) -> bytes:
         """The page."""

@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "review": BASE | LOWEST | {"authorizers", "exchange"},
     "net": BASE | LOWEST | MIDDLE | {"settings", "metrics"},
     "api": BASE | LOWEST | MIDDLE | {"net", "settings", "metrics"},
-    "service": BASE | LOWEST | MIDDLE | {"net", "api", "settings", "metrics"},
+    "service": BASE | LOWEST | MIDDLE | {"review", "net", "api", "settings", "metrics"},
     "demo": BASE | LOWEST | MIDDLE | {"net", "settings"},
     "cli": BASE | LOWEST | MIDDLE | {"net", "api", "settings", "metrics", "service", "demo", "review"},
 }

@@ -212,6 +212,7 @@ def _grant(fields: Fields) -> Grant:
         instant(fields["until"]),
         get("reason", ""),
         tuple(get("approvers", ())),
+        get("revoked_by", ""),
     )
 
 

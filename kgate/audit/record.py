@@ -123,6 +123,11 @@ def _why(decision: Decision) -> tuple[tuple[str, object], ...]:
     return tuple(fields.items())
 
 
+def shadow_fields(decision: Decision) -> Record:
+    """What a candidate would have said: ``shadow`` of a decision's record, where it is otherwise."""
+    return {"shadow": dict(_why(decision))}
+
+
 def _reason(ground: Ground, rule: str, text: str) -> str:
     named = f"{ground.value}: {rule}" if rule else ground.value
     return safe(f"{named}: {text}" if text else named)
@@ -167,6 +172,8 @@ def _grant(grant: Grant) -> Record:
     if grant.namespace:
         fields["namespace"] = safe(grant.namespace)
     fields |= {"begins": timestamp(grant.begins), "until": timestamp(grant.until)}
+    if grant.revoked_by:
+        fields["revoked_by"] = safe(grant.revoked_by)
     if grant.reason:
         fields["reason"] = safe(grant.reason)
     return fields | {"approvers": [safe(name) for name in grant.approvers]} if grant.approvers else fields

@@ -20,7 +20,8 @@ from kgate.net import trail
 from kgate.net.archive import archived, kept_policy
 from kgate.policy.evaluate import Policy
 from kgate.policy.load import load_policy
-from kgate.review.replay import Group, PolicyOf, Replay, Report, Tally, Turn
+from kgate.review.replay import Group, PolicyOf, Replay, Report, Tally
+from kgate.review.turns import Turn
 
 _ORDER = list(Turn)
 _HOUR = 3600.0

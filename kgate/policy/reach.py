@@ -20,7 +20,7 @@ from kgate.policy.parties import Who
 from kgate.policy.question import Question
 
 NOBODY = Identity("")
-_PERSONAL = frozenset({Ground.DEVICE, Ground.AUTHENTICATION, Ground.EXPRESSION})
+_PERSONAL = frozenset({Ground.DEVICE, Ground.AUTHENTICATION, Ground.EXPRESSION, Ground.GRANT})
 """What cannot be said of nobody in particular."""
 
 

@@ -14,7 +14,7 @@ from kgate.audit.read import Past
 from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.exchange.admission import decide
 from kgate.kube.impersonation import ImpersonationRequest
-from kgate.model import Action, Decision, Identity, Impersonation, Pending
+from kgate.model import Action, Context, Decision, Identity, Impersonation, Pending
 from kgate.policy.evaluate import Policy
 from kgate.policy.explain import Explanation, explain
 from kgate.policy.impersonation import impersonated, impersonation_actions
@@ -22,7 +22,12 @@ from kgate.policy.impersonation import impersonated, impersonation_actions
 
 def decide_past(policy: Policy, past: Past) -> Decision:
     """The decision by ``policy``."""
-    decision = decide(PolicyAuthorizer(policy), past.identity, past.action, past.context, _request(past.asked_as))
+    return decide_by(policy, past.identity, past.action, past.context, past.asked_as)
+
+
+def decide_by(policy: Policy, identity: Identity, action: Action, context: Context, asked_as: Impersonation | None) -> Decision:
+    """What ``policy`` alone says, by the gate's one decision; ``asked_as`` is ``kubectl --as``."""
+    decision = decide(PolicyAuthorizer(policy), identity, action, context, _request(asked_as))
     if isinstance(decision, Pending):
         raise AssertionError("the policy never waits for anybody")
     return decision

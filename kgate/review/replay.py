@@ -21,6 +21,7 @@ from kgate.audit.read import Past, Rebuilding, Unusable, instant
 from kgate.model import Decision
 from kgate.policy.evaluate import Policy
 from kgate.review.past import decide_past
+from kgate.review.turns import Turn, turn
 
 PolicyOf = Callable[[str], "Policy | None"]
 """The policy of a revision; None where its text is not at hand."""
@@ -32,21 +33,6 @@ _END = b'"event":"request-end"'
 _STREAM_END = b'"event":"stream-end"'
 _HEAD = 160
 """A record's event stands in its first bytes."""
-
-
-class Turn(Enum):
-    """What would be otherwise."""
-
-    DENIED = "would be denied"
-    ALLOWED = "would be allowed"
-    ENDED = "would be ended while open"
-    SEEN = "would be seen as another"
-    RULE = "same answer, another rule"
-
-    @property
-    def matters(self) -> bool:
-        """Whether anybody would notice."""
-        return self is not Turn.RULE
 
 
 class Skipped(Enum):
@@ -167,9 +153,9 @@ class Replay:
             self.report.streams += 1
         else:
             self.report.requests += 1
-        turn = _turn(past, decision)
-        if turn is not None:
-            self.report.add(turn, past, decision)
+        differs = turn(past.allowed, past.rule, past.seen, decision)
+        if differs is not None:
+            self.report.add(differs, past, decision)
         if past.event == "stream-start" and past.allowed and decision.allowed:
             # Whether the credential was still good later on is not the policy's matter, and was on record where it was not.
             lasting = evolve(past, identity=evolve(past.identity, expires=None))
@@ -182,9 +168,9 @@ class Replay:
             self._walk(stream, past.context.now)
         if stream is not None and stream.ended is not None:
             return  # told when it closes
-        turn = _turn(past, decision)
-        if turn is not None:
-            self.report.add(turn, past, decision)
+        differs = turn(past.allowed, past.rule, past.seen, decision)
+        if differs is not None:
+            self.report.add(differs, past, decision)
         if stream is not None:
             stream.past, stream.decision = evolve(stream.past, context=past.context), decision
             if not decision.allowed:
@@ -225,12 +211,3 @@ class Replay:
         self._walk(stream, now)
         if stream.ended is not None and not (cut and now - stream.ended < SLACK):
             self.report.add(Turn.ENDED, stream.past, stream.decision)
-
-
-def _turn(past: Past, decision: Decision) -> Turn | None:
-    if past.allowed is not decision.allowed:
-        return Turn.DENIED if past.allowed else Turn.ALLOWED
-    seen = decision.impersonate
-    if seen is not None and past.seen is not None and (seen.user, seen.groups) != past.seen:
-        return Turn.SEEN
-    return Turn.RULE if past.allowed and past.rule != decision.rule else None

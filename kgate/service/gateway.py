@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from kgate.audit.ids import RequestIds
-from kgate.audit.record import Record, decision_record, end_record, facts_record, refusal_record, safe
+from kgate.audit.record import Record, decision_record, end_record, facts_record, refusal_record, safe, shadow_fields
 from kgate.exchange.admission import Admission, Admitted, Refused, Verdict
 from kgate.exchange.exchange import Exchange
 from kgate.exchange.gate import Fetch, Patience
@@ -21,10 +21,11 @@ from kgate.exchange.refusal import refuse
 from kgate.exchange.waiting import Waiting
 from kgate.kube.status import denial_message
 from kgate.metrics import Metrics
-from kgate.model import Context, Fact, Pending
+from kgate.model import Action, Context, Decision, Fact, Identity, Impersonation, Pending
 from kgate.net.journal import Journal
 from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
+from kgate.review.shadow import Shadow
 from kgate.sessions.registry import Registry
 from kgate.settings.shapes import DeadlineSettings, LimitSettings
 from kgate.wire import http1, http2
@@ -54,6 +55,7 @@ class Gateway:
         self.journal, self.live, self.admission, self.metrics = journal, live, admission, metrics
         self.bound(LimitSettings(), DeadlineSettings())
         self._fetch, self._application = fetch, application
+        self.shadow: Shadow | None = None
         self._unsettled: set[Waiting | LocalExchange] = set()
         self._told: tuple[tuple[Fact, ...], int] = (), 0
         self.legs: set[ClientLeg] = set()
@@ -147,6 +149,7 @@ class Gateway:
             self._record_facts(context)
             record = decision_record("request", id_, self.name, identity, action, context, decision, None, refused.asked_as)
             record["status"] = refused.status
+            record |= self._shadowed(identity, action, context, decision, refused.asked_as)
         else:
             message = f"kgate: {refused.message} (request {id_})"
             record = refusal_record(id_, self.name, self.wall(), leg.address, refused.status, refused.message, identity, action)
@@ -186,7 +189,16 @@ class Gateway:
         kubectl: Record = {name: safe(value, 256) for name, value in asked.kubectl}
         self._record_facts(context)
         record = decision_record(event, exchange.id, self.name, identity, asked.action, context, decision, kubectl or None, asked.asked_as)
+        record |= self._shadowed(identity, asked.action, context, decision, asked.asked_as)
         self.journal.append(record, then)
+
+    def _shadowed(self, identity: Identity, action: Action, context: Context, decision: Decision, asked_as: Impersonation | None) -> Record:
+        """What the candidate says otherwise, counted; nothing where there is none."""
+        if self.shadow is None:
+            return {}
+        otherwise = self.shadow.judge(identity, action, context, asked_as, decision)
+        self.metrics.shadowed(otherwise.turn.name.lower() if otherwise is not None else "same")
+        return shadow_fields(otherwise.decision) if otherwise is not None and otherwise.turn.matters else {}
 
     def _record_facts(self, context: Context) -> None:
         """What was known of the world, before the first decision that it went into, and again in each hour, so that a reader finds it near."""

@@ -50,6 +50,7 @@ from kgate.net.journal import Journal
 from kgate.net.listener import Listener, bind
 from kgate.net.turn import Turn
 from kgate.net.web import Asking
+from kgate.review.shadow import Shadow
 from kgate.service.clusters import all_access
 from kgate.service.gateway import Gateway
 from kgate.service.login_records import LoginRecords
@@ -154,6 +155,7 @@ class GateService(Service):
             self._fetches,
             self._application(),
         )
+        self._gateway.shadow = shadow_of(prepared.configuration)
         self._gateway.bound(settings.limits, settings.deadlines)
         self._ticker = Ticker(reactor, self._turn.wrap(self._tick))
 
@@ -187,7 +189,7 @@ class GateService(Service):
             self._listeners.append(listener)
             log.info("kgate serves {url} on port {port}", url=configuration.settings.public_url, port=listener.port)
         self._serve_admin()
-        self._record("start", policy_revision=configuration.policy.revision)
+        self._record("start", **revisions(configuration))
         self._warn(configuration)
         self._database.start()
         self._outside.exchange(configuration.settings, self._prepared.sight)
@@ -243,9 +245,10 @@ class GateService(Service):
         self._contexts[:] = prepared.contexts
         self._outside.exchange(prepared.configuration.settings, prepared.sight)
         self._gateway.admission = self._admission(prepared)
+        self._gateway.shadow = shadow_of(prepared.configuration)
         self._gateway.bound(prepared.configuration.settings.limits, prepared.configuration.settings.deadlines)
         self._watch.watch(watched(self._path, prepared.configuration, prepared.access))
-        self._record("config", allowed=True, policy_revision=prepared.configuration.policy.revision)
+        self._record("config", allowed=True, **revisions(prepared.configuration))
         self._warn(prepared.configuration)
         log.info("reloaded; policy revision {revision}", revision=prepared.configuration.policy.revision)
         self._live.reevaluate(changed_at)
@@ -363,6 +366,8 @@ class GateService(Service):
         audit = configuration.settings.audit
         try:
             keep_policy(audit.directory, configuration.policy)
+            if configuration.shadow is not None:
+                keep_policy(audit.directory, configuration.shadow)
         except OSError as error:
             problem = (
                 f"{audit.directory}: the policy's text cannot be kept beside the audit: {error.strerror}; make room, or check who may write"
@@ -415,10 +420,23 @@ class GateService(Service):
         return problems
 
 
+def shadow_of(configuration: Configuration) -> Shadow | None:
+    """The candidate beside the policy in force, where there is one."""
+    return Shadow(configuration.shadow) if configuration.shadow is not None else None
+
+
+def revisions(configuration: Configuration) -> dict[str, str]:
+    """Which policies are asked from now on, for the record."""
+    shadow = configuration.shadow
+    return {"policy_revision": configuration.policy.revision} | ({"shadow_revision": shadow.revision} if shadow is not None else {})
+
+
 def watched(path: Path, configuration: Configuration, access: Mapping[str, ClusterAccess]) -> set[Path]:
     """The files whose change means a reload. Token files are not among them: they are read again as they are used."""
     settings = configuration.settings
     paths = {path, settings.policy, *policy_files(settings.policy)}
+    if settings.shadow is not None:
+        paths |= {settings.shadow, *policy_files(settings.shadow)}
     for listen in settings.listen:
         paths |= {listen.tls.certificate, listen.tls.key}
     for cluster in settings.clusters.values():

@@ -62,6 +62,8 @@ class Configuration:
     access: Mapping[str, ClusterAccess]
     """How to reach each cluster, by its name; token files are not in it, they are read again and again."""
     policy: Policy
+    shadow: Policy | None
+    """A candidate that decides nothing."""
     tokens: Tokens | None
     authorities: tuple[Certificate, ...]
     """Who signs people's certificates; empty where none are asked for."""
@@ -106,13 +108,14 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     public = checks.public_authority(get("public_certificate_authority"))
     policy = checks.policy(("policy",), get("policy"))
     checks.facts(get("facts") or ())
+    shadow = checks.policy(("shadow",), get("shadow"))
     checks.relaxations(get("audit"), get("admin"))
     settings = checks.sections.settings()
     if policy is None:
         raise AssertionError("a policy is there, or a mistake that says why not")
     checks.names(policy, settings)
     warnings = (*checks.warnings, *policy.warnings, *(tokens.warnings if tokens else ()))
-    return Configuration(settings, checks.access, policy, tokens, authorities, pem, issuers, roster, public, keys, warnings)
+    return Configuration(settings, checks.access, policy, shadow, tokens, authorities, pem, issuers, roster, public, keys, warnings)
 
 
 @define

@@ -320,6 +320,8 @@ class Settings:
     identity: IdentitySettings
     policy: FilePath
     audit: AuditSettings
+    shadow: FilePath | None = None
+    """A policy that is asked the same as the one in force and decides nothing: what it says otherwise is counted and on record."""
     state: StateUrl = field(default=DEFAULT_STATE, repr=False)
     """Where sessions and whatever else several gates share are kept; its URL may hold a password."""
     secrets: SecretsSettings | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from attrs import evolve
+from attrs import AttrsInstance, evolve, fields
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,7 +70,7 @@ ACTIONS = st.builds(
     label_selector=TEXT,
     follows=st.booleans(),
 )
-GRANTS = st.lists(st.builds(Grant, TEXT, TEXT, TEXT, TEXT, TEXT, SECONDS, SECONDS, TEXT, NAMES), max_size=2).map(tuple)
+GRANTS = st.lists(st.builds(Grant, TEXT, TEXT, TEXT, TEXT, TEXT, SECONDS, SECONDS, TEXT, NAMES, TEXT), max_size=2).map(tuple)
 FACTS = st.dictionaries(TEXT, st.tuples(TEXT, st.none() | SECONDS), max_size=2).map(
     lambda found: tuple(Fact(name, *rest) for name, rest in sorted(found.items()))
 )
@@ -102,6 +102,27 @@ def test_everything_that_a_rule_can_ask_comes_back(
         ]
     )
     assert past == Past("1", event, identity, action, context, True, "r", Ground.ALLOWED, "abc", asked)
+
+
+def names(text: str) -> set[str]:
+    return set(text.split())
+
+
+KEPT: dict[type[AttrsInstance], set[str]] = {
+    Identity: names("user groups uid extra issuer session expires authenticated_at acr amr device robot networks clusters"),
+    Action: names(
+        "cluster verb path api_group resource subresource namespace name operation container command ports field_selector label_selector follows"
+    ),
+    Context: names("now address user_agent country asn facts grants"),
+    Grant: names("id user rule cluster namespace begins until reason approvers revoked_by"),
+}
+NO_MATTER_OF_RULES = names("subject issuer_session issued_at group_sources method target api_version tty stdin")
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_no_field_of_the_vocabulary_is_forgotten(kind: type[AttrsInstance]) -> None:
+    """A new field goes into the record and into the strategies above, or no rule can ask it."""
+    assert {each.name for each in fields(kind)} - NO_MATTER_OF_RULES == KEPT[kind]
 
 
 def test_what_is_not_there_takes_no_room() -> None:

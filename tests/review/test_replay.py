@@ -15,7 +15,8 @@ from kgate.exchange.admission import decide
 from kgate.model import Action, Cause, Cluster, Context, Decision, Ending, Fact, Ground, Identity, Operation, Reason
 from kgate.policy.evaluate import Policy
 from kgate.policy.load import load_policy
-from kgate.review.replay import Replay, Report, Skipped, Turn
+from kgate.review.replay import Replay, Report, Skipped
+from kgate.review.turns import Turn
 
 SHELL = Action(
     Cluster("dev"), "", "create", "", "/x", "", "", "pods", "exec", "a", "web-0", Operation.EXEC, "app", ("sh",), follows=True
