@@ -119,6 +119,8 @@ class Clients:
             return redirect_error(uri, asked.get("state", ""), self._url(), "invalid_request", wrong)
         if not self._attempts.may(asker.address, self._wall()):
             return redirect_error(uri, asked["state"], self._url(), "temporarily_unavailable", "too many sign-ins from here; wait a minute")
+        if not self._signins.providers():
+            return redirect_error(uri, asked["state"], self._url(), "access_denied", "this gate has no identity provider to sign in with")
         wanted = Wanted(uri, asked["state"], asked["code_challenge"], clusters=asked.get("clusters", ""), step_up="step_up" in asked)
         return await self._pages.begin_or_choose(asked.get("issuer", ""), wanted, asker, request)
 

@@ -32,5 +32,8 @@ def described(identity: Identity) -> dict[str, object]:
         "group_sources": dict(identity.group_sources),
         "device": identity.device.name if identity.device is not None else "",
         "expires": timestamp(identity.expires) if identity.expires is not None else "",
+        "signed_in": timestamp(identity.authenticated_at) if identity.authenticated_at is not None else "",
+        "acr": identity.acr,
+        "amr": list(identity.amr),
     }
     return {name: value for name, value in facts.items() if value or name == "groups"}

@@ -20,6 +20,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -70,6 +71,11 @@ TRY_DEMO = (
     ("kubectl --context kgate-prod get secrets", "refused, with the reason"),
     ("kubectl --context kgate-prod --user bob exec deploy/web -- id", ""),
     ("kubectl --user mallory get pods", "nobody granted mallory anything"),
+)
+TRY_SIGN_IN = (
+    ("$EDITOR {folder}/people.yaml", "take alice's group away: what she signed in for ends within seconds"),
+    ("{kgate} login {url} --certificate-authority {folder}/ca.crt", "as whom you like"),
+    ("{kgate} kubeconfig > {folder}/mine && export KUBECONFIG={folder}/mine", ""),
 )
 TRY_OWN = (
     ("kubectl get pods -A", "through the gate, in your own name"),
@@ -127,13 +133,13 @@ class Trial:
 
     def prepare_demo(self) -> None:
         """Two demo clusters and three people."""
-        say("starting two demo clusters")
+        say("starting two demo clusters and a sign-in page")
         for name in CLUSTERS:
             self._start([sys.executable, "-m", "kgate.demo", "--name", name, "--directory", str(self.folder)], f"{name}.log")
         for name in CLUSTERS:
             self._until((self.folder / f"{name}.kubeconfig").exists, f"the demo cluster {name}", f"{name}.log")
         clusters = {name: {"kubeconfig": f"{name}.kubeconfig", "labels": {"env": env}} for name, env in CLUSTERS.items()}
-        self._write_gate(clusters, DEMO_POLICY, PEOPLE)
+        self._write_gate(clusters, DEMO_POLICY, PEOPLE, self._start_sign_in())
         self._write_kubeconfig(list(CLUSTERS), list(PEOPLE))
 
     def prepare_own(self, context: str) -> None:
@@ -143,11 +149,39 @@ class Trial:
         self._write_gate({cluster.name: {"kubeconfig": "own.kubeconfig"}}, cluster.policy(person), {person: []})
         self._write_kubeconfig([cluster.name], [person], cluster.namespace)
 
-    def _write_gate(self, clusters: Mapping[str, Mapping[str, object]], policy: str, people: Mapping[str, list[str]]) -> None:
+    def _start_sign_in(self) -> Mapping[str, object]:
+        """The demo company's sign-in page; gives what the gate has to know of it."""
+        pair = self._authority.server()
+        self._write_secret("idp.key", pair.key)
+        (self.folder / "idp.crt").write_bytes(pair.certificate)
+        self._write_secret("oidc-secret", secrets.token_urlsafe(32).encode())
+        (self.folder / "people.yaml").write_text(yaml.safe_dump(PEOPLE))
+        back = f"https://127.0.0.1:{self.port}/login/callback"
+        self._start([sys.executable, "-m", "kgate.demo.sign_in", "--directory", str(self.folder), "--redirect-uri", back], "sign-in.log")
+        self._until((self.folder / "issuer").exists, "the sign-in page", "sign-in.log")
+        url = (self.folder / "issuer").read_text()
+        return {
+            "issuer": {"url": url, "audiences": ["kgate"], "certificateAuthority": self._authority.certificate.decode()},
+            "claimMappings": {"username": {"claim": "sub", "prefix": ""}, "groups": {"claim": "groups", "prefix": ""}},
+            "login": {"client_id": "kgate", "client_secret_file": "oidc-secret", "name": "the demo's company"},
+        }
+
+    def _write_secret(self, name: str, content: bytes) -> None:
+        (self.folder / name).touch(0o600)
+        (self.folder / name).write_bytes(content)
+
+    def _write_gate(
+        self,
+        clusters: Mapping[str, Mapping[str, object]],
+        policy: str,
+        people: Mapping[str, list[str]],
+        issuer: Mapping[str, object] | None = None,
+    ) -> None:
         server = self._authority.server()
         (self.folder / "tls.crt").write_bytes(server.certificate)
-        (self.folder / "tls.key").touch(0o600)
-        (self.folder / "tls.key").write_bytes(server.key)
+        (self.folder / "ca.crt").write_bytes(self._authority.certificate)
+        self._write_secret("tls.key", server.key)
+        self._write_secret("secrets.key", b64encode(secrets.token_bytes(32)))
         self._tokens = {name: secrets.token_urlsafe(32) for name in people}
         robots = [
             {"name": name, "sha256": hashlib.sha256(self._tokens[name].encode()).hexdigest(), "user": name, "groups": groups}
@@ -159,7 +193,10 @@ class Trial:
             "listen": [{"address": f"127.0.0.1:{self.port}", "tls": {"certificate": "tls.crt", "key": "tls.key"}}],
             "public_url": f"https://127.0.0.1:{self.port}",
             "clusters": {name: dict(cluster) for name, cluster in clusters.items()},
-            "identity": {"tokens": {"file": "tokens.yaml"}},
+            "identity": {"tokens": {"file": "tokens.yaml"}} | ({"oidc": [issuer]} if issuer is not None else {}),
+            "secrets": {"key_file": "secrets.key"},
+            "sign_in": {"recheck": "10s"},
+            "public_certificate_authority": "ca.crt",
             "policy": "policy.yaml",
             "audit": {"directory": "audit"},
             "drain": "1s",
@@ -231,14 +268,17 @@ class Trial:
 
     def explain(self, context: str) -> None:
         """Say what is there and what to type."""
+        where = {"folder": self.folder, "url": f"https://127.0.0.1:{self.port}", "kgate": Path(sys.executable).with_name("kgate")}
         lines = [
             (f"export KUBECONFIG={self.kubeconfig}", ""),
             *(TRY_OWN if context else TRY_DEMO),
+            *(() if context else ((command.format(**where), remark) for command, remark in TRY_SIGN_IN)),
             (f"$EDITOR {self.folder}/policy.yaml", "takes effect when you save"),
             (f"tail -f {self.folder}/audit/*.jsonl", "who did what"),
         ]
         width = max(len(command) for command, remark in lines if remark)
-        click.echo(f"\nThe gate runs on https://127.0.0.1:{self.port}. In another terminal:\n")
+        page = "" if context else " Sign in on that page, or in another terminal:"
+        click.echo(f"\nThe gate runs on https://127.0.0.1:{self.port}.{page or ' In another terminal:'}\n")
         for command, remark in lines:
             click.echo(f"  {command:{width}}  # {remark}" if remark else f"  {command}")
         click.echo("\nCtrl-C stops everything.")

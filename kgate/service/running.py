@@ -56,6 +56,7 @@ from kgate.service.gateway import Gateway
 from kgate.service.login_records import LoginRecords
 from kgate.service.options import Options, give_up
 from kgate.service.outside import Outside, Sight
+from kgate.service.providers import Providers
 from kgate.service.signing_in import SigningIn
 from kgate.sessions.causes import draining
 from kgate.sessions.registry import Registry, cut_all
@@ -141,6 +142,7 @@ class GateService(Service):
         self._outside.world.grants = GrantBook(self._database, wall, now, self._grants_changed).of
         self._issuers = IssuerKeys(now, lambda pem: Asking(reactor, pem), self._fetches, lambda: self._live.reevaluate(now()))
         self._fetches.register(KeysWanted, self._issuers.get)
+        self._providers = Providers(reactor, self._fetches, now, wall, lambda: self._issuer_tokens)
         self._metrics = self._measured()
         self._gateway = Gateway(
             socket.gethostname(),
@@ -292,7 +294,9 @@ class GateService(Service):
         self._upstreams = upstreams
         configuration = prepared.configuration
         signing_in = (self._signing_in.source,) if self._signing_in is not None else ()
-        authenticator = configuration.authenticator(*signing_in, self._issuers.source(configuration.issuers))
+        self._issuer_tokens = self._issuers.source(configuration.issuers)
+        self._providers.configure(configuration)
+        authenticator = configuration.authenticator(*signing_in, self._issuer_tokens)
         return Admission(Routes(names, hosts), authenticator, PolicyAuthorizer(configuration.policy), self._outside.world)
 
     def _application(self) -> Application:
@@ -308,7 +312,7 @@ class GateService(Service):
         records = LoginRecords(self._journal.append, self._ids.next, socket.gethostname(), time.time)
         return SigningIn(
             lambda: self._prepared.configuration,
-            dict,
+            lambda: self._providers.current,
             self._database,
             self._fetches,
             self._callers,
@@ -456,6 +460,9 @@ def watched(path: Path, configuration: Configuration, access: Mapping[str, Clust
         paths.add(identity.tokens.file)
     if identity.authentication_configuration is not None:
         paths.add(identity.authentication_configuration)
+    paths |= {
+        each.login.client_secret_file for each in identity.oidc if each.login is not None and each.login.client_secret_file is not None
+    }
     if identity.client_certificates is not None:
         paths.add(identity.client_certificates.authority)
     if identity.groups is not None and identity.groups.file is not None:

@@ -43,15 +43,26 @@ from kgate.settings.shapes import (
     GroupSource,
     IdentitySettings,
     Listen,
+    LoginSettings,
     SecretsSettings,
     Settings,
 )
-from kgate.store.sealing import read_keys
+from kgate.store.sealing import MAKE_ONE, read_keys
 from kgate.surroundings.document import Unreadable, told
 from kgate.surroundings.push import LEAST_KEY
 
 T = TypeVar("T")
 Place = tuple[str | int, ...]
+
+
+@frozen
+class LoginAt:
+    """How people sign in with one issuer."""
+
+    configuration: IssuerConfiguration
+    settings: LoginSettings
+    secret: str = field(repr=False)
+    """The gate's, as that issuer's client; empty for a public one."""
 
 
 @frozen(eq=False)
@@ -71,6 +82,8 @@ class Configuration:
     """The same, for the listener's TLS."""
     issuers: tuple[IssuerConfiguration, ...]
     """Those of ``identity.oidc``, then those of ``identity.authentication_configuration``."""
+    logins: tuple[LoginAt, ...]
+    """Those of ``identity.oidc`` that people sign in with."""
     roster: RosterFile | None
     """The groups of ``identity.groups.file``."""
     public_authority: bytes | None
@@ -103,6 +116,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     checks.clusters(get("clusters") or {}, get("public_url") or "")
     tokens, pem, authorities = checks.people(get("identity"))
     issuers = checks.issuers(get("identity"))
+    logins = checks.logins(get("identity"), get("secrets"))
     roster = checks.roster(get("identity"))
     keys = checks.sealing_keys(get("secrets"))
     public = checks.public_authority(get("public_certificate_authority"))
@@ -115,7 +129,21 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
         raise AssertionError("a policy is there, or a mistake that says why not")
     checks.names(policy, settings)
     warnings = (*checks.warnings, *policy.warnings, *(tokens.warnings if tokens else ()))
-    return Configuration(settings, checks.access, policy, shadow, tokens, authorities, pem, issuers, roster, public, keys, warnings)
+    return Configuration(
+        settings=settings,
+        access=checks.access,
+        policy=policy,
+        shadow=shadow,
+        tokens=tokens,
+        authorities=authorities,
+        authority_pem=pem,
+        issuers=issuers,
+        logins=logins,
+        roster=roster,
+        public_authority=public,
+        sealing_keys=keys,
+        warnings=warnings,
+    )
 
 
 @define
@@ -221,6 +249,23 @@ class _Checks:
         for text, hint in repeated((*identity.oidc, *moved)):
             self.sections.fault(("identity", "oidc") if identity.oidc else place, text, hint)
         return (*identity.oidc, *moved)
+
+    def logins(self, identity: IdentitySettings | None, secrets: SecretsSettings | None) -> tuple[LoginAt, ...]:
+        """The issuers that people sign in with, and the gate's secret at each."""
+        found: list[LoginAt] = []
+        for number, issuer in enumerate(identity.oidc if identity is not None else ()):
+            if issuer.login is None:
+                continue
+            place: Place = ("identity", "oidc", number, "login")
+            file = issuer.login.client_secret_file
+            raw = self.bytes_of((*place, "client_secret_file"), file) if file is not None else b""
+            secret = (raw or b"").decode("utf-8", "replace").strip()
+            if raw is not None and file is not None and (not secret or not secret.isprintable()):
+                self.sections.fault((*place, "client_secret_file"), f"{file} holds no secret", "put there what the provider gave you")
+            if secrets is None:
+                self.sections.fault(place, "needs secrets.key_file, which encrypts what the provider gives", MAKE_ONE)
+            found.append(LoginAt(issuer, issuer.login, secret))
+        return tuple(found)
 
     def roster(self, identity: IdentitySettings | None) -> RosterFile | None:
         """The file of groups, where there is one."""

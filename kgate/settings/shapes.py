@@ -150,8 +150,31 @@ class GroupSettings:
 
 
 @frozen
+class LoginSettings:
+    """How people sign in on the gate's page, or by ``kgate login``, with one identity provider."""
+
+    client_id: str
+    client_secret_file: FilePath | None = None
+    """None for a public client."""
+    name: str | None = None
+    """What the button says; default: the provider's host."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email", "offline_access")
+    """``offline_access`` lets the gate ask the provider again and again whether it still stands by the sign-in."""
+    acr_values: tuple[str, ...] = ()
+    """What ``kgate login --step-up`` asks the provider for."""
+
+    def __attrs_post_init__(self) -> None:
+        accept(
+            None if self.client_id else Unacceptable("is empty", "write the id that the provider knows this gate by", ("client_id",)),
+            None if "openid" in self.scopes else Unacceptable("lacks openid", "without it nobody says who signed in", ("scopes",)),
+        )
+
+
+@frozen
 class OidcSettings(IssuerConfiguration):
-    """An issuer of tokens: the fields of Kubernetes' AuthenticationConfiguration."""
+    """An issuer of tokens: the fields of Kubernetes' AuthenticationConfiguration, and how people sign in with it."""
+
+    login: LoginSettings | None = None
 
 
 @frozen
@@ -193,27 +216,6 @@ class SecretsSettings:
 
     key_file: FilePath
     """One key a line, the newest first."""
-
-
-@frozen
-class LoginSettings:
-    """How people sign in on the gate's page, or by ``kgate login``, with one identity provider."""
-
-    client_id: str
-    client_secret_file: FilePath | None = None
-    """None for a public client."""
-    name: str | None = None
-    """What the button says; default: the provider's host."""
-    scopes: tuple[str, ...] = ("openid", "profile", "email", "offline_access")
-    """``offline_access`` lets the gate ask the provider again and again whether it still stands by the sign-in."""
-    acr_values: tuple[str, ...] = ()
-    """What ``kgate login --step-up`` asks the provider for."""
-
-    def __attrs_post_init__(self) -> None:
-        accept(
-            None if self.client_id else Unacceptable("is empty", "write the id that the provider knows this gate by", ("client_id",)),
-            None if "openid" in self.scopes else Unacceptable("lacks openid", "without it nobody says who signed in", ("scopes",)),
-        )
 
 
 @frozen

@@ -81,6 +81,7 @@ class Files(dict[str, bytes | OSError]):
             "policy.yaml": POLICY,
             "tokens.yaml": TOKENS,
             "groups.yaml": GROUPS,
+            "oidc-secret": "the-gates-secret-there\n",
             "secrets.key": "VGhpcyBpcyBub3QgYSBzZWNyZXQsIG9ubHkgYSB0ZXM=\n",
             "token": "secret\n",
             "facts.yaml": "incident: {open: false}\n",

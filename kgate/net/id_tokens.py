@@ -1,0 +1,76 @@
+"""ID tokens of one provider, held against its keys: what the gate believes of a sign-in.
+
+The signature, the issuer and the mappings are those of tokens that are presented directly (``identity/issuers``); what differs is whom the token is for: the
+gate's own client id there (OpenID Connect Core 1.0 section 3.1.3.7), and nothing of it is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+
+from kgate.exchange.gate import Fetch
+from kgate.exchange.waiting import MOST_ROUNDS
+from kgate.identity.claims import identity_of
+from kgate.identity.credentials import Rejected
+from kgate.identity.issuer_configuration import IssuerConfiguration
+from kgate.identity.issuers import SKEW, Issuers, Verified, audiences
+from kgate.identity.jose import Claims
+from kgate.model import Pending
+from kgate.net.provider import Confirmed
+
+_OPERATOR = "ask whoever runs this gate"
+
+
+class IdTokens:
+    """See the module. ``issuers`` is asked for each time: a reload replaces it."""
+
+    def __init__(
+        self, configuration: IssuerConfiguration, client_id: str, issuers: Callable[[], Issuers], fetch: Fetch, wall: Callable[[], float]
+    ) -> None:
+        self._configuration, self._client_id = configuration, client_id
+        self._issuers, self._fetch, self._wall = issuers, fetch, wall
+
+    async def verify(self, id_token: str) -> Confirmed | Rejected:
+        """Whose it is."""
+        found = await self._verified(id_token)
+        if isinstance(found, Rejected):
+            return found
+        wrong = self._wrong(found)
+        if wrong:
+            return Rejected(f"the ID token {wrong}", _OPERATOR)
+        identity = identity_of(self._configuration, found.claims)
+        return identity if isinstance(identity, Rejected) else Confirmed(found.claims, identity)
+
+    async def _verified(self, id_token: str) -> Verified | Rejected:
+        for _ in range(MOST_ROUNDS):
+            found = self._issuers().verified(id_token)
+            if found is None:
+                return Rejected("the ID token is of another issuer", _OPERATOR)
+            if not isinstance(found, Pending):
+                return found
+            arrived: Deferred[None] = Deferred()
+            self._fetch(found.wanted, lambda arrived=arrived: arrived.callback(None))  # type: ignore[misc]
+            await arrived
+        return Rejected("the identity provider's keys did not come in time", "try again")
+
+    def _wrong(self, found: Verified) -> str:
+        """Issuer, audience and times; the rest of a sentence, empty where nothing is wrong."""
+        claims, now = found.claims, self._wall()
+        if found.issuer != self._configuration.issuer.url:
+            return "is of another issuer"
+        if found.typ.lower() not in ("", "jwt") or "events" in claims:
+            return "is no ID token"
+        if self._client_id not in audiences(claims):
+            return "is for somebody else than this gate"
+        if not _is_time(claims, "exp") or not _is_time(claims, "iat") or not isinstance(claims.get("sub"), str):
+            return "does not say whose it is, since when, and until when"
+        if claims["exp"] <= now:
+            return "has expired"
+        return "is from the future" if claims["iat"] > now + SKEW else ""
+
+
+def _is_time(claims: Claims, name: str) -> bool:
+    value = claims.get(name)
+    return isinstance(value, int | float) and not isinstance(value, bool)
