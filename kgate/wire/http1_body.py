@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 from kgate.wire.events import Headers
 from kgate.wire.http1_grammar import MAX_CHUNK_LINE, Invalid, chunk_size, forbidden_trailer, parse_fields
 
+NO_SIZE = "a chunk size that is not one hexadecimal number"
+
 
 class Fed(NamedTuple):
     """``trailers`` is set once: with ``done``."""
@@ -109,7 +111,7 @@ class ChunkReader:
                 return self._hold(pieces, data[position:], MAX_CHUNK_LINE)
             size = chunk_size(data[position:end])
             if size is None:
-                return _bad(pieces, "a chunk size that is not one hexadecimal number")
+                return _bad(pieces, NO_SIZE)
             position = end + 2
             self._left = size
             self._at = _At.DATA if size else _At.TRAILERS
@@ -120,16 +122,16 @@ class ChunkReader:
 
     def _hold(self, pieces: list[bytes], rest: bytes, most: int) -> Fed:
         if len(rest) > most:
-            return _bad(pieces, "a chunk size line that is too long")
+            return _bad(pieces, NO_SIZE)
         self._held = rest
         return Fed(pieces, b"", False)
 
     def _trailers(self, pieces: list[bytes], data: bytes) -> Fed:
         if data.startswith(b"\r\n"):
             return Fed(pieces, data[2:], True)
-        end = data.find(b"\r\n\r\n")
+        end = data.find(b"\r\n\r\n", 0, self._most_trailer_bytes + 4)
         if end < 0:
-            if len(data) > self._most_trailer_bytes:
+            if len(data) > self._most_trailer_bytes + 3:
                 return _bad(pieces, "a trailer section that is too long", 431)
             self._held = data
             return Fed(pieces, b"", False)

@@ -23,11 +23,12 @@ from kgate.wire.events import (
     UpgradeAccepted,
 )
 from kgate.wire.http1_body import BodyReader, ChunkReader, CloseReader, LengthReader
-from kgate.wire.http1_grammar import Invalid, crlf_only, parse_chunked, parse_fields, parse_length, parse_status_line
+from kgate.wire.http1_grammar import NOT_HTTP_1, Invalid, hopeless, parse_chunked, parse_fields, parse_length, parse_status_line
 from kgate.wire.http1_server import Http1Limits
 from kgate.wire.http1_writing import CHUNKED, BodyWriter, encode_fields
 
 MOST_INFORMATION = 8
+_BAD_GATEWAY = 502
 
 
 class _In(Enum):
@@ -147,8 +148,8 @@ class ClientConnection:
             return []
         events: list[Event] = []
         if self._in is _In.IDLE:
-            if data:
-                self._fail(events, Invalid(502, "bytes that answer nothing"))
+            if data:  # they answer nothing
+                self._fail_quietly()
             return events
         self._buffer = self._buffer + data if self._buffer else data
         while self._buffer and self._step(events):
@@ -175,12 +176,14 @@ class ClientConnection:
         return False
 
     def _head(self, events: list[Event]) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0 or end > self._limits.head:
-            if len(self._buffer) > self._limits.head:
-                self._fail(events, Invalid(502, "the answer's head is larger than this gate takes"))
-            elif not b"HTTP/1.".startswith(self._buffer[:7]) or not crlf_only(self._buffer):
-                self._fail(events, Invalid(502, "the answer is not HTTP/1.x"))
+        most = self._limits.head
+        end = self._buffer.find(b"\r\n\r\n", 0, most + 4)
+        if end < 0:
+            hope = hopeless(self._buffer, most)
+            if not b"HTTP/1.".startswith(self._buffer[:7]):
+                self._fail(events, NOT_HTTP_1)
+            elif hope is not None:
+                self._fail(events, hope)
             return False
         head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
         line, _, block = head.partition(b"\r\n")
@@ -192,7 +195,7 @@ class ClientConnection:
         if problem is None and not isinstance(status, Invalid) and not isinstance(fields, Invalid):
             problem = self._answer(events, status[0], status[1], fields)
         if problem is not None:
-            self._fail(events, problem)
+            self._fail(events, problem if problem is NOT_HTTP_1 else hopeless(head, most) or problem)
             return False
         return True
 
@@ -268,7 +271,7 @@ class ClientConnection:
 
     def _fail(self, events: list[Event], invalid: Invalid) -> None:
         self._end()
-        events.append(ConnectionFailed(invalid.status, 1, invalid.text))
+        events.append(ConnectionFailed(_BAD_GATEWAY, 1, invalid.text))
 
     def _end(self) -> None:
         self._in, self.closing, self.reusable, self._buffer = _In.OVER, True, False, b""

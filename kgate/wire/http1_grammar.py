@@ -48,6 +48,9 @@ class Invalid(NamedTuple):
     text: str
 
 
+NOT_HTTP_1 = Invalid(502, "the answer is not HTTP/1.x")
+
+
 def parse_fields(block: bytes) -> Headers | Invalid:
     """The field lines of ``block`` (without the empty line at its end), names lower-cased, values without the white space around them."""
     if not block:
@@ -119,8 +122,10 @@ _VISIBLE = bytes(byte for byte in range(33, 127) if byte != ord("#"))
 def parse_status_line(line: bytes) -> tuple[int, bool] | Invalid:
     """The status, and whether it is HTTP/1.1."""
     version, _, rest = line.partition(b" ")
+    if not version.startswith(b"HTTP/1."):
+        return NOT_HTTP_1
     if version not in (b"HTTP/1.1", b"HTTP/1.0") or len(line.translate(None, _CONTROLS)) != len(line):
-        return Invalid(502, "the answer is not HTTP/1.x")
+        return Invalid(502, "the status line is not HTTP/1.1's or 1.0's")
     digits = rest[:3]
     if not digits.isdigit() or rest[3:4] not in (b"", b" ") or not b"100" <= digits <= b"599":
         return Invalid(502, "the status is not a number from 100 to 599")
@@ -142,6 +147,12 @@ def chunk_size(line: bytes) -> int | None:
     return int(line, 16) if _CHUNK_SIZE.fullmatch(line) else None
 
 
-def crlf_only(data: bytes) -> bool:
-    """Whether each LF follows a CR, so far: a head that has another line end will never be whole, and need not be waited for."""
-    return data.count(b"\n") == data.count(b"\r\n")
+def hopeless(begun: bytes, most: int) -> Invalid | None:
+    """Why a head that begins with ``begun`` will not be good however it goes on, so that its end need not be waited for.
+
+    Whoever reads a head that came whole and refuses it has to ask this too, and first: what is wrong with it may not depend on how it was cut.
+    """
+    text = begun[: most + 3]
+    if text[:1] < b"!" or text.count(b"\n") != text.count(b"\r\n"):
+        return Invalid(400, "white space before the head, or a line end other than CRLF in it")
+    return Invalid(431, "the head is larger than this gate takes") if len(begun) > most + 3 else None

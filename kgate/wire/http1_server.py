@@ -28,7 +28,7 @@ from kgate.wire.events import (
     TrailersReceived,
 )
 from kgate.wire.http1_body import BodyReader, ChunkReader, LengthReader
-from kgate.wire.http1_grammar import Invalid, crlf_only, parse_chunked, parse_fields, parse_length, parse_request_line, valid_authority
+from kgate.wire.http1_grammar import Invalid, hopeless, parse_chunked, parse_fields, parse_length, parse_request_line, valid_authority
 from kgate.wire.http1_writing import BodyWriter, encode_head
 
 
@@ -133,18 +133,18 @@ class ServerConnection:
         return False
 
     def _head(self, events: list[Event]) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0 or end > self._limits.head:
-            if len(self._buffer) > self._limits.head:
-                self._refuse(events, Invalid(431, "the head is larger than this gate takes"))
-            elif self._buffer[0] < 33 or (b"\n" in self._buffer and not crlf_only(self._buffer)):
-                self._refuse(events, Invalid(400, "a line end other than CRLF in the head"))
+        most = self._limits.head
+        end = self._buffer.find(b"\r\n\r\n", 0, most + 4)
+        if end < 0:
+            problem = hopeless(self._buffer, most)
+            if problem is not None:
+                self._refuse(events, problem)
             return False
         head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
         line, _, block = head.partition(b"\r\n")
         request = self._request(line, block)
         if isinstance(request, Invalid):
-            self._refuse(events, request)
+            self._refuse(events, hopeless(head or b"\r", most) or request)
             return False
         events.append(request)
         return True

@@ -478,8 +478,8 @@ class Http2Connection(SendingHalf, Generic[H]):
             raise StreamFault(number, ErrorCode.STREAM_CLOSED, f"{kind.name} on stream {number}, which has ended")
 
     def _state(self, number: int) -> State:
-        """Of a stream that is not live."""
-        return State.IDLE if number == 0 or number > self._highest else self._past.state(number)
+        """Of a stream that is not live. Even numbers are a server's to open, by a push, which there is never here."""
+        return State.IDLE if not number & 1 or number > self._highest else self._past.state(number)
 
     # Ends and accounts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hpack import Decoder as LibraryDecoder
-from hpack import Encoder
+from hpack import Encoder, HPACKError
 from hpack.huffman import HuffmanEncoder
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hpack.table import HeaderTable
@@ -85,7 +85,7 @@ def test_the_library_reads_what_we_write_whatever_table_it_allows(messages: list
 
 
 @given(st.binary(max_size=40))
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=300)
 def test_any_bytes_are_read_as_the_library_reads_them_or_refused(block: bytes) -> None:
     decoder, library = Decoder(LARGE), LibraryDecoder(max_header_list_size=LARGE)
     try:
@@ -169,3 +169,22 @@ def test_credentials_and_identities_are_never_indexed() -> None:
     assert encode_field(b"impersonate-user", b"alice")[0] & 0xF0 == 0x10
     assert encode_field(b"accept", b"x")[0] & 0xF0 == 0x00
     assert is_sensitive(b"impersonate-extra-scope") and is_sensitive(b"x-remote-group") and not is_sensitive(b"accept")
+
+
+@given(lists, st.integers(0, 400), st.one_of(st.none(), st.binary(min_size=1, max_size=4)), st.booleans())
+@settings(deadline=None, max_examples=300)
+def test_of_damaged_blocks_both_take_the_same_and_read_it_alike(
+    fields: list[tuple[bytes, bytes]], where: int, how: bytes | None, huffman: bool
+) -> None:
+    block = Encoder().encode(fields, huffman)
+    at = where % (len(block) + 1)
+    damaged = block[:at] + (how or b"") + block[at + 1 :]
+    library = LibraryDecoder(LARGE)
+    library.max_allowed_table_size = 4096
+    try:
+        theirs = [(bytes(name), bytes(value)) for name, value in library.decode(damaged, raw=True)]
+    except HPACKError:
+        with pytest.raises(HpackError):
+            Decoder(LARGE).decode(damaged)
+    else:
+        assert Decoder(LARGE).decode(damaged) == theirs

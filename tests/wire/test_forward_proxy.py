@@ -1,0 +1,59 @@
+"""Asking a forward proxy for a way to a cluster."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import pytest
+
+from kgate.wire.forward_proxy import LONGEST_ANSWER, Failed, HttpConnect, Opened, Send, Socks5
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+def test_connect() -> None:
+    proxy = HttpConnect("cluster", 6443)
+    assert proxy.begin() == b"CONNECT cluster:6443 HTTP/1.1\r\nHost: cluster:6443\r\n\r\n"
+    assert all(proxy.receive(ESTABLISHED[:at]) is None for at in range(len(ESTABLISHED)))
+    assert proxy.receive(ESTABLISHED) == Opened()
+
+
+def test_connect_with_a_password_to_an_ipv6_address() -> None:
+    sent = HttpConnect("fd00::1", 443, "u", "p:w").begin()
+    assert sent.startswith(b"CONNECT [fd00::1]:443 HTTP/1.1\r\n")
+    assert b"\r\nProxy-Authorization: Basic " + b64encode(b"u:p:w") + b"\r\n" in sent
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "the proxy answered HTTP/1.1 407 Proxy Authentication Required"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", "the proxy answered HTTP/1.1 302 Found"),
+        (b"SSH-2.0-x\r\n\r\n", "the proxy answered SSH-2.0-x"),
+        (ESTABLISHED + b"\x16", "the proxy sent bytes after its answer"),
+        (b"x" * (LONGEST_ANSWER + 1), "the proxy's answer is too long"),
+    ],
+)
+def test_connect_refused(answer: bytes, text: str) -> None:
+    assert HttpConnect("a", 1).receive(answer) == Failed(text)
+
+
+@pytest.mark.parametrize("bound", [b"\x01" + bytes(6), b"\x04" + bytes(18), b"\x03\x03abc" + bytes(2)], ids=["IPv4", "IPv6", "a name"])
+def test_socks(bound: bytes) -> None:
+    proxy = Socks5("cluster", 6443)
+    assert proxy.begin() == b"\x05\x01\x00"
+    assert proxy.receive(b"\x05") is None
+    assert proxy.receive(b"\x05\x00") == Send(b"\x05\x01\x00\x03\x07cluster\x19\x2b")
+    reply = b"\x05\x00\x00" + bound
+    assert all(proxy.receive(reply[:at]) is None for at in range(len(reply)))
+    assert proxy.receive(reply) == Opened()
+
+
+def test_socks_refused() -> None:
+    assert Socks5("a", 1).receive(b"\x05\xff") == Failed("the SOCKS proxy wants authentication, or is not version 5")
+    assert Socks5("a", 1).receive(b"\x04\x5a") == Failed("the SOCKS proxy wants authentication, or is not version 5")
+    proxy = Socks5("a", 1)
+    proxy.receive(b"\x05\x00")
+    assert proxy.receive(b"\x05\x05\x00\x01" + bytes(6)) == Failed("the SOCKS proxy answered: connection refused")
+    assert proxy.receive(b"\x05\x63\x00\x01" + bytes(6)) == Failed("the SOCKS proxy answered: error 99")
+    assert proxy.receive(b"\x05\x00\x00\x01" + bytes(6) + b"\x16") == Failed("the SOCKS proxy sent bytes after its answer")
