@@ -1,0 +1,209 @@
+"""People and groups as the company's directory pushed them: documents, and beside them the columns that are looked up.
+
+A person who is deleted stays as a row without a document: who left must stay out, whatever token they still hold, until the directory makes them
+again. Members are kept by themselves, so that somebody's groups are one query and a group of many is not read to find them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import Enum
+
+from attrs import frozen
+from sqlalchemy import Boolean, Column, Connection, Double, Index, Integer, String, Table, Text, delete, insert, select, update
+
+from kgate.identity.directory import Listed
+from kgate.store.changes import publish
+from kgate.store.metadata import metadata
+
+TOPIC = "directory"
+"""Of the change feed: ids of people who changed, or ``EVERYBODY``."""
+EVERYBODY = "*"
+MANY = 200
+"""How many people a change may name one by one."""
+
+entries = Table(
+    "directory_entries",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("name", String(1024), nullable=False),
+    Column("folded", String(1024), nullable=False),
+    Column("external_id", String(1024), nullable=False),
+    Column("email", String(1024), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("modified", Double, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("ix_directory_entries_kind_folded", "kind", "folded"),
+    Index("ix_directory_entries_kind_external_id", "kind", "external_id"),
+)
+
+members = Table(
+    "directory_members",
+    metadata,
+    Column("group", String(64), primary_key=True),
+    Column("member", String(64), primary_key=True, index=True),
+)
+
+
+class Kind(Enum):
+    """What an entry is; the values are SCIM's resource types."""
+
+    USER = "User"
+    GROUP = "Group"
+
+
+class KnownAs(Enum):
+    """Which of a person's names the gate knows them by."""
+
+    USER_NAME = "userName"
+    EXTERNAL_ID = "externalId"
+    EMAIL = "email"
+
+
+_COLUMNS = {KnownAs.USER_NAME: entries.c.name, KnownAs.EXTERNAL_ID: entries.c.external_id, KnownAs.EMAIL: entries.c.email}
+
+
+@frozen
+class Entry:
+    """One resource. ``document`` is its JSON as SCIM has it, without members; times are Unix seconds."""
+
+    id: str
+    kind: Kind
+    name: str
+    document: str
+    external_id: str = ""
+    email: str = ""
+    active: bool = True
+    version: int = 1
+    created: float = 0.0
+    modified: float = 0.0
+
+
+def find_entry(connection: Connection, kind: Kind, id_: str) -> Entry | None:
+    """The entry with this id; one that was deleted is none."""
+    found = find_entries(connection, kind, entries.c.id == id_)
+    return found[0] if found else None
+
+
+def find_entries(connection: Connection, kind: Kind, *conditions: object) -> list[Entry]:
+    """Those of a kind that meet the conditions on the table's columns, the oldest first."""
+    asked = select(entries).where(entries.c.kind == kind.value, entries.c.deleted.is_(False), *conditions)  # type: ignore[arg-type]
+    rows = connection.execute(asked.order_by(entries.c.created, entries.c.id))
+    return [
+        Entry(row.id, kind, row.name, row.document, row.external_id, row.email, row.active, row.version, row.created, row.modified)
+        for row in rows
+    ]
+
+
+def is_taken(connection: Connection, entry: Entry) -> bool:
+    """Whether somebody else has the name, in any case of its letters."""
+    same = find_entries(connection, entry.kind, entries.c.folded == entry.name.casefold(), entries.c.id != entry.id)
+    return bool(same)
+
+
+def add_entry(connection: Connection, entry: Entry) -> None:
+    """A new one. Somebody of that name who was deleted is forgotten: the directory made them again."""
+    gone = select(entries.c.id).where(
+        entries.c.kind == entry.kind.value, entries.c.folded == entry.name.casefold(), entries.c.deleted.is_(True)
+    )
+    ids = [row.id for row in connection.execute(gone)]
+    if ids:
+        connection.execute(delete(entries).where(entries.c.id.in_(ids)))
+    connection.execute(insert(entries).values(id=entry.id, kind=entry.kind.value, deleted=False, **_values(entry)))
+    tell(connection, entry, entry.modified)
+
+
+def change_entry(connection: Connection, entry: Entry) -> None:
+    """Replace what is there."""
+    connection.execute(update(entries).where(entries.c.id == entry.id).values(_values(entry)))
+    tell(connection, entry, entry.modified)
+
+
+def delete_entry(connection: Connection, entry: Entry, now: float) -> None:
+    """A group goes; a person stays as somebody who is out."""
+    tell(connection, entry, now)
+    connection.execute(delete(members).where((members.c.group == entry.id) | (members.c.member == entry.id)))
+    if entry.kind is Kind.GROUP:
+        connection.execute(delete(entries).where(entries.c.id == entry.id))
+    else:
+        connection.execute(update(entries).where(entries.c.id == entry.id).values(active=False, deleted=True, document="", modified=now))
+
+
+def _values(entry: Entry) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "folded": entry.name.casefold(),
+        "external_id": entry.external_id,
+        "email": entry.email,
+        "active": entry.active,
+        "version": entry.version,
+        "created": entry.created,
+        "modified": entry.modified,
+        "document": entry.document,
+    }
+
+
+# --- members
+
+
+def members_of(connection: Connection, group: str) -> tuple[str, ...]:
+    """The ids of a group's members, sorted."""
+    rows = connection.execute(select(members.c.member).where(members.c.group == group).order_by(members.c.member))
+    return tuple(row.member for row in rows)
+
+
+def groups_with(connection: Connection, member: str) -> tuple[tuple[str, str], ...]:
+    """Id and name of each group that somebody is in, by name."""
+    asked = select(entries.c.id, entries.c.name).join(members, members.c.group == entries.c.id).where(members.c.member == member)
+    return tuple((row.id, row.name) for row in connection.execute(asked.order_by(entries.c.name)))
+
+
+def set_members(connection: Connection, group: str, wanted: Collection[str], now: float) -> None:
+    """A group has exactly these members from now on; only those who come or go are touched and told of."""
+    before, after = set(members_of(connection, group)), set(wanted)
+    leaving, joining = before - after, after - before
+    for some in _batches(sorted(leaving)):
+        connection.execute(delete(members).where(members.c.group == group, members.c.member.in_(some)))
+    if joining:
+        connection.execute(insert(members), [{"group": group, "member": member} for member in sorted(joining)])
+    _publish(connection, leaving | joining, now)
+
+
+def tell(connection: Connection, entry: Entry, now: float) -> None:
+    """Every gate hears who changed: the person, or everybody in the group, whose name may be another."""
+    _publish(connection, {entry.id} if entry.kind is Kind.USER else set(members_of(connection, entry.id)), now)
+
+
+def _publish(connection: Connection, ids: Collection[str], now: float) -> None:
+    for id_ in sorted(ids) if len(ids) <= MANY else [EVERYBODY]:
+        publish(connection, TOPIC, id_, now)
+
+
+def _batches(ids: list[str]) -> list[list[str]]:
+    return [ids[start : start + 500] for start in range(0, len(ids), 500)]
+
+
+# --- the roster
+
+
+def listed(connection: Connection, known_as: KnownAs, ids: Collection[str] | None = None) -> Mapping[str, Listed]:
+    """People by the name that the gate knows them by, or those with these ids; deactivated and deleted ones are there, as such.
+
+    Where two people have the same name, one of whom is out, the other one counts: a name may be given to a successor.
+    """
+    chosen = entries.c.kind == Kind.USER.value
+    some = chosen if ids is None else chosen & entries.c.id.in_(list(ids))
+    people = connection.execute(select(entries.c.id, _COLUMNS[known_as].label("known"), entries.c.active).where(some)).all()
+    joined = select(members.c.member, entries.c.name).join(entries, members.c.group == entries.c.id)
+    groups: dict[str, list[str]] = {}
+    for row in connection.execute((joined if ids is None else joined.where(members.c.member.in_(list(ids)))).order_by(entries.c.name)):
+        groups.setdefault(row.member, []).append(row.name)
+    found: dict[str, Listed] = {}
+    for person in sorted(people, key=lambda row: row.active):
+        if person.known:
+            found[person.known] = Listed(person.active, tuple(groups.get(person.id, ())) if person.active else ())
+    return found

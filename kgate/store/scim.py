@@ -1,0 +1,213 @@
+"""The directory as a SCIM storage (RFC 7643, RFC 7644): what ``scim2-server``, which speaks the protocol, reads and writes.
+
+It lives for one request, in one transaction. Look-ups by ``id``, ``userName``, ``displayName`` and ``externalId``, which is what directories ask before they
+create anything, are index look-ups; any other filter walks all entries of the kind. A password that a directory pushes is dropped: the gate has no
+use for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import evolve
+from scim2_models import (
+    AuthenticationScheme,
+    Bulk,
+    ChangePassword,
+    EnterpriseUser,
+    ETag,
+    Filter,
+    Group,
+    GroupMember,
+    Meta,
+    NotFoundException,
+    Patch,
+    PreconditionFailedException,
+    Resource,
+    ResourceType,
+    ResponseParameters,
+    ScimFilter,
+    ScimProvider,
+    SearchRequest,
+    ServiceProviderConfig,
+    Sort,
+    UniquenessException,
+    User,
+)
+from scim2_models.path import CompareOperator, Comparison
+from scim2_server.storage import ScimStorage, SearchPage
+from sqlalchemy import ColumnElement, Connection
+
+from kgate.store import directory
+from kgate.store.directory import Entry, Kind
+
+Document = Resource[Any]
+
+MOST_RESULTS = 1000
+"""On one page."""
+PROVIDER = ScimProvider(
+    [User, EnterpriseUser, Group],
+    [ResourceType.from_resource(User[EnterpriseUser]), ResourceType.from_resource(Group)],
+    ServiceProviderConfig(
+        patch=Patch(supported=True),
+        bulk=Bulk(supported=True, max_operations=1000, max_payload_size=1024 * 1024),
+        filter=Filter(supported=True, max_results=MOST_RESULTS),
+        change_password=ChangePassword(supported=False),
+        sort=Sort(supported=True),
+        etag=ETag(supported=True),
+        authentication_schemes=[
+            AuthenticationScheme(
+                type=AuthenticationScheme.Type.oauthbearertoken,
+                name="Bearer token",
+                description="A robot's token, which the gate's configuration names for the directory.",
+                primary=True,
+            )
+        ],
+    ),
+)
+"""What the gate serves, and how."""
+_MODELS: dict[Kind, type[Document]] = {Kind.USER: User[EnterpriseUser], Kind.GROUP: Group}
+
+
+class DirectoryStorage(ScimStorage):
+    """See the module. ``new_id`` makes an id that nobody can guess, ``now`` is Unix seconds."""
+
+    def __init__(self, connection: Connection, now: float, new_id: Callable[[], str]) -> None:
+        self._connection, self._now, self._new_id = connection, now, new_id
+
+    def get(self, resource_type: ResourceType, resource_id: str, *, response_parameters: ResponseParameters[Any] | None = None) -> Document:
+        """One resource; a group's members only where the answer shows them."""
+        left_out = response_parameters.excluded_attributes if response_parameters is not None else None
+        return self._document(self._entry(resource_type, resource_id), members="members" not in map(str, left_out or ()))
+
+    def search(self, resource_types: list[ResourceType], search_request: SearchRequest[Any], *, position: Any = None) -> SearchPage:
+        """Those that the filter finds, sorted, and of them the page."""
+        wanted = search_request.filter
+        found: list[Document] = []
+        for resource_type in {each.name: each for each in resource_types}.values():
+            kind = Kind(resource_type.name)
+            entries = directory.find_entries(self._connection, kind, *_narrowed(wanted, kind))
+            documents = [self._document(entry) for entry in entries]
+            found += [each for each in documents if wanted is None or _fitting(wanted, type(each)).match(each)]
+        descending = search_request.sort_order == SearchRequest.SortOrder.descending and search_request.sort_by is not None
+        found.sort(key=lambda each: _sort_key(search_request, each), reverse=descending)
+        start = search_request.start_index_0 or 0
+        stop = None if search_request.count is None else start + search_request.count
+        return SearchPage(len(found), found[start:stop])
+
+    def create(self, resource_type: ResourceType, resource: Document) -> Document:
+        """A new resource."""
+        entry = _entry(Kind(resource_type.name), self._new_id(), resource, self._now)
+        self._refuse_taken(entry)
+        directory.add_entry(self._connection, entry)
+        self._set_members(entry, resource)
+        return self._document(entry)
+
+    def update(self, resource_type: ResourceType, resource: Document, *, expected_version: str | None = None) -> Document:
+        """The whole new state of a resource."""
+        before = self._entry(resource_type, resource.id or "")
+        _check(before, expected_version)
+        entry = evolve(
+            _entry(before.kind, before.id, resource, self._now), version=before.version + 1, created=before.created, modified=self._now
+        )
+        self._refuse_taken(entry)
+        directory.change_entry(self._connection, entry)
+        self._set_members(entry, resource)
+        return self._document(entry)
+
+    def delete(self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None) -> None:
+        """It is gone; a person is out from now on."""
+        entry = self._entry(resource_type, resource_id)
+        _check(entry, expected_version)
+        directory.delete_entry(self._connection, entry, self._now)
+
+    def _entry(self, resource_type: ResourceType, id_: str) -> Entry:
+        entry = directory.find_entry(self._connection, Kind(resource_type.name), id_)
+        if entry is None:
+            raise NotFoundException(detail=f"there is no {resource_type.name} {id_}")
+        return entry
+
+    def _refuse_taken(self, entry: Entry) -> None:
+        """Two people may not share a name; groups may (RFC 7643 sections 4.1.1 and 4.2)."""
+        if entry.kind is Kind.USER and directory.is_taken(self._connection, entry):
+            raise UniquenessException(detail=f"userName {entry.name} is taken")
+
+    def _set_members(self, entry: Entry, resource: Document) -> None:
+        if isinstance(resource, Group):
+            directory.set_members(self._connection, entry.id, {each.value for each in resource.members or () if each.value}, self._now)
+
+    def _document(self, entry: Entry, *, members: bool = True) -> Document:
+        model = _MODELS[entry.kind]
+        document = model.model_validate(json.loads(entry.document) | {"id": entry.id})
+        document.meta = Meta(
+            resource_type=entry.kind.value,
+            created=datetime.fromtimestamp(entry.created, UTC),
+            last_modified=datetime.fromtimestamp(entry.modified, UTC),
+            version=f'W/"{entry.version}"',
+        )
+        if isinstance(document, Group) and members:
+            ids = directory.members_of(self._connection, entry.id)
+            document.members = [GroupMember.model_validate({"value": id_, "$ref": f"Users/{id_}", "type": "User"}) for id_ in ids] or None
+        return document
+
+
+def _check(entry: Entry, expected_version: str | None) -> None:
+    if expected_version is not None and expected_version != f'W/"{entry.version}"':
+        raise PreconditionFailedException(detail="it was changed meanwhile; read it again")
+
+
+def _entry(kind: Kind, id_: str, resource: Document, now: float) -> Entry:
+    """The columns of a resource, and its document without what stands in them or elsewhere."""
+    kept = resource.model_copy(deep=True)
+    kept.id = kept.meta = None
+    if isinstance(kept, Group):
+        kept.members = None
+    if isinstance(kept, User):
+        kept.password = kept.groups = None
+    return Entry(
+        id_,
+        kind,
+        str((resource.user_name if isinstance(resource, User) else getattr(resource, "display_name", "")) or ""),
+        json.dumps(kept.model_dump()),
+        str(resource.external_id or ""),
+        _email(resource),
+        not isinstance(resource, User) or resource.active is not False,
+        created=now,
+        modified=now,
+    )
+
+
+def _email(resource: Document) -> str:
+    """The primary address, or the first one."""
+    emails = resource.emails or () if isinstance(resource, User) else ()
+    chosen = next((each for each in emails if each.primary), emails[0] if emails else None)
+    return str(chosen.value or "") if chosen is not None else ""
+
+
+_NAMED = {(Kind.USER, "username"), (Kind.GROUP, "displayname")}
+
+
+def _narrowed(wanted: ScimFilter[Any] | None, kind: Kind) -> list[ColumnElement[bool]]:
+    """What an index can tell of a filter; the filter itself decides afterwards."""
+    node = wanted.ast if wanted is not None else None
+    if not isinstance(node, Comparison) or node.op != CompareOperator.eq or not isinstance(node.value, str):
+        return []
+    attribute = str(node.attr_path).rpartition(":")[2].lower()
+    if (kind, attribute) in _NAMED:
+        return [directory.entries.c.folded == node.value.casefold()]
+    if attribute == "externalid":
+        return [directory.entries.c.external_id == node.value]
+    return [directory.entries.c.id == node.value] if attribute == "id" else []
+
+
+def _fitting(wanted: ScimFilter[Any], model: type[Document]) -> ScimFilter[Any]:
+    """The filter for resources of ``model``: one at the server's root comes unbound."""
+    return wanted if wanted.models else ScimFilter[model](str(wanted))  # type: ignore[valid-type]
+
+
+def _sort_key(search_request: SearchRequest[Any], resource: Document) -> tuple[bool, Any, str]:
+    value = search_request.sort_value(resource)
+    return value is None, value if value is not None else "", resource.id or ""
