@@ -4,7 +4,7 @@ An identity provider sends no groups, or too many to fit a token, or sends them 
 itself (``token``), a file of the operator's, the company's directory by SCIM. They are merged by stated precedence: ``union`` takes every roster's
 groups, the first roster that has a group being named as its source; ``first`` believes the first roster that knows the person and no other.
 
-A roster may also say that a person is out (deactivated in the directory). That wins over everything: the credential is rejected, whoever issued it.
+A directory may also say that a person is out (deactivated there). That wins over everything: the credential is rejected, whoever issued it.
 
 Robots are not people: what their token says is all there is to them.
 
@@ -49,8 +49,16 @@ class Roster(Protocol):
     def groups_of(self, user: str) -> tuple[str, ...] | None:
         """The person's groups here, in a stable order; None where the person is not known."""
 
+
+class Leavers(Protocol):
+    """Knows who is out."""
+
+    @property
+    def revision(self) -> int:
+        """Another number after every change."""
+
     def is_out(self, user: str) -> bool:
-        """Whether this roster says that the person may not come in at all."""
+        """Whether the person may not come in at all."""
 
 
 class Credential:
@@ -63,16 +71,12 @@ class Credential:
         """Never asked: see ``People``."""
         return None
 
-    def is_out(self, user: str) -> bool:
-        """A credential that was accepted says who is in."""
-        return False
-
 
 class People:
-    """The rosters in their order of precedence. An empty list leaves every identity as it came."""
+    """The rosters in their order of precedence, and who says that somebody is ``out``. An empty list leaves every identity as it came."""
 
-    def __init__(self, rosters: Sequence[Roster], merge: Merge = Merge.UNION) -> None:
-        self._rosters, self._merge = tuple(rosters), merge
+    def __init__(self, rosters: Sequence[Roster], merge: Merge = Merge.UNION, *, out: Leavers | None = None) -> None:
+        self._rosters, self._merge, self._out = tuple(rosters), merge, out
         self._known: dict[Identity, Identity | Rejected] = {}
         self._revisions: tuple[int, ...] = ()
 
@@ -80,7 +84,7 @@ class People:
         """The identity with all its groups, or why the person is out."""
         if not self._rosters or identity.robot:
             return identity
-        revisions = tuple(roster.revision for roster in self._rosters)
+        revisions = tuple(roster.revision for roster in self._rosters) + ((self._out.revision,) if self._out is not None else ())
         if revisions != self._revisions or len(self._known) >= KEPT:
             self._revisions = revisions
             self._known.clear()
@@ -90,8 +94,7 @@ class People:
         return known
 
     def _resolved(self, identity: Identity) -> Identity | Rejected:
-        out = next((roster for roster in self._rosters if roster.is_out(identity.user)), None)
-        if out is not None:
+        if self._out is not None and self._out.is_out(identity.user):
             return Rejected(f"{identity.user} is deactivated in the company's directory", "ask whoever runs the directory")
         sources: dict[str, str] = {}
         for roster in self._rosters:

@@ -41,10 +41,6 @@ class RosterFile:
         """In the file's order."""
         return self.members.get(user)
 
-    def is_out(self, user: str) -> bool:
-        """A file of groups keeps nobody out."""
-        return False
-
 
 def load_roster(text: str, file: str) -> RosterFile:
     """The groups that ``text`` lists. Raises InvalidFileError with every mistake."""

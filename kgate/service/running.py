@@ -52,10 +52,12 @@ from kgate.net.turn import Turn
 from kgate.net.web import Asking
 from kgate.review.shadow import Shadow
 from kgate.service.clusters import all_access
+from kgate.service.directory import CompanyDirectory
 from kgate.service.gateway import Gateway
 from kgate.service.login_records import LoginRecords
 from kgate.service.options import Options, give_up
 from kgate.service.outside import Outside, Sight
+from kgate.service.part import Part
 from kgate.service.providers import Providers
 from kgate.service.signing_in import SigningIn
 from kgate.sessions.causes import draining
@@ -137,7 +139,10 @@ class GateService(Service):
         self._callers = FetchingCallers(
             lambda credentials, at: self._gateway.admission.authenticator.authenticate(credentials, at), self._fetches, wall
         )
-        self._signing_in = self._signing_in_of(prepared.configuration)
+        self._directory = CompanyDirectory(
+            lambda: self._prepared.configuration, self._database, self._callers, wall, self._record_of, self._people_changed
+        )
+        self._parts: tuple[Part, ...] = (self._directory, *self._signing_in_of(prepared.configuration))
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
         self._outside.world.grants = GrantBook(self._database, wall, now, self._grants_changed).of
         self._issuers = IssuerKeys(now, lambda pem: Asking(reactor, pem), self._fetches, lambda: self._live.reevaluate(now()))
@@ -242,8 +247,8 @@ class GateService(Service):
             return
         self._bad_reload = ""
         self._prepared = prepared
-        if self._signing_in is not None:
-            self._signing_in.reloaded()
+        for part in self._parts:
+            part.reloaded()
         self._contexts[:] = prepared.contexts
         self._outside.exchange(prepared.configuration.settings, prepared.sight)
         self._gateway.admission = self._admission(prepared)
@@ -293,24 +298,23 @@ class GateService(Service):
                 old.close()
         self._upstreams = upstreams
         configuration = prepared.configuration
-        signing_in = (self._signing_in.source,) if self._signing_in is not None else ()
+        sources = [source for part in self._parts for source in part.sources()]
         self._issuer_tokens = self._issuers.source(configuration.issuers)
         self._providers.configure(configuration)
-        authenticator = configuration.authenticator(*signing_in, self._issuer_tokens)
+        authenticator = configuration.authenticator(*sources, self._issuer_tokens, directory=self._directory.directory)
         return Admission(Routes(names, hosts), authenticator, PolicyAuthorizer(configuration.policy), self._outside.world)
 
     def _application(self) -> Application:
         """The gate's own pages; what they need of the configuration they ask for when they are called."""
-        signing_in = self._signing_in.routes() if self._signing_in is not None else ()
-        pages = (whoami.routes(self._callers), self._requests().routes(), self._outside.routes())
-        return Application(self._turn.flush, *pages, *signing_in)
+        pages = [table for part in self._parts for table in part.routes()]
+        return Application(self._turn.flush, whoami.routes(self._callers), self._requests().routes(), self._outside.routes(), *pages)
 
-    def _signing_in_of(self, configuration: Configuration) -> SigningIn | None:
+    def _signing_in_of(self, configuration: Configuration) -> tuple[SigningIn, ...]:
         """What signs people in, where secrets can be kept."""
         if not configuration.sealing_keys:
-            return None
+            return ()
         records = LoginRecords(self._journal.append, self._ids.next, socket.gethostname(), time.time)
-        return SigningIn(
+        part = SigningIn(
             lambda: self._prepared.configuration,
             lambda: self._providers.current,
             self._database,
@@ -321,6 +325,11 @@ class GateService(Service):
             time.time,
             self._sessions_changed,
         )
+        return (part,)
+
+    def _people_changed(self, users: Collection[str] | None) -> None:
+        changed = None if users is None else frozenset(users)
+        self._live.reevaluate(self._now(), lambda stream: changed is None or stream.identity.user in changed)
 
     def _requests(self) -> AccessRequests:
         return AccessRequests(
@@ -347,8 +356,8 @@ class GateService(Service):
         self._gateway.tick()
         self._journal.tick()
         self._database.tick()
-        if self._signing_in is not None:
-            self._signing_in.tick()
+        for part in self._parts:
+            part.tick()
         self._outside.tick()
         self._issuers.tick()
         if self._now() - self._looked > LOOK_SECONDS:
@@ -387,6 +396,9 @@ class GateService(Service):
         self._record(what, changes={name: known.get(name, "unknown") for name in names})
         self._live.reevaluate(changed_at)
 
+    def _record_of(self, event: str, fields: Mapping[str, object]) -> None:
+        self._record(event, **fields)
+
     def _record(self, event: str, **fields: object) -> None:
         self._journal.append(event_record(event, self._ids.next(), self._gateway.name, time.time(), **fields))
 
@@ -421,6 +433,8 @@ class GateService(Service):
         if self._database.problem:
             problems["state"] = self._database.problem
         problems |= self._outside.problems()
+        for part in self._parts:
+            problems.update(part.problems())
         return problems
 
 

@@ -13,6 +13,7 @@ from kgate.api.caller import Callers
 from kgate.api.clients import Clients
 from kgate.api.pages import Pages, Place, SeenCluster
 from kgate.api.signing_in import Recorder, SignIns
+from kgate.identity.authenticator import Source
 from kgate.identity.gate_sessions import WantedSession
 from kgate.identity.gate_tokens import GateToken, GateTokens, mint
 from kgate.model import Identity
@@ -22,6 +23,7 @@ from kgate.net.provider import SignInProvider
 from kgate.net.rechecks import Rechecks, Terms
 from kgate.net.signed_in import SignedIn
 from kgate.policy.visible import may_see
+from kgate.service.part import Part
 from kgate.settings import Configuration
 from kgate.store.sealing import Sealer
 from kgate.store.sessions import Session
@@ -30,7 +32,7 @@ MOST_GUESSES = 20
 """Codes of devices that one address may type in a minute."""
 
 
-class SigningIn:
+class SigningIn(Part):
     """See the module. ``configuration`` is the one in force when it is asked; ``providers`` likewise; ``changed`` decides streams of sessions again."""
 
     def __init__(
@@ -50,7 +52,7 @@ class SigningIn:
         settings = configuration().settings
         self._signed_in = SignedIn(database, sealer, now, wall, changed)
         fetches.register(WantedSession, self._signed_in.fetch)
-        self.source = GateTokens(settings.public_url, self._signed_in.keys, self._signed_in.sessions)
+        self._source = GateTokens(settings.public_url, self._signed_in.keys, self._signed_in.sessions)
         signins = SignIns(providers, self._terms, database, sealer, recorder, wall)
         beginnings = Attempts(settings.limits.sign_ins_per_address)
         self._pages = Pages(self._place, signins, callers, self._token_of, wall, Attempts(MOST_GUESSES), beginnings)
@@ -61,6 +63,10 @@ class SigningIn:
     def routes(self) -> Sequence[Routes]:
         """All pages and endpoints."""
         return self._pages.routes(), self._clients.routes(), clusters.routes(self._callers, self._place)
+
+    def sources(self) -> Sequence[Source]:
+        """The gate's own tokens."""
+        return (self._source,)
 
     def reloaded(self) -> None:
         """Another configuration is in force."""

@@ -21,7 +21,9 @@ from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError, Mistake
 from kgate.identity.authenticator import Authenticator, Source
 from kgate.identity.certificates import ClientCertificates, load_authorities
+from kgate.identity.directory import Directory
 from kgate.identity.issuer_configuration import IssuerConfiguration, load_authentication_configuration, repeated
+from kgate.identity.notices import Notices
 from kgate.identity.people import Credential, People, Roster
 from kgate.identity.roster_file import RosterFile, load_roster
 from kgate.identity.tokens import Tokens, load_tokens
@@ -92,17 +94,23 @@ class Configuration:
     """Those of ``secrets.key_file``; empty where there is none."""
     warnings: tuple[Mistake, ...]
 
-    def authenticator(self, *sources: Source) -> Authenticator:
-        """Who may ask, by these files and by further ``sources``, which are asked after them."""
+    def authenticator(self, *sources: Source, directory: Directory | None = None, notices: Notices | None = None) -> Authenticator:
+        """Who may ask, by these files and by further ``sources``, which are asked after them; ``directory`` and ``notices`` say who is out."""
         bearers = (self.tokens, *sources) if self.tokens is not None else sources
-        return Authenticator(bearers, ClientCertificates(self.authorities) if self.authorities else None, self._people())
+        return Authenticator(bearers, ClientCertificates(self.authorities) if self.authorities else None, self._people(directory), notices)
 
-    def _people(self) -> People:
-        groups = self.settings.identity.groups
+    def _people(self, directory: Directory | None) -> People:
+        """The rosters as they are configured. A directory that is pushed says who is out even where its groups do not count."""
+        groups, scim = self.settings.identity.groups, self.settings.identity.scim
+        known = directory if scim is not None else None
         if groups is None:
-            return People(())
-        rosters: dict[GroupSource, Roster | None] = {GroupSource.TOKEN: Credential(), GroupSource.FILE: self.roster}
-        return People([roster for source in groups.sources if (roster := rosters[source]) is not None], groups.merge)
+            return People([Credential()], out=known) if known is not None else People(())
+        rosters: dict[GroupSource, Roster | None] = {
+            GroupSource.TOKEN: Credential(),
+            GroupSource.FILE: self.roster,
+            GroupSource.SCIM: known,
+        }
+        return People([roster for source in groups.sources if (roster := rosters[source]) is not None], groups.merge, out=known)
 
 
 def load_configuration(path: Path, now: float, read: Read = read_file) -> Configuration:

@@ -13,6 +13,7 @@ from kgate.documents.values import Address, Duration, Network, Unacceptable, acc
 from kgate.identity.issuer_configuration import IssuerConfiguration
 from kgate.identity.people import Merge
 from kgate.model import Cluster
+from kgate.store.directory import KnownAs
 
 MOST_TOKEN_SECONDS = 600.0
 """A gate token lives at most so long."""
@@ -128,6 +129,21 @@ class GroupSource(Enum):
     TOKEN = "token"
     """What the credential itself says."""
     FILE = "file"
+    SCIM = "scim"
+    """What the company's directory pushed."""
+
+
+@frozen
+class ScimSettings:
+    """The company's directory pushes people and groups to ``/scim/v2``."""
+
+    robots: tuple[str, ...]
+    """Names of the static tokens that may push."""
+    known_as: KnownAs = KnownAs.USER_NAME
+    """Which of a person's names the gate knows them by."""
+
+    def __attrs_post_init__(self) -> None:
+        accept(None if self.robots else Unacceptable("is an empty list", "name the token that the directory has", ("robots",)))
 
 
 @frozen
@@ -184,13 +200,20 @@ class IdentitySettings:
     tokens: TokensFile | None = None
     client_certificates: ClientCertificateAuthority | None = None
     groups: GroupSettings | None = None
+    scim: ScimSettings | None = None
     oidc: tuple[OidcSettings, ...] = ()
     authentication_configuration: FilePath | None = None
     """Kubernetes' file of the same; its issuers stand beside those of ``oidc``."""
 
     def __attrs_post_init__(self) -> None:
         anybody = self.tokens or self.client_certificates or self.oidc or self.authentication_configuration
-        accept(None if anybody else Unacceptable("lets nobody in", "name oidc, tokens or client_certificates"))
+        from_directory = self.groups is not None and GroupSource.SCIM in self.groups.sources
+        accept(
+            None if anybody else Unacceptable("lets nobody in", "name oidc, tokens or client_certificates"),
+            Unacceptable("names scim, and there is none", "write scim: {robots: [NAME]}", ("groups", "sources"))
+            if from_directory and self.scim is None
+            else None,
+        )
 
 
 class AuditMode(Enum):

@@ -46,6 +46,8 @@ members = Table(
     metadata,
     Column("group", String(64), primary_key=True),
     Column("member", String(64), primary_key=True, index=True),
+    Column("type", String(16), nullable=False),
+    Column("display", String(1024), nullable=False),
 )
 
 
@@ -150,10 +152,19 @@ def _values(entry: Entry) -> dict[str, object]:
 # --- members
 
 
-def members_of(connection: Connection, group: str) -> tuple[str, ...]:
-    """The ids of a group's members, sorted."""
-    rows = connection.execute(select(members.c.member).where(members.c.group == group).order_by(members.c.member))
-    return tuple(row.member for row in rows)
+@frozen
+class Member:
+    """Somebody in a group; ``type`` and ``display`` are the directory's words."""
+
+    id: str
+    type: str = "User"
+    display: str = ""
+
+
+def members_of(connection: Connection, group: str) -> tuple[Member, ...]:
+    """A group's members, by id."""
+    asked = select(members.c.member, members.c.type, members.c.display).where(members.c.group == group)
+    return tuple(Member(*row) for row in connection.execute(asked.order_by(members.c.member)))
 
 
 def groups_with(connection: Connection, member: str) -> tuple[tuple[str, str], ...]:
@@ -162,20 +173,21 @@ def groups_with(connection: Connection, member: str) -> tuple[tuple[str, str], .
     return tuple((row.id, row.name) for row in connection.execute(asked.order_by(entries.c.name)))
 
 
-def set_members(connection: Connection, group: str, wanted: Collection[str], now: float) -> None:
+def set_members(connection: Connection, group: str, wanted: Collection[Member], now: float) -> None:
     """A group has exactly these members from now on; only those who come or go are touched and told of."""
     before, after = set(members_of(connection, group)), set(wanted)
-    leaving, joining = before - after, after - before
+    leaving, joining = {member.id for member in before - after}, after - before
     for some in _batches(sorted(leaving)):
         connection.execute(delete(members).where(members.c.group == group, members.c.member.in_(some)))
     if joining:
-        connection.execute(insert(members), [{"group": group, "member": member} for member in sorted(joining)])
-    _publish(connection, leaving | joining, now)
+        rows = [{"group": group, "member": each.id, "type": each.type, "display": each.display} for each in joining]
+        connection.execute(insert(members), rows)
+    _publish(connection, leaving | {member.id for member in joining}, now)
 
 
 def tell(connection: Connection, entry: Entry, now: float) -> None:
     """Every gate hears who changed: the person, or everybody in the group, whose name may be another."""
-    _publish(connection, {entry.id} if entry.kind is Kind.USER else set(members_of(connection, entry.id)), now)
+    _publish(connection, {entry.id} if entry.kind is Kind.USER else {each.id for each in members_of(connection, entry.id)}, now)
 
 
 def _publish(connection: Connection, ids: Collection[str], now: float) -> None:
@@ -207,3 +219,16 @@ def listed(connection: Connection, known_as: KnownAs, ids: Collection[str] | Non
         if person.known:
             found[person.known] = Listed(person.active, tuple(groups.get(person.id, ())) if person.active else ())
     return found
+
+
+def deactivated_since(connection: Connection, now: float) -> tuple[str, ...]:
+    """The ids of people who are out, and became so (or changed) at ``now``: in the transaction that asks."""
+    asked = select(entries.c.id).where(entries.c.kind == Kind.USER.value, entries.c.active.is_(False), entries.c.modified == now)
+    return tuple(row.id for row in connection.execute(asked))
+
+
+def listed_names(connection: Connection, known_as: KnownAs, ids: Collection[str]) -> tuple[str, ...]:
+    """The names by which the gate knows these people."""
+    column = _COLUMNS[known_as]
+    rows = connection.execute(select(column.label("known")).where(entries.c.id.in_(list(ids)), column != "")) if ids else ()
+    return tuple(row.known for row in rows)

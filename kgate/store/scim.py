@@ -137,7 +137,12 @@ class DirectoryStorage(ScimStorage):
 
     def _set_members(self, entry: Entry, resource: Document) -> None:
         if isinstance(resource, Group):
-            directory.set_members(self._connection, entry.id, {each.value for each in resource.members or () if each.value}, self._now)
+            named = {
+                each.value: directory.Member(each.value, each.type or "User", each.display or "")
+                for each in resource.members or ()
+                if each.value
+            }
+            directory.set_members(self._connection, entry.id, named.values(), self._now)
 
     def _document(self, entry: Entry, *, members: bool = True) -> Document:
         model = _MODELS[entry.kind]
@@ -149,9 +154,13 @@ class DirectoryStorage(ScimStorage):
             version=f'W/"{entry.version}"',
         )
         if isinstance(document, Group) and members:
-            ids = directory.members_of(self._connection, entry.id)
-            document.members = [GroupMember.model_validate({"value": id_, "$ref": f"Users/{id_}", "type": "User"}) for id_ in ids] or None
+            document.members = [_member(each) for each in directory.members_of(self._connection, entry.id)] or None
         return document
+
+
+def _member(member: directory.Member) -> GroupMember:
+    facts = {"value": member.id, "$ref": f"{member.type}s/{member.id}", "type": member.type, "display": member.display or None}
+    return GroupMember.model_validate(facts)
 
 
 def _check(entry: Entry, expected_version: str | None) -> None:

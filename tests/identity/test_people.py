@@ -66,7 +66,7 @@ def test_first_believes_the_first_source_that_knows_the_person_and_no_other(iden
 
 def test_a_person_who_is_out_is_rejected_whoever_issued_the_credential() -> None:
     directory = Directory({"alice": ("sre",)}, frozenset({"alice"}))
-    answer = People([Credential(), directory]).resolve(ALICE)
+    answer = People([Credential(), directory], out=directory).resolve(ALICE)
     assert str(answer) == "alice is deactivated in the company's directory; ask whoever runs the directory"
 
 

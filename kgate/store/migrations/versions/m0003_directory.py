@@ -33,6 +33,8 @@ def upgrade() -> None:
         "directory_members",
         sa.Column("group", sa.String(length=64), nullable=False),
         sa.Column("member", sa.String(length=64), nullable=False),
+        sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("display", sa.String(length=1024), nullable=False),
         sa.PrimaryKeyConstraint("group", "member", name=op.f("pk_directory_members")),
     )
     with op.batch_alter_table("directory_members", schema=None) as batch_op:

@@ -1,0 +1,129 @@
+"""``/scim/v2``: where the company's directory pushes people and groups (RFC 7644). The protocol is ``scim2-server``'s, the storage is the store's.
+
+Who may: the robots that the configuration names, by their static tokens. Each request is one transaction of the store's writer; whoever is deactivated by it
+loses their sessions in the same transaction, and the change feed carries the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from urllib.parse import parse_qsl
+
+from attrs import frozen
+from pydantic import ValidationError
+from scim2_models import SCIMException
+from scim2_server.handler import ScimHandler
+from scim2_server.requests import ScimRequest
+from scim2_server.responses import ScimResponse
+from scim2_server.service import ScimService, scim_exception_of
+from sqlalchemy import Connection
+
+from kgate.api.application import Params, Routes
+from kgate.api.caller import Callers
+from kgate.exchange.local import LocalRequest, LocalResponse
+from kgate.identity.credentials import Rejected
+from kgate.net.database import Store, StoreUnavailableError
+from kgate.store.directory import KnownAs, deactivated_since, listed_names
+from kgate.store.scim import PROVIDER, DirectoryStorage
+from kgate.store.sessions import end_sessions, sessions_of_user
+
+ROOT = "/scim/v2"
+MEDIA_TYPE = ("content-type", "application/scim+json")
+WHY = "the company's directory deactivated the account"
+_PATHS = ("", "/{a}", "/{a}/{b}")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+Record = Callable[[str, Mapping[str, object]], None]
+"""Puts an event with its fields on record."""
+
+
+@frozen
+class ScimAccess:
+    """Who may push, and which name of a person is the gate's."""
+
+    robots: Collection[str]
+    known_as: KnownAs
+
+
+class ScimPages:
+    """See the module. ``access`` is asked on each request, for a reload may change it; None is: there is no such page."""
+
+    def __init__(
+        self,
+        callers: Callers,
+        store: Store,
+        public_url: str,
+        access: Callable[[], ScimAccess | None],
+        wall: Callable[[], float],
+        record: Record,
+    ) -> None:
+        self._callers, self._store, self._base = callers, store, public_url + ROOT
+        self._access, self._wall, self._record = access, wall, record
+        self._service = ScimService(PROVIDER)
+
+    def routes(self) -> Routes:
+        """Everything below ``/scim/v2``."""
+        return {(method, ROOT + path): self._serve for method in _METHODS for path in _PATHS}
+
+    async def _serve(self, request: LocalRequest, params: Params) -> LocalResponse:
+        access = self._access()
+        if access is None:
+            return _error(404, "this gate takes no directory; configure identity.scim")
+        caller = await self._callers.identify(request.credentials)
+        if isinstance(caller, Rejected):
+            return _error(401, str(caller), ("www-authenticate", "Bearer"))
+        if caller.robot not in access.robots:
+            return _error(403, f"{caller.user} may not push the directory; identity.scim.robots names who may")
+        asked = _as_scim(request, self._base)
+        now = self._wall()
+        try:
+            answer, ended = await self._store.write(lambda connection: self._handle(connection, asked, access.known_as, now))
+        except StoreUnavailableError as error:
+            return _error(503, str(error), ("retry-after", "5"))
+        except (SCIMException, ValidationError) as error:
+            # The transaction was rolled back: a request that failed changed nothing.
+            known = scim_exception_of(error) if isinstance(error, ValidationError) else error
+            answer, ended = self._service.error_response(known), ()
+        if asked.method in _WRITES and answer.status < 400:
+            self._told(caller.robot, asked, ended)
+        return _response(answer)
+
+    def _handle(self, connection: Connection, asked: ScimRequest, known_as: KnownAs, now: float) -> tuple[ScimResponse, tuple[str, ...]]:
+        """One request, and the sessions that ended by it."""
+        storage = DirectoryStorage(connection, now, lambda: secrets.token_hex(16))
+        answer = ScimHandler(self._service, storage).handle(asked)
+        if asked.method not in _WRITES:
+            return answer, ()
+        out = listed_names(connection, known_as, deactivated_since(connection, now))
+        ids = [session.id for name in out for session in sessions_of_user(connection, name, now)]
+        return answer, end_sessions(connection, ids, WHY, now) if ids else ()
+
+    def _told(self, robot: str, asked: ScimRequest, ended: tuple[str, ...]) -> None:
+        fields: dict[str, object] = {"user": robot, "verb": asked.method.lower(), "path": ROOT + asked.path}
+        self._record("directory", fields | ({"sessions": list(ended)} if ended else {}))
+
+
+def _as_scim(request: LocalRequest, base: str) -> ScimRequest:
+    return ScimRequest(
+        method=request.method,
+        base_url=base,
+        path=request.path.removeprefix(ROOT).removesuffix(".scim") or "/",
+        query=dict(parse_qsl(request.query, keep_blank_values=True)),
+        headers=request.headers,
+        body=request.body,
+    )
+
+
+def _response(answer: ScimResponse) -> LocalResponse:
+    headers = tuple((name.lower(), value) for name, value in answer.headers.items())
+    body = b"" if answer.body is None else json.dumps(answer.body).encode()
+    return LocalResponse(int(answer.status), headers, body)
+
+
+def _error(status: int, detail: str, *headers: tuple[str, str]) -> LocalResponse:
+    """RFC 7644 section 3.12."""
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": str(status), "detail": detail}
+    return LocalResponse(status, (MEDIA_TYPE, *headers), json.dumps(body).encode())

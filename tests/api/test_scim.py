@@ -1,0 +1,141 @@
+"""The company's directory pushes people and groups: judged by scim2-tester against a running gate, and what a change there does at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from arena import Arena
+from authority import Authority
+from live_gate import LiveGate
+from raw_client import RawClient
+from recording_cluster import RecordingCluster
+from scim2_client.engines.httpx2 import SyncSCIMClient
+from scim2_tester import Status, check_server
+
+PUSH = "directory-token-with-enough-entropy-0123456789"
+ROBOT = {"name": "directory", "user": "directory", "groups": [], "sha256": hashlib.sha256(PUSH.encode()).hexdigest()}
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+OTHER = {**ROBOT, "groups": list[str](), "name": "other", "user": "other", "sha256": hashlib.sha256(b"other").hexdigest()}
+POLICY = {
+    "rules": [{"name": "sre", "who": {"groups": ["sre"]}, "clusters": {"names": ["*"]}, "allow": [{"verbs": ["*"], "resources": ["*"]}]}]
+}
+WATCH = b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LIST = WATCH.replace(b"?watch=true", b"")
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    folder: Path = tmp_path_factory.mktemp("scim")
+    authority = Authority()
+    cluster = RecordingCluster(folder, authority)
+    (folder / "gate").mkdir()
+    (folder / "gate" / "cluster-ca.crt").write_bytes(authority.certificate)
+    (folder / "gate" / "cluster-token").write_text("the-gates-own-token")
+    lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
+    identity = {
+        "client_certificates": {"authority": "people-ca.crt"},
+        "tokens": {"file": "robots.yaml"},
+        "groups": {"sources": ["token", "scim"]},
+        "scim": {"robots": ["directory"]},
+    }
+    gate = LiveGate(folder / "gate", authority, {"lab": lab}, POLICY, {"identity": identity})
+    gate.write("robots.yaml", {"robots": [ROBOT, OTHER]})
+    gate.start()
+    yield Arena(gate, cluster)
+    gate.stop()
+    cluster.stop()
+
+
+@pytest.fixture
+def directory(arena: Arena) -> Iterator[httpx2.Client]:
+    with httpx2.Client(
+        base_url=f"https://localhost:{arena.gate.port}/scim/v2", verify=arena.gate.context(), headers={"Authorization": f"Bearer {PUSH}"}
+    ) as client:
+        yield client
+
+
+def test_the_judge_finds_nothing(directory: httpx2.Client) -> None:
+    results = check_server(SyncSCIMClient(directory))
+    assert len(results) > 100
+    assert [f"{each.title}: {each.reason}" for each in results if each.status in (Status.ERROR, Status.CRITICAL)] == []
+
+
+def made(directory: httpx2.Client, kind: str, **facts: Any) -> str:
+    answer = directory.post(f"/{kind}", json={"schemas": [USER if kind == "Users" else GROUP], **facts})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def carol(arena: Arena, folder: Path) -> RawClient:
+    """A connection with the certificate of carol, who has no groups but what the directory says."""
+    certificate, key = arena.gate.authority.leaf(common_name="carol", client=True).write(folder, "carol")
+    context = arena.gate.context()
+    context.load_cert_chain(certificate, key)
+    return RawClient(arena.gate.port, context)
+
+
+def asks(client: RawClient, raw: bytes) -> int:
+    client.send(raw)
+    return client.status()
+
+
+def eventually(client: RawClient, status: int) -> bool:
+    """The change feed is read a few times a second."""
+    return any(asks(client, LIST) == status for _ in range(2000))
+
+
+def test_a_group_counts_from_when_it_is_pushed_and_whoever_is_deactivated_is_out_at_once(
+    arena: Arena, directory: httpx2.Client, tmp_path: Path
+) -> None:
+    with carol(arena, tmp_path) as other, carol(arena, tmp_path) as watcher:
+        assert asks(other, LIST) == 403
+        id_ = made(directory, "Users", userName="carol", active=True)
+        made(directory, "Groups", displayName="sre", members=[{"value": id_}])
+        assert eventually(other, 200)
+        arena.cluster.answer = lambda connection, _head: connection.send(STREAM)
+        watcher.send(WATCH)
+        assert watcher.until(b"{}\n\r\n").startswith(b"HTTP/1.1 200")
+        change = {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "active", "value": False}]}
+        assert directory.patch(f"/Users/{id_}", json=change).status_code == 204
+        said = watcher.until(b"0\r\n\r\n")
+        assert b"carol is deactivated in the company's directory" in said
+        assert asks(other, LIST) == 401
+    ended = [record for record in arena.gate.records() if record["event"] == "stream-end"][-1]
+    assert ended["user"] == "carol" and ended["revocation_ms"] < 1000
+    told = [record for record in arena.gate.records() if record["event"] == "directory"][-1]
+    assert (told["user"], told["verb"]) == ("directory", "patch") and PUSH not in json.dumps(told)
+
+
+def test_whoever_is_deleted_stays_out_until_the_directory_makes_them_again(arena: Arena, directory: httpx2.Client, tmp_path: Path) -> None:
+    id_ = directory.get("/Users", params={"filter": 'userName eq "CAROL"'}).json()["Resources"][0]["id"]
+    assert directory.delete(f"/Users/{id_}").status_code == 204
+    with carol(arena, tmp_path) as client:
+        assert asks(client, LIST) == 401
+    again = made(directory, "Users", userName="carol", active=True)
+    with carol(arena, tmp_path) as client:
+        assert eventually(client, 403)  # she is back, without the group
+    assert again != id_
+
+
+@pytest.mark.parametrize(("token", "status"), [("", 401), ("nobody", 401), ("other", 403)])
+def test_only_the_robots_that_are_named_may_push(arena: Arena, token: str, status: int) -> None:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with httpx2.Client(base_url=f"https://localhost:{arena.gate.port}/scim/v2", verify=arena.gate.context(), headers=headers) as client:
+        answer = client.post("/Users", json={"schemas": [USER], "userName": "mallory"})
+        assert answer.status_code == status and answer.json()["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"schemas": 7}', b'{"userName": null}', b"\xff", b'{"a":' * 5000])
+def test_a_malformed_body_is_a_400_and_changes_nothing(directory: httpx2.Client, body: bytes) -> None:
+    before = directory.get("/Users").json()["totalResults"]
+    assert directory.post("/Users", content=body, headers={"content-type": "application/scim+json"}).status_code == 400
+    assert directory.get("/Users").json()["totalResults"] == before
