@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from arena import Arena
 from authority import Authority
+from lab.waiting import eventually as found
 from live_gate import LiveGate
 from raw_client import RawClient
 from recording_cluster import RecordingCluster
@@ -88,6 +89,10 @@ def asks(client: RawClient, raw: bytes) -> int:
     return client.status()
 
 
+def recorded(arena: Arena, event: str) -> list[dict[str, Any]]:
+    return [record for record in arena.gate.records() if record["event"] == event]
+
+
 def eventually(client: RawClient, status: int) -> bool:
     """The change feed is read a few times a second."""
     return any(asks(client, LIST) == status for _ in range(2000))
@@ -109,9 +114,10 @@ def test_a_group_counts_from_when_it_is_pushed_and_whoever_is_deactivated_is_out
         said = watcher.until(b"0\r\n\r\n")
         assert b"carol is deactivated in the company's directory" in said
         assert asks(other, LIST) == 401
-    ended = [record for record in arena.gate.records() if record["event"] == "stream-end"][-1]
+    found("the end's record", lambda: recorded(arena, "stream-end"))
+    ended = recorded(arena, "stream-end")[-1]
     assert ended["user"] == "carol" and ended["revocation_ms"] < 1000
-    told = [record for record in arena.gate.records() if record["event"] == "directory"][-1]
+    told = recorded(arena, "directory")[-1]
     assert (told["user"], told["verb"]) == ("directory", "patch") and PUSH not in json.dumps(told)
 
 
