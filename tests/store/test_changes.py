@@ -55,10 +55,11 @@ def test_a_reader_misses_nothing_of_many_writers(engine: Engine, engines: Callab
     for thread in threads:
         thread.start()
     seen, keys = 0, []
-    while any(thread.is_alive() for thread in threads) or len(keys) < writers * each:
+    while True:
+        written = not any(thread.is_alive() for thread in threads)  # looked at first: what is read below then has all of it
         with engine.begin() as connection:
             news = since(connection, seen)
         seen, keys = news.latest, keys + [change.key for change in news.changes]
-        if not any(thread.is_alive() for thread in threads) and not news.changes:
+        if written and not news.changes:
             break
     assert sorted(keys) == sorted(f"{number}-{count}" for number in range(writers) for count in range(each))
