@@ -1,4 +1,8 @@
-"""The gate that a person's kubectl talks to, asked as kubectl would: server, trust and credential are those of the kubeconfig's context."""
+"""The gate that a person's kubectl talks to, asked as kubectl would: server, trust and credential are those of the kubeconfig's context.
+
+Where a cluster has a host name of its own, everything at that name is the cluster's: then the gate's own URL is the one that ``kgate credential`` was given in
+the kubeconfig, or whatever ``--gate`` says.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,10 @@ from typing import Any
 from attrs import define
 
 from kgate.documents.reading import decode
+from kgate.documents.values import Unacceptable
 from kgate.errors import KgateError, UnreachableError, UsageError
 from kgate.kube.execplugin import ExecPlugin, parse_exec_credential
-from kgate.kube.kubeconfig import ClusterAccess, Kubeconfig, parse_kubeconfig, token_of
+from kgate.kube.kubeconfig import ClusterAccess, Kubeconfig, Server, parse_kubeconfig, parse_server, token_of
 
 SECONDS = 20.0
 MOST_ANSWER = 4 * 1024 * 1024
@@ -34,8 +39,9 @@ class _Shown:
 class KubectlGate:
     """See the module. Raises UsageError where the kubeconfig does not say how, UnreachableError where nobody answers."""
 
-    def __init__(self, context: str = "") -> None:
+    def __init__(self, context: str = "", gate: str = "") -> None:
         self._access = _access(context)
+        self._server = _server(gate or _gate_of(self._access), self._access)
         self._shown = _credential(self._access)
 
     def get(self, path: str) -> Any:
@@ -47,7 +53,7 @@ class KubectlGate:
         return self._ask("POST", path, json.dumps(document))
 
     def _ask(self, method: str, path: str, body: str | None) -> Any:
-        server = self._access.server
+        server = self._server
         headers = {"accept": "application/json", "host": server.authority}
         if self._shown.token:
             headers["authorization"] = f"Bearer {self._shown.token}"
@@ -114,6 +120,21 @@ def _kubeconfigs() -> list[Kubeconfig]:
             except OSError as error:
                 raise UsageError(_unreadable(path, error)) from error
     return found
+
+
+def _gate_of(access: ClusterAccess) -> str:
+    """The gate's URL in ``kgate credential --gate URL``; empty where kubectl gets its credential in another way."""
+    args = access.credential.plugin.args if access.credential.plugin is not None else ()
+    return next((args[place + 1] for place, each in enumerate(args[:-1]) if each == "--gate"), "")
+
+
+def _server(gate: str, access: ClusterAccess) -> Server:
+    if not gate:
+        return access.server
+    try:
+        return parse_server(gate)
+    except Unacceptable as error:
+        raise UsageError(f"--gate {gate} {error.text}; {error.hint}") from error
 
 
 def _unreadable(path: Path, error: OSError) -> str:

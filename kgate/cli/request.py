@@ -13,6 +13,7 @@ from kgate.cli.output import OUTPUT, as_json, table
 
 PATH = "/kgate/v1/requests"
 CONTEXT = click.option("--context", default="", help="The kubeconfig's context, as for kubectl; the current one by default.")
+GATE = click.option("--gate", default="", help="The gate's own URL, where the kubeconfig's server is a cluster's host name.")
 COLUMNS = ("id", "state", "user", "rule", "cluster", "namespace", "approvals", "until", "reason")
 FINISHED = frozenset({"denied", "withdrawn", "revoked", "lapsed", "over"})
 
@@ -29,11 +30,12 @@ def request() -> None:
 @click.option("--duration", default="", help="How long, such as 30m or 2h; by default as long as the rule offers.")
 @click.option("--reason", default="", help="Why; whoever approves reads it, and it goes on record.")
 @CONTEXT
+@GATE
 @OUTPUT
-def create(cluster: str, rule: str, namespace: str, duration: str, reason: str, context: str, output: str) -> None:
+def create(cluster: str, rule: str, namespace: str, duration: str, reason: str, context: str, gate: str, output: str) -> None:
     """Ask for what RULE offers in CLUSTER."""
     asked = {"cluster": cluster, "rule": rule, "namespace": namespace, "duration": duration, "reason": reason}
-    made = KubectlGate(context).post(PATH, {key: value for key, value in asked.items() if value})
+    made = KubectlGate(context, gate).post(PATH, {key: value for key, value in asked.items() if value})
     if output == "json":
         as_json(made)
         return
@@ -44,10 +46,11 @@ def create(cluster: str, rule: str, namespace: str, duration: str, reason: str, 
 @request.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also what is over.")
 @CONTEXT
+@GATE
 @OUTPUT
-def list_(everything: bool, context: str, output: str) -> None:
+def list_(everything: bool, context: str, gate: str, output: str) -> None:
     """List your own requests and those that you may answer, the newest first."""
-    found = KubectlGate(context).get(PATH)["requests"]
+    found = KubectlGate(context, gate).get(PATH)["requests"]
     shown = [each for each in found if everything or each["state"] not in FINISHED]
     if output == "json":
         as_json(shown)
@@ -65,9 +68,10 @@ def _answering(verb: str, said: Callable[[Mapping[str, Any]], str], about: str) 
     @click.argument("id_", metavar="ID")
     @click.option("--reason", default="", help="Goes on record beside your name.")
     @CONTEXT
+    @GATE
     @OUTPUT
-    def answer(id_: str, reason: str, context: str, output: str) -> None:
-        made = KubectlGate(context).post(f"{PATH}/{quote(id_, safe='')}/{verb}", {"reason": reason} if reason else {})
+    def answer(id_: str, reason: str, context: str, gate: str, output: str) -> None:
+        made = KubectlGate(context, gate).post(f"{PATH}/{quote(id_, safe='')}/{verb}", {"reason": reason} if reason else {})
         as_json(made) if output == "json" else click.echo(said(made))
 
     return answer

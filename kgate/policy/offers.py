@@ -103,7 +103,7 @@ class Granted:
         if action.namespace:
             command += f" --namespace {shlex.quote(shown(action.namespace))}"
         ask = f'it must be requested: {command} --reason "…"'
-        last = max(self._fitting(asked), key=_end, default=None)
+        last = max(self._fitting(asked), key=_beginning, default=None)
         if last is not None and last.revoked_by:
             return f"grant {last.id} was revoked by {shown(last.revoked_by)}; {ask}"
         return f"grant {last.id} has ended; {ask}" if last is not None and last.until <= asked.context.now else ask
@@ -124,6 +124,10 @@ class Granted:
             and grant.cluster == action.cluster.name
             and grant.namespace in ("", action.namespace)
         )
+
+
+def _beginning(grant: Grant) -> tuple[float, str]:
+    return grant.begins, grant.id
 
 
 def _end(grant: Grant) -> tuple[float, str]:

@@ -109,6 +109,12 @@ def test_what_it_ended_says_what_became_of_the_grant(gone: Grant, words: str) ->
     assert f'rule "break-glass" no longer allows it: {words}' in cause.text
 
 
+def test_of_several_grants_that_are_over_the_last_one_given_is_named() -> None:
+    revoked = evolve(GRANT, id="G0", begins=NOW - 60, revoked_by="bob")
+    ended = evolve(GRANT, begins=NOW - 30, until=NOW)
+    assert "grant G1 has ended" in asks(revoked, ended).reasons[0].text
+
+
 def test_whoever_became_another_by_as_leaves_their_grants_behind() -> None:
     assert not asks(GRANT, who=evolve(ALICE, user="dave")).allowed
 
