@@ -1,0 +1,142 @@
+"""A question of the gate's own to a cluster, or to another server with a kubeconfig: one small request, its whole answer, one deadline.
+
+It goes over the same strict wires and pooled connections as everybody's requests. What comes back is a status and a body, or a sentence about why there is
+none; whoever asked is called exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from kgate.exchange.gate import NoConnection, Upstream
+from kgate.exchange.legs import UpstreamLeg
+from kgate.exchange.ports import Loss
+from kgate.kube.impersonation import identity_headers
+from kgate.model import Impersonation
+from kgate.wire.events import Headers, RequestHead
+
+MOST_ANSWER = 4 * 1024 * 1024
+"""Bytes."""
+CANCEL = 8
+"""RFC 9113 section 7."""
+JSON = b"application/json"
+
+
+@frozen
+class Reply:
+    """A whole answer."""
+
+    status: int
+    body: bytes
+
+
+@frozen
+class NoReply:
+    """Why there is none: the rest of a sentence that begins with who was asked."""
+
+    text: str
+
+
+Then = Callable[["Reply | NoReply"], None]
+
+
+class Inquiry:
+    """One such request (a ``Requester``). ``deadline`` is the owner's to watch: it calls ``give_up``."""
+
+    def __init__(self, upstream: Upstream, target: bytes, body: bytes, impersonate: Impersonation | None, then: Then) -> None:
+        self._upstream, self._target, self._request, self._impersonate = upstream, target, body, impersonate
+        self._then: Then | None = then
+        self._leg: UpstreamLeg | None = None
+        self._stream = self._status = 0
+        self._body = bytearray()
+
+    def begin(self) -> None:
+        """Ask."""
+        self._upstream.acquire(self._connected)
+
+    def give_up(self, text: str) -> None:
+        """It took too long."""
+        self._drop()
+        self._end(NoReply(text))
+
+    def _connected(self, leg: UpstreamLeg | NoConnection) -> None:
+        if not isinstance(leg, UpstreamLeg):
+            self._end(NoReply(f"cannot be reached: {leg.text}"))
+            return
+        if self._then is None:
+            self._upstream.spare(leg)
+            return
+        self._leg = leg
+        self._stream = leg.request(self, self._head(), False)
+        leg.wire.send_data(self._stream, self._request, True)
+        leg.touch()
+
+    def _head(self) -> RequestHead:
+        upstream = self._upstream
+        headers = [(b"content-type", JSON), (b"accept", JSON), (b"content-length", b"%d" % len(self._request))]
+        if self._impersonate is not None:
+            headers += identity_headers(self._impersonate, upstream.bearer)
+        elif upstream.bearer is not None:
+            headers.append((b"authorization", b"Bearer " + upstream.bearer))
+        return RequestHead(b"POST", upstream.base_path + self._target, upstream.authority, headers)
+
+    # --- the answer
+
+    def upstream_information(self, status: int, headers: Headers) -> None:
+        """Nothing depends on it."""
+
+    def upstream_response(self, status: int, headers: Headers, ended: bool) -> None:
+        """The answer's head."""
+        self._status = status
+        if status == 401:
+            self._upstream.refused()
+        if ended:
+            self.upstream_ended()
+
+    def upstream_upgraded(self, headers: Headers, rest: bytes) -> None:
+        """Nobody asked for it."""
+        self.give_up("switched protocols without being asked")
+
+    def upstream_data(self, data: bytes, credit: int) -> None:
+        """More of the body."""
+        self._body += data
+        if len(self._body) > MOST_ANSWER:
+            self.give_up(f"answered with more than {MOST_ANSWER} bytes")
+        elif self._leg is not None:
+            self._leg.wire.consumed(self._stream, credit)
+            self._leg.touch()
+
+    def upstream_trailers(self, headers: Headers) -> None:
+        """They end the answer."""
+        self.upstream_ended()
+
+    def upstream_ended(self) -> None:
+        """That was all."""
+        leg, self._leg = self._leg, None
+        if leg is not None:
+            leg.finished(self._stream)
+        self._end(Reply(self._status, bytes(self._body)))
+
+    def upstream_writable(self) -> None:
+        """The request is small and went out whole."""
+
+    def upstream_lost(self, loss: Loss) -> None:
+        """No answer."""
+        leg, self._leg = self._leg, None
+        if leg is not None:
+            leg.finished(self._stream)
+        self._end(NoReply(f"did not answer: {loss.text}"))
+
+    def _drop(self) -> None:
+        leg, self._leg = self._leg, None
+        if leg is not None:
+            leg.wire.reset(self._stream, CANCEL)
+            leg.touch()
+            leg.finished(self._stream)
+
+    def _end(self, reply: Reply | NoReply) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then(reply)
