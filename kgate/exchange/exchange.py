@@ -15,7 +15,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-from kgate.exchange.admission import Admitted
+from attrs import evolve
+
+from kgate.exchange.admission import Admitted, Verdict
 from kgate.exchange.agreement import agree
 from kgate.exchange.gate import Gate, NoConnection
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
@@ -26,6 +28,7 @@ from kgate.kube.refusal import Refusal
 from kgate.kube.status import status_body
 from kgate.kube.watch import WatchFollower
 from kgate.model import Action, Cause, Context, Decision, Ending, Identity, Impersonation, Pending
+from kgate.policy.evaluate import sooner
 from kgate.wire.events import Headers, RequestHead, RequestReceived
 
 CANCEL = 8
@@ -62,6 +65,7 @@ class Exchange:
         "_owed_client",
         "_owed_upstream",
         "_phase",
+        "_ports",
         "_relay",
         "_stream",
         "_touched",
@@ -96,6 +100,8 @@ class Exchange:
         self._owed_client = self._owed_upstream = 0
         self.bytes_in = self.bytes_out = self.status = 0
         self._relay: Relay | None = None
+        self._ports: dict[int, bool] = {}
+        """Ports that a port-forward asked for, and whether it may reach them."""
         self._follower: WatchFollower | None = None
         self.closed_by: Cause | None = None
         self.revocation: float | None = None
@@ -135,9 +141,36 @@ class Exchange:
         verdict = self._gate.decide_again(self)
         if isinstance(verdict, Pending):
             return verdict
+        if verdict.decision.allowed and self._ports:
+            verdict = self._ports_again(verdict)
+            if isinstance(verdict, Pending):
+                return verdict
         if _answer(verdict.decision) != _answer(self.decision):
             self._gate.record_change(self, verdict)
         return verdict.decision
+
+    def _ports_again(self, verdict: Verdict) -> Verdict | Pending:
+        """The ports in use, each decided by itself: they may be different rules'. The first that is lost ends all; else the first edge counts."""
+        for port in sorted(port for port, allowed in self._ports.items() if allowed):
+            found = self._gate.decide_port(self, port)
+            if isinstance(found, Pending) or not found.decision.allowed:
+                return found
+            verdict = verdict._replace(decision=evolve(verdict.decision, until=sooner(verdict.decision.until, found.decision.until)))
+        return verdict
+
+    def _admit_port(self, port: int) -> bool:
+        """Whether a stream of a port-forward may reach ``port`` under the name that the tunnel has. What has to be waited for is a no."""
+        verdict = self._gate.decide_port(self, port)
+        if isinstance(verdict, Pending):
+            return False
+        decision = verdict.decision
+        allowed = decision.allowed and decision.impersonate == self.decision.impersonate
+        if self._ports.get(port) is not allowed:
+            self._ports[port] = allowed
+            self._gate.record_port(self, port, verdict)
+        if allowed:
+            self.decision = evolve(self.decision, until=sooner(self.decision.until, decision.until))
+        return allowed
 
     def redecided(self, decision: Decision) -> None:
         """Still allowed, under another rule or until another instant."""
@@ -358,6 +391,7 @@ class Exchange:
             return
         self._phase, self.status, self.deadline = Phase.TUNNEL, 101, None
         early = self._client.wire.switch(self._stream, agreed.headers)
+        agreed.tunnel.admit_port = self._admit_port
         self._relay = relay = Relay(agreed.tunnel, self._client.transport, upstream.transport, self._tunnel_ended)
         self._client.release(relay.client)
         upstream.release(relay.upstream)

@@ -150,6 +150,12 @@ class Gate(Protocol):
     def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
         """Put the decision on record; ``then(True)`` once that is durable, ``then(False)`` where it cannot be in time."""
 
+    def decide_port(self, exchange: Exchange, port: int) -> Verdict | Pending:
+        """The decision on one port of a live port-forward as of now."""
+
+    def record_port(self, exchange: Exchange, port: int, verdict: Verdict) -> None:
+        """Put on record that a live port-forward may reach a port, or may not."""
+
     def record_change(self, exchange: Exchange, verdict: Verdict) -> None:
         """Put on record that a live request is decided otherwise now."""
 

@@ -22,8 +22,8 @@ class Carried(NamedTuple):
     problem: str = ""
 
 
-AdmitPort = Callable[[int], Cause | None]
-"""Asked for each stream of a port-forward before it goes on: None where the person may reach the port, else why not."""
+AdmitPort = Callable[[int], bool]
+"""Asked for each stream of a port-forward before it goes on: whether the person may reach the port."""
 
 
 class Inside(Protocol):

@@ -67,6 +67,9 @@ class Relay:
             if target.transport.congested:
                 source.transport.pause_reading()
                 target.waiting = source
+        told = self.tunnel.to_client()
+        if told and not self._over:
+            self.client.transport.write(told)
 
     def _end_by(self, cause: Cause | None) -> None:
         if self._over:

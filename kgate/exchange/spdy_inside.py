@@ -20,8 +20,8 @@ from kgate.exchange.websocket_inside import channel_name
 from kgate.kube.portforward import StreamType, read_stream
 from kgate.kube.remotecommand import Channel, Dialect
 from kgate.model import Cause
-from kgate.wire.spdy import goaway
-from kgate.wire.spdy_follow import Data, DataStarted, Follower, GoneAway, SpdyEvent, StreamOpened, StreamReplied, StreamReset
+from kgate.wire.spdy import REFUSED_STREAM, goaway, rst_stream
+from kgate.wire.spdy_follow import Answer, Data, DataStarted, Follower, GoneAway, SpdyEvent, StreamOpened, StreamReplied, StreamReset
 from kgate.wire.spdy_headers import HeaderPairs
 
 STREAMS_MAX: Final = 4096
@@ -42,8 +42,8 @@ class Live:
     answered: bool = False
 
 
-Take = Callable[[HeaderPairs], "Live | str"]
-"""What a new stream is, by its headers, or the sentence that refuses it before anything of it passes."""
+Take = Callable[[HeaderPairs], "Live | str | Answer"]
+"""What a new stream is, by its headers, or the sentence that ends the tunnel before anything of it passes, or that this one is withheld."""
 
 
 class Streams:
@@ -65,6 +65,13 @@ class Streams:
         """An error stream was answered, or ended by the cluster."""
         self.kept = bytearray()
         """The first 16 KiB of what was said on error streams."""
+        self._refusals: list[bytes] = []
+        """What tells the client of streams that were withheld; it waits until the cluster's frame is whole."""
+
+    def refusals(self) -> bytes:
+        """What tells the client of streams that were withheld; to be sent now, where a frame may begin."""
+        told, self._refusals = b"".join(self._refusals), []
+        return told
 
     @property
     def goaway(self) -> bytes:
@@ -93,7 +100,7 @@ class Streams:
 
     # --- the client's frames
 
-    def _from_client(self, event: SpdyEvent) -> str | None:
+    def _from_client(self, event: SpdyEvent) -> str | Answer | None:
         if isinstance(event, Data):
             self._passed(event, self._client_count)
             if event.fin and not event.left:
@@ -110,10 +117,13 @@ class Streams:
             self.client_leaves = True
         return None
 
-    def _opened(self, event: StreamOpened) -> str | None:
-        if len(self.live) >= STREAMS_MAX:
+    def _opened(self, event: StreamOpened) -> str | Answer | None:
+        if len(self.live) + len(self._refusals) >= STREAMS_MAX:
             return f"more than {STREAMS_MAX} SPDY streams at once"
         taken = self._take(event.headers)
+        if isinstance(taken, Answer):
+            self._refusals.append(rst_stream(event.stream, REFUSED_STREAM))
+            return taken
         if isinstance(taken, str):
             return taken
         taken.client_done, taken.cluster_done = event.fin, event.unidirectional
@@ -245,21 +255,23 @@ class CommandTake:
 
 
 class ForwardTake:
-    """port-forward: any number of pairs, each of whose ports is asked about."""
+    """port-forward: any number of pairs, each of whose ports is asked about.
+
+    A port that is refused is told by RST_STREAM: kubectl says that it could not create the stream, and goes on with the others. A text on the error
+    stream would say why, but kubectl ends the whole command by it (client-go since 1.23). Why is in the audit record.
+    """
 
     def __init__(self, tally: Tally, admit: AdmitPort) -> None:
         self._tally, self._admit = tally, admit
-        self.refused: Cause | None = None
         self.ports: set[int] = set()
 
-    def __call__(self, headers: HeaderPairs) -> Live | str:
+    def __call__(self, headers: HeaderPairs) -> Live | str | Answer:
         """See ``Take``."""
         stream = read_stream(headers)
         if isinstance(stream, str):
             return stream
-        self.refused = self._admit(stream.port)
-        if self.refused is not None:
-            return self.refused.text
+        if not self._admit(stream.port):
+            return Answer.WITHHELD
         self.ports.add(stream.port)
         name, count = channel_name(stream), self._tally.count
         return Live(count(Direction.FROM_CLIENT, name), count(Direction.FROM_CLUSTER, name), stream.type is StreamType.ERROR)
@@ -312,7 +324,11 @@ class ForwardSpdy:
     @property
     def cause(self) -> Cause | None:
         """See ``Inside``."""
-        return self.take.refused
+        return None
+
+    def to_client(self) -> bytes:
+        """What the client is to be told now besides what the cluster says: that a stream was refused."""
+        return self._streams.refusals() if self._streams.cluster.at_boundary else b""
 
     @property
     def complete(self) -> bool:

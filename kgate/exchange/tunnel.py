@@ -95,6 +95,11 @@ class Tunnel:
         self._unsent = carried.data
         return self._failed(carried)
 
+    def to_client(self) -> bytes:
+        """What the client is to be told now besides what the cluster says. To be asked after either side's bytes."""
+        inside = self._inside
+        return inside.to_client() if self._phase is Phase.LIVE and isinstance(inside, ForwardSpdy | ForwardTunnelled) else b""
+
     def client_eof(self) -> Cause | None:
         """The client sends no more. Neither protocol has half-closed connections, so that is the tunnel's end: no cause is to be told."""
         return None
@@ -126,7 +131,7 @@ class Tunnel:
         cause = self._inside.cause or Cause(Ending.PROTOCOL, f"kgate: closed: {carried.problem}")
         return Failure(carried.problem, cause)
 
-    def _asked_port(self, port: int) -> Cause | None:
+    def _asked_port(self, port: int) -> bool:
         self.ports_seen.add(port)
         return self.admit_port(port)
 
@@ -154,5 +159,5 @@ class Tunnel:
         assert_never(kind)
 
 
-def _admit_any(port: int) -> Cause | None:
-    return None
+def _admit_any(port: int) -> bool:
+    return True

@@ -22,7 +22,7 @@ from kgate.exchange.spdy_inside import ForwardTake, Streams
 from kgate.exchange.tally import Tally
 from kgate.model import Cause
 from kgate.wire import spdy_follow, websocket_follow
-from kgate.wire.websocket import BINARY, CLOSE, NORMAL, encode_close
+from kgate.wire.websocket import BINARY, CLOSE, NORMAL, encode_close, encode_frame
 from kgate.wire.websocket_follow import Control, FrameEvent, FrameStarted, Payload, Standing
 
 BUFFER_MAX: Final = 256 * 1024
@@ -63,6 +63,8 @@ class Side:
         self._fed = self._passed = 0
         """SPDY bytes that came, and that may go on."""
         self._problem = self._spdy_problem = ""
+        self._changes: deque[tuple[int, int]] = deque()
+        """Bytes that go on otherwise: where, and what is XORed into them."""
         self._frame: FrameStarted | None = None
         self.standing = Standing(0, False)
         """After what went on."""
@@ -72,6 +74,11 @@ class Side:
     def closed(self) -> bool:
         """A Close went on."""
         return self.saw_close and not self._buffer
+
+    @property
+    def between_messages(self) -> bool:
+        """Nothing is kept back, and no message is begun."""
+        return not self._buffer and self.standing == Standing(0, False)
 
     def feed(self, data: bytes) -> Carried:
         """Follow ``data``."""
@@ -88,11 +95,22 @@ class Side:
             size = end - self._base
         else:
             size, self.standing = len(data), self._websocket.standing
+        going = data[:size]
+        if self._changes:
+            going = self._changed(going)
         self._base += size
         self._buffer = data[size:]
         if len(self._buffer) > BUFFER_MAX:
             problem = self._problem = f"a SPDY frame is spread over more than {BUFFER_MAX} bytes of WebSocket messages"
-        return Carried(data[:size] if self._buffer else data, problem)
+        return Carried(going, problem)
+
+    def _changed(self, going: bytes) -> bytes:
+        """What goes on, with the changes that are due in it."""
+        made = bytearray(going)
+        while self._changes and self._changes[0][0] < self._base + len(going):
+            at, byte = self._changes.popleft()
+            made[at - self._base] ^= byte
+        return bytes(made)
 
     def _told(self, event: FrameEvent) -> str | None:
         if isinstance(event, Payload):
@@ -121,9 +139,24 @@ class Side:
                 passage = spdy.feed(bytes(bite.clear()))
                 self._passed += len(passage.data)
                 self._spdy_problem = passage.failure
+                if spdy.changes:
+                    self._change(event, size)
             at += step
         if self._passed < self._fed:
             self._pieces.append(self._piece(event, size))
+
+    def _change(self, event: Payload, size: int) -> None:
+        """Find the bytes of SPDY's changes in the messages that carry them. A mask may stay: what is XORed under it is XORed."""
+        start = self._base + len(self._buffer) + event.at
+        for change in self._spdy.changes:
+            for at, byte in enumerate(change.delta, change.at):
+                here = at - (self._fed - size)
+                self._changes.append((start + here if here >= 0 else self._place(at), byte))
+
+    def _place(self, at: int) -> int:
+        """Where SPDY's byte ``at``, which is kept back, lies in the direction."""
+        piece = next(piece for piece in self._pieces if at < piece.spdy_end)
+        return piece.end - (piece.spdy_end - at)
 
     def _piece(self, event: Payload, size: int) -> Piece:
         frame = self._frame
@@ -146,7 +179,15 @@ class ForwardTunnelled:
     @property
     def cause(self) -> Cause | None:
         """See ``Inside``."""
-        return self.take.refused
+        return None
+
+    def to_client(self) -> bytes:
+        """What the client is to be told now besides what the cluster says: that a stream was refused."""
+        down = self._down
+        if down.saw_close or not down.between_messages or not self._streams.cluster.at_boundary:
+            return b""
+        told = self._streams.refusals()
+        return encode_frame(BINARY, told) if told else b""
 
     @property
     def complete(self) -> bool:

@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
+from attrs import evolve
+
 from kgate.audit.ids import RequestIds
 from kgate.audit.record import Record, decision_record, end_record, facts_record, refusal_record, safe, shadow_fields
-from kgate.exchange.admission import Admission, Admitted, Refused, Verdict
+from kgate.exchange.admission import Admission, Admitted, Asked, Refused, Verdict
 from kgate.exchange.exchange import Exchange
 from kgate.exchange.gate import Fetch, Patience
 from kgate.exchange.legs import ClientLeg
@@ -179,13 +181,26 @@ class Gateway:
         event = "stream-start" if exchange.action.follows else "request"
         self._record_verdict(event, exchange, Verdict(admitted.identity, admitted.context, admitted.decision), then)
 
+    def decide_port(self, exchange: Exchange, port: int) -> Any:
+        """The decision on one port of a live port-forward as of now. What has to be fetched for it is there at the next try."""
+        verdict = self.admission.decide_again(_for_port(exchange, port), exchange.identity, self.wall())
+        if isinstance(verdict, Pending):
+            self._fetch(verdict.wanted, _nothing)
+        return verdict
+
+    def record_port(self, exchange: Exchange, port: int, verdict: Verdict) -> None:
+        """Put on record that a live port-forward may reach a port, or may not."""
+        self._record_verdict("port", exchange, verdict, asked=_for_port(exchange, port))
+
     def record_change(self, exchange: Exchange, verdict: Verdict) -> None:
         """Put on record that a live request is decided otherwise now."""
         self._record_verdict("decision-change", exchange, verdict)
 
-    def _record_verdict(self, event: str, exchange: Exchange, verdict: Verdict, then: Callable[[bool], None] | None = None) -> None:
+    def _record_verdict(
+        self, event: str, exchange: Exchange, verdict: Verdict, then: Callable[[bool], None] | None = None, asked: Asked | None = None
+    ) -> None:
         identity, context, decision = verdict
-        asked = exchange.admitted.asked
+        asked = asked or exchange.admitted.asked
         kubectl: Record = {name: safe(value, 256) for name, value in asked.kubectl}
         self._record_facts(context)
         record = decision_record(event, exchange.id, self.name, identity, asked.action, context, decision, kubectl or None, asked.asked_as)
@@ -252,3 +267,12 @@ class Gateway:
         elif now - leg.heard_at > self.deadlines.idle or not (leg.served or now - leg.since <= self.deadlines.head):
             leg.wire.shutdown()
             leg.touch()
+
+
+def _for_port(exchange: Exchange, port: int) -> Asked:
+    asked = exchange.admitted.asked
+    return asked._replace(action=evolve(asked.action, ports=(port,)))
+
+
+def _nothing() -> None:
+    """Nobody waits."""

@@ -49,6 +49,25 @@ def control_frame(kind: int, payload: bytes, flags: int = 0) -> bytes:
     return WORDS.pack(_CONTROL | kind, flags << 24 | len(payload)) + payload
 
 
+_EMPTY: Final = b"\x02\0\0\0\xff\xff"
+"""Two deflate blocks of nothing, of six bytes (RFC 1951 section 3.2): one of fixed codes that holds only its end, and a stored one."""
+_FLUSHED: Final = b"\0\0\xff\xff"
+
+
+def withheld(syn_stream: bytes, *, begun: bool) -> bytes | None:
+    """A frame of the same length that opens nothing: the same header block in a HEADERS frame, which spdystream ignores on an unknown stream.
+
+    The block must go on, since later ones refer back to it. HEADERS is six bytes shorter, so the block gets six more that inflate to nothing, in
+    front, where a reader that stops at the block's flush has them behind it. ``begun``: it is not the direction's first block, which begins with
+    zlib's own header. None where the block does not end with a flush, as every block of Go's does: nothing could be told of what follows it.
+    """
+    stream, block = syn_stream[HEAD : HEAD + 4], syn_stream[HEAD + 10 :]
+    if not block.endswith(_FLUSHED):
+        return None
+    intro = 0 if begun else 6 if block[1] & 0x20 else 2
+    return control_frame(HEADERS, stream + block[:intro] + _EMPTY + block[intro:])
+
+
 def data_frame(stream: int, payload: bytes, *, fin: bool = False) -> bytes:
     """A DATA frame; at most ``LENGTH_MAX`` bytes of payload."""
     return WORDS.pack(stream & _ID, (FIN if fin else 0) << 24 | len(payload)) + payload

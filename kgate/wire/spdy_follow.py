@@ -3,7 +3,8 @@
 ``feed`` gives what may go on; ``sink`` is told what it means, piece by piece, before it goes on, and may refuse a frame where it begins.
 Everything fed goes on, in order and byte for byte: a control frame once it is whole and checked, a DATA frame's payload as it arrives, except on
 streams in ``whole`` (error streams), whose DATA frames also go on whole. So whoever has to break in finds the direction either between two
-frames or inside a DATA frame's payload, with ``left`` bytes to come.
+frames or inside a DATA frame's payload, with ``left`` bytes to come. Only a SYN_STREAM that the sink withholds is changed, into as many bytes that
+open nothing.
 
 Control frames must have exactly the length that their type says: Go's framer does not check that of all of them, so a longer one would make
 the far side read frames where we read payload (class 17).
@@ -12,6 +13,7 @@ the far side read frames where we read payload (class 17).
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from enum import Enum
 from typing import Final, NamedTuple
 
 from kgate.wire.spdy import (
@@ -27,6 +29,7 @@ from kgate.wire.spdy import (
     UNIDIRECTIONAL,
     WINDOW_UPDATE,
     WORDS,
+    withheld,
 )
 from kgate.wire.spdy_headers import Decompressor, HeaderPairs
 
@@ -101,8 +104,23 @@ class Data(NamedTuple):
 
 SpdyEvent = StreamOpened | StreamReplied | StreamReset | Pinged | GoneAway | Ignored | DataStarted | Data
 
-Sink = Callable[[SpdyEvent], str | None]
+
+class Answer(Enum):
+    """What a sink may say of a ``StreamOpened`` besides a sentence."""
+
+    WITHHELD = "withheld"
+    """The stream must not be opened; everything else goes on."""
+
+
+Sink = Callable[[SpdyEvent], str | Answer | None]
 """Is told each event; a sentence that comes back refuses the frame (not ``Data``, whose frame was taken with ``DataStarted``)."""
+
+
+class Change(NamedTuple):
+    """Bytes that go on otherwise than they came: where in the direction they begin, and what is XORed into them (so that a mask may stay)."""
+
+    at: int
+    delta: bytes
 
 
 class Passage(NamedTuple):
@@ -115,7 +133,9 @@ class Passage(NamedTuple):
 class Follower:
     """See the module. ``opens``: follows the direction of the client, which alone opens streams, with rising odd identifiers."""
 
-    __slots__ = ("_failure", "_held", "_opens", "_sink", "_whole", "begun", "blocks", "fin", "last_opened", "left", "stream")
+    __slots__ = (
+        "_failure", "_held", "_opens", "_sink", "_whole", "begun", "blocks", "changes", "fin", "last_opened", "left", "passed", "stream",
+    )  # fmt: skip
 
     def __init__(self, opens: bool, sink: Sink, whole: Container[int] = ()) -> None:
         self._opens, self._sink, self._whole = opens, sink, whole
@@ -131,19 +151,25 @@ class Follower:
         """Whether that frame is its sender's last on the stream."""
         self.left = 0
         """Payload bytes of that frame which have yet to pass."""
+        self.passed = 0
+        """Bytes that went on so far."""
+        self.changes: list[Change] = []
+        """Of what the last ``feed`` gave."""
 
     @property
     def at_boundary(self) -> bool:
-        """Between frames."""
-        return not self.left
+        """Between frames, with nothing held back."""
+        return not self.left and not self._held
 
     def skip(self, size: int) -> None:
         """``size`` payload bytes of the current DATA frame, at most ``left``, pass without being looked at: the sink is told their number only."""
         self.left -= size
+        self.passed += size
         self._sink(Data(self.stream, _NOTHING, size, self.left, self.fin))
 
     def feed(self, data: bytes) -> Passage:
         """Follow ``data``."""
+        self.changes.clear()
         if self._failure:
             return Passage(b"", self._failure)
         if self._held:
@@ -159,14 +185,23 @@ class Follower:
             taken, problem = self._frame(data, at, end - at - HEAD)
             if problem is not None:
                 self._failure = problem
-                return Passage(data[:at], problem)
+                return Passage(self._going(data[:at]), problem)
             if not taken:
                 break
             at += taken
-        if at == end:
-            return Passage(data)
         self._held = data[at:]
-        return Passage(data[:at])
+        return Passage(self._going(data if at == end else data[:at]))
+
+    def _going(self, data: bytes) -> bytes:
+        """What goes on, with the changes in it."""
+        if self.changes:
+            changed = bytearray(data)
+            for at, delta in self.changes:
+                for index, byte in enumerate(delta, at - self.passed):
+                    changed[index] ^= byte
+            data = bytes(changed)
+        self.passed += len(data)
+        return data
 
     def _frame(self, data: bytes, at: int, here: int) -> tuple[int, str | None]:
         """The frame at ``at``, with ``here`` bytes behind its head: how much of it passes now (0: nothing yet), and what is wrong with it."""
@@ -184,18 +219,28 @@ class Follower:
             return 0, None
         event = self._control(first, flags, data[at + HEAD : at + HEAD + length])
         problem = event if isinstance(event, str) else self._sink(event)
+        if isinstance(problem, Answer):
+            problem = self._withhold(data[at : at + HEAD + length], self.passed + at)
         if problem is None and isinstance(event, StreamOpened | StreamReplied):
             self.begun = True
         return HEAD + length, problem
+
+    def _withhold(self, frame: bytes, at: int) -> str | None:
+        instead = withheld(frame, begun=self.begun)
+        if instead is None:
+            return "a SPDY header block does not end with a flush, so its stream cannot be withheld"
+        self.changes.append(Change(at, bytes(one ^ other for one, other in zip(frame, instead, strict=True))))
+        return None
 
     def _data(self, stream: int, flags: int, length: int) -> str | None:
         """A DATA frame's head passes, or it is told what is wrong with it."""
         if not stream or flags & ~FIN:
             return "a SPDY DATA frame has no stream or an unknown flag"
         refused = self._sink(DataStarted(stream, length, flags == FIN))
-        if refused is None:
-            self.stream, self.left, self.fin = stream, length, flags == FIN
-        return refused
+        if isinstance(refused, str):
+            return refused
+        self.stream, self.left, self.fin = stream, length, flags == FIN
+        return None
 
     def _control(self, first: int, flags: int, payload: bytes) -> SpdyEvent | str:
         """A whole control frame."""

@@ -1,0 +1,117 @@
+"""kubectl port-forward of two ports through a gate whose policy lets one of them pass: real kubectl, a demo cluster, both transports."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from authority import Authority
+from lab.waiting import eventually
+from live_gate import TOKENS, LiveGate, free_port
+
+KUBECTL = shutil.which("kubectl")
+pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on PATH")
+
+
+def rule(name: str, entry: dict[str, object]) -> dict[str, object]:
+    return {"name": name, "who": {"groups": ["developers"]}, "clusters": {"names": ["dev"]}, "allow": [entry]}
+
+
+def policy(*ports: int) -> dict[str, object]:
+    """A rule for each port."""
+    forward = [rule(f"port-{port}", {"actions": ["port-forward"], "ports": [port]}) for port in ports]
+    return {"rules": [rule("look", {"verbs": ["get"], "resources": ["pods"]}), *forward]}
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGate]:
+    folder = tmp_path_factory.mktemp("forwarding")
+    arguments = [sys.executable, "-m", "kgate.demo", "--name", "dev", "--directory", str(folder)]
+    cluster = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+    assert cluster.stdout is not None and cluster.stdout.readline().startswith("dev ")
+    gate = LiveGate(folder, Authority(), {"dev": {"kubeconfig": "dev.kubeconfig"}}, policy(8080), {"drain": "1s"})
+    try:
+        yield gate.start()
+    finally:
+        gate.stop()
+        cluster.send_signal(signal.SIGTERM)
+        cluster.wait(30)
+        cluster.stdout.close()
+
+
+def kubeconfig(gate: LiveGate, path: Path) -> Path:
+    """alice's, through the gate."""
+    (path / "ca.crt").write_bytes(gate.authority.certificate)
+    cluster = {"server": f"https://127.0.0.1:{gate.port}/clusters/dev", "certificate-authority": "ca.crt"}
+    made = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": {"token": TOKENS["alice"]}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "team-a"}}],
+    }
+    (path / "config").write_text(json.dumps(made))
+    return path / "config"
+
+
+def fetched(port: int) -> bytes:
+    """What the web server in the pod says; empty where the connection just ends."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().read()
+    except (http.client.HTTPException, OSError):
+        return b""
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("websockets", ["true", "false"])
+def test_one_port_is_refused_and_the_other_lives_on_until_it_is_lost_too(gate: LiveGate, tmp_path: Path, websockets: str) -> None:
+    before = reloads(gate)
+    gate.write_policy(policy(8080))
+    eventually("the policy with 8080 is in force", lambda: reloads(gate) > before)
+    allowed, refused = free_port(), free_port()
+    environment = os.environ | {"KUBECONFIG": str(kubeconfig(gate, tmp_path)), "KUBECTL_PORT_FORWARD_WEBSOCKETS": websockets}
+    command = [str(KUBECTL), "port-forward", "pod/shell", f"{allowed}:8080", f"{refused}:9999"]
+    said = tmp_path / "stderr"
+    with said.open("wb") as errors, subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=errors) as kubectl:
+        try:
+            eventually("kubectl listens", lambda: listens(refused))
+            eventually("8080 is forwarded", lambda: fetched(allowed) == b"hello from shell\n")
+            for _ in range(2):
+                assert fetched(refused) == b""
+                assert fetched(allowed) == b"hello from shell\n"
+            assert kubectl.poll() is None
+            assert f"error creating error stream for port {refused} -> 9999".encode() in said.read_bytes(), said.read_bytes()
+
+            gate.write_policy(policy(9999))
+            assert kubectl.wait(20) != 0
+        finally:
+            kubectl.kill()
+    records = [record for record in gate.records() if record["event"] == "port"]
+    assert {(each["port"][0], each["allowed"]) for each in records[-2:]} == {(8080, True), (9999, False)}, records
+    lost = [record for record in gate.records() if record["event"] == "decision-change"]
+    assert lost and "port is 8080, not 9999" in json.dumps(lost[-1])
+
+
+def reloads(gate: LiveGate) -> int:
+    return sum(record["event"] == "config" for record in gate.records())
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
