@@ -56,7 +56,7 @@ class IdentityGate:
 
 @contextmanager
 def identity_gate(
-    folder: Path, identity: Mapping[str, Any], policy: Mapping[str, Any] = ALLOW_ALICE, **settings: Any
+    folder: Path, identity: Mapping[str, Any], policy: Mapping[str, Any] = ALLOW_ALICE, port: int = 0, **settings: Any
 ) -> Iterator[IdentityGate]:
     """Run them, with this ``identity`` section."""
     authority = Authority()
@@ -64,7 +64,7 @@ def identity_gate(
     (folder / "cluster-ca.crt").write_bytes(authority.certificate)
     (folder / "cluster-token").write_text("the-gates-own-token")
     lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
-    gate = LiveGate(folder, authority, {"lab": lab}, policy, {"identity": dict(identity), **settings})
+    gate = LiveGate(folder, authority, {"lab": lab}, policy, {"identity": dict(identity), **settings}, port)
     try:
         gate.start()
         yield IdentityGate(gate, cluster)

@@ -57,11 +57,12 @@ class LiveGate:
         clusters: Mapping[str, Any],
         policy: Mapping[str, Any] = ALLOW_ALICE,
         settings: Mapping[str, Any] | None = None,
+        port: int = 0,
     ) -> None:
         self.folder, self.authority = folder, authority
         folder.mkdir(parents=True, exist_ok=True)
         authority.leaf("localhost", "127.0.0.1").write(folder, "gate")
-        self.port, self.admin_port = free_port(), free_port()
+        self.port, self.admin_port = port or free_port(), free_port()
         self.write_policy(policy)
         digest = {name: hashlib.sha256(token.encode()).hexdigest() for name, token in TOKENS.items()}
         self.write("tokens.yaml", {"robots": [{**person, "sha256": digest[str(person["name"])]} for person in PEOPLE]})
