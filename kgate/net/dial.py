@@ -72,7 +72,7 @@ class TcpDial:
     def __init__(self, reactor: Any, addresses: list[str], port: int, then: Callable[[socket.socket | DialFailed], None]) -> None:
         self._reactor, self._addresses, self._port, self._then = reactor, list(addresses), port, then
         self._sock: socket.socket | None = None
-        self._last = "it has no address"
+        self._last = "its name has no address"
 
     def start(self) -> None:
         """Try the next address."""

@@ -193,12 +193,18 @@ class TlsTransport:
         self.socket.close()
 
 
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+"""What OpenSSL makes of a peer whose first bytes are no TLS record."""
+
+
 def describe(error: ssl.SSLError | ssl.CertificateError) -> str:
     """OpenSSL's words for ``error`` without its source lines: ``certificate verify failed: certificate has expired``."""
     verify = getattr(error, "verify_message", "")
     if verify:
-        return f"certificate verify failed: {verify}"
+        return f"certificate verify failed: {verify.rstrip('.')}"
     reason = getattr(error, "reason", None)
+    if reason in _NO_TLS:
+        return "it does not speak TLS there"
     return str(reason).replace("_", " ").lower() if reason else str(error)
 
 
