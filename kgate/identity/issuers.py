@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -56,31 +56,14 @@ class _Known:
     ends: float
 
 
-class Issuers:
-    """See the module. ``rings`` outlive a reload; ``monotonic`` is a clock that no one sets."""
+class Signers:
+    """Those whose signatures are known here, whatever they are believed about. ``rings`` outlive a reload; ``monotonic`` is a clock that no one sets."""
 
-    def __init__(self, issuers: Sequence[IssuerConfiguration], rings: Mapping[str, KeyRing], monotonic: Callable[[], float]) -> None:
-        self._issuers: dict[str, IssuerConfiguration] = {each.issuer.url: each for each in issuers}
-        self._rings, self._monotonic = rings, monotonic
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
-
-    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending | None:
-        """Who holds the token; None where it is of no issuer of ours."""
-        bearer = credentials.bearer
-        if bearer is None or bearer.count(".") < 2:
-            return None
-        digest = hashlib.sha256(bearer.encode()).digest()
-        known = self._known.get(digest)
-        if known is None or known.keys is not self._rings[known.issuer].current(self._monotonic()):
-            verified = self.verified(bearer)
-            if not isinstance(verified, Verified):
-                return verified
-            known = self._judge(verified, now)
-            self._remember(digest, known)
-        return self._in_force(known, now)
+    def __init__(self, issuers: Collection[str], rings: Mapping[str, KeyRing], monotonic: Callable[[], float]) -> None:
+        self._issuers, self._rings, self._monotonic = frozenset(issuers), rings, monotonic
 
     def verified(self, token: str) -> Verified | Rejected | Pending | None:
-        """The claims of a token that one of our issuers signed; None where it is of none of ours."""
+        """The claims of a token that one of them signed; None where it is of none of them."""
         read = read_jws(token)
         if isinstance(read, Flaw):
             return Rejected(f"the token {read.text}", _SIGN_IN)
@@ -105,6 +88,31 @@ class Issuers:
         if not verify(token, keys, PUBLIC):
             return Rejected("the token's signature is not its issuer's", _SIGN_IN)
         return Verified(ring.issuer, token.typ, claims, keys)
+
+
+class Issuers:
+    """See the module; the parameters are as ``Signers`` has them."""
+
+    def __init__(self, issuers: Sequence[IssuerConfiguration], rings: Mapping[str, KeyRing], monotonic: Callable[[], float]) -> None:
+        self._issuers: dict[str, IssuerConfiguration] = {each.issuer.url: each for each in issuers}
+        self._rings, self._monotonic = rings, monotonic
+        self.verified = Signers(self._issuers, rings, monotonic).verified
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending | None:
+        """Who holds the token; None where it is of no issuer of ours."""
+        bearer = credentials.bearer
+        if bearer is None or bearer.count(".") < 2:
+            return None
+        digest = hashlib.sha256(bearer.encode()).digest()
+        known = self._known.get(digest)
+        if known is None or known.keys is not self._rings[known.issuer].current(self._monotonic()):
+            verified = self.verified(bearer)
+            if not isinstance(verified, Verified):
+                return verified
+            known = self._judge(verified, now)
+            self._remember(digest, known)
+        return self._in_force(known, now)
 
     def _judge(self, verified: Verified, now: float) -> _Known:
         configuration = self._issuers[verified.issuer]

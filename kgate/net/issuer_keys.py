@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from kgate.exchange.gate import Fetch
 from kgate.identity.issuer_configuration import Issuer, IssuerConfiguration
-from kgate.identity.issuers import Issuers
+from kgate.identity.issuers import Issuers, Signers
 from kgate.identity.jose import MAX_KEY_SET, Flaw, KeySet, read_key_set, read_object
 from kgate.identity.key_ring import KeyRing, KeysWanted
 from kgate.net.web import Reply, Unreachable, Web
@@ -44,14 +44,17 @@ class IssuerKeys:
     def __init__(self, now: Callable[[], float], web_for: Callable[[str | None], Web], fetch: Fetch, changed: Callable[[], None]) -> None:
         self._now, self._web_for, self._fetch, self._changed = now, web_for, fetch, changed
         self.rings: dict[str, KeyRing] = {}
+        self.signers = Signers((), self.rings, now)
+        """Everybody whose keys are kept, as of the last ``source``."""
         self._issuers: dict[str, Issuer] = {}
         self._webs: dict[str, Web] = {}
 
-    def source(self, issuers: Sequence[IssuerConfiguration]) -> Issuers:
-        """Who may ask, by these issuers; from now on their keys are kept fresh."""
-        self._issuers = {each.issuer.url: each.issuer for each in issuers}
+    def source(self, issuers: Sequence[IssuerConfiguration], others: Sequence[Issuer] = ()) -> Issuers:
+        """Who may ask, by these issuers; from now on their keys are kept fresh, and those of ``others``, whose tokens let nobody in."""
+        self._issuers = {issuer.url: issuer for issuer in (*others, *(each.issuer for each in issuers))}
         self.rings = {url: self.rings.get(url) or KeyRing(url) for url in self._issuers}
         self._webs = {url: self._web_for(each.certificateAuthority) for url, each in self._issuers.items()}
+        self.signers = Signers(self._issuers, self.rings, self._now)
         return Issuers(issuers, self.rings, self._now)
 
     def tick(self) -> None:

@@ -11,7 +11,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from kgate.errors import KgateError
 from kgate.exchange.admission import Admission
 from kgate.exchange.gate import Route, Routes
 from kgate.identity.key_ring import KeysWanted
+from kgate.identity.notices import Notice, concerns
 from kgate.kube.kubeconfig import ClusterAccess
 from kgate.metrics import Metrics
 from kgate.net.archive import keep_policy
@@ -55,13 +56,14 @@ from kgate.service.clusters import all_access
 from kgate.service.directory import CompanyDirectory
 from kgate.service.gateway import Gateway
 from kgate.service.login_records import LoginRecords
+from kgate.service.notices import IssuerNotices, transmitters
 from kgate.service.options import Options, give_up
 from kgate.service.outside import Outside, Sight
 from kgate.service.part import Part
 from kgate.service.providers import Providers
 from kgate.service.signing_in import SigningIn
 from kgate.sessions.causes import draining
-from kgate.sessions.registry import Registry, cut_all
+from kgate.sessions.registry import Registry, Stream, cut_all
 from kgate.settings import Configuration, load_configuration
 from kgate.settings.policies import policy_files
 from kgate.settings.shapes import AuditMode, Settings
@@ -142,11 +144,22 @@ class GateService(Service):
         self._directory = CompanyDirectory(
             lambda: self._prepared.configuration, self._database, self._callers, wall, self._record_of, self._people_changed
         )
-        self._parts: tuple[Part, ...] = (self._directory, *self._signing_in_of(prepared.configuration))
+        self._issuers = IssuerKeys(now, lambda pem: Asking(reactor, pem), self._fetches, self._decide_again)
+        self._fetches.register(KeysWanted, self._issuers.get)
+        self._told = IssuerNotices(
+            lambda: self._prepared.configuration,
+            self._database,
+            lambda: self._issuers.signers,
+            lambda pem: Asking(reactor, pem),
+            self._fetches,
+            now,
+            wall,
+            self._record_of,
+            self._notice_came,
+        )
+        self._parts: tuple[Part, ...] = (self._directory, self._told, *self._signing_in_of(prepared.configuration))
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
         self._outside.world.grants = GrantBook(self._database, wall, now, self._grants_changed).of
-        self._issuers = IssuerKeys(now, lambda pem: Asking(reactor, pem), self._fetches, lambda: self._live.reevaluate(now()))
-        self._fetches.register(KeysWanted, self._issuers.get)
         self._providers = Providers(reactor, self._fetches, now, wall, lambda: self._issuer_tokens)
         self._metrics = self._measured()
         self._gateway = Gateway(
@@ -299,9 +312,11 @@ class GateService(Service):
         self._upstreams = upstreams
         configuration = prepared.configuration
         sources = [source for part in self._parts for source in part.sources()]
-        self._issuer_tokens = self._issuers.source(configuration.issuers)
+        self._issuer_tokens = self._issuers.source(configuration.issuers, transmitters(configuration))
         self._providers.configure(configuration)
-        authenticator = configuration.authenticator(*sources, self._issuer_tokens, directory=self._directory.directory)
+        authenticator = configuration.authenticator(
+            *sources, self._issuer_tokens, directory=self._directory.directory, notices=self._told.notices
+        )
         return Admission(Routes(names, hosts), authenticator, PolicyAuthorizer(configuration.policy), self._outside.world)
 
     def _application(self) -> Application:
@@ -327,9 +342,17 @@ class GateService(Service):
         )
         return (part,)
 
+    def _decide_again(self, selected: Callable[[Stream], bool] | None = None) -> None:
+        """Something changed a moment ago: a turn of its own, for it came from a thread or from elsewhere."""
+        self._live.reevaluate(self._now(), selected)
+        self._turn.flush()
+
     def _people_changed(self, users: Collection[str] | None) -> None:
         changed = None if users is None else frozenset(users)
-        self._live.reevaluate(self._now(), lambda stream: changed is None or stream.identity.user in changed)
+        self._decide_again(lambda stream: changed is None or stream.identity.user in changed)
+
+    def _notice_came(self, notice: Notice | None) -> None:
+        self._decide_again(lambda stream: notice is None or concerns(notice, stream.identity))
 
     def _requests(self) -> AccessRequests:
         return AccessRequests(
@@ -348,7 +371,7 @@ class GateService(Service):
 
     def _sessions_changed(self, ids: Collection[str]) -> None:
         changed = frozenset(ids)
-        self._live.reevaluate(self._now(), lambda stream: stream.identity.session in changed)
+        self._decide_again(lambda stream: stream.identity.session in changed)
 
     # --- the rest
 

@@ -10,7 +10,7 @@ from typing import NewType
 from attrs import field, frozen
 
 from kgate.documents.values import Address, Duration, Network, Unacceptable, accept
-from kgate.identity.issuer_configuration import IssuerConfiguration
+from kgate.identity.issuer_configuration import Issuer, IssuerConfiguration
 from kgate.identity.people import Merge
 from kgate.model import Cluster
 from kgate.store.directory import KnownAs
@@ -194,6 +194,27 @@ class OidcSettings(IssuerConfiguration):
 
 
 @frozen
+class SignalSettings:
+    """A transmitter of security events (Shared Signals: CAEP, RISC) whose word counts."""
+
+    issuer: Issuer
+    """As an issuer of ``oidc`` is written; its keys are found by ``/.well-known/ssf-configuration`` unless it is one of those, or says otherwise."""
+    about: str | None = None
+    """The issuer whose people it speaks of, where that is another one."""
+    poll: ServerUrl | None = None
+    """Where to fetch its events (RFC 8936); otherwise it pushes them to ``/kgate/v1/signals``."""
+    token_file: FilePath | None = None
+    """What ``poll`` is asked with."""
+
+    def __attrs_post_init__(self) -> None:
+        accept(
+            None
+            if (self.poll is None) == (self.token_file is None)
+            else Unacceptable("needs poll and token_file together", "name the file with the token that the transmitter gave you")
+        )
+
+
+@frozen
 class IdentitySettings:
     """Where people and programs come from."""
 
@@ -201,6 +222,7 @@ class IdentitySettings:
     client_certificates: ClientCertificateAuthority | None = None
     groups: GroupSettings | None = None
     scim: ScimSettings | None = None
+    signals: tuple[SignalSettings, ...] = ()
     oidc: tuple[OidcSettings, ...] = ()
     authentication_configuration: FilePath | None = None
     """Kubernetes' file of the same; its issuers stand beside those of ``oidc``."""

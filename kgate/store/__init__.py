@@ -10,6 +10,8 @@
     signins      sign-ins under way at an identity provider
     codes        what a client redeems for a session: authorization codes and device codes
     keys         what the gate signs its tokens with
+    directory    people and groups that the company's directory pushed; scim: the same as a SCIM storage
+    notices      what issuers told between two tokens
     requests     access requests, their approvals and the grants that come of them
     robots       when a static token was last used
 

@@ -267,6 +267,12 @@ def claim_checks(connection: Connection, now: float, again: float, most: int) ->
     return tuple((_session(row), row.provider_tokens) for row in rows)
 
 
+def due_now(connection: Connection, ids: Sequence[str], now: float) -> None:
+    """The provider said that something of these changed: ask it at once, where it can be asked."""
+    asked = update(sessions).where(sessions.c.id.in_(ids), sessions.c.ended.is_(None), sessions.c.check_due > 0)
+    connection.execute(asked.values(check_due=now))
+
+
 def confirm_session(connection: Connection, id_: str, person: Person, provider_tokens: str, now: float, due: float) -> None:
     """The provider stands by it. ``person`` is what it says now; gates hear of it where that is something new."""
     row = connection.execute(select(sessions).where(sessions.c.id == id_, sessions.c.ended.is_(None)).with_for_update()).one_or_none()

@@ -1,0 +1,173 @@
+"""Taking an issuer's notices in: verify, keep, end what they end, and only then say that they were received.
+
+A notice that was kept reaches every gate by the change feed, this one included, and changes what the authenticator says of identities it concerns
+(``identity/notices``); their live streams are decided again at once. Gate sessions that it ends are ended in the transaction that keeps it; those whose claims
+changed are due to be asked about at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from enum import Enum
+from typing import Any
+
+from attrs import evolve, frozen
+from sqlalchemy import Connection
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kgate.exchange.gate import Fetch
+from kgate.exchange.waiting import MOST_ROUNDS
+from kgate.identity.credentials import Rejected
+from kgate.identity.issuers import Signers, Verified, audiences
+from kgate.identity.notices import Kind, Notice, Notices, Refused, logout_notice, security_event
+from kgate.model import Pending
+from kgate.net.database import Database, StoreUnavailableError
+from kgate.store import notices as stored
+from kgate.store.sessions import Session, due_now, end_sessions, sessions_of_provider, sessions_of_user
+
+log = Logger()
+
+_ENDS: Mapping[Kind, str] = {
+    Kind.LOGOUT: "you signed out at the identity provider",
+    Kind.SESSION_REVOKED: "the identity provider ended it",
+    Kind.CREDENTIAL_CHANGED: "your credential at the identity provider changed; sign in again",
+    Kind.ACCOUNT_DISABLED: "the identity provider disabled the account",
+}
+
+
+class Dialect(Enum):
+    """What a token claims to be."""
+
+    LOGOUT = "logout token"
+    EVENT = "security event"
+
+
+@frozen
+class Speaker:
+    """Somebody whose notices are believed: ``audiences`` are our names there, ``about`` is the issuer whose people it speaks of."""
+
+    issuer: str
+    audiences: frozenset[str]
+    about: str
+    dialects: frozenset[Dialect]
+
+
+@frozen
+class Received:
+    """A notice that is kept, and the sessions that it ended; ``new`` is False where it was known."""
+
+    notice: Notice
+    new: bool
+    ended: tuple[str, ...] = ()
+
+
+class NoticeBoard:
+    """The notices in force in this process. ``changed(notice)`` decides again whatever lives and is concerned; None: anything may be."""
+
+    def __init__(self, database: Database, changed: Callable[[Notice | None], None]) -> None:
+        self._database, self._changed = database, changed
+        self.notices = Notices()
+        self._behind = False
+        database.follow(stored.TOPIC, self._told)
+
+    def tick(self) -> None:
+        """Read what was missed."""
+        if self._behind:
+            self._behind = False
+            self._told(None)
+
+    def _told(self, keys: Collection[str] | None) -> None:
+        Deferred.fromCoroutine(self._read_all() if keys is None else self._read(tuple(keys))).addErrback(self._missed)
+
+    async def _read_all(self) -> None:
+        for notice in await self._database.read(stored.all_notices):
+            self.notices.add(notice)
+        self._changed(None)
+
+    async def _read(self, keys: tuple[str, ...]) -> None:
+        found = await self._database.read(lambda connection: [stored.find(connection, key) for key in keys])
+        for notice in found:
+            if notice is not None:
+                self.notices.add(notice)
+                self._changed(notice)
+
+    def _missed(self, failure: Failure) -> None:
+        self._behind = True
+        if failure.check(StoreUnavailableError) is None:
+            log.failure("the notices could not be read", failure)
+
+
+class Receiver:
+    """Takes tokens in. ``signers`` and ``speakers`` are of the configuration in force when they are asked for."""
+
+    def __init__(
+        self,
+        database: Database,
+        signers: Callable[[], Signers],
+        speakers: Callable[[], Mapping[str, Speaker]],
+        fetch: Fetch,
+        wall: Callable[[], float],
+    ) -> None:
+        self._database, self._signers, self._speakers, self._fetch, self._wall = database, signers, speakers, fetch, wall
+
+    async def receive(self, token: str, dialect: Dialect) -> Received | Refused:
+        """Durable and acted on when this returns. Raises StoreUnavailableError."""
+        verified = await self._verified(token)
+        if isinstance(verified, Refused):
+            return verified
+        speaker = self._speakers().get(verified.issuer)
+        if speaker is None or dialect not in speaker.dialects:
+            return Refused("invalid_issuer", f"{verified.issuer} has no say here by a {dialect.value}")
+        if not set(audiences(verified.claims)) & speaker.audiences:
+            return Refused("invalid_audience", "the token is for somebody else than this gate")
+        read = logout_notice if dialect is Dialect.LOGOUT else security_event
+        notice = read(verified.claims, verified.typ, self._wall())
+        if isinstance(notice, Refused) or notice.kind is Kind.VERIFICATION:
+            return notice if isinstance(notice, Refused) else Received(notice, True)
+        return await self._kept(evolve(notice, issuer=speaker.about))
+
+    async def _kept(self, notice: Notice) -> Received:
+        now = self._wall()
+        return await self._database.write(lambda connection: _keep(connection, notice, now))
+
+    async def _verified(self, token: str) -> Verified | Refused:
+        for _ in range(MOST_ROUNDS):
+            found = self._signers().verified(token)
+            if found is None:
+                return Refused("invalid_issuer", "the token is of an issuer that is not configured here")
+            if isinstance(found, Rejected):
+                return Refused("invalid_key" if "key" in found.text or "signature" in found.text else "invalid_request", found.text)
+            if not isinstance(found, Pending):
+                return found
+            arrived: Deferred[None] = Deferred()
+            self._fetch(found.wanted, lambda arrived=arrived: arrived.callback(None))  # type: ignore[misc]
+            await arrived
+        return Refused("invalid_key", "the issuer's keys did not come in time")
+
+
+def _keep(connection: Connection, notice: Notice, now: float) -> Received:
+    if not stored.keep(connection, notice, now):
+        return Received(notice, False)
+    meant = [session.id for session in _sessions(connection, notice, now)]
+    if notice.kind in _ENDS:
+        return Received(notice, True, end_sessions(connection, meant, _ENDS[notice.kind], now))
+    if notice.kind is Kind.CLAIMS_CHANGED:
+        due_now(connection, meant, now)
+    return Received(notice, True)
+
+
+def _sessions(connection: Connection, notice: Notice, now: float) -> tuple[Session, ...]:
+    """The gate's sessions that the notice is about: one that began after the event is not."""
+    subject = notice.subject
+    if subject.sub or subject.session:
+        found = sessions_of_provider(connection, notice.issuer, now, subject.sub, subject.session)
+    else:
+        found = sessions_of_user(connection, subject.email, now) if subject.email else ()
+    return tuple(session for session in found if session.created <= notice.at or notice.kind is Kind.ACCOUNT_DISABLED)
+
+
+def soon(work: Coroutine[Any, Any, None], what: str) -> None:
+    """Begin it; what goes wrong is logged."""
+    Deferred.fromCoroutine(work).addErrback(lambda failure: log.failure("{what} failed", failure, what=what))

@@ -1,0 +1,127 @@
+"""What issuers tell between two tokens, put together: who is believed about what, where it comes in, and whose streams it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from attrs import evolve
+
+from kgate.api.application import Routes
+from kgate.api.notices import NoticePages, on_record
+from kgate.exchange.gate import Fetch
+from kgate.identity.issuer_configuration import Issuer, IssuerUrl
+from kgate.identity.issuers import Signers
+from kgate.identity.notices import Notice, Notices, Refused
+from kgate.net.database import Database
+from kgate.net.notices import Dialect, NoticeBoard, Received, Receiver, Speaker
+from kgate.net.polling import Poller
+from kgate.net.web import Web
+from kgate.service.part import Part
+from kgate.settings import Configuration
+from kgate.settings.shapes import SignalSettings
+
+WELL_KNOWN = "/.well-known/ssf-configuration"
+"""OpenID Shared Signals Framework 1.0 section 7.1: where a transmitter says what its keys are."""
+
+Record = Callable[[str, Mapping[str, object]], None]
+
+
+def transmitters(configuration: Configuration) -> list[Issuer]:
+    """Those whose keys are needed for their signatures under events only."""
+    issuers = {each.issuer.url for each in configuration.issuers}
+    return [_found(each.issuer) for each in configuration.settings.identity.signals if each.issuer.url not in issuers]
+
+
+def _found(issuer: Issuer) -> Issuer:
+    return issuer if issuer.discoveryURL else evolve(issuer, discoveryURL=IssuerUrl(issuer.url.rstrip("/") + WELL_KNOWN))
+
+
+def speakers(configuration: Configuration) -> Mapping[str, Speaker]:
+    """Who is believed, by issuer: each issuer of tokens about its own people's logouts, each transmitter about events."""
+    clients = {each.configuration.issuer.url: {each.settings.client_id} for each in configuration.logins}
+    found: dict[str, Speaker] = {
+        each.issuer.url: Speaker(
+            each.issuer.url,
+            frozenset(each.issuer.audiences) | clients.get(each.issuer.url, set()),
+            each.issuer.url,
+            frozenset({Dialect.LOGOUT}),
+        )
+        for each in configuration.issuers
+    }
+    for signal in configuration.settings.identity.signals:
+        url, audiences = signal.issuer.url, frozenset(signal.issuer.audiences)
+        known = found.get(url, Speaker(url, frozenset(), url, frozenset()))
+        about = signal.about or url
+        found[url] = Speaker(url, known.audiences | audiences, about, known.dialects | {Dialect.EVENT})
+    return found
+
+
+class IssuerNotices(Part):
+    """See the module. ``signers`` are of the configuration in force; ``changed(notice)`` decides again what it concerns, None: everything."""
+
+    def __init__(
+        self,
+        configuration: Callable[[], Configuration],
+        database: Database,
+        signers: Callable[[], Signers],
+        web_for: Callable[[str | None], Web],
+        fetch: Fetch,
+        now: Callable[[], float],
+        wall: Callable[[], float],
+        record: Record,
+        changed: Callable[[Notice | None], None],
+    ) -> None:
+        self._configuration, self._web_for, self._now, self._record = configuration, web_for, now, record
+        self._board = NoticeBoard(database, changed)
+        self._receiver = Receiver(database, signers, lambda: speakers(configuration()), fetch, wall)
+        self._pages = NoticePages(self._receiver, record)
+        self._pollers: dict[SignalSettings, Poller] = {}
+        self.reloaded()
+
+    @property
+    def notices(self) -> Notices:
+        """Those in force."""
+        return self._board.notices
+
+    def routes(self) -> Sequence[Routes]:
+        """Where they come in."""
+        return (self._pages.routes(),)
+
+    def reloaded(self) -> None:
+        """Other transmitters may be asked now; one that stays is not asked twice."""
+        wanted = {each for each in self._configuration().settings.identity.signals if each.poll is not None}
+        for former in self._pollers.keys() - wanted:
+            self._pollers.pop(former).stop()
+        for each in wanted - self._pollers.keys():
+            web = self._web_for(each.issuer.certificateAuthority)
+            self._pollers[each] = Poller(str(each.poll), web, _bearer_of(each), self._polled, self._now)
+
+    def tick(self) -> None:
+        """Read what was missed, fetch what waits."""
+        self._board.tick()
+        for poller in self._pollers.values():
+            poller.tick()
+
+    def problems(self) -> Mapping[str, str]:
+        """Transmitters that cannot be asked."""
+        return {f"signals {each.issuer.url}": poller.problem for each, poller in self._pollers.items() if poller.problem}
+
+    async def _polled(self, token: str) -> Received | Refused:
+        answer = await self._receiver.receive(token, Dialect.EVENT)
+        if isinstance(answer, Refused):
+            self._record("notice", {"allowed": False, "reasons": [answer.text]})
+        elif answer.new:
+            self._record("notice", {"allowed": True, **on_record(answer)})
+        return answer
+
+
+def _bearer_of(signal: SignalSettings) -> Callable[[], str]:
+    """The token file's content as of now; one that cannot be read is an empty token, which the transmitter refuses."""
+
+    def bearer() -> str:
+        try:
+            return signal.token_file.read_text().strip() if signal.token_file is not None else ""
+        except OSError:
+            return ""
+
+    return bearer

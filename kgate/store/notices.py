@@ -1,0 +1,69 @@
+"""What issuers and transmitters of security events told, kept until it cannot matter any more.
+
+A notice is known by its issuer and id (``jti``): the same one that comes twice, which transmitters may do until it was acknowledged, is kept once. Every
+gate holds the same notices; the feed says which one came.
+"""
+
+from __future__ import annotations
+
+import json
+
+from attrs import asdict
+from sqlalchemy import Column, Connection, Double, Row, String, Table, Text, delete, insert, select
+
+from kgate.identity.notices import Kind, Notice, Subject
+from kgate.store.changes import publish
+from kgate.store.metadata import metadata
+
+TOPIC = "notices"
+"""Of the change feed; keys are ``key_of``."""
+KEPT_SECONDS = 31 * 86400.0
+"""No token that was issued before such a notice is still in force then."""
+_LASTING = (Kind.ACCOUNT_DISABLED.value, Kind.ACCOUNT_ENABLED.value, Kind.COMPLIANCE_CHANGED.value)
+"""What holds until the opposite is said."""
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("key", String(1024), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("received", Double, nullable=False, index=True),
+    Column("document", Text, nullable=False),
+)
+
+
+def key_of(notice: Notice) -> str:
+    """Issuer and id; neither has a space."""
+    return f"{notice.issuer} {notice.id}"
+
+
+def keep(connection: Connection, notice: Notice, now: float) -> bool:
+    """Remember it, and tell every gate; False where it was there before."""
+    key = key_of(notice)
+    if connection.execute(select(notices.c.key).where(notices.c.key == key).with_for_update()).first() is not None:
+        return False
+    document = json.dumps(asdict(notice) | {"kind": notice.kind.value})
+    connection.execute(insert(notices).values(key=key, kind=notice.kind.value, received=now, document=document))
+    publish(connection, TOPIC, key, now)
+    return True
+
+
+def find(connection: Connection, key: str) -> Notice | None:
+    """One of them."""
+    row = connection.execute(select(notices.c.document).where(notices.c.key == key)).one_or_none()
+    return _notice(row) if row is not None else None
+
+
+def all_notices(connection: Connection) -> tuple[Notice, ...]:
+    """All of them, in the order in which they came."""
+    return tuple(map(_notice, connection.execute(select(notices.c.document).order_by(notices.c.received))))
+
+
+def forget(connection: Connection, now: float) -> None:
+    """Let go of what no living credential can be older than."""
+    connection.execute(delete(notices).where(notices.c.received < now - KEPT_SECONDS, notices.c.kind.not_in(_LASTING)))
+
+
+def _notice(row: Row[tuple[str]]) -> Notice:
+    facts = json.loads(row.document)
+    return Notice(**facts | {"kind": Kind(facts["kind"]), "subject": Subject(**facts["subject"])})

@@ -1,0 +1,45 @@
+"""Notices in the store: kept once, told to every gate, and forgotten when they cannot matter any more."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from sqlalchemy import Engine
+
+from kgate.identity.notices import Kind, Notice, Subject
+from kgate.store.changes import latest, since
+from kgate.store.notices import KEPT_SECONDS, TOPIC, all_notices, find, forget, keep, key_of
+from kgate.store.people import Person
+from kgate.store.sessions import Kind as SignedInBy
+from kgate.store.sessions import Session, claim_checks, due_now, open_session
+
+NOW = 1_000_000.0
+NOTICE = Notice("https://idp", "j1", Kind.SESSION_REVOKED, Subject(sub="a1"), NOW, level="", compliant=None)
+
+
+def test_the_same_notice_is_kept_once_and_every_gate_hears_of_it(engine: Engine) -> None:
+    with engine.begin() as connection:
+        begin = latest(connection)
+        assert keep(connection, NOTICE, NOW)
+        assert not keep(connection, NOTICE, NOW + 1)
+        assert keep(connection, evolve(NOTICE, issuer="https://other"), NOW + 1)
+        assert [change.topic for change in since(connection, begin).changes] == [TOPIC, TOPIC]
+        assert find(connection, key_of(NOTICE)) == NOTICE and find(connection, "nothing") is None
+
+
+def test_what_lasts_is_kept_for_good(engine: Engine) -> None:
+    disabled = evolve(NOTICE, id="j2", kind=Kind.ACCOUNT_DISABLED)
+    with engine.begin() as connection:
+        keep(connection, NOTICE, NOW)
+        keep(connection, disabled, NOW)
+        forget(connection, NOW + KEPT_SECONDS + 1)
+        assert all_notices(connection) == (disabled,)
+
+
+def test_sessions_whose_claims_changed_are_asked_about_at_once(engine: Engine) -> None:
+    session = Session("S", SignedInBy.CLI, Person("alice"), NOW, NOW + 9999, check_due=NOW + 300)
+    with engine.begin() as connection:
+        open_session(connection, session)
+        open_session(connection, evolve(session, id="T", check_due=0.0))
+        assert claim_checks(connection, NOW, NOW + 60, 10) == ()
+        due_now(connection, ["S", "T"], NOW)
+        assert [found.id for found, _ in claim_checks(connection, NOW, NOW + 60, 10)] == ["S"]
