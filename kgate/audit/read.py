@@ -17,7 +17,7 @@ from attrs import frozen
 from kgate.audit.record import content_name
 from kgate.model import Action, Cluster, Context, Device, Fact, Grant, Ground, Identity, Impersonation, Operation, Pairs
 
-DECISIONS = frozenset({"request", "stream-start", "decision-change"})
+DECISIONS = frozenset({"request", "stream-start", "decision-change", "port"})
 """The events that can carry a decision."""
 
 Fields = Mapping[str, Any]

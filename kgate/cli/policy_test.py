@@ -32,7 +32,7 @@ def test(ctx: click.Context, file: Path | None, verbose: bool, config: Path | No
     else:
         shown = found if verbose else failed
         if shown:
-            table(("line", "result", "test", "why"), [_row(outcome) for outcome in shown])
+            table(("place", "result", "test", "why"), [_row(outcome) for outcome in shown])
         click.echo(f"{policy.file}: {len(found)} tests, {len(failed)} failed" if found else f"{policy.file}: there are no tests in it")
     ctx.exit(1 if failed else 0)
 
@@ -48,12 +48,14 @@ def summary(case: Case) -> str:
 
 def _row(outcome: Outcome) -> tuple[str, str, str, str]:
     why = outcome.fault or " and ".join(reason.text for reason in outcome.decision.reasons)
-    return str(outcome.placed.line), "failed" if outcome.fault else "passed", summary(outcome.placed.case), why
+    place = f"{Path(outcome.placed.file).name}:{outcome.placed.line}" if outcome.placed.file else f"{outcome.placed.line}"
+    return place, "failed" if outcome.fault else "passed", summary(outcome.placed.case), why
 
 
 def _fields(outcome: Outcome) -> dict[str, object]:
     case, decision = outcome.placed.case, outcome.decision
     return {
+        "file": outcome.placed.file,
         "line": outcome.placed.line,
         "test": summary(case),
         "expected": case.expect.value,

@@ -32,7 +32,7 @@ SLACK = 60.0
 _END = b'"event":"request-end"'
 _STREAM_END = b'"event":"stream-end"'
 _HEAD = 160
-"""A record's event stands in its first bytes."""
+"""A record's event stands in its first bytes, unless the gate's name is very long: then it is found all the same, only later."""
 
 
 class Skipped(Enum):
@@ -60,7 +60,13 @@ class Tally:
     example: Past
     decision: Decision
     requests: int = 0
-    streams: int = 0
+    ids: set[str] = field(factory=set)
+    """Of the streams: one may have been decided many times."""
+
+    @property
+    def streams(self) -> int:
+        """How many."""
+        return len(self.ids)
 
 
 @define
@@ -82,7 +88,7 @@ class Report:
         group = Group(turn, past.rule, decision.rule or _nearest(decision), past.identity.user)
         tally = self.groups.setdefault(group, Tally(past, decision))
         if past.action.follows:
-            tally.streams += 1
+            tally.ids.add(past.id)
         else:
             tally.requests += 1
 
@@ -130,6 +136,8 @@ class Replay:
             self.report.skipped[past] += 1
         elif fields.get("event") == "facts":
             self._facts_changed(fields)
+        elif fields.get("event") == "stream-end":
+            self._end(fields)
 
     def finish(self, now: float) -> Report:
         """``now`` (Unix seconds) is when whatever is still open was last seen."""
@@ -149,9 +157,9 @@ class Replay:
         if past.event == "decision-change":
             self._changed(past, decision)
             return
-        if past.action.follows:
+        if past.event == "stream-start":
             self.report.streams += 1
-        else:
+        elif past.event == "request":
             self.report.requests += 1
         differs = turn(past.allowed, past.rule, past.seen, decision)
         if differs is not None:

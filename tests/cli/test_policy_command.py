@@ -70,7 +70,7 @@ def test_tests_run_with_the_labels_of_the_configuration(folder: Path) -> None:
     result = kgate("test")
     assert result.exit_code == 1
     assert re.search(
-        r"13 +failed +alice get pods -n payments on dev +expected allow, but it is denied: namespace is payments", result.stdout
+        r"policy.yaml:13 +failed +alice get pods -n payments on dev +expected allow, but it is denied: namespace is payments", result.stdout
     )
     assert result.stdout.endswith("policy.yaml: 2 tests, 1 failed\n")
     assert [case["passed"] for case in json.loads(kgate("test", "-o", "json").stdout)] == [True, False]
