@@ -17,7 +17,7 @@ from enum import Enum
 
 from attrs import evolve
 
-from kgate.exchange.admission import Admitted, Verdict
+from kgate.exchange.admission import Admitted
 from kgate.exchange.agreement import agree
 from kgate.exchange.gate import Gate, NoConnection
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
@@ -141,22 +141,23 @@ class Exchange:
         verdict = self._gate.decide_again(self)
         if isinstance(verdict, Pending):
             return verdict
-        if verdict.decision.allowed and self._ports:
-            verdict = self._ports_again(verdict)
-            if isinstance(verdict, Pending):
-                return verdict
         if _answer(verdict.decision) != _answer(self.decision):
             self._gate.record_change(self, verdict)
+        if verdict.decision.allowed and self._ports:
+            return self._ports_again(verdict.decision)
         return verdict.decision
 
-    def _ports_again(self, verdict: Verdict) -> Verdict | Pending:
+    def _ports_again(self, decision: Decision) -> Decision | Pending:
         """The ports in use, each decided by itself: they may be different rules'. The first that is lost ends all; else the first edge counts."""
         for port in sorted(port for port, allowed in self._ports.items() if allowed):
             found = self._gate.decide_port(self, port)
-            if isinstance(found, Pending) or not found.decision.allowed:
+            if isinstance(found, Pending):
                 return found
-            verdict = verdict._replace(decision=evolve(verdict.decision, until=sooner(verdict.decision.until, found.decision.until)))
-        return verdict
+            if not found.decision.allowed:
+                self._gate.record_port(self, port, found)
+                return found.decision
+            decision = evolve(decision, until=sooner(decision.until, found.decision.until))
+        return decision
 
     def _admit_port(self, port: int) -> bool:
         """Whether a stream of a port-forward may reach ``port`` under the name that the tunnel has. What has to be waited for is a no."""

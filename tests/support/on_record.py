@@ -9,7 +9,7 @@ import orjson
 from attrs import frozen
 
 from kgate.audit.chain import Broken, verify
-from kgate.audit.read import Past, Rebuilding
+from kgate.audit.read import DECISIONS, Past, Rebuilding
 from kgate.audit.search import Search
 from kgate.net import trail
 from kgate.net.archive import kept_policy
@@ -57,7 +57,7 @@ def _explain(lines: list[bytes], policy_of: object) -> tuple[Counter[str], int]:
         fields = orjson.loads(line)
         past = rebuilding.read(fields)
         if not isinstance(past, Past):
-            assert "policy_revision" not in fields or fields["event"] not in ("request", "stream-start", "decision-change"), (past, fields)
+            assert "policy_revision" not in fields or fields["event"] not in DECISIONS, (past, fields)
             continue
         _, _, found = explain_past(policy_of(past.revision), past)  # type: ignore[operator]
         decision = found.decision
