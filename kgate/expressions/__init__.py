@@ -10,7 +10,8 @@ It is CEL by Google's own C++ implementation, with the extensions that Kubernete
 
 CEL always ends, and that is not enough for something that runs on the reactor's thread. An expression is at most ``MAX_LENGTH`` characters; the
 library refuses more than 32 levels of nesting and stops after 10,000 steps of its comprehensions, however they are nested, which takes some
-milliseconds; regular expressions are RE2's, linear in the text. The rest is bounded by the size of the values, which are ours or a token's.
+milliseconds; regular expressions are RE2's, linear in the text. What could grow large without many steps is refused when it is compiled
+(``growth``). The rest is bounded by the size of the values, which are ours or a token's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings
 
 from kgate.documents.values import Unacceptable
+from kgate.expressions.growth import LIMIT, largest
 
 MAX_LENGTH = 4096
 _MESSAGE = re.compile(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)")
@@ -110,6 +112,10 @@ class Vocabulary:
         given = program.return_type()
         if gives and not any(given in (kind.value, cel.Type.DYN) for kind in gives):
             raise Unacceptable(f"gives {given.name().lower()}, not {' or '.join(kind.words for kind in gives)}")
+        if largest(program.serialize()) > LIMIT:
+            raise Unacceptable(
+                "is an expression whose values could grow beyond all bounds", "take a step less: replace, join, cel.bind or map"
+            )
         return Expression(text, program)
 
     def _refusal(self, message: str) -> Unacceptable:
