@@ -8,7 +8,9 @@ issuer_configuration  which issuers are believed: Kubernetes' AuthenticationConf
 claims         claims → identity, by those rules
 key_ring       one issuer's keys: when they are fetched, how long they hold
 issuers        tokens of OpenID Connect issuers
-certificates   client certificates: CN → user, O → groups
+trust          who signs client certificates, and which of those are revoked
+certificates   client certificates: CN → user, O → groups, or as CEL maps them
+devices        machines with a certificate of their own, and what an inventory says of them
 notices        what an issuer tells between two tokens: logout, disabled, out of compliance
 people         further groups from rosters, merged by precedence; who is out
 roster_file    the operator's file of groups

@@ -2,7 +2,7 @@
 
 A source answers with an identity, with a rejection (this is mine, and it is no good), or with None (not mine). A token speaks before a certificate:
 it is what the person chose for this request, the certificate is what the machine shows on every connection. A bad token is a rejection even where a
-good certificate stands beside it: falling back would act as somebody whom the client did not name.
+good certificate stands beside it: falling back would act as somebody whom the client did not name. A device's certificate beside a token adds the device.
 
 Sources answer at once from what they hold. One that must fetch something first (a key set, an introspection) answers ``Pending``; the caller has it
 fetched and asks again, so this stays pure.
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.devices import Devices
 from kgate.identity.notices import Notices
 from kgate.identity.people import People
 from kgate.model import Identity, Pending
@@ -38,10 +39,12 @@ class Authenticator:
         certificates: Source | None = None,
         people: People | None = None,
         notices: Notices | None = None,
+        devices: Devices | None = None,
     ) -> None:
         self._bearers, self._certificates = tuple(bearers), certificates
         self._people = people if people is not None else People(())
         self._notices = notices if notices is not None else Notices()
+        self._devices = devices
 
     def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
         """Who it is, or what is wrong with the credentials. Asked anew for every request: expiry counts at ``now``."""
@@ -52,13 +55,19 @@ class Authenticator:
         return told if isinstance(told, Rejected) else self._people.resolve(told)
 
     def _by_credentials(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
-        bearer = credentials.bearer
+        bearer, certificate = credentials.bearer, credentials.certificate
         if bearer is not None:
-            return self._by_token(credentials, bearer, now)
-        if self._certificates is not None and credentials.certificate is not None:
-            found = self._certificates.authenticate(credentials, now)
-            if found is not None:
-                return found
+            found = self._by_token(credentials, bearer, now)
+            if self._devices is not None and certificate is not None and isinstance(found, Identity):
+                return self._devices.beside(found, certificate, now)
+            return found
+        device = self._devices.alone(certificate, now) if self._devices is not None and certificate is not None else None
+        if device is not None:
+            return device
+        if self._certificates is not None and certificate is not None:
+            person = self._certificates.authenticate(credentials, now)
+            if person is not None:
+                return person
         return Rejected("the request has no credentials", _SIGN_IN)
 
     def _by_token(self, credentials: Credentials, bearer: str, now: float) -> Identity | Rejected | Pending:

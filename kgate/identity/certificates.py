@@ -1,29 +1,43 @@
-"""Client certificates: the common name is the user, each organization a group, as Kubernetes reads them.
+"""Client certificates of people and programs: the common name is the user, each organization a group, as Kubernetes reads them; or as CEL maps them.
 
-The listener's TLS has verified the chain when a certificate arrives here. That is not enough by itself, so everything is held against the configured
-authority once more (security.md class 23): the leaf must be signed by it *directly*, be meant for clients (extendedKeyUsage clientAuth, RFC 5280
-section 4.2.1.12; a certificate without one is good for anything in Go's eyes and for nothing in ours) and be no authority itself. What a
-certificate says does not change, so the answer is kept under the digest of its DER; its validity is held against the clock on every use, and the
-identity expires with it. Names come from the subject alone; alternative names are for servers.
+``trust`` says which are believed. What a certificate says does not change, so it is kept under the digest of its DER; validity and revocation are held
+against the clock on every use, and the identity expires with the certificate. Names come from the subject; alternative names are for servers, unless the
+operator's expression takes them: ``certificate.email[0]`` (security.md class 23, SAN confusion).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import NewType
 
 from attrs import frozen
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
+from kgate.expressions import Expression, Failed, Kind, Vocabulary
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.names import identity_fault
+from kgate.identity.trust import ASK, Trust, Vouched, vouch
 from kgate.model import Identity
 
 ISSUER = "client-certificate"
 KEPT = 4096
-_ASK = "ask for a new certificate"
+CERTIFICATE = Vocabulary({"certificate": Kind.MAPPING})
+"""``certificate.common_name``, ``organizations``, ``organizational_units`` (lists), ``serial`` (hexadecimal), ``issuer`` (RFC 4514), and the alternative
+names ``dns``, ``email``, ``uri`` (lists)."""
+
+CertificateText = NewType("CertificateText", Expression)
+CertificateTexts = NewType("CertificateTexts", Expression)
+
+
+@frozen(eq=False)
+class Signers:
+    """Authorities whose leaves are people and programs, and how they are named where it is not by CN and O."""
+
+    trust: Trust
+    username: Expression | None = None
+    groups: Expression | None = None
 
 
 @frozen
@@ -31,14 +45,13 @@ class _Read:
     """What a certificate says, and when it does."""
 
     identity: Identity
-    begins: float
-    ends: float
+    vouched: Vouched
 
 
 class ClientCertificates:
     """People and programs with a certificate of one of ``authorities``."""
 
-    def __init__(self, authorities: Sequence[x509.Certificate]) -> None:
+    def __init__(self, authorities: Sequence[Signers]) -> None:
         self._authorities = tuple(authorities)
         self._known: dict[bytes, _Read | Rejected] = {}
 
@@ -47,11 +60,7 @@ class ClientCertificates:
         if credentials.certificate is None:
             return None
         read = self._read(credentials.certificate)
-        if isinstance(read, Rejected):
-            return read
-        if now < read.begins:
-            return Rejected("the client certificate is not valid yet", "check this machine's clock")
-        return read.identity if now < read.ends else Rejected("the client certificate has expired", _ASK)
+        return read if isinstance(read, Rejected) else read.vouched.problem(now) or read.identity
 
     def _read(self, der: bytes) -> _Read | Rejected:
         digest = hashlib.sha256(der).digest()
@@ -63,64 +72,60 @@ class ClientCertificates:
         return known
 
 
-def load_authorities(pem: bytes) -> tuple[x509.Certificate, ...]:
-    """The certificates of a bundle. Raises ValueError where it has none, or one that is no authority."""
-    authorities = tuple(x509.load_pem_x509_certificates(pem))
-    for authority in authorities:
-        if not _is_authority(authority):
-            raise ValueError(f"{authority.subject.rfc4514_string()} is not a certificate authority")
-    return authorities
-
-
-def read_certificate(der: bytes, authorities: Sequence[x509.Certificate]) -> _Read | Rejected:
+def read_certificate(der: bytes, authorities: Sequence[Signers]) -> _Read | Rejected:
     """What the certificate says, held against ``authorities``."""
-    try:
-        leaf = x509.load_der_x509_certificate(der)
-        issuer = next((each for each in authorities if _signed_by(leaf, each)), None)
-        if issuer is None:
-            return Rejected("the client certificate is not signed by the gate's authority for people", _ASK)
-        if _is_authority(leaf) or not _for_clients(leaf):
-            return Rejected("the certificate is not meant for clients", "ask for one with the extended key usage clientAuth")
-        return _identity(leaf, issuer)
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        return Rejected("the client certificate cannot be read", _ASK)
+    for each in authorities:
+        vouched = vouch(der, each.trust)
+        if vouched is not None:
+            return vouched if isinstance(vouched, Rejected) else _identity(vouched, each)
+    return Rejected("the client certificate is not signed by the gate's authority for people", ASK)
 
 
-def _identity(leaf: x509.Certificate, issuer: x509.Certificate) -> _Read | Rejected:
-    users = _values(leaf, NameOID.COMMON_NAME)
-    groups = tuple(dict.fromkeys(_values(leaf, NameOID.ORGANIZATION_NAME)))
-    if len(users) != 1:
-        return Rejected("the client certificate must have exactly one common name", _ASK)
-    fault = identity_fault(users[0], groups)
+def _identity(vouched: Vouched, signers: Signers) -> _Read | Rejected:
+    leaf = vouched.leaf
+    users = values(leaf, NameOID.COMMON_NAME)
+    user = text_of(signers.username, leaf) if signers.username is not None else users[0] if len(users) == 1 else None
+    if user is None:
+        return Rejected("the client certificate must have exactly one common name", ASK)
+    groups = _texts_of(signers.groups, leaf) if signers.groups is not None else tuple(values(leaf, NameOID.ORGANIZATION_NAME))
+    if isinstance(user, Failed) or isinstance(groups, Failed):
+        failed = user if isinstance(user, Failed) else groups
+        return Rejected(f"the client certificate gives no name: {failed.text if isinstance(failed, Failed) else ''}", ASK)
+    groups = tuple(dict.fromkeys(groups))
+    fault = identity_fault(user, groups)
     if fault is not None:
-        return Rejected(f"the client certificate cannot be used: {fault}", _ASK)
-    begins = max(each.not_valid_before_utc.timestamp() for each in (leaf, issuer))
-    ends = min(each.not_valid_after_utc.timestamp() for each in (leaf, issuer))
-    return _Read(Identity(users[0], groups, issuer=ISSUER, expires=ends), begins, ends)
+        return Rejected(f"the client certificate cannot be used: {fault}", ASK)
+    return _Read(Identity(user, groups, issuer=ISSUER, expires=vouched.ends), vouched)
 
 
-def _signed_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        leaf.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
+def text_of(expression: Expression, leaf: x509.Certificate) -> str | Failed:
+    """One name by an expression over ``certificate``."""
+    found = expression.evaluate({"certificate": described(leaf)})
+    return found if isinstance(found, (str, Failed)) else Failed("the expression gives no text")
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
+def _texts_of(expression: Expression, leaf: x509.Certificate) -> tuple[str, ...] | Failed:
+    found = expression.evaluate({"certificate": described(leaf)})
+    if isinstance(found, list) and all(isinstance(each, str) for each in found):
+        return tuple(found)
+    return (found,) if isinstance(found, str) else found if isinstance(found, Failed) else Failed("the expression gives no texts")
 
 
-def _for_clients(certificate: x509.Certificate) -> bool:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return False
-    return ExtendedKeyUsageOID.CLIENT_AUTH in usage
+def described(leaf: x509.Certificate) -> dict[str, object]:
+    """What expressions see."""
+    names = next((each.value for each in leaf.extensions if isinstance(each.value, x509.SubjectAlternativeName)), None)
+    return {
+        "common_name": next(iter(values(leaf, NameOID.COMMON_NAME)), ""),
+        "organizations": values(leaf, NameOID.ORGANIZATION_NAME),
+        "organizational_units": values(leaf, NameOID.ORGANIZATIONAL_UNIT_NAME),
+        "serial": f"{leaf.serial_number:x}",
+        "issuer": leaf.issuer.rfc4514_string(),
+        "dns": names.get_values_for_type(x509.DNSName) if names is not None else [],
+        "email": names.get_values_for_type(x509.RFC822Name) if names is not None else [],
+        "uri": names.get_values_for_type(x509.UniformResourceIdentifier) if names is not None else [],
+    }
 
 
-def _values(certificate: x509.Certificate, kind: x509.ObjectIdentifier) -> list[str]:
+def values(certificate: x509.Certificate, kind: x509.ObjectIdentifier) -> list[str]:
+    """The subject's attributes of one kind; one that is no text counts as empty."""
     return [value if isinstance(value := each.value, str) else "" for each in certificate.subject.get_attributes_for_oid(kind)]

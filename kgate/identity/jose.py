@@ -146,11 +146,16 @@ def read_jws(token: str) -> Jws | Flaw:
 
 def read_object(document: bytes) -> dict[str, Any] | Flaw:
     """A JSON object in which no member occurs twice, at any depth (RFC 7515 section 4, RFC 7519 section 4)."""
+    found = read_json(document)
+    return found if isinstance(found, (dict, Flaw)) else Flaw("is not a JSON object")
+
+
+def read_json(document: bytes) -> Any:
+    """Any JSON value, read as strictly; a ``Flaw`` where it is none."""
     try:
-        found = json.loads(document.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+        return json.loads(document.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         return Flaw(str(error) if isinstance(error, _NotStrict) else "is not JSON")
-    return found if isinstance(found, dict) else Flaw("is not a JSON object")
 
 
 class _NotStrict(ValueError):

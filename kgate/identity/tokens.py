@@ -104,7 +104,8 @@ def person_name(text: str) -> Name:
     return Name(text)
 
 
-def _digest(text: str) -> Digest:
+def token_digest(text: str) -> Digest:
+    """The digest of a token, as a file writes it; raises Unacceptable."""
     if not _SHA256.fullmatch(text):
         raise Unacceptable("is not a SHA-256 digest", "64 hex digits in lower case: printf %s TOKEN | sha256sum")
     return Digest(text)
@@ -112,4 +113,4 @@ def _digest(text: str) -> Digest:
 
 _CONVERTER = strict_converter()
 _CONVERTER.register_structure_hook_func(lambda kind: kind is Name, written(person_name))
-_CONVERTER.register_structure_hook_func(lambda kind: kind is Digest, written(_digest))
+_CONVERTER.register_structure_hook_func(lambda kind: kind is Digest, written(token_digest))

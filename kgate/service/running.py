@@ -22,7 +22,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from kgate.api import whoami
+from kgate.api import devices, whoami
 from kgate.api.admin import admin_site
 from kgate.api.application import Application
 from kgate.api.caller import FetchingCallers
@@ -43,6 +43,7 @@ from kgate.net.cluster import ClusterUpstream
 from kgate.net.contexts import server_context
 from kgate.net.credentials import credential_of
 from kgate.net.database import Database
+from kgate.net.device_sources import DeviceInventories
 from kgate.net.fetches import Fetches
 from kgate.net.files import FileWatch
 from kgate.net.grants import GrantBook
@@ -161,6 +162,7 @@ class GateService(Service):
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
         self._outside.world.grants = GrantBook(self._database, wall, now, self._grants_changed).of
         self._providers = Providers(reactor, self._fetches, now, wall, lambda: self._issuer_tokens)
+        self._devices = DeviceInventories(now, lambda pem: Asking(reactor, pem), self._devices_changed)
         self._metrics = self._measured()
         self._gateway = Gateway(
             socket.gethostname(),
@@ -315,14 +317,20 @@ class GateService(Service):
         self._issuer_tokens = self._issuers.source(configuration.issuers, transmitters(configuration))
         self._providers.configure(configuration)
         authenticator = configuration.authenticator(
-            *sources, self._issuer_tokens, directory=self._directory.directory, notices=self._told.notices
+            *sources,
+            self._issuer_tokens,
+            directory=self._directory.directory,
+            notices=self._told.notices,
+            devices=self._devices.devices(configuration),
         )
         return Admission(Routes(names, hosts), authenticator, PolicyAuthorizer(configuration.policy), self._outside.world)
 
     def _application(self) -> Application:
         """The gate's own pages; what they need of the configuration they ask for when they are called."""
         pages = [table for part in self._parts for table in part.routes()]
-        return Application(self._turn.flush, whoami.routes(self._callers), self._requests().routes(), self._outside.routes(), *pages)
+        devices_changed = devices.routes(lambda digest: self._devices.poke(digest))
+        outside = self._outside.routes()
+        return Application(self._turn.flush, whoami.routes(self._callers), devices_changed, self._requests().routes(), outside, *pages)
 
     def _signing_in_of(self, configuration: Configuration) -> tuple[SigningIn, ...]:
         """What signs people in, where secrets can be kept."""
@@ -369,6 +377,9 @@ class GateService(Service):
         self._live.reevaluate(changed_at, lambda stream: users is None or stream.identity.user in users)
         self._turn.flush()
 
+    def _devices_changed(self, names: frozenset[str]) -> None:
+        self._decide_again(lambda stream: stream.identity.device is not None and stream.identity.device.name in names)
+
     def _sessions_changed(self, ids: Collection[str]) -> None:
         changed = frozenset(ids)
         self._decide_again(lambda stream: stream.identity.session in changed)
@@ -383,6 +394,7 @@ class GateService(Service):
             part.tick()
         self._outside.tick()
         self._issuers.tick()
+        self._devices.tick()
         if self._now() - self._looked > LOOK_SECONDS:
             self._looked = self._now()
             for upstream in self._upstreams.values():
@@ -450,7 +462,7 @@ class GateService(Service):
     def _problems(self) -> dict[str, str]:
         """What is not as it should be, for /readyz."""
         problems = {f"cluster {name}": up.health.text for name, up in self._upstreams.items() if up.health.reachable is False}
-        problems |= self._issuers.problems()
+        problems |= self._issuers.problems() | self._devices.problems()
         if self._journal.problem:
             problems["audit"] = self._journal.problem
         if self._database.problem:
@@ -500,8 +512,14 @@ def watched(path: Path, configuration: Configuration, access: Mapping[str, Clust
     paths |= {
         each.login.client_secret_file for each in identity.oidc if each.login is not None and each.login.client_secret_file is not None
     }
-    if identity.client_certificates is not None:
-        paths.add(identity.client_certificates.authority)
+    for signers in identity.client_certificates:
+        paths |= {signers.authority, *signers.crl}
+    if identity.devices is not None:
+        paths |= {
+            identity.devices.authority,
+            *identity.devices.crl,
+            *([identity.devices.file] if identity.devices.file is not None else ()),
+        }
     if identity.groups is not None and identity.groups.file is not None:
         paths.add(identity.groups.file)
     return paths

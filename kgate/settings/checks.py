@@ -13,21 +13,25 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
-from cryptography.x509 import Certificate
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import CertificateRevocationList
 
 from kgate.documents.reading import decode
 from kgate.documents.structuring import nearest
 from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError, Mistake
 from kgate.identity.authenticator import Authenticator, Source
-from kgate.identity.certificates import ClientCertificates, load_authorities
+from kgate.identity.certificates import ClientCertificates, Signers
+from kgate.identity.devices import Devices, load_devices
 from kgate.identity.directory import Directory
 from kgate.identity.issuer_configuration import IssuerConfiguration, load_authentication_configuration, repeated
 from kgate.identity.notices import Notices
 from kgate.identity.people import Credential, People, Roster
 from kgate.identity.roster_file import RosterFile, load_roster
 from kgate.identity.tokens import Tokens, load_tokens
+from kgate.identity.trust import Trust, load_authorities, load_lists
 from kgate.kube.kubeconfig import ClusterAccess, token_of
+from kgate.model import Device
 from kgate.policy.evaluate import Policy
 from kgate.policy.load import load_policy
 from kgate.policy.trial import failures
@@ -68,6 +72,15 @@ class LoginAt:
 
 
 @frozen(eq=False)
+class DeviceSources:
+    """What ``identity.devices`` names. ``api_authority`` is PEM: whom to trust for its API."""
+
+    trust: Trust
+    listed: Mapping[str, Device]
+    api_authority: str | None
+
+
+@frozen(eq=False)
 class Configuration:
     """Settings and what they name, ready to start or to replace what runs."""
 
@@ -78,10 +91,10 @@ class Configuration:
     shadow: Policy | None
     """A candidate that decides nothing."""
     tokens: Tokens | None
-    authorities: tuple[Certificate, ...]
+    people: tuple[Signers, ...]
     """Who signs people's certificates; empty where none are asked for."""
-    authority_pem: str | None
-    """The same, for the listener's TLS."""
+    devices: DeviceSources | None
+    """Who signs devices' certificates, and what a file says of devices."""
     issuers: tuple[IssuerConfiguration, ...]
     """Those of ``identity.oidc``, then those of ``identity.authentication_configuration``."""
     logins: tuple[LoginAt, ...]
@@ -94,10 +107,20 @@ class Configuration:
     """Those of ``secrets.key_file``; empty where there is none."""
     warnings: tuple[Mistake, ...]
 
-    def authenticator(self, *sources: Source, directory: Directory | None = None, notices: Notices | None = None) -> Authenticator:
+    @property
+    def authority_pem(self) -> str | None:
+        """Whose client certificates the listener's TLS takes; None where it asks for none."""
+        trusts = [each.trust for each in self.people] + ([self.devices.trust] if self.devices is not None else [])
+        pems = [each.public_bytes(Encoding.PEM).decode() for trust in trusts for each in trust.authorities]
+        return "".join(pems) or None
+
+    def authenticator(
+        self, *sources: Source, directory: Directory | None = None, notices: Notices | None = None, devices: Devices | None = None
+    ) -> Authenticator:
         """Who may ask, by these files and by further ``sources``, which are asked after them; ``directory`` and ``notices`` say who is out."""
         bearers = (self.tokens, *sources) if self.tokens is not None else sources
-        return Authenticator(bearers, ClientCertificates(self.authorities) if self.authorities else None, self._people(directory), notices)
+        people = ClientCertificates(self.people) if self.people else None
+        return Authenticator(bearers, people, self._people(directory), notices, devices)
 
     def _people(self, directory: Directory | None) -> People:
         """The rosters as they are configured. A directory that is pushed says who is out even where its groups do not count."""
@@ -122,7 +145,8 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     get = checks.sections.values.get
     checks.listeners(get("listen") or (), get("public_url") or "")
     checks.clusters(get("clusters") or {}, get("public_url") or "")
-    tokens, pem, authorities = checks.people(get("identity"))
+    tokens = checks.tokens(get("identity"))
+    people, devices = checks.people(get("identity")), checks.devices(get("identity"))
     issuers = checks.issuers(get("identity"))
     logins = checks.logins(get("identity"), get("secrets"))
     roster = checks.roster(get("identity"))
@@ -143,8 +167,8 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
         policy=policy,
         shadow=shadow,
         tokens=tokens,
-        authorities=authorities,
-        authority_pem=pem,
+        people=people,
+        devices=devices,
         issuers=issuers,
         logins=logins,
         roster=roster,
@@ -224,28 +248,61 @@ class _Checks:
         elif cluster.insecure_skip_tls_verify:
             self.warn((*place, "insecure_skip_tls_verify"), "relaxes nothing: the kubeconfig does not skip it", "take it out")
 
-    def people(self, identity: IdentitySettings | None) -> tuple[Tokens | None, str | None, tuple[Certificate, ...]]:
-        """Tokens and authorities."""
-        if identity is None:
-            return None, None, ()
-        tokens = None
-        if identity.tokens is not None:
-            tokens = self.document(("identity", "tokens", "file"), identity.tokens.file, load_tokens)
-        if identity.client_certificates is None:
-            return tokens, None, ()
-        place: Place = ("identity", "client_certificates")
-        pem = self.bytes_of((*place, "authority"), identity.client_certificates.authority)
-        if pem is None:
-            return tokens, None, ()
-        findings = authority_findings("authority", pem, self.now)
+    def tokens(self, identity: IdentitySettings | None) -> Tokens | None:
+        """The file of static tokens."""
+        tokens = identity.tokens if identity is not None else None
+        return self.document(("identity", "tokens", "file"), tokens.file, load_tokens) if tokens is not None else None
+
+    def people(self, identity: IdentitySettings | None) -> tuple[Signers, ...]:
+        """Who signs people's certificates."""
+        found = []
+        several = isinstance((self.sections.root.get("identity") or {}).get("client_certificates"), list)
+        for number, each in enumerate(identity.client_certificates if identity is not None else ()):
+            place: Place = ("identity", "client_certificates", *((number,) if several else ()))
+            trust = self.trust(place, each.authority, each.crl)
+            found += [Signers(trust, each.username, each.groups)] if trust is not None else []
+        return tuple(found)
+
+    def devices(self, identity: IdentitySettings | None) -> DeviceSources | None:
+        """Who signs devices' certificates, and the file of devices."""
+        devices = identity.devices if identity is not None else None
+        if devices is None:
+            return None
+        place: Place = ("identity", "devices")
+        trust = self.trust(place, devices.authority, devices.crl)
+        listed = self.document((*place, "file"), devices.file, load_devices) if devices.file is not None else {}
+        authority = None
+        if devices.api is not None and devices.api.certificate_authority is not None:
+            raw = self.bytes_of((*place, "api", "certificate_authority"), devices.api.certificate_authority)
+            self.note((*place, "api"), authority_findings("certificate_authority", raw, self.now) if raw is not None else ())
+            authority = raw.decode("ascii", "replace") if raw is not None else None
+        return DeviceSources(trust, listed or {}, authority) if trust is not None else None
+
+    def trust(self, place: Place, authority: Path, crl: Iterable[Path]) -> Trust | None:
+        """Authorities and their lists of revoked certificates; a list that is out of date is said, and refuses everybody of its authority."""
+        pem = self.bytes_of((*place, "authority"), authority)
+        findings = authority_findings("authority", pem, self.now) if pem is not None else []
         self.note(place, findings)
-        if any(finding.serious for finding in findings):
-            return tokens, None, ()
+        if pem is None or any(finding.serious for finding in findings):
+            return None
         try:
-            return tokens, pem.decode("ascii", "replace"), load_authorities(pem)
+            authorities = load_authorities(pem)
         except ValueError as error:
-            self.sections.fault((*place, "authority"), str(error), "name the certificate that signs people's certificates")
-            return tokens, None, ()
+            self.sections.fault((*place, "authority"), str(error), "name the certificate that signs certificates for clients")
+            return None
+        lists: list[CertificateRevocationList] = []
+        for number, path in enumerate(crl):
+            raw = self.bytes_of((*place, "crl", number), path)
+            try:
+                lists += load_lists(raw, authorities) if raw is not None else ()
+            except Unacceptable as error:
+                self.sections.fault((*place, "crl", number), f"{path} {error.text}", error.hint)
+        for each in lists:
+            until = each.next_update_utc
+            if until is not None and until.timestamp() <= self.now:
+                name = each.issuer.rfc4514_string()
+                self.warn((*place, "crl"), f"the list of {name} is out of date: its certificates are refused", "fetch a new one")
+        return Trust(authorities, tuple(lists))
 
     def issuers(self, identity: IdentitySettings | None) -> tuple[IssuerConfiguration, ...]:
         """Those of both places, which must not name one twice."""

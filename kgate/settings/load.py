@@ -15,10 +15,16 @@ from kgate.documents.reading import Mapping, Plain, decode, line_of, read_mappin
 from kgate.documents.structuring import a_whole_number, key_path, strict_converter, structure, structure_list, unknown_keys, written
 from kgate.documents.values import Unacceptable, fact_name, host_name, https_url
 from kgate.errors import InvalidFileError, Mistake, UsageError
+from kgate.expressions import Kind
+from kgate.identity.certificates import CERTIFICATE, CertificateText, CertificateTexts
+from kgate.identity.devices import BODY, ITEM, BodyItems, ItemCondition, ItemText, ItemValue
 from kgate.identity.issuer_configuration import register_hooks
+from kgate.identity.tokens import Digest, token_digest
 from kgate.settings.files import Read, read_file, unreadable
 from kgate.settings.shapes import (
     DEFAULT_STATE,
+    ClientCertificateAuthorities,
+    ClientCertificateAuthority,
     ClusterName,
     ClusterSettings,
     Count,
@@ -135,6 +141,14 @@ def settings_converter(base: Path) -> Converter:
         converter.register_structure_hook_func(lambda asked: asked is kind, hook)
 
     register_hooks(converter)
+    on(CertificateText, written(lambda text: CERTIFICATE.compile(text, Kind.TEXT)))
+    on(CertificateTexts, written(lambda text: CERTIFICATE.compile(text, Kind.TEXTS, Kind.TEXT)))
+    on(BodyItems, written(BODY.compile))
+    on(ItemText, written(lambda text: ITEM.compile(text, Kind.TEXT)))
+    on(ItemCondition, written(lambda text: ITEM.compile(text, Kind.BOOLEAN)))
+    on(ItemValue, written(ITEM.compile))
+    on(Digest, written(token_digest))
+    on(ClientCertificateAuthorities, lambda value, _: _authorities(converter, value))
     on(FilePath, written(lambda text: _path(base, text)))
     on(PublicUrl, written(lambda text: https_url(text, path=False)))
     on(ServerUrl, written(https_url))
@@ -146,6 +160,13 @@ def settings_converter(base: Path) -> Converter:
     on(FactName, written(lambda text: FactName(fact_name(text))))
     on(Count, _count)
     return converter
+
+
+def _authorities(converter: Converter, value: Plain) -> tuple[ClientCertificateAuthority, ...]:
+    """One mapping, or a list of them."""
+    if isinstance(value, list):
+        return converter.structure(value, tuple[ClientCertificateAuthority, ...])
+    return (converter.structure(value, ClientCertificateAuthority),)
 
 
 def _path(base: Path, text: str) -> FilePath:

@@ -10,8 +10,11 @@ from typing import NewType
 from attrs import field, frozen
 
 from kgate.documents.values import Address, Duration, Network, Unacceptable, accept
+from kgate.identity.certificates import CertificateText, CertificateTexts
+from kgate.identity.devices import BodyItems, ItemCondition, ItemText, ItemValue
 from kgate.identity.issuer_configuration import Issuer, IssuerConfiguration
 from kgate.identity.people import Merge
+from kgate.identity.tokens import Digest
 from kgate.model import Cluster
 from kgate.store.directory import KnownAs
 
@@ -118,9 +121,50 @@ class TokensFile:
 
 @frozen
 class ClientCertificateAuthority:
-    """Who signs people's certificates, PEM."""
+    """Who signs people's certificates, PEM; their lists of revoked ones; and how names are read where not from CN and O."""
 
     authority: FilePath
+    crl: tuple[FilePath, ...] = ()
+    username: CertificateText | None = None
+    groups: CertificateTexts | None = None
+
+
+ClientCertificateAuthorities = NewType("ClientCertificateAuthorities", tuple[ClientCertificateAuthority, ...])
+"""One, or a list of several."""
+
+
+@frozen
+class InventoryApi:
+    """An inventory that is asked over HTTPS, and how its answer is read."""
+
+    url: ServerUrl
+    items: BodyItems
+    name: ItemText
+    compliant: ItemCondition | None = None
+    posture: Mapping[str, ItemValue] = field(factory=dict)
+    certificate_authority: FilePath | None = None
+    token_file: FilePath | None = None
+    """What the gate shows there, as a bearer token; read again each time."""
+    every: Duration = field(default=Duration(60.0))
+    keep: Duration = field(default=Duration(900.0))
+    """How long what is known holds while the inventory does not answer; then nothing is known."""
+    push_sha256: Digest | None = None
+    """Digest of the token with which the inventory says that something changed (POST /kgate/v1/devices/changed)."""
+
+
+@frozen
+class DeviceSettings:
+    """Who signs devices' certificates, and what is known of devices."""
+
+    authority: FilePath
+    crl: tuple[FilePath, ...] = ()
+    name: CertificateText | None = None
+    """Default: the common name."""
+    file: FilePath | None = None
+    api: InventoryApi | None = None
+
+    def __attrs_post_init__(self) -> None:
+        accept(Unacceptable("goes not with file", "keep one inventory", ("api",)) if self.file and self.api else None)
 
 
 class GroupSource(Enum):
@@ -219,7 +263,8 @@ class IdentitySettings:
     """Where people and programs come from."""
 
     tokens: TokensFile | None = None
-    client_certificates: ClientCertificateAuthority | None = None
+    client_certificates: ClientCertificateAuthorities = ClientCertificateAuthorities(())
+    devices: DeviceSettings | None = None
     groups: GroupSettings | None = None
     scim: ScimSettings | None = None
     signals: tuple[SignalSettings, ...] = ()
@@ -228,7 +273,7 @@ class IdentitySettings:
     """Kubernetes' file of the same; its issuers stand beside those of ``oidc``."""
 
     def __attrs_post_init__(self) -> None:
-        anybody = self.tokens or self.client_certificates or self.oidc or self.authentication_configuration
+        anybody = self.tokens or self.client_certificates or self.oidc or self.authentication_configuration or self.devices
         from_directory = self.groups is not None and GroupSource.SCIM in self.groups.sources
         accept(
             None if anybody else Unacceptable("lets nobody in", "name oidc, tokens or client_certificates"),

@@ -65,6 +65,7 @@ def certificates() -> dict[str, bytes]:
         "tls.key": server.key,
         "ca.crt": authority().certificate,
         "people-ca.crt": authority().certificate,
+        "device-ca.crt": authority().certificate,
         "gate.crt": gate.certificate,
         "gate.key": gate.key,
     }

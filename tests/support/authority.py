@@ -43,14 +43,31 @@ class Authority:
         builder = self._builder(self._name, self._key, 0, 30).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         self.certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, starts: int, ends: int) -> x509.CertificateBuilder:
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, starts: float, ends: float) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
         builder = builder.serial_number(x509.random_serial_number())
         return builder.not_valid_before(now + starts * DAY - DAY).not_valid_after(now + ends * DAY)
 
+    def crl(self, *revoked: Leaf, ends: float = 1) -> bytes:
+        """The list of ``revoked`` leaves, in force for ``ends`` days from now."""
+        now = datetime.datetime.now(datetime.UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self._name).last_update(now - 2 * DAY).next_update(now + ends * DAY)
+        for each in revoked:
+            serial = x509.load_pem_x509_certificate(each.certificate).serial_number
+            builder = builder.add_revoked_certificate(
+                x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - DAY).build()
+            )
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     def leaf(
-        self, *names: str, common_name: str = "", organizations: tuple[str, ...] = (), client: bool = False, starts: int = 0, ends: int = 7
+        self,
+        *names: str,
+        common_name: str = "",
+        organizations: tuple[str, ...] = (),
+        client: bool = False,
+        starts: float = 0,
+        ends: float = 7,
     ) -> Leaf:
         """A certificate for ``names`` (hosts or IP addresses), or for a person with ``client``; valid from ``starts`` to ``ends`` days from now."""
         key = ec.generate_private_key(ec.SECP256R1())

@@ -1,0 +1,218 @@
+"""Devices: a machine's own certificate, beside a token or alone, and what an inventory says of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from authority import Authority, Leaf
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from kgate.documents.values import Unacceptable
+from kgate.errors import InvalidFileError
+from kgate.expressions import Kind
+from kgate.identity.authenticator import Authenticator
+from kgate.identity.certificates import CERTIFICATE, CertificateText, ClientCertificates, Signers
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.devices import (
+    BODY,
+    ITEM,
+    BodyItems,
+    Devices,
+    Inventory,
+    InventoryMapping,
+    ItemCondition,
+    ItemText,
+    ItemValue,
+    load_devices,
+    read_inventory,
+)
+from kgate.identity.jose import Flaw
+from kgate.identity.trust import Trust, load_authorities, load_lists
+from kgate.model import Device, Identity
+
+NOW = datetime.now(UTC).timestamp()
+MAKER, PEOPLE = Authority("devices"), Authority("people")
+LAPTOP = MAKER.leaf("laptop-1", common_name="laptop-1", client=True)
+GOOD = Device("laptop-1", True, (("os", "linux"),))
+ALICE = Identity("alice", ("sre",), issuer="x")
+
+
+class Alice:
+    """Everybody with a token is alice."""
+
+    def authenticate(self, credentials: Credentials, now: float) -> Identity:
+        return ALICE
+
+
+def der(leaf: Leaf) -> bytes:
+    return x509.load_pem_x509_certificate(leaf.certificate).public_bytes(Encoding.DER)
+
+
+def trust(authority: Authority, *lists: bytes) -> Trust:
+    authorities = load_authorities(authority.certificate)
+    return Trust(authorities, tuple(each for raw in lists for each in load_lists(raw, authorities)))
+
+
+def gate(inventory: Inventory, *lists: bytes) -> Authenticator:
+    people = ClientCertificates([Signers(trust(PEOPLE))])
+    return Authenticator([Alice()], people, devices=Devices(trust(MAKER, *lists), inventory))
+
+
+def test_beside_a_token_it_is_a_second_fact() -> None:
+    found = gate(Inventory({"laptop-1": GOOD})).authenticate(Credentials("token", der(LAPTOP)), NOW)
+    assert isinstance(found, Identity)
+    assert (found.user, found.groups, found.device) == ("alice", ("sre",), GOOD)
+
+
+def test_alone_it_is_an_identity_of_its_own() -> None:
+    found = gate(Inventory({"laptop-1": GOOD})).authenticate(Credentials(None, der(LAPTOP)), NOW)
+    assert isinstance(found, Identity)
+    assert (found.user, found.groups, found.device, found.issuer) == ("device:laptop-1", (), GOOD, "device-certificate")
+    assert found.expires is not None and found.expires > NOW
+
+
+def test_a_persons_certificate_is_no_device_and_the_other_way_round() -> None:
+    person = PEOPLE.leaf(common_name="carol", organizations=("dev",), client=True)
+    found = gate(Inventory()).authenticate(Credentials(None, der(person)), NOW)
+    assert isinstance(found, Identity)
+    assert (found.user, found.device) == ("carol", None)
+    beside = gate(Inventory()).authenticate(Credentials("token", der(person)), NOW)
+    assert beside == ALICE
+
+
+def test_a_device_that_no_inventory_lists_has_a_name_and_nothing_else() -> None:
+    found = gate(Inventory()).authenticate(Credentials("token", der(LAPTOP)), NOW)
+    assert isinstance(found, Identity)
+    assert found.device == Device("laptop-1")
+
+
+@pytest.mark.threat("23")
+@pytest.mark.parametrize("flaw", ["revoked", "expired", "not yet", "for servers", "two authorities"])
+def test_a_bad_device_certificate_is_no_device(flaw: str) -> None:
+    leaf = MAKER.leaf("laptop-1", common_name="laptop-1", client=flaw != "for servers")
+    lists = [MAKER.crl(leaf)] if flaw == "revoked" else []
+    now = {"expired": NOW + 8 * 86400, "not yet": NOW - 2 * 86400}.get(flaw, NOW)
+    if flaw == "two authorities":
+        leaf = Authority("devices").leaf("laptop-1", common_name="laptop-1", client=True)  # the same name, another key
+    source = gate(Inventory({"laptop-1": GOOD}), *lists)
+    assert source.authenticate(Credentials("token", der(leaf)), now) == ALICE
+    assert isinstance(source.authenticate(Credentials(None, der(leaf)), now), Rejected)
+
+
+def test_what_the_inventory_says_counts_on_the_next_question() -> None:
+    inventory = Inventory({"laptop-1": GOOD})
+    source = gate(inventory)
+    assert inventory.replace({"laptop-1": Device("laptop-1", False), "laptop-2": Device("laptop-2")}) == {"laptop-1", "laptop-2"}
+    found = source.authenticate(Credentials("token", der(LAPTOP)), NOW)
+    assert isinstance(found, Identity) and found.device is not None
+    assert found.device.compliant is False
+    assert inventory.replace({"laptop-1": Device("laptop-1", False)}) == {"laptop-2"}
+
+
+def test_the_name_by_an_expression() -> None:
+    name = CERTIFICATE.compile("certificate.dns[0].split('.')[0]", Kind.TEXT)
+    leaf = MAKER.leaf("desk-7.corp.example", common_name="7f3a", client=True)
+    devices = Devices(trust(MAKER), Inventory(), name)
+    assert devices.device(der(leaf), NOW) == (Device("desk-7"), devices.device(der(leaf), NOW)[1])  # type: ignore[index]
+    nameless = MAKER.leaf(common_name="7f3a", client=True)
+    assert isinstance(devices.device(der(nameless), NOW), Rejected)
+
+
+# --- people by expressions, revocation
+
+
+@pytest.mark.threat("23")
+def test_names_are_taken_from_where_the_operator_says() -> None:
+    """SAN confusion: an alternative name is nobody's name unless an expression takes it."""
+    leaf = PEOPLE.leaf("admin.example", common_name="carol", organizations=("dev",), client=True)
+    plain = ClientCertificates([Signers(trust(PEOPLE))])
+    found = plain.authenticate(Credentials(None, der(leaf)), NOW)
+    assert isinstance(found, Identity) and found.user == "carol"
+    username = CertificateText(CERTIFICATE.compile("certificate.dns[0]"))
+    groups = CERTIFICATE.compile("certificate.organizations.map(o, 'corp:' + o)")
+    found = ClientCertificates([Signers(trust(PEOPLE), username, groups)]).authenticate(Credentials(None, der(leaf)), NOW)
+    assert isinstance(found, Identity) and (found.user, found.groups) == ("admin.example", ("corp:dev",))
+    bare = PEOPLE.leaf(common_name="carol", client=True)
+    refused = ClientCertificates([Signers(trust(PEOPLE), username)]).authenticate(Credentials(None, der(bare)), NOW)
+    assert isinstance(refused, Rejected) and refused.text.startswith("the client certificate gives no name:")
+
+
+@pytest.mark.threat("23")
+def test_several_authorities_each_by_its_own_rules() -> None:
+    other = Authority("contractors")
+    groups = CERTIFICATE.compile("['contractors']")
+    source = ClientCertificates([Signers(trust(PEOPLE)), Signers(trust(other), None, groups)])
+    for authority, expected in ((PEOPLE, ("dev",)), (other, ("contractors",))):
+        found = source.authenticate(Credentials(None, der(authority.leaf(common_name="c", organizations=("dev",), client=True))), NOW)
+        assert isinstance(found, Identity) and found.groups == expected
+
+
+@pytest.mark.threat("23")
+def test_revoked() -> None:
+    gone, stays = (PEOPLE.leaf(common_name=name, client=True) for name in ("gone", "stays"))
+    source = ClientCertificates([Signers(trust(PEOPLE, PEOPLE.crl(gone)))])
+    assert source.authenticate(Credentials(None, der(gone)), NOW) == Rejected(
+        "the client certificate was revoked", "ask for a new certificate"
+    )
+    assert isinstance(source.authenticate(Credentials(None, der(stays)), NOW), Identity)
+
+
+@pytest.mark.threat("23")
+def test_a_list_out_of_date_says_nothing_about_today() -> None:
+    leaf = PEOPLE.leaf(common_name="stays", client=True)
+    source = ClientCertificates([Signers(trust(PEOPLE, PEOPLE.crl(ends=1)))])
+    assert isinstance(source.authenticate(Credentials(None, der(leaf)), NOW), Identity)
+    refused = source.authenticate(Credentials(None, der(leaf)), NOW + 86400 + 10)
+    assert isinstance(refused, Rejected) and "out of date" in refused.text
+
+
+@pytest.mark.threat("23")
+def test_a_list_of_somebody_else_is_refused_when_it_is_loaded() -> None:
+    authorities = load_authorities(PEOPLE.certificate)
+    for raw in (MAKER.crl(), Authority("people").crl(), b"", b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----"):
+        with pytest.raises(Unacceptable):
+            load_lists(raw, authorities)
+    assert len(load_lists(PEOPLE.crl() + PEOPLE.crl(), authorities)) == 2
+
+
+# --- inventories
+
+
+def test_a_file_of_devices() -> None:
+    text = "devices:\n  - {name: laptop-1, compliant: true, posture: {os: linux}}\n  - {name: laptop-2}\n"
+    assert load_devices(text, "f") == {"laptop-1": GOOD, "laptop-2": Device("laptop-2")}
+    with pytest.raises(InvalidFileError) as caught:
+        load_devices("devices:\n  - {name: a, compliant: maybe}\n  - {name: a}\n  - {nam: b}\n", "f")
+    assert len(caught.value.mistakes) >= 3
+
+
+MAPPING = InventoryMapping(
+    BodyItems(BODY.compile("body.value")),
+    ItemText(ITEM.compile("item.hostname")),
+    ItemCondition(ITEM.compile('item.status == "compliant"')),
+    {"os": ItemValue(ITEM.compile("item.os.lowerAscii()")), "encrypted": ItemValue(ITEM.compile("item.disk.encrypted"))},
+)
+
+
+def test_an_answer_mapped_by_expressions() -> None:
+    items = [
+        {"hostname": "laptop-1", "status": "compliant", "os": "Linux", "disk": {"encrypted": True}},
+        {"hostname": "laptop-2", "status": "failed", "os": "Darwin"},
+        {"hostname": "laptop-3"},
+        {"host": "nameless"},
+        {"hostname": "bad\nname"},
+        "odd",
+    ]
+    assert read_inventory(json.dumps({"value": items}).encode(), MAPPING) == {
+        "laptop-1": Device("laptop-1", True, (("encrypted", "true"), ("os", "linux"))),
+        "laptop-2": Device("laptop-2", False, (("os", "darwin"),)),
+        "laptop-3": Device("laptop-3"),
+    }
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"value": 7}', b'{"value": [], "value": []}', b"\xff"])
+def test_an_answer_that_is_no_inventory(body: bytes) -> None:
+    assert isinstance(read_inventory(body, MAPPING), Flaw)

@@ -1,0 +1,137 @@
+"""Class 23 against a running gate: certificates that are wrong, that end while in use, and that somebody revoked meanwhile."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from authority import Authority, Leaf
+from identity_gate import PODS, IdentityGate, identity_gate
+from live_gate import TOKENS
+
+pytestmark = pytest.mark.threat("23")
+POLICY = {
+    "rules": [
+        {
+            "name": "developers",
+            "who": {"groups": ["developers"]},
+            "clusters": {"names": ["*"]},
+            "allow": [{"verbs": ["*"], "resources": ["*"]}],
+        },
+        {
+            "name": "compliant-machines",
+            "who": {"users": ["mallory", "device:*"]},
+            "clusters": {"names": ["*"]},
+            "allow": [{"verbs": ["*"], "resources": ["*"]}],
+            "when": {"device": {"compliant": True}},
+        },
+    ]
+}
+
+
+class Scene:
+    """The gate and its two authorities."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.leaves: dict[str, Leaf] = {}
+        self.people, self.makers = Authority("people"), Authority("makers")
+        (folder / "staff.crt").write_bytes(self.people.certificate)
+        (folder / "makers.crt").write_bytes(self.makers.certificate)
+        self.revoke()
+        self.list_devices(laptop=True)
+
+    def revoke(self, *names: str) -> None:
+        leaves = [self.leaves[name] for name in names] if names else []
+        new = self.folder / ".staff.crl"
+        new.write_bytes(self.people.crl(*leaves))
+        new.rename(self.folder / "staff.crl")
+
+    def list_devices(self, *, laptop: bool) -> None:
+        new = self.folder / ".devices.yaml"
+        new.write_text(f"devices: [{{name: laptop, compliant: {str(laptop).lower()}}}]\n")
+        new.rename(self.folder / "devices.yaml")
+
+    def certificate(
+        self, name: str, authority: Authority | None = None, *, client: bool = True, starts: float = 0, ends: float = 7
+    ) -> tuple[Path, Path]:
+        leaf = (authority or self.people).leaf(common_name=name, organizations=("developers",), client=client, starts=starts, ends=ends)
+        self.leaves[name] = leaf
+        return leaf.write(self.folder, name)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return Scene(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def gate(scene: Scene) -> Iterator[IdentityGate]:
+    identity = {
+        "tokens": {"file": "tokens.yaml"},
+        "client_certificates": [{"authority": "staff.crt", "crl": ["staff.crl"]}],
+        "devices": {"authority": "makers.crt", "file": "devices.yaml"},
+    }
+    with identity_gate(scene.folder, identity, POLICY) as running:
+        yield running
+
+
+def test_a_good_one(scene: Scene, gate: IdentityGate) -> None:
+    who = gate.whoami(certificate=scene.certificate("dora"))
+    assert (who["user"], who["groups"], who["issuer"]) == ("dora", ["developers"], "client-certificate")
+
+
+def test_another_authority_of_the_same_name(scene: Scene, gate: IdentityGate) -> None:
+    stranger = scene.certificate("stranger", Authority("people"))
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        gate.ask(certificate=stranger)
+
+
+@pytest.mark.parametrize("how", [{"client": False}, {"ends": 0}, {"starts": 2, "ends": 7}])
+def test_a_wrong_use_or_time(scene: Scene, gate: IdentityGate, how: dict[str, object]) -> None:
+    """TLS itself may end it; where it does not, the gate answers 401."""
+    wrong = scene.certificate("wrong", **how)  # type: ignore[arg-type]
+    try:
+        assert gate.ask(certificate=wrong)[0] == 401
+    except (ssl.SSLError, ConnectionError):
+        pass
+
+
+def test_revoked_while_in_use(scene: Scene, gate: IdentityGate) -> None:
+    """The watch is cut and says why; a new connection is refused; nothing is resumed (no session tickets)."""
+    eve = scene.certificate("eve")
+    with gate.watch(certificate=eve) as watch:
+        assert watch.tls.session is None or not watch.tls.session.has_ticket
+        scene.revoke("eve")
+        began = time.monotonic()
+        assert "the client certificate was revoked" in watch.end()
+        assert time.monotonic() - began < 5
+    status, message = gate.ask(certificate=eve)
+    assert (status, "was revoked" in message) == (401, True)
+    scene.revoke()
+
+
+def test_expiry_while_in_use(scene: Scene, gate: IdentityGate) -> None:
+    soon = scene.certificate("soon", ends=4 / 86400)
+    with gate.watch(certificate=soon) as watch:
+        began = time.monotonic()
+        told = watch.end()
+        assert "the client certificate has expired" in told
+        assert time.monotonic() - began < 10
+
+
+def test_a_device_that_is_out_of_compliance_while_in_use(scene: Scene, gate: IdentityGate) -> None:
+    """mallory is allowed on a compliant machine only: the machine's certificate beside mallory's token."""
+    laptop = scene.certificate("laptop", scene.makers)
+    assert gate.ask(TOKENS["mallory"])[0] == 403
+    with gate.watch(TOKENS["mallory"], laptop) as watch, gate.watch(certificate=laptop) as alone:
+        assert gate.whoami(TOKENS["mallory"], laptop)["device"] == "laptop"
+        assert gate.whoami(certificate=laptop)["user"] == "device:laptop"
+        scene.list_devices(laptop=False)
+        for each in (watch, alone):
+            assert "device laptop is not compliant" in each.end()
+    status, message = gate.ask(TOKENS["mallory"], PODS, laptop)
+    assert (status, "device laptop is not compliant" in message) == (403, True)
