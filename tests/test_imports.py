@@ -76,3 +76,9 @@ def test_nobody_imports_a_reactor_at_module_level() -> None:
             if isinstance(node, ast.ImportFrom) and node.module == "twisted.internet" and any(a.name == "reactor" for a in node.names):
                 wrong.append(str(path.relative_to(ROOT.parent)))
     assert wrong == []
+
+
+def test_each_test_file_has_a_name_of_its_own() -> None:
+    """pytest takes two modules of one name for one, and then collects none: that shows only when the whole suite runs."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    assert [name for name in sorted(set(names)) if names.count(name) > 1] == []

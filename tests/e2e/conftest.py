@@ -16,7 +16,7 @@ from lab import pods
 from lab.cluster import RealCluster, real_cluster
 from lab.gate import ALICE, BOB, Gate, Person, impersonating, running_gate
 from lab.kubectl import Kubectl, binaries
-from lab.same import Ways
+from lab.same import Through, Ways
 
 HERE = Path(__file__).parent
 ADMIN = os.environ.get("KGATE_E2E_ADMIN", "")
@@ -101,9 +101,6 @@ def client(request: pytest.FixtureRequest) -> str:
     if request.param == "none":
         pytest.skip("no kubectl on PATH and none beside the cluster")
     return str(request.param)
-
-
-Through = Callable[[Person], Kubectl]
 
 
 @pytest.fixture(scope="session")

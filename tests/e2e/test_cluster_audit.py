@@ -6,10 +6,10 @@ import json
 import socket
 
 import pytest
-from conftest import Through
 from lab.cluster import RealCluster
 from lab.endpoint import Endpoint
 from lab.gate import ALICE, Gate, free_port
+from lab.same import Through
 from lab.waiting import eventually
 
 SUBRESOURCES = {"", "log", "exec", "portforward"}

@@ -12,10 +12,10 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from conftest import Through
 from lab.cluster import RealCluster
 from lab.endpoint import Endpoint
 from lab.gate import ALICE, Gate, running_gate
+from lab.same import Through
 from lab.waiting import eventually
 
 WATCHES = 500

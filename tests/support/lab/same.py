@@ -11,9 +11,12 @@ import re
 from collections.abc import Callable, Sequence
 
 from attrs import frozen
+from lab.gate import Person
 from lab.kubectl import Kubectl, Ran
 
 Likeness = Callable[[bytes], bytes]
+Through = Callable[[Person], Kubectl]
+"""kubectl of a person through the gate."""
 
 _AGE = re.compile(rb"(?<![\w.-])(?:\d+y)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?![\w.-])")
 _INSTANT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
