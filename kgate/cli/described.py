@@ -50,7 +50,12 @@ class Described:
     address: str
     country: str
     compliant: bool | None
+    acr: str
+    amr: tuple[str, ...]
+    signed_in: str
+    user_agent: str
     fact: tuple[str, ...]
+    granted: tuple[str, ...]
 
     def question(self, words: Sequence[str], clusters: Labels, user: str | None = None) -> tuple[Identity, Action, Context]:
         """What a policy is asked about these words. Raises UsageError where they make no sense."""
@@ -62,13 +67,17 @@ class Described:
                 self.address,
                 self.country,
                 device=None if self.compliant is None else DeviceFacts(compliant=self.compliant),
+                user_agent=self.user_agent,
                 facts=dict(_fact(text) for text in self.fact),
+                grants=self.granted,
             )
+            signed_in = instant(self.signed_in) if self.signed_in else None
         except ExceptionGroup as group:
             raise UsageError("; ".join(str(fault) for fault in group.exceptions)) from group
         except Unacceptable as error:
             raise UsageError(f"{error.text} ({error.hint})" if error.hint else error.text) from error
-        who = Asker(self.user if user is None else user, self.groups, issuer=self.issuer, robot=self.robot)
+        name = self.user if user is None else user
+        who = Asker(name, self.groups, "", self.issuer, self.robot, self.acr, self.amr, signed_in)
         return Case(who, does, Expectation.ALLOW, context).question()
 
 
@@ -89,6 +98,11 @@ def described(command: F) -> F:
         click.option("--address", default="", help="From which IP address."),
         click.option("--country", default="", help="From which country, like DE."),
         click.option("--compliant/--not-compliant", default=None, help="What is known of the device."),
+        click.option("--acr", default="", help="How strongly they signed in, as the issuer calls it."),
+        click.option("--amr", multiple=True, help="By which means, like otp; may be repeated."),
+        click.option("--signed-in", default="", metavar="TIME", help="When they signed in, like 2026-11-24T09:30:00Z."),
+        click.option("--user-agent", default="", help="What the client calls itself."),
+        click.option("--granted", multiple=True, metavar="RULE", help="A rule for which approvers gave them a grant."),
         click.option("--fact", multiple=True, metavar="NAME=JSON", help="A fact that holds, like 'incident={\"open\": true}'."),
     )
     for option in reversed(options):

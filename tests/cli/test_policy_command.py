@@ -115,6 +115,38 @@ def test_a_request_that_is_only_spoken_of(folder: Path, words: list[str], allowe
     assert result.stdout.startswith("alice may " if allowed else "alice may not ")
 
 
+STRICT = """\
+rules:
+  - name: break-glass
+    who: {groups: [developers]}
+    clusters: {names: ["*"]}
+    allow: [{verbs: [delete], resources: [pods]}]
+    when: {facts: {incident: {open: true}}, device: {compliant: true}, authentication: {amr: [hwk], max_age: 1h}}
+    request: {approvers: {groups: [sre]}, duration: 2h}
+"""
+
+
+def test_what_is_known_of_the_moment_can_be_described(folder: Path) -> None:
+    (folder / "strict.yaml").write_text(STRICT)
+    asked = ["delete", "pods", "web-0", "-n", "a", *ALICE, "-p", "strict.yaml", "--at", DAY]
+    known = [
+        "--compliant",
+        "--amr",
+        "hwk",
+        "--signed-in",
+        "2026-11-25T09:30:00Z",
+        "--fact",
+        'incident={"open": true}',
+        "--granted",
+        "break-glass",
+    ]
+    assert kgate("explain", *asked, *known).exit_code == 0
+    for missing in ("--compliant", "--amr", "--signed-in", "--fact", "--granted"):
+        place = known.index(missing)
+        rest = known[:place] + known[place + (1 if missing == "--compliant" else 2) :]
+        assert kgate("explain", *asked, *rest).exit_code == 1, missing
+
+
 def test_explain_shows_each_rule_and_what_would_have_to_change(folder: Path) -> None:
     text = kgate("explain", *ALICE, "--at", NIGHT, "exec", "web-0", "-n", "team-a", "--container", "app", "--", "sh").stdout
     assert 'rule "shell" would allow it, but time is outside 08:00-20:00 UTC\n' in text
