@@ -1,4 +1,4 @@
-"""A session of real kubectls through a gate on a real cluster, recorded (tests/e2e/test_decisions_of_a_real_session.py, which plays it anew): asked again today.
+"""A session of real kubectls through a gate on a real cluster, recorded (tests/e2e/test_decisions_of_a_real_session.py, which plays it): asked again today.
 
 alice works, is denied some things, and has a shell, a log and a watch open while a fact flips, a minute's edge passes and the policy changes.
 """
