@@ -207,6 +207,17 @@ def test_port_forward_in_use_ends(judge: Judge, alice: Kubectl, transport: str) 
     judge.promptly(f"port-forward in use, over {transport}", 1, play)
 
 
+@pytest.mark.parametrize("transport", ["websocket", "spdy"])
+def test_port_forward_without_a_connection_ends_though_nobody_can_be_told_why(own_gate: Gate, alice: Kubectl, transport: str) -> None:
+    before = len(own_gate.records("stream-end"))
+    with alice.over(transport).live("port-forward", "pod/web", f"{free_port()}:7000", "--address=127.0.0.1") as forward:
+        forward.until(b" -> ")
+        own_gate.write_policy(without(PORT_FORWARD))
+        assert b"lost connection to pod" in forward.wait().must(1).err
+    end = eventually("the record of the end", lambda: own_gate.records("stream-end")[before:])[0]
+    assert (end["closed_by"], WHY.fullmatch(end["reasons"][0]) is not None) == ("policy", True)
+
+
 def test_who_keeps_the_right_notices_nothing(judge: Judge, alice: Kubectl, cluster: RealCluster, tmp_path: Path) -> None:
     path = judge.gate.kubeconfig(BOB, cluster.namespace, tmp_path / "bob.kubeconfig")
     bob = evolve(alice, kubeconfig=path, home=tmp_path / "bob")
