@@ -1,13 +1,17 @@
 """What the gate counts, for Prometheus. Labels come from closed sets and the configuration only, never from a request (security.md class 26).
 
-``prometheus-client`` looks a child up by its labels through a lock; on the hot path that is a microsecond, so children are kept here.
+What is counted for each request is kept in plain dictionaries and becomes Prometheus' terms when somebody looks: a child of ``prometheus-client`` takes a
+lock and several calls each time, four of them a request. What is rare uses the library's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from kgate.model import Action, Ending, Operation
 
@@ -16,36 +20,65 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 
 
+class _Took:
+    """Durations of one cluster: how many fell into each of ``SECONDS``, the last being all that took longer."""
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(SECONDS) + 1)
+        self.seconds = 0.0
+
+    def cumulated(self) -> list[tuple[str, float]]:
+        """As Prometheus wants them."""
+        bounds = [*(f"{bound:g}" if bound % 1 else f"{bound:.1f}" for bound in SECONDS), "+Inf"]
+        return list(zip(bounds, map(float, accumulate(self.buckets)), strict=True))
+
+
+class _Requests:
+    """What is counted for each request."""
+
+    def __init__(self) -> None:
+        self.ended: dict[tuple[str, str, int], int] = {}
+        self.took: dict[str, _Took] = {}
+        self.bytes_in = self.bytes_out = 0
+
+    def collect(self) -> Iterator[Metric]:
+        """For the registry."""
+        ended = CounterMetricFamily(
+            "kgate_requests", "Requests that ended, by what they were and how they ended", labels=["cluster", "verb", "code"]
+        )
+        for (cluster, what, status), count in self.ended.items():
+            ended.add_metric([cluster, what, f"{status}"], count)
+        took = HistogramMetricFamily(
+            "kgate_request_duration_seconds", "From a unary request's head to its answer's end", labels=["cluster"]
+        )
+        for cluster, durations in self.took.items():
+            took.add_metric([cluster], durations.cumulated(), durations.seconds)
+        carried = CounterMetricFamily("kgate_bytes", "Body and tunnel bytes carried", labels=["direction"])
+        carried.add_metric(["in"], self.bytes_in)
+        carried.add_metric(["out"], self.bytes_out)
+        yield from (ended, took, carried)
+
+
 class Metrics:
     """One process' figures, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self._requests = Counter(
-            "kgate_requests", "Requests that ended, by what they were and how they ended", ["cluster", "verb", "code"], registry=registry
-        )
+        self._requests = _Requests()
+        registry.register(self._requests)
         self._denied = Counter("kgate_denied", "Requests that were denied or refused, by the status given", ["code"], registry=registry)
-        self._duration = Histogram(
-            "kgate_request_duration_seconds",
-            "From a unary request's head to its answer's end",
-            ["cluster"],
-            buckets=SECONDS,
-            registry=registry,
-        )
         self._cuts = Counter("kgate_cuts", "Live streams that the gate ended, by why", ["ending"], registry=registry)
         self._revocation = Histogram(
             "kgate_revocation_seconds", "From a change to the cut of a stream that it ended", buckets=FAST, registry=registry
         )
-        self._bytes = Counter("kgate_bytes", "Body and tunnel bytes carried", ["direction"], registry=registry)
-        self._in, self._out = self._bytes.labels("in"), self._bytes.labels("out")
         self._shadow = Counter(
             "kgate_shadow_decisions",
             "Decisions of the shadow policy, by how they differ from the one in force",
             ["answer"],
             registry=registry,
         )
-        self._ended: dict[tuple[str, str, int], Counter] = {}
-        self._took: dict[str, Histogram] = {}
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is asked when somebody looks."""
@@ -53,21 +86,17 @@ class Metrics:
 
     def ended(self, action: Action, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
         """A request or stream ended."""
-        cluster = action.cluster.name
+        requests, cluster = self._requests, action.cluster.name
         key = (cluster, _what(action), status)
-        child = self._ended.get(key)
-        if child is None:
-            child = self._ended[key] = self._requests.labels(cluster, key[1], f"{status}")
-        child.inc()
+        requests.ended[key] = requests.ended.get(key, 0) + 1
         if not action.follows:
-            took = self._took.get(cluster)
+            took = requests.took.get(cluster)
             if took is None:
-                took = self._took[cluster] = self._duration.labels(cluster)
-            took.observe(seconds)
-        if bytes_in:
-            self._in.inc(bytes_in)
-        if bytes_out:
-            self._out.inc(bytes_out)
+                took = requests.took[cluster] = _Took()
+            took.buckets[bisect_left(SECONDS, seconds)] += 1
+            took.seconds += seconds
+        requests.bytes_in += bytes_in
+        requests.bytes_out += bytes_out
 
     def turned_away(self, status: int) -> None:
         """A request got no further than the gate."""
