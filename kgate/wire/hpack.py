@@ -123,6 +123,9 @@ _FIELDS: Final = {field: index for index, (field, _) in enumerate(_STATIC) if in
 _NAMES: Final = {name: index for (name, _), index in reversed(_FIELDS.items())}
 """The first index of each name."""
 
+_SHORT: Final = tuple(bytes((length,)) for length in range(0x7F))
+"""The lengths of short strings."""
+
 _NEVER_INDEXED: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"})
 
 
@@ -278,11 +281,18 @@ def is_sensitive(name: bytes) -> bool:
     return name in _NEVER_INDEXED or name.startswith((b"impersonate-", b"x-remote-"))
 
 
+@lru_cache(1024)
+def _start(name: bytes) -> bytes:
+    """How a literal with this name begins: names repeat, and are few."""
+    index = _NAMES.get(name, 0)
+    start = _coded_number(index, 0x0F, 0x10 if is_sensitive(name) else 0)
+    return start if index else start + _coded_string(name)
+
+
 def encode_field(name: bytes, value: bytes) -> bytes:
     """One field, coded without state: an index of the static table or a literal, never-indexed where it is sensitive."""
     known = _FIELDS.get((name, value))
     if known is not None:
         return bytes((0x80 | known,))
-    index = _NAMES.get(name, 0)
-    start = _coded_number(index, 0x0F, 0x10 if is_sensitive(name) else 0)
-    return start + (b"" if index else _coded_string(name)) + _coded_string(value)
+    length = len(value)
+    return _start(name) + (_SHORT[length] if length < 0x7F else _coded_number(length, 0x7F, 0)) + value

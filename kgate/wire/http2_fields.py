@@ -3,8 +3,9 @@
 The engine must never let through what would mean something else in HTTP/1.1 behind it (threat class 6): so each character of each part is
 held against the characters that the part may have, and what is neither required nor known is refused. ``Refusal`` says so; it is a value.
 
-Fields are checked all at once, not one by one: the characters outside the allowed set are what ``bytes.translate`` leaves over of all of
-them together. The few names with a meaning of their own are found by one intersection of sets.
+Most fields of a message were in one before it, so each of them is checked once and then known (``_Sound``); those that are new are checked all at
+once: the characters outside the allowed set are what ``bytes.translate`` leaves over of all of them together. The few names with a meaning
+of their own are found by one intersection of sets.
 
 Stricter than RFC 9113, on purpose
 - methods are those that the API server knows; ``:path`` is origin-form without ``#``, blanks or anything outside ASCII; ``:scheme`` is http
@@ -23,7 +24,7 @@ from typing import Final, NamedTuple
 
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Headers, RequestHead
-from kgate.wire.hpack import encode_field
+from kgate.wire.hpack import encode_field, is_sensitive
 
 _METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _SCHEMES: Final = frozenset({b"https", b"http"})
@@ -149,16 +150,49 @@ def _plain(headers: Headers, more: bytes) -> set[bytes] | Refusal:
 
     ``more``: characters that names may have beyond the strict ones.
     """
-    names = [name for name, _ in headers]
-    if b"".join(names).translate(None, _NAME + more):
-        return Refusal("a field's name has a character that it must not have")
-    values = [value for _, value in headers]
-    if b"".join(values).translate(None, _VALUE):
-        return Refusal("a field's value has a control character")
-    if [value.strip() for value in values] != values:
-        return Refusal("a field's value begins or ends with a blank")
-    found = _WITH_A_MEANING.intersection(names)
+    known = _SOUND[more]
+    fresh = [field for field in headers if field not in known]
+    if fresh:
+        text = _unsound(fresh, more)
+        if text:
+            return Refusal(text)
+        known.learn(fresh)
+    found = _WITH_A_MEANING.intersection([name for name, _ in headers])
     return _meant(headers, found) if found else set()
+
+
+def _unsound(fields: Headers, more: bytes) -> str:
+    """What is wrong with one of ``fields``, if anything."""
+    if b"".join([name for name, _ in fields]).translate(None, _NAME + more):
+        return "a field's name has a character that it must not have"
+    values = [value for _, value in fields]
+    if b"".join(values).translate(None, _VALUE):
+        return "a field's value has a control character"
+    return "a field's value begins or ends with a blank" if [value.strip() for value in values] != values else ""
+
+
+class _Sound(set[tuple[bytes, bytes]]):
+    """Fields that were checked and may be. Bounded: forgets all when it has ``_MOST``. Secrets and what hardly comes twice are checked each time."""
+
+    _MOST = 4096
+    _LONGEST = 512
+
+    def learn(self, fields: Headers) -> None:
+        """Keep those that are worth it."""
+        if len(self) >= self._MOST:
+            self.clear()
+        self.update(
+            [
+                field
+                for field in fields
+                if field[0] not in _SELDOM_TWICE and len(field[0]) + len(field[1]) <= self._LONGEST and not is_sensitive(field[0])
+            ]
+        )
+
+
+_SELDOM_TWICE: Final = frozenset({b":path", b"audit-id", b"content-length", b"date", b"etag", b"kubectl-session", b"x-request-id"})
+_SOUND: Final = {b"": _Sound(), b"_": _Sound()}
+"""By the characters that names may have beyond the strict ones."""
 
 
 def _meant(headers: Headers, found: frozenset[bytes]) -> set[bytes] | Refusal:
@@ -193,23 +227,31 @@ def _joined_cookies(headers: Headers) -> Headers:
     return [*headers[:first], (b"cookie", b"; ".join(crumbs)), *rest]
 
 
+@lru_cache(1024)
+def _may_be_sent(name: bytes) -> bool:
+    return bool(name) and not name.lstrip(b":").translate(None, _NAME + b"_")
+
+
 def _coded(field: tuple[bytes, bytes]) -> bytes:
     """A field of ours as HPACK codes it; empty for what speaks of an HTTP/1.1 connection. Raises LocalProtocolError for what none may be."""
     name, value = field
-    if not name or name.lstrip(b":").translate(None, _NAME + b"_") or value.translate(None, _VALUE):
+    if not _may_be_sent(name) or value.translate(None, _VALUE):
         raise LocalProtocolError(f"the field {name!r} cannot be sent: its name or its value has a character that it must not have")
     return b"" if name in _OF_THE_CONNECTION else encode_field(name, value.strip(b" \t"))
 
 
 class _Coded(dict[tuple[bytes, bytes], bytes]):
-    """What fields are coded to, which is mostly the same from message to message. Bounded: forgets all when it has ``_MOST`` fields."""
+    """What fields are coded to, which is mostly the same from message to message. Bounded: forgets all when it has ``_MOST`` fields.
+
+    What hardly comes twice is not kept: it would only drive the others out.
+    """
 
     _MOST = 4096
     _LONGEST = 512
 
     def __missing__(self, field: tuple[bytes, bytes]) -> bytes:
         coded = _coded(field)
-        if len(field[0]) + len(field[1]) <= self._LONGEST:
+        if field[0] not in _SELDOM_TWICE and len(field[0]) + len(field[1]) <= self._LONGEST:
             if len(self) >= self._MOST:
                 self.clear()
             self[field] = coded
