@@ -256,7 +256,7 @@ class Limits:
     bytes: int | None = None
 
 
-@frozen
+@frozen(cache_hash=True)
 class Decision:
     """The answer, why, and until when it holds by itself."""
 

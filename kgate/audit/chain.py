@@ -27,9 +27,10 @@ class Chain:
     def __init__(self, head: str = GENESIS) -> None:
         self.head = head
 
-    def seal(self, record: Mapping[str, object]) -> bytes:
-        """The record's line, with its line end."""
-        body = b"{%b}" % encode({**record, "prev": self.head})
+    def seal(self, record: Mapping[str, object] | str) -> bytes:
+        """The record's line, with its line end. A string is a record that is encoded already, without its braces."""
+        text = record if isinstance(record, str) else encode(record).decode()
+        body = f'{{{text}{"," if text else ""}"prev":"{self.head}"}}'.encode()
         self.head = sha256(body).hexdigest()
         return b'%b%b%b"}\n' % (body[:-1], _HASH, self.head.encode())
 

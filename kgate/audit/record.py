@@ -43,7 +43,8 @@ def safe(text: str, longest: int = _LONGEST) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _who(identity: Identity) -> tuple[tuple[str, object], ...]:
+def who(identity: Identity) -> tuple[tuple[str, object], ...]:
+    """The fields that say who asks."""
     fields: Record = {"user": safe(identity.user), "groups": [safe(group) for group in identity.groups], "issuer": identity.issuer}
     if identity.session:
         fields["session"] = identity.session
@@ -75,7 +76,8 @@ def _device(device: Device) -> Record:
 
 
 @lru_cache(maxsize=4096)
-def _what(action: Action) -> tuple[tuple[str, object], ...]:
+def what(action: Action) -> tuple[tuple[str, object], ...]:
+    """The fields that say what for."""
     fields: Record = {"cluster": action.cluster.name}
     if action.cluster.labels:
         fields["cluster_labels"] = dict(action.cluster.labels)
@@ -111,7 +113,8 @@ def _was_cut(action: Action) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _why(decision: Decision) -> tuple[tuple[str, object], ...]:
+def why(decision: Decision) -> tuple[tuple[str, object], ...]:
+    """The fields that say what was decided, by which rule, and whom the cluster sees."""
     fields: Record = {"allowed": decision.allowed}
     if decision.rule:
         fields["rule"] = decision.rule
@@ -146,9 +149,9 @@ def decision_record(
 ) -> Record:
     """``request``, ``stream-start`` or ``decision-change``: who asked for what, and the answer. ``asked_as`` is ``kubectl --as``."""
     record: Record = {"time": timestamp(context.now), "id": id_, "gate": gate, "event": event}
-    record.update(_who(identity))
+    record.update(who(identity))
     record["source_ip"] = context.address
-    record.update(_what(action))
+    record.update(what(action))
     if context.user_agent:
         record["user_agent"] = safe(context.user_agent, LONGEST["user_agent"])
     if context.country:
@@ -163,7 +166,7 @@ def decision_record(
         record["kubectl"] = kubectl
     if asked_as is not None:
         record["as"] = _as(asked_as)
-    record.update(_why(decision))
+    record.update(why(decision))
     return record
 
 
@@ -217,10 +220,10 @@ def refusal_record(
     """A request that never got as far as a decision."""
     record: Record = {"time": timestamp(now), "id": id_, "gate": gate, "event": "request"}
     if identity is not None:
-        record.update(_who(identity))
+        record.update(who(identity))
     record["source_ip"] = address
     if action is not None:
-        record.update(_what(action))
+        record.update(what(action))
     return record | {"allowed": False, "reasons": [safe(message)], "status": status}
 
 

@@ -8,13 +8,14 @@ directional marks are written as ``\\uXXXX`` too, so the raw file is safe to loo
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import orjson
 
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\U000e0000-\U000e007f]")
 
 
-def encode(fields: dict[str, object]) -> bytes:
+def encode(fields: Mapping[str, object]) -> bytes:
     """``fields`` as the inside of a JSON object, without its braces; absent (None, empty) fields must be left out by the caller."""
     try:
         data = orjson.dumps(fields)[1:-1]

@@ -42,7 +42,7 @@ Then = Callable[[bool], None]
 
 @define
 class _Waiting:
-    record: dict[str, object]
+    record: dict[str, object] | str
     then: Then | None
     since: float
 
@@ -165,8 +165,8 @@ class Journal:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def append(self, record: dict[str, object], then: Then | None = None) -> None:
-        """Queue a record; ``then`` is told whether it became durable."""
+    def append(self, record: dict[str, object] | str, then: Then | None = None) -> None:
+        """Queue a record (a string is one that is encoded, without its braces); ``then`` is told whether it became durable."""
         if len(self._queue) >= MOST_QUEUED:
             if then is not None:
                 then(self._best_effort)

@@ -12,7 +12,9 @@ from typing import Any, cast
 from attrs import evolve
 
 from kgate.audit.ids import RequestIds
-from kgate.audit.record import Record, decision_record, end_record, facts_record, refusal_record, safe, shadow_fields
+from kgate.audit.line import decision_line, end_line
+from kgate.audit.record import Record, decision_record, facts_record, refusal_record, shadow_fields
+from kgate.audit.text import encode
 from kgate.exchange.admission import Admission, Admitted, Asked, Refused, Verdict
 from kgate.exchange.exchange import Exchange
 from kgate.exchange.gate import Fetch, Patience
@@ -201,11 +203,10 @@ class Gateway:
     ) -> None:
         identity, context, decision = verdict
         asked = asked or exchange.admitted.asked
-        kubectl: Record = {name: safe(value, 256) for name, value in asked.kubectl}
         self._record_facts(context)
-        record = decision_record(event, exchange.id, self.name, identity, asked.action, context, decision, kubectl or None, asked.asked_as)
-        record |= self._shadowed(identity, asked.action, context, decision, asked.asked_as)
-        self.journal.append(record, then)
+        line = decision_line(event, exchange.id, self.name, identity, asked.action, context, decision, asked.kubectl, asked.asked_as)
+        shadow = self._shadowed(identity, asked.action, context, decision, asked.asked_as)
+        self.journal.append(f"{line},{encode(shadow).decode()}" if shadow else line, then)
 
     def _shadowed(self, identity: Identity, action: Action, context: Context, decision: Decision, asked_as: Impersonation | None) -> Record:
         """What the candidate says otherwise, counted; nothing where there is none."""
@@ -229,7 +230,7 @@ class Gateway:
         if exchange.closed_by is not None:
             self.metrics.cut(exchange.closed_by.ending, exchange.revocation)
         self.journal.append(
-            end_record(
+            end_line(
                 "stream-end" if exchange.action.follows else "request-end",
                 exchange.id,
                 self.name,

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from attrs import AttrsInstance, evolve, fields
 from hypothesis import given
-from hypothesis import strategies as st
+from recorded_values import ACTIONS, AS, CONTEXTS, IDENTITIES
 
 from kgate.audit.chain import Chain
 from kgate.audit.read import Past, Rebuilding, Unusable
@@ -18,64 +18,13 @@ from kgate.model import (
     Cluster,
     Context,
     Decision,
-    Device,
     Fact,
-    Grant,
     Ground,
     Identity,
     Impersonation,
-    Operation,
     Reason,
 )
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-NAMES = st.lists(TEXT, max_size=3).map(tuple)
-SECONDS = st.integers(1_700_000_000, 1_900_000_000).map(float)
-LABELS = st.dictionaries(TEXT, TEXT, max_size=2).map(lambda found: tuple(sorted(found.items())))
-EXTRA = st.dictionaries(TEXT, NAMES, max_size=2).map(lambda found: tuple(found.items()))
-IDENTITIES = st.builds(
-    Identity,
-    TEXT,
-    NAMES,
-    TEXT,
-    EXTRA,
-    TEXT,
-    TEXT,
-    st.none() | SECONDS,
-    st.none() | SECONDS,
-    TEXT,
-    NAMES,
-    st.none() | st.builds(Device, TEXT, st.sampled_from([None, True, False]), LABELS),
-    TEXT,
-    NAMES,
-    NAMES,
-)
-ACTIONS = st.builds(
-    Action,
-    cluster=st.builds(Cluster, TEXT, LABELS),
-    method=st.just(""),
-    verb=TEXT,
-    target=st.just(""),
-    path=TEXT,
-    api_group=TEXT,
-    resource=TEXT,
-    subresource=TEXT,
-    namespace=TEXT,
-    name=TEXT,
-    operation=st.none() | st.sampled_from(Operation),
-    container=TEXT,
-    command=NAMES,
-    ports=st.lists(st.integers(1, 65535), max_size=2).map(tuple),
-    field_selector=TEXT,
-    label_selector=TEXT,
-    follows=st.booleans(),
-)
-GRANTS = st.lists(st.builds(Grant, TEXT, TEXT, TEXT, TEXT, TEXT, SECONDS, SECONDS, TEXT, NAMES, TEXT), max_size=2).map(tuple)
-FACTS = st.dictionaries(TEXT, st.tuples(TEXT, st.none() | SECONDS), max_size=2).map(
-    lambda found: tuple(Fact(name, *rest) for name, rest in sorted(found.items()))
-)
-CONTEXTS = st.builds(Context, SECONDS, TEXT, TEXT, TEXT, st.none() | st.integers(1, 2**32), FACTS, GRANTS)
-AS = st.none() | st.builds(Impersonation, TEXT.filter(bool), NAMES, TEXT, EXTRA)
 DECISION = Decision(True, "abc", "r", (Reason(Ground.ALLOWED, "r", "it does"),))
 
 
