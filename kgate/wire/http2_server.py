@@ -35,10 +35,11 @@ class ServerConnection(Http2Connection[Request]):
     ``reset(stream, ErrorCode.NO_ERROR)`` says that the rest is not wanted.
     """
 
-    __slots__ = ()
+    __slots__ = ("_before",)
 
     def __init__(self, limits: Http2Limits, now: Seconds) -> None:
         super().__init__(limits, now, Phase.PREFACE)
+        self._before = fields.RequestBefore()
         announced = {
             Setting.MAX_CONCURRENT_STREAMS: limits.streams,
             Setting.INITIAL_WINDOW_SIZE: limits.initial_window,
@@ -78,7 +79,7 @@ class ServerConnection(Http2Connection[Request]):
         return self._highest
 
     def _parse(self, listed: Headers) -> Request | Refusal:
-        return fields.request(listed)
+        return self._before.request(listed)
 
     def _block_without_stream(self, number: int, block: bytes, ended: bool, depends_on_itself: bool) -> None:
         if number <= self._highest:
