@@ -128,7 +128,7 @@ def why(decision: Decision) -> tuple[tuple[str, object], ...]:
 
 def shadow_fields(decision: Decision) -> Record:
     """What a candidate would have said: ``shadow`` of a decision's record, where it is otherwise."""
-    return {"shadow": dict(_why(decision))}
+    return {"shadow": dict(why(decision))}
 
 
 def _reason(ground: Ground, rule: str, text: str) -> str:

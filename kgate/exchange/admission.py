@@ -16,11 +16,10 @@ from typing import NamedTuple, Protocol
 
 from kgate.authorizers.interface import Authorizer
 from kgate.exchange.gate import PREFIX, Route, Routes
+from kgate.exchange.said import Said
 from kgate.identity.credentials import Credentials, Rejected
-from kgate.kube.credentials import bearer_token
-from kgate.kube.headers import inbound_refusal
-from kgate.kube.impersonation import ImpersonationRequest, impersonation_error, impersonation_request
-from kgate.kube.refusal import Headers, Refusal
+from kgate.kube.impersonation import ImpersonationRequest, impersonation_error
+from kgate.kube.refusal import Refusal
 from kgate.kube.requestinfo import parse_action
 from kgate.model import Action, Context, Decision, Ground, Identity, Impersonation, Operation, Pending, Reason
 from kgate.policy.impersonation import impersonated, impersonation_actions
@@ -76,6 +75,7 @@ class Admitted(NamedTuple):
     decision: Decision
     impersonate: Impersonation
     route: Route
+    said: Said
 
 
 class Refused(NamedTuple):
@@ -111,17 +111,19 @@ class Admission:
         """Whether a request is meant for a cluster, there or not, rather than for the gate itself."""
         return target.startswith(PREFIX) or self._routes.is_cluster_host(authority)
 
-    def admit(self, request: RequestReceived, address: str, certificate: bytes | None, now: float) -> Admitted | Refused | Pending:
-        """The answer to a request that arrived at ``now`` (Unix seconds) from ``address`` with the client's ``certificate`` (DER)."""
+    def admit(
+        self, request: RequestReceived, address: str, certificate: bytes | None, now: float, said: Said | None = None
+    ) -> Admitted | Refused | Pending:
+        """The answer to a request that arrived at ``now`` (Unix seconds) from ``address`` with the client's ``certificate`` (DER).
+
+        ``said`` is what its fields say, where that was read before.
+        """
         head = request.head
-        refusal = inbound_refusal(head.headers)
-        if refusal is not None:
-            return Refused(*refusal)
-        bearer = bearer_token(head.headers)
+        said = said or Said.by(head.headers)
+        bearer = said.bearer
         if isinstance(bearer, Refusal):
             return Refused(*bearer)
-        credentials = Credentials(bearer, certificate, address)
-        identity = self.authenticator.authenticate(credentials, now)
+        identity = self.authenticator.authenticate(Credentials(bearer, certificate, address), now)
         if isinstance(identity, Pending):
             return identity
         if isinstance(identity, Rejected):
@@ -136,11 +138,10 @@ class Admission:
         unsuitable = _upgrade_refusal(action, request.upgrade)
         if unsuitable is not None:
             return Refused(*unsuitable, identity, action)
-        wanted = impersonation_request(head.headers)
+        wanted = said.impersonation
         if isinstance(wanted, Refusal):
             return Refused(*wanted, identity, action)
-        told = _told(head.headers)
-        asked = Asked(Credentials(bearer, certificate, address, now), action, told.pop("user-agent", ""), wanted, tuple(told.items()))
+        asked = Asked(Credentials(bearer, certificate, address, now), action, said.user_agent, wanted, said.kubectl)
         context = self._surroundings.context(now, address, asked.user_agent, identity)
         decision = self._decide(asked, identity, context)
         if isinstance(decision, Pending):
@@ -148,7 +149,7 @@ class Admission:
         impersonate = decision.impersonate
         if not decision.allowed or impersonate is None:
             return Refused(403, "", identity, action, context, decision, asked.asked_as)
-        return Admitted(asked, identity, context, decision, impersonate, route)
+        return Admitted(asked, identity, context, decision, impersonate, route, said)
 
     def decide_again(self, asked: Asked, identity: Identity, now: float) -> Verdict | Pending:
         """The decision on a live request as of ``now``: the credential is looked at again too, for it may be gone or expired."""
@@ -198,14 +199,6 @@ def as_asked(wanted: ImpersonationRequest | None) -> Impersonation | None:
 
 
 _problem = lru_cache(maxsize=4096)(impersonation_error)
-
-
-_TELLING = {b"user-agent": "user-agent", b"kubectl-command": "command", b"kubectl-session": "session"}
-
-
-def _told(headers: Headers) -> dict[str, str]:
-    """What the client says of itself."""
-    return {_TELLING[name]: value.decode("utf-8", "replace") for name, value in headers if name in _TELLING}
 
 
 _TUNNELS = frozenset({Operation.EXEC, Operation.CP, Operation.ATTACH, Operation.PORT_FORWARD, Operation.PROXY})

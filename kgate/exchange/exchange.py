@@ -27,7 +27,7 @@ from kgate.kube.headers import response_headers, upstream_headers
 from kgate.kube.refusal import Refusal
 from kgate.kube.status import status_body
 from kgate.kube.watch import WatchFollower
-from kgate.model import Action, Cause, Context, Decision, Ending, Identity, Impersonation, Pending
+from kgate.model import Action, Cause, Context, Decision, Ending, Identity, Impersonation, Operation, Pending
 from kgate.policy.evaluate import sooner
 from kgate.wire.events import Headers, RequestHead, RequestReceived
 
@@ -235,16 +235,13 @@ class Exchange:
 
     def _upstream_head(self) -> RequestHead:
         admitted, upstream = self.admitted, self.admitted.route.upstream
-        headers = upstream_headers(
-            self.action,
-            self._head.headers,
-            admitted.impersonate,
-            self.id.encode(),
-            upstream.bearer,
-            upgrade=bool(self._asked_for_upgrade),
-        )
-        target = upstream.base_path + self.action.target.encode()
-        return RequestHead(self._head.method, target, upstream.authority, headers)
+        target, action = upstream.base_path + self.action.target.encode(), self.action
+        audit_id, bearer, upgrade = self.id.encode(), upstream.bearer, bool(self._asked_for_upgrade)
+        if upgrade or action.operation is Operation.PROXY:
+            headers = upstream_headers(action, self._head.headers, admitted.impersonate, audit_id, bearer, upgrade=upgrade)
+            return RequestHead(self._head.method, target, upstream.authority, headers)
+        shared = admitted.said.upstream(admitted.impersonate, bearer)
+        return RequestHead(self._head.method, target, upstream.authority, [*shared.fields, (b"audit-id", audit_id)], shared)
 
     # --- the client's half
 

@@ -22,6 +22,7 @@ from kgate.exchange.ports import (
     Turn,
     Wire,
 )
+from kgate.exchange.said import Said
 from kgate.wire.events import (
     ConnectionFailed,
     DataReceived,
@@ -161,7 +162,7 @@ class Leg(ABC, Generic[W]):
 class ClientLeg(Leg[ServerWire]):
     """A client's connection: each request becomes whatever ``answer`` makes for it."""
 
-    __slots__ = ("_answer", "_gone", "address", "certificate", "partial_since", "responders", "served")
+    __slots__ = ("_answer", "_gone", "address", "certificate", "partial_since", "responders", "said", "served")
 
     def __init__(
         self,
@@ -180,6 +181,8 @@ class ClientLeg(Leg[ServerWire]):
         self._answer, self._gone, self.address, self.certificate = answer, gone, address, certificate
         self.partial_since: float | None = None
         self.responders: dict[int, Responder] = {}
+        self.said: Said | None = None
+        """What the last request's fields said."""
         self.served = 0
         self.touch()
 

@@ -128,13 +128,18 @@ def upstream_headers(
 
     Raises ValueError on an impersonation that ``impersonation_error`` objects to: nothing may go upstream then.
     """
-    passed = _ALWAYS if not upgrade and action.operation is not Operation.PROXY else _PASSED[upgrade, action.operation is Operation.PROXY]
+    passed = _PASSED[upgrade, action.operation is Operation.PROXY]
     headers = [field for field in client if field[0] in passed]
     if upgrade:
         headers = _without_credentials(headers)
     headers += identity_headers(impersonate, bearer)
     headers.append((b"audit-id", audit_id))
     return headers
+
+
+def ordinary_headers(client: Headers, impersonate: Impersonation, bearer: bytes | None) -> Headers:
+    """``upstream_headers`` of a request that is neither an upgrade nor for a proxied server, but for its audit id: the same for many requests."""
+    return [*(field for field in client if field[0] in _ALWAYS), *identity_headers(impersonate, bearer)]
 
 
 def _without_credentials(headers: Headers) -> Headers:

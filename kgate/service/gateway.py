@@ -22,6 +22,7 @@ from kgate.exchange.legs import ClientLeg
 from kgate.exchange.local import Application, LocalExchange
 from kgate.exchange.ports import ServerWire
 from kgate.exchange.refusal import refuse
+from kgate.exchange.said import Said
 from kgate.exchange.waiting import Waiting
 from kgate.kube.status import denial_message
 from kgate.metrics import Metrics
@@ -117,7 +118,10 @@ class Gateway:
             self._unsettled.add(local)
             local.begin()
             return
-        admitted = admission.admit(request, leg.address, leg.certificate, self.wall())
+        said = leg.said
+        if said is None or said.headers != request.head.headers:
+            said = leg.said = Said.by(request.head.headers)
+        admitted = admission.admit(request, leg.address, leg.certificate, self.wall(), said)
         if isinstance(admitted, Pending):
             self._wait(leg, request, admitted)
         else:

@@ -18,13 +18,27 @@ from typing import NamedTuple
 Headers = list[tuple[bytes, bytes]]
 
 
+class SharedFields:
+    """Fields that many requests begin with. ``coded`` is theirs who sends them: what the fields look like on its wire, kept with them."""
+
+    __slots__ = ("coded", "fields")
+
+    def __init__(self, fields: Headers) -> None:
+        self.fields = fields
+        self.coded: bytes | None = None
+
+
 class RequestHead(NamedTuple):
-    """A request without its body. ``target`` is the raw request target, never decoded; ``authority`` is Host or ``:authority``."""
+    """A request without its body. ``target`` is the raw request target, never decoded; ``authority`` is Host or ``:authority``.
+
+    ``shared``, where it is there, are the first of ``headers``.
+    """
 
     method: bytes
     target: bytes
     authority: bytes
     headers: Headers
+    shared: SharedFields | None = None
 
 
 class RequestReceived(NamedTuple):

@@ -60,13 +60,21 @@ class ClientConnection(Http2Connection[Response]):
         self._highest = number
         stream = Stream(number, State.OPEN, Incoming.HEAD, self._peer_window, self._limits.initial_window)
         stream.bodyless = head.method == b"HEAD"
-        pseudo = [(b":method", head.method), (b":scheme", self._scheme), (b":authority", head.authority), (b":path", head.target)]
-        self._out.append(frames.header_frames(number, self._block([*pseudo, *head.headers]), end=end))
+        self._out.append(frames.header_frames(number, self._request_block(head), end=end))
         self._streams[number] = stream
         stream.outgoing = Outgoing.NOTHING if end else Outgoing.BODY
         if end:
             self._our_half_ended(stream)
         return number
+
+    def _request_block(self, head: RequestHead) -> bytes:
+        pseudo = [(b":method", head.method), (b":scheme", self._scheme), (b":authority", head.authority), (b":path", head.target)]
+        shared = head.shared
+        if shared is None:
+            return self._block([*pseudo, *head.headers])
+        if shared.coded is None:
+            shared.coded = fields.block(shared.fields)
+        return self._block(pseudo) + shared.coded + fields.block(head.headers[len(shared.fields) :])
 
     @property
     def _last_of_peer(self) -> int:

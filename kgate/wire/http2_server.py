@@ -109,8 +109,8 @@ class ServerConnection(Http2Connection[Request]):
         stream = Stream(number, state, Incoming.BODY, self._peer_window, self._limits.initial_window)
         stream.remaining = length
         self._streams[number] = stream
-        method, target, authority, headers = head
-        self._events.append(RequestReceived(number, RequestHead(method, target, authority, headers.copy()), ended))
+        own = RequestHead(head.method, head.target, head.authority, head.headers.copy())
+        self._events.append(RequestReceived(number, own, ended))
 
     def _refuse(self, number: int) -> None:
         self._make_noise("requests beyond the number of streams")

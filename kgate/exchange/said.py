@@ -1,0 +1,47 @@
+"""What the header fields of a request say, whatever its target: read once for all the requests of a connection that say the same.
+
+Nearly every client sends the same fields with each request. What they mean depends on nothing else, so the connection keeps the last reading
+(``ClientLeg.said``) and the next request with equal fields has it for one comparison of lists. It is kept by the connection alone, so a
+token is remembered no longer than the connection it came on. Who the token belongs to is asked anew each time: that can change.
+"""
+
+from __future__ import annotations
+
+from attrs import define
+
+from kgate.kube.credentials import bearer_token
+from kgate.kube.headers import inbound_refusal, ordinary_headers
+from kgate.kube.impersonation import ImpersonationRequest, impersonation_request
+from kgate.kube.refusal import Headers, Refusal
+from kgate.model import Impersonation
+from kgate.wire.events import SharedFields
+
+_TELLING = {b"user-agent": "user-agent", b"kubectl-command": "command", b"kubectl-session": "session"}
+
+
+@define(eq=False)
+class Said:
+    """``bearer`` is the token, or why the fields cannot be read at all; ``impersonation`` what ``--as`` asks for; ``kubectl`` what kubectl says of
+    itself, a hint only."""
+
+    headers: Headers
+    bearer: str | Refusal | None
+    impersonation: ImpersonationRequest | Refusal | None
+    user_agent: str
+    kubectl: tuple[tuple[str, str], ...]
+    _upstream: tuple[Impersonation, bytes | None, SharedFields] | None = None
+
+    @classmethod
+    def by(cls, headers: Headers) -> Said:
+        """What ``headers`` say."""
+        refusal = inbound_refusal(headers)
+        told = {_TELLING[name]: value.decode("utf-8", "replace") for name, value in headers if name in _TELLING}
+        user_agent = told.pop("user-agent", "")
+        return cls(headers, refusal or bearer_token(headers), impersonation_request(headers), user_agent, tuple(told.items()))
+
+    def upstream(self, impersonate: Impersonation, bearer: bytes | None) -> SharedFields:
+        """The fields of an ordinary request upstream, in that name and with the gate's own token, but for those of the single request."""
+        known = self._upstream
+        if known is None or known[0] != impersonate or known[1] != bearer:
+            known = self._upstream = impersonate, bearer, SharedFields(ordinary_headers(self.headers, impersonate, bearer))
+        return known[2]
