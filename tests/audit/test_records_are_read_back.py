@@ -19,6 +19,7 @@ from kgate.model import (
     Context,
     Decision,
     Fact,
+    Grant,
     Ground,
     Identity,
     Impersonation,
