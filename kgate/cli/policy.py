@@ -10,6 +10,7 @@ TABLE = {
     "diff": "kgate.cli.policy_diff:diff",
     "explain": "kgate.cli.policy_explain:explain",
     "replay": "kgate.cli.policy_replay:replay",
+    "schema": "kgate.cli.policy_schema:schema",
     "test": "kgate.cli.policy_test:test",
     "what-can": "kgate.cli.policy_reach:what_may",
     "who-can": "kgate.cli.policy_reach:who_may",

@@ -34,12 +34,12 @@ from kgate.policy.rules import (
 )
 from kgate.policy.templates import seen
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def rule_name(text: str) -> RuleName:
     """A name that can be shown anywhere. Raises Unacceptable."""
-    if not _NAME.fullmatch(text):
+    if not NAME.fullmatch(text):
         raise Unacceptable(f'"{text}" is not a name for a rule', "use letters, digits, dot, dash and underscore, at most 63")
     return RuleName(text)
 
