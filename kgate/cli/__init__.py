@@ -24,6 +24,7 @@ COMMANDS = {
     "logout": "kgate.cli.login:logout",
     "policy": "kgate.cli.policy:policy",
     "request": "kgate.cli.request:request",
+    "token": "kgate.cli.token:token",
     "whoami": "kgate.cli.signed_in:whoami",
 }
 """Subcommand → where its click command is. A new one adds its line here."""

@@ -3,6 +3,7 @@
 credentials    what a request shows, and the answer where it is not enough
 names          which user and group names may go further
 tokens         static tokens of robots, kept as SHA-256
+token_file     adding one to the file, and taking one out
 jose           signed tokens and the keys of whoever signs them, read strictly
 issuer_configuration  which issuers are believed: Kubernetes' AuthenticationConfiguration
 claims         claims → identity, by those rules

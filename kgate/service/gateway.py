@@ -62,6 +62,8 @@ class Gateway:
         self._fetch, self._application = fetch, application
         self.shadow: Shadow | None = None
         self._unsettled: set[Waiting | LocalExchange] = set()
+        self.seen: Callable[[Identity, str], None] = lambda identity, address: None
+        """Told who makes each request, and from where."""
         self._told: tuple[tuple[Fact, ...], int] = (), 0
         self.legs: set[ClientLeg] = set()
         self._per_address: Counter[str] = Counter()
@@ -145,6 +147,8 @@ class Gateway:
 
     def _decided(self, leg: ClientLeg, request: RequestReceived, answer: Admitted | Refused) -> None:
         id_ = self._ids.next()
+        if answer.identity is not None:
+            self.seen(answer.identity, leg.address)
         if isinstance(answer, Admitted):
             Exchange(self, leg, request, answer, id_).begin()
         else:

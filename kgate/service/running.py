@@ -62,6 +62,7 @@ from kgate.service.options import Options, give_up
 from kgate.service.outside import Outside, Sight
 from kgate.service.part import Part
 from kgate.service.providers import Providers
+from kgate.service.robots import RobotUses
 from kgate.service.signing_in import SigningIn
 from kgate.sessions.causes import draining
 from kgate.sessions.registry import Registry, Stream, cut_all
@@ -158,7 +159,8 @@ class GateService(Service):
             self._record_of,
             self._notice_came,
         )
-        self._parts: tuple[Part, ...] = (self._directory, self._told, *self._signing_in_of(prepared.configuration))
+        self._robots = RobotUses(self._database, now, wall)
+        self._parts: tuple[Part, ...] = (self._directory, self._told, self._robots, *self._signing_in_of(prepared.configuration))
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
         self._outside.world.grants = GrantBook(self._database, wall, now, self._grants_changed).of
         self._providers = Providers(reactor, self._fetches, now, wall, lambda: self._issuer_tokens)
@@ -179,6 +181,7 @@ class GateService(Service):
         )
         self._gateway.shadow = shadow_of(prepared.configuration)
         self._gateway.bound(settings.limits, settings.deadlines)
+        self._gateway.seen = self._robots.saw
         self._ticker = Ticker(reactor, self._turn.wrap(self._tick))
 
     @classmethod
