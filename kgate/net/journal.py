@@ -4,7 +4,7 @@ Records queue while a commit is under way; when it ends, all that queued is the 
 group is told. Under load groups grow and the cost of a record shrinks; alone, a record waits for one disk flush.
 
 A group that cannot be written never happened: the file is cut back to its last durable byte, the chain to its last durable hash, whoever waits is told
-no, and records that nobody waits for are kept for the next try. Writing is tried again with the next record, so a disk that has room again is noticed
+no, and records that nobody waits for are kept for the next try. Writing is tried again with the next record or tick, so a disk that has room again is noticed
 by itself. A waiter is told no after ``PATIENCE`` seconds in any case.
 """
 
@@ -162,6 +162,11 @@ class Journal:
         """The hash of the last sealed line."""
         return self._chain.head
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being written at this moment."""
+        return self._busy is None
+
     def __len__(self) -> int:
         return len(self._queue)
 
@@ -232,7 +237,10 @@ class Journal:
             if self.problem:
                 log.info("audit records are written again")
                 self.problem = ""
-        self._next()
+        if durable:
+            self._next()
+        elif self._stopping is not None:
+            self._give_up()
         for waiting in group.waiting:
             if waiting.then is not None:
                 waiting.then(durable)
@@ -250,6 +258,17 @@ class Journal:
         self._chain.head = group.head
         kept = [waiting for waiting in group.waiting if waiting.then is None]
         self._queue.extendleft(reversed(kept))
+
+    def _give_up(self) -> None:
+        """The process ends and the disk takes nothing: what is queued is lost, and that is said where it still can be."""
+        log.error(
+            "{count} audit records are lost: {directory} could not be written to ({problem}) when the gate stopped",
+            count=len(self._queue),
+            directory=str(self._directory),
+            problem=self.problem,
+        )
+        self._queue.clear()
+        self._finish()
 
     def _finish(self) -> None:
         stopping, self._stopping = self._stopping, None

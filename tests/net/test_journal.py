@@ -122,6 +122,35 @@ def test_what_nobody_waits_for_is_kept_until_there_is_room(world: World) -> None
     assert [orjson.loads(line)["id"] for line in world.lines()] == ["1"]
 
 
+def test_a_full_disk_is_tried_again_with_the_next_record_or_tick_and_not_in_between(world: World) -> None:
+    world.open()
+    with a_full_disk(room=10):
+        world.append(1, wait=False)
+        turn_until(world.reactor, lambda: bool(world.journal.problem))
+        for _ in range(20):
+            world.reactor.iterate(0.01)
+        assert world.journal.idle, "nothing is being written: the disk is left alone"
+        world.journal.tick()
+        assert not world.journal.idle
+        turn_until(world.reactor, lambda: world.journal.idle)
+    world.stop()
+
+
+def test_a_gate_that_stops_does_not_wait_for_a_disk_that_is_full(world: World) -> None:
+    world.open()
+    world.append(1)
+    world.until_told(1)
+    with a_full_disk(room=len(b"".join(world.lines()))):
+        world.append(2, wait=False)
+        world.stop()
+    assert [orjson.loads(line)["id"] for line in world.lines()] == ["1"]
+    world.open()
+    world.append(3)
+    world.until_told(2)
+    assert isinstance(verify(world.lines()), Verified)
+    world.stop()
+
+
 def test_whoever_waits_too_long_is_told_no(world: World) -> None:
     world.open()
     world.append(1)

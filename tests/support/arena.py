@@ -19,6 +19,7 @@ class Arena:
 
     def __init__(self, gate: LiveGate, cluster: RecordingCluster) -> None:
         self.gate, self.cluster = gate, cluster
+        self.head = HEAD
 
     def client(self, alpn: list[str] | None = None) -> RawClient:
         """A client of the gate that sends what it is told."""

@@ -90,12 +90,20 @@ class LiveGate:
         """A new policy; the gate notices by itself."""
         self.write("policy.yaml", policy)
 
+    def run_to_the_end(self) -> tuple[int, str]:
+        """Run it where it will not start; its exit status and all that it says."""
+        done = subprocess.run(self._command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+        return done.returncode, done.stdout.decode()
+
+    @property
+    def _command(self) -> list[str]:
+        return [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "kgate", "--config", "kgate.yaml"]
+
     def start(self) -> LiveGate:
-        """Run it and wait until it is ready."""
+        """Run it and wait until it serves."""
         self.log = self.folder / "gate.log"
-        command = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "kgate"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*command, "--config", "kgate.yaml"], cwd=self.folder, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, cwd=self.folder, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
         while self.admin("/readyz")[0] == 0:
             if self.process.poll() is not None or time.monotonic() > deadline:

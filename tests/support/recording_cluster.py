@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from authority import Authority
+from authority import Authority, Leaf
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -65,12 +65,13 @@ class Connection:
 class RecordingCluster:
     """See the module. ``heads`` has every request's head; set ``answer`` to script what follows."""
 
-    def __init__(self, folder: Path, authority: Authority, *names: str) -> None:
-        certificate, key = authority.leaf(*(names or ("127.0.0.1", "localhost"))).write(folder, "cluster")
+    def __init__(self, folder: Path, authority: Authority, *names: str, leaf: Leaf | None = None, port: int = 0) -> None:
+        leaf = leaf or authority.leaf(*(names or ("127.0.0.1", "localhost")))
+        certificate, key = leaf.write(folder, "cluster")
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate, key)
         self._context.set_alpn_protocols(["http/1.1"])
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self.heads: list[bytes] = []
         self.connections: list[Connection] = []

@@ -1,0 +1,84 @@
+"""The end of a gate, by SIGTERM and by kill -9: what lives is told why, and the audit has no loose ends."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from arena import Arena
+from conftest import Make
+from lab.waiting import eventually
+from live_gate import TOKENS
+from recording_cluster import Connection
+from running import PODS, chain, of, watching
+
+from kgate.audit.chain import Verified
+
+
+@pytest.fixture
+def arena(make: Make) -> Arena:
+    """A gate that serves."""
+    made = make(drain="1s")
+    made.gate.start()
+    return made
+
+
+def test_sigterm_ends_an_idle_gate_at_once_and_nothing_of_a_token_was_written(arena: Arena) -> None:
+    assert arena.get(PODS) == 200
+    arena.ask(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong-secret-token\r\n\r\n")
+    started = time.monotonic()
+    assert arena.gate.stop() == -signal.SIGTERM
+    assert time.monotonic() - started < 10
+    assert [record["event"] for record in arena.gate.records()][-1] == "stop"
+    for path in arena.gate.folder.rglob("*"):
+        if path.is_file() and path.name != "tokens.yaml":
+            assert TOKENS["alice"].encode() not in path.read_bytes(), path
+            assert b"wrong-secret-token" not in path.read_bytes(), path
+
+
+def test_sigterm_lets_what_lives_go_on_for_a_while_and_then_says_why_it_ends(arena: Arena) -> None:
+    with watching(arena) as live:
+        assert arena.gate.process is not None
+        started = time.monotonic()
+        arena.gate.process.send_signal(signal.SIGTERM)
+        rest = live.rest()
+        assert 0.8 < time.monotonic() - started < 15
+        assert b'"type":"ERROR"' in rest and b"kgate: " in rest
+        with pytest.raises(ConnectionRefusedError):
+            arena.client()
+    arena.gate.process.wait(10)
+    (end,) = of(arena, "stream-end")
+    assert end["closed_by"] == "drain"
+    assert isinstance(chain(arena.gate.folder / "audit"), Verified)
+
+
+def test_a_request_under_way_is_answered_though_the_gate_is_told_to_stop(arena: Arena) -> None:
+    assert arena.gate.process is not None
+    process = arena.gate.process
+
+    def late(connection: Connection, _head: bytes) -> None:
+        process.send_signal(signal.SIGTERM)
+        connection.closed.wait(0.3)
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    arena.cluster.answer = late
+    assert arena.get(PODS) == 200
+    process.wait(10)
+
+
+def test_kill_9_leaves_nothing_open_in_the_audit_for_ever(arena: Arena) -> None:
+    with watching(arena):
+        assert arena.gate.process is not None
+        arena.gate.process.kill()
+        arena.gate.process.wait(10)
+    (opened,) = of(arena, "stream-start")
+    (path,) = (arena.gate.folder / "audit").glob("audit-*.jsonl")
+    with path.open("ab") as torn:
+        torn.write(b'{"time":"2026-')
+    arena.gate.start()
+    ended = eventually("it is closed", lambda: [record for record in arena.gate.records() if record.get("outcome") == "unknown"])
+    assert [record["id"] for record in ended] == [opened["id"]]
+    assert path.with_suffix(".torn").read_bytes() == b'{"time":"2026-'
+    assert arena.get(PODS) == 200
+    assert isinstance(chain(arena.gate.folder / "audit"), Verified)

@@ -1,0 +1,97 @@
+"""Reloading a gate: a good file counts at once, a broken one changes nothing and is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from arena import Arena
+from authority import Authority
+from conftest import Make
+from lab.waiting import eventually
+from live_gate import ALLOW_ALICE
+from running import PODS, goes_on, of, watching
+
+
+@pytest.fixture(scope="module")
+def arena(make_shared: Make) -> Arena:
+    """A gate that serves; each test leaves it as it was."""
+    made = make_shared()
+    made.gate.start()
+    return made
+
+
+def refusal(arena: Arena) -> dict[str, Any]:
+    """The record of a reload that was refused: the last one of any reload."""
+    eventually("the refusal is on record", lambda: [record for record in of(arena, "config")[-1:] if not record["allowed"]])
+    return of(arena, "config")[-1]
+
+
+def mended(arena: Arena) -> None:
+    """The last reload was a good one, and requests pass."""
+    eventually("the reload is on record", lambda: of(arena, "config")[-1]["allowed"])
+    assert arena.get(PODS) == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rules: [", "policy.yaml:"),
+        (yaml.safe_dump({"rules": [{"name": "a"}]}), '"who" is missing'),
+        ("", "policy.yaml"),
+        ("\0", "policy.yaml"),
+    ],
+    ids=["not YAML", "not a policy", "empty", "binary"],
+)
+def test_a_policy_that_is_broken_leaves_the_old_one_in_force(arena: Arena, text: str, words: str) -> None:
+    with watching(arena) as live:
+        (arena.gate.folder / "policy.yaml").write_text(text)
+        arena.gate.reload()
+        assert any(words in reason for reason in refusal(arena)["reasons"])
+        assert "the configuration was not reloaded, the old one stays in force" in arena.gate.log.read_text()
+        assert arena.get(PODS) == 200
+        assert goes_on(live)
+    arena.gate.write_policy(ALLOW_ALICE)
+    mended(arena)
+
+
+def test_a_token_that_is_taken_out_ends_what_it_opened(arena: Arena) -> None:
+    with watching(arena) as live:
+        document = yaml.safe_load((arena.gate.folder / "tokens.yaml").read_text())
+        arena.gate.write("tokens.yaml", {"robots": [robot for robot in document["robots"] if robot["name"] != "alice"]})
+        assert b'"type":"ERROR"' in live.until(b"0\r\n\r\n")
+    assert arena.get(PODS) == 401
+    arena.gate.write("tokens.yaml", document)
+    eventually("it is known again", lambda: arena.get(PODS) == 200)
+
+
+def test_what_a_reload_cannot_do_is_said(arena: Arena) -> None:
+    arena.gate.write("kgate.yaml", {**arena.gate.config, "audit": {"directory": "elsewhere"}})
+    assert "audit changed, which a reload cannot carry out; restart the gate, or change it back" in refusal(arena)["reasons"][0]
+    assert arena.get(PODS) == 200
+    arena.gate.write("kgate.yaml", arena.gate.config)
+    mended(arena)
+
+
+def shown(arena: Arena) -> bytes:
+    """The certificate that a new client sees."""
+    with arena.client() as client:
+        return client.tls.getpeercert(binary_form=True) or b""
+
+
+def test_a_renewed_certificate_serves_the_next_client_and_costs_nobody_anything(arena: Arena, authority: Authority) -> None:
+    before = shown(arena)
+    with watching(arena) as live:
+        authority.leaf("localhost", "127.0.0.1").write(arena.gate.folder, "gate")
+        eventually("the new one is shown", lambda: shown(arena) != before)
+        assert goes_on(live)
+
+
+def test_a_certificate_that_does_not_fit_its_key_leaves_the_old_one(arena: Arena, authority: Authority) -> None:
+    before, certificate = shown(arena), (arena.gate.folder / "gate.crt").read_bytes()
+    (arena.gate.folder / "gate.crt").write_bytes(authority.leaf("localhost", "127.0.0.1").certificate)
+    assert "does not belong to the certificate" in refusal(arena)["reasons"][0]
+    assert shown(arena) == before
+    (arena.gate.folder / "gate.crt").write_bytes(certificate)
+    mended(arena)

@@ -1,0 +1,64 @@
+"""Starting where something is wrong: one sentence that names what to do, an exit status, and nothing started."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+
+from authority import Authority
+from conftest import Make
+from live_gate import LiveGate
+
+LAST = "kgate: nothing was started; mend this and start again"
+
+
+def refusal(gate: LiveGate) -> str:
+    """What it says instead of starting."""
+    status, said = gate.run_to_the_end()
+    assert status != 0
+    assert "Traceback" not in said
+    *told, last = said.strip().splitlines()
+    assert last == LAST
+    return "\n".join(told)
+
+
+def test_a_port_of_the_admin_pages_that_another_program_has(make: Make) -> None:
+    gate = make().gate
+    with socket.create_server(("127.0.0.1", gate.admin_port)):
+        assert f"cannot listen on 127.0.0.1:{gate.admin_port}" in refusal(gate)
+
+
+def test_an_address_that_this_machine_does_not_have(make: Make) -> None:
+    gate = make(listen=[{"address": "192.0.2.1:8443", "tls": {"certificate": "gate.crt", "key": "gate.key"}}]).gate
+    assert refusal(gate) == "cannot listen on 192.0.2.1:8443: Cannot assign requested address; check the address under listen"
+
+
+def test_a_key_of_another_certificate(make: Make, authority: Authority) -> None:
+    gate = make().gate
+    (gate.folder / "gate.key").write_bytes(authority.leaf("localhost").key)
+    assert "does not belong to the certificate" in refusal(gate)
+
+
+def test_a_configuration_that_is_not_there(make: Make) -> None:
+    gate = make().gate
+    (gate.folder / "kgate.yaml").unlink()
+    assert "kgate.yaml" in refusal(gate)
+
+
+def test_an_audit_directory_in_which_another_gate_writes(make: Make) -> None:
+    gate = make().gate
+    audit = gate.folder / "audit"
+    audit.mkdir()
+    lock = os.open(audit / ".lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        assert refusal(gate).endswith("audit: another gate writes here; give each gate an audit directory of its own")
+    finally:
+        os.close(lock)
+
+
+def test_an_audit_directory_that_is_a_file(make: Make) -> None:
+    gate = make().gate
+    (gate.folder / "audit").write_text("")
+    assert "the audit directory cannot be used: " in refusal(gate)

@@ -1,0 +1,54 @@
+"""What the tests of a running gate have in common: a watch that is open, and the audit read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from arena import Arena
+from raw_client import RawClient
+from recording_cluster import Connection
+
+from kgate.audit.chain import Broken, Verified, verify
+
+PODS = b"/api/v1/pods"
+WATCH = b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\n"
+EVENT = b'{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"}}}\n'
+
+
+def watching(arena: Arena) -> RawClient:
+    """A client whose watch is open and has seen an event."""
+
+    def endless(connection: Connection, _head: bytes) -> None:
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.send(b"%x\r\n%b\r\n" % (len(EVENT), EVENT))
+        connection.receive()
+
+    arena.cluster.answer = endless
+    client = arena.client()
+    client.send(WATCH + arena.head + b"\r\n")
+    assert client.status() == 200
+    assert EVENT in client.until(EVENT)
+    arena.cluster.reset()
+    return client
+
+
+def of(arena: Arena, event: str) -> list[dict[str, Any]]:
+    """The records of that event."""
+    return [record for record in arena.gate.records() if record["event"] == event]
+
+
+def chain(audit: Path) -> Verified | Broken:
+    """What the verification of a whole audit directory says."""
+    files = sorted(audit.glob("audit-*.jsonl"))
+    return verify(line for path in files for line in path.read_bytes().splitlines(keepends=True))
+
+
+def goes_on(client: RawClient) -> bool:
+    """Whether the client's stream lives: nothing comes, not even an end."""
+    client.tls.settimeout(0.2)
+    try:
+        client.tls.recv(1)
+    except TimeoutError:
+        return True
+    return False
