@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kgate.audit.text import printable
+from kgate.model import Ground
 
 Fields = Mapping[str, Any]
-COLUMNS = ("time", "who", "cluster", "what", "answer", "id")
+COLUMNS = ("time", "who", "what", "answer", "id")
+_GROUNDS = frozenset(ground.value for ground in Ground)
 _LEAD = ("time", "id", "event")
 _TRAIL = ("prev", "hash")
 
@@ -19,14 +21,9 @@ _TRAIL = ("prev", "hash")
 def row(fields: Fields) -> tuple[str, ...]:
     """``COLUMNS`` of a record."""
     time = text_of(fields.get("time", ""))[:19].replace("T", " ")
-    return (
-        time,
-        text_of(fields.get("user", "")),
-        text_of(fields.get("cluster", "")),
-        what(fields),
-        answer(fields),
-        text_of(fields.get("id", "")),
-    )
+    cluster = text_of(fields.get("cluster", ""))
+    said = f"{cluster}: {what(fields)}" if cluster else what(fields)
+    return time, text_of(fields.get("user", "")), said, answer(fields), text_of(fields.get("id", ""))
 
 
 def what(fields: Fields) -> str:
@@ -54,8 +51,17 @@ def answer(fields: Fields) -> str:
     rule = text_of(fields.get("rule", ""))
     if fields["allowed"] is True:
         return f"allowed: {rule}" if rule else "allowed"
-    reasons = fields.get("reasons")
-    return f"denied: {rule or (text_of(reasons[0]) if isinstance(reasons, list) and reasons else '')}"
+    return f"denied: {rule}" if rule else _denied(fields.get("reasons"))
+
+
+def _denied(reasons: Any) -> str:
+    """``denied (time): sre-exec`` of ``time: sre-exec: time is outside …``; the sentence of a refusal as it stands."""
+    first = text_of(reasons[0]) if isinstance(reasons, list) and reasons else ""
+    ground, _, rest = first.partition(": ")
+    if ground not in _GROUNDS:
+        return f"denied: {first}" if first else "denied"
+    rule, colon, _ = rest.partition(": ")
+    return f"denied ({ground}): {rule}" if colon else f"denied ({ground})"
 
 
 def lines(fields: Fields) -> Iterator[tuple[str, str]]:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from kgate.audit.show import COLUMNS, answer, lines, row, what
+from kgate.audit.show import COLUMNS, lines, row
 from kgate.audit.text import encode, printable
 from kgate.cli.audit_files import export, verify
 from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, parsed, records_found
-from kgate.cli.output import OUTPUT, table
+from kgate.cli.output import OUTPUT, ROOM, table, terminal_width
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory
 from kgate.errors import KgateError
 from kgate.net import trail
@@ -47,7 +47,10 @@ def find(
     if output == "json":
         _json(found[-limit:])
     elif found:
-        table(COLUMNS, map(row, found[-limit:]))
+        if terminal_width() < ROOM:
+            _stacked(found[-limit:])
+        else:
+            table(COLUMNS, map(row, found[-limit:]))
     if len(found) > limit:
         click.echo(f"the latest {limit:,} of {len(found):,} records; --limit shows more", err=True)
     ctx.exit(0 if found else 1)
@@ -91,6 +94,13 @@ def show(id_: str, config: Path | None, directory: Path | None, output: str) -> 
         click.echo()
 
 
+def _stacked(found: Iterable[Fields]) -> None:
+    """Two lines for each, where a table would be all line breaks."""
+    for fields in found:
+        when, who, said, came_out, id_ = row(fields)
+        click.echo(f"{when}  {who or '-'}  {said}\n  {id_}  {came_out}")
+
+
 def _json(found: Iterable[Fields]) -> None:
     click.echo(b"[" + b",\n ".join(b"{%b}" % encode(fields) for fields in found) + b"]")
 
@@ -102,8 +112,8 @@ def _json_lines(found: Iterable[Fields]) -> None:
 
 def _plain_lines(found: Iterable[Fields]) -> None:
     for fields in found:
-        time_, who, cluster, _, _, id_ = row(fields)
-        click.echo(f"{time_}  {who or '-'}  {cluster or '-'}  {what(fields)}  {answer(fields)}  {id_}")
+        when, who, said, came_out, id_ = row(fields)
+        click.echo(f"{when}  {who or '-'}  {said}  {came_out}  {id_}")
 
 
 audit.add_command(verify)

@@ -11,25 +11,38 @@ from contextlib import contextmanager
 
 import click
 import orjson
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to write the result.")
+ROOM = 120
+"""Columns that a table of records needs to be easy to read."""
+WHOLE = 26
+"""Columns up to the width of a request's id are never broken."""
+NARROW = 12
 _WIDE = 4096
 """Columns where nobody looks: a pipe gets whole cells."""
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], style: str = "") -> None:
-    """Rows under headings, each row one line; what does not fit is cut with an ellipsis."""
-    console = _console()
+    """Rows under headings. Where they are too wide for the terminal, columns of words go on in the next line; names, times and ids stay whole."""
+    console, rows = _console(), [tuple(row) for row in rows]
     made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", style=style)
-    for column in columns:
-        made.add_column(column.upper(), no_wrap=True, overflow="ellipsis")
+    for number, column in enumerate(columns):
+        width = max((cell_len(row[number]) for row in rows), default=0)
+        whole = max(width, len(column)) if width <= WHOLE else None
+        made.add_column(column.upper(), no_wrap=whole is not None, min_width=whole or NARROW, overflow="fold")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     console.print(made)
+
+
+def terminal_width() -> int:
+    """How many columns there are; a pipe has as many as it takes."""
+    return _console().width
 
 
 def as_json(value: object) -> None:

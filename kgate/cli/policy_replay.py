@@ -12,7 +12,7 @@ from attrs import evolve
 from kgate.audit.search import time_of
 from kgate.audit.show import text_of
 from kgate.cli.audit_reading import asked_for
-from kgate.cli.output import OUTPUT, as_json, bar, table
+from kgate.cli.output import OUTPUT, ROOM, as_json, bar, table, terminal_width
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory, policy_file
 from kgate.errors import KgateError
 from kgate.kube.status import describe_action
@@ -61,7 +61,10 @@ def replay(
     if output == "json":
         as_json(_fields(found, shown))
     else:
-        if shown:
+        if terminal_width() < ROOM:
+            for group, tally in shown:
+                _stacked(group, tally)
+        elif shown:
             table(("change", "rule", "becomes", "who", "requests", "streams", "example", "id"), [_row(*each) for each in shown])
         click.echo(f"{found.requests:,} requests and {found.streams:,} streams, {found.changed:,} would change")
         for why, count in found.skipped.items():
@@ -101,6 +104,13 @@ def _row(group: Group, tally: Tally) -> tuple[str, ...]:
     example = text_of(describe_action(tally.example.action))
     counts = f"{tally.requests:,}", f"{tally.streams:,}"
     return group.turn.value, group.before or "-", group.after or "-", text_of(group.user), *counts, example, tally.example.id
+
+
+def _stacked(group: Group, tally: Tally) -> None:
+    """Two lines, where a table would be all line breaks."""
+    counts = " and ".join(f"{count:,} {what}" for count, what in ((tally.requests, "requests"), (tally.streams, "streams")) if count)
+    click.echo(f"{text_of(group.user)}: {counts} {group.turn.value}: {group.before or 'no rule'} -> {group.after or 'no rule'}")
+    click.echo(f"  {tally.example.id}  {text_of(describe_action(tally.example.action))}")
 
 
 def _fields(found: Report, shown: list[tuple[Group, Tally]]) -> dict[str, object]:

@@ -82,8 +82,8 @@ def test_search(directory: Path, terms: list[str], ids: list[str]) -> None:
 
 def test_a_table_has_a_row_for_each(directory: Path) -> None:
     rows = kgate(directory, "search", "event=stream-*").stdout.splitlines()
-    assert rows[0].split() == ["TIME", "WHO", "CLUSTER", "WHAT", "ANSWER", "ID"]
-    assert "exec pods/web-0 -n team-a -c app: sh -c ls /" in rows[1] and "allowed: developers" in rows[1]
+    assert rows[0].split() == ["TIME", "WHO", "WHAT", "ANSWER", "ID"]
+    assert "dev: exec pods/web-0 -n team-a -c app: sh -c ls /" in rows[1] and "allowed: developers" in rows[1]
     assert "closed by policy" in rows[2]
 
 
