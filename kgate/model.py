@@ -289,6 +289,8 @@ class Ending(Enum):
     DRAIN = "drain"
     OPERATOR = "operator"
     CLUSTER_GONE = "cluster-gone"
+    STALE = "stale"
+    """The gate has not heard from its store for too long to know who was let out."""
     AUDIT = "audit"
     PROTOCOL = "protocol"
 

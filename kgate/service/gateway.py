@@ -31,12 +31,18 @@ from kgate.net.journal import Journal
 from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
 from kgate.review.shadow import Shadow
-from kgate.sessions.registry import Registry
+from kgate.sessions.causes import stale
+from kgate.sessions.registry import Registry, cut_all
 from kgate.settings.shapes import DeadlineSettings, LimitSettings
 from kgate.wire import http1, http2
 from kgate.wire.events import RequestReceived
 
 HEALTH = b"/healthz"
+ADMITS_SECONDS = 10.0
+"""A gate that has heard nothing of its store for so long admits nobody (class 14): what was revoked elsewhere is not known here."""
+CUTS_SECONDS = 15.0
+"""And after so long nothing lives on."""
+OUT_OF_TOUCH = Refused(503, "the gate has lost touch with its store, so it cannot tell who may come in; try again in a moment")
 
 
 class Gateway:
@@ -61,6 +67,8 @@ class Gateway:
         self.bound(LimitSettings(), DeadlineSettings())
         self._fetch, self._application = fetch, application
         self.shadow: Shadow | None = None
+        self.store_age: Callable[[], float] = lambda: 0.0
+        """For how many seconds nothing has been heard of the store that gates share."""
         self._unsettled: set[Waiting | LocalExchange] = set()
         self.seen: Callable[[Identity, str], None] = lambda identity, address: None
         """Told who makes each request, and from where."""
@@ -120,10 +128,17 @@ class Gateway:
             self._unsettled.add(local)
             local.begin()
             return
+<<<<<<< HEAD
         said = leg.said
         if said is None or said.headers != request.head.headers:
             said = leg.said = Said.by(request.head.headers)
         admitted = admission.admit(request, leg.address, leg.certificate, self.wall(), said)
+=======
+        if self.store_age() > ADMITS_SECONDS:
+            self._decided(leg, request, OUT_OF_TOUCH)
+            return
+        admitted = admission.admit(request, leg.address, leg.certificate, self.wall())
+>>>>>>> b8ba8fc (wip: out of touch)
         if isinstance(admitted, Pending):
             self._wait(leg, request, admitted)
         else:
@@ -258,6 +273,8 @@ class Gateway:
 
     def tick(self) -> None:
         """A few times a second: deadlines of requests and connections, limits and edges of what lives."""
+        if self.store_age() > CUTS_SECONDS:
+            cut_all(self.live.streams(), stale)
         self.live.tick()
         now = self.now()
         for stream in self.live.streams():

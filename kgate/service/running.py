@@ -179,6 +179,7 @@ class GateService(Service):
             self._fetches,
             self._application(),
         )
+        self._gateway.store_age = lambda: self._database.age
         self._gateway.shadow = shadow_of(prepared.configuration)
         self._gateway.bound(settings.limits, settings.deadlines)
         self._gateway.seen = self._robots.saw

@@ -61,6 +61,13 @@ def over_bytes(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
     return Cause(Ending.LIMIT, f'kgate: closed by policy: rule "{rule}" allows {limits.bytes} bytes (request {id_})', changed_at)
 
 
+def stale(id_: str) -> Cause:
+    """Nothing is known of who lost their right meanwhile (security.md promise 5)."""
+    return Cause(
+        Ending.STALE, f"kgate: the gate has lost touch with its store, so it cannot tell who may still be here; try again (request {id_})"
+    )
+
+
 def draining(id_: str) -> Cause:
     """The gate itself stops."""
     return Cause(Ending.DRAIN, f"kgate: the gate is shutting down; run the command again (request {id_})")
