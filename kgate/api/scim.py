@@ -20,7 +20,6 @@ from scim2_server.responses import ScimResponse
 from scim2_server.service import ScimService, scim_exception_of
 from sqlalchemy import Connection
 
-from kgate.api.application import Params, Routes
 from kgate.api.caller import Callers
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Rejected
@@ -29,11 +28,8 @@ from kgate.store.directory import KnownAs, deactivated_since, listed_names
 from kgate.store.scim import PROVIDER, DirectoryStorage
 from kgate.store.sessions import end_sessions, sessions_of_user
 
-ROOT = "/scim/v2"
 MEDIA_TYPE = ("content-type", "application/scim+json")
 WHY = "the company's directory deactivated the account"
-_PATHS = ("", "/{a}", "/{a}/{b}")
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Record = Callable[[str, Mapping[str, object]], None]
@@ -49,35 +45,22 @@ class ScimAccess:
 
 
 class ScimPages:
-    """See the module. ``access`` is asked on each request, for a reload may change it; None is: there is no such page."""
+    """See the module. ``base`` is the URL under which clients see it, ``record`` puts an event with its fields on record."""
 
-    def __init__(
-        self,
-        callers: Callers,
-        store: Store,
-        public_url: str,
-        access: Callable[[], ScimAccess | None],
-        wall: Callable[[], float],
-        record: Record,
-    ) -> None:
-        self._callers, self._store, self._base = callers, store, public_url + ROOT
-        self._access, self._wall, self._record = access, wall, record
+    def __init__(self, callers: Callers, store: Store, base: str, access: ScimAccess, wall: Callable[[], float], record: Record) -> None:
+        self._callers, self._store, self._base, self._access = callers, store, base, access
+        self._wall, self._record = wall, record
         self._service = ScimService(PROVIDER)
 
-    def routes(self) -> Routes:
-        """Everything below ``/scim/v2``."""
-        return {(method, ROOT + path): self._serve for method in _METHODS for path in _PATHS}
-
-    async def _serve(self, request: LocalRequest, params: Params) -> LocalResponse:
-        access = self._access()
-        if access is None:
-            return _error(404, "this gate takes no directory; configure identity.scim")
+    async def serve(self, request: LocalRequest, path: str) -> LocalResponse:
+        """The answer to a request for ``path`` below the base."""
+        access = self._access
         caller = await self._callers.identify(request.credentials)
         if isinstance(caller, Rejected):
             return _error(401, str(caller), ("www-authenticate", "Bearer"))
         if caller.robot not in access.robots:
             return _error(403, f"{caller.user} may not push the directory; identity.scim.robots names who may")
-        asked = _as_scim(request, self._base)
+        asked = _as_scim(request, path, self._base)
         now = self._wall()
         try:
             answer, ended = await self._store.write(lambda connection: self._handle(connection, asked, access.known_as, now))
@@ -102,15 +85,15 @@ class ScimPages:
         return answer, end_sessions(connection, ids, WHY, now) if ids else ()
 
     def _told(self, robot: str, asked: ScimRequest, ended: tuple[str, ...]) -> None:
-        fields: dict[str, object] = {"user": robot, "verb": asked.method.lower(), "path": ROOT + asked.path}
+        fields: dict[str, object] = {"user": robot, "verb": asked.method.lower(), "path": asked.url}
         self._record("directory", fields | ({"sessions": list(ended)} if ended else {}))
 
 
-def _as_scim(request: LocalRequest, base: str) -> ScimRequest:
+def _as_scim(request: LocalRequest, path: str, base: str) -> ScimRequest:
     return ScimRequest(
         method=request.method,
         base_url=base,
-        path=request.path.removeprefix(ROOT).removesuffix(".scim") or "/",
+        path=path.removesuffix(".scim") or "/",
         query=dict(parse_qsl(request.query, keep_blank_values=True)),
         headers=request.headers,
         body=request.body,
