@@ -128,17 +128,13 @@ class Gateway:
             self._unsettled.add(local)
             local.begin()
             return
-<<<<<<< HEAD
+        if self.store_age() > ADMITS_SECONDS:
+            self._decided(leg, request, OUT_OF_TOUCH)
+            return
         said = leg.said
         if said is None or said.headers != request.head.headers:
             said = leg.said = Said.by(request.head.headers)
         admitted = admission.admit(request, leg.address, leg.certificate, self.wall(), said)
-=======
-        if self.store_age() > ADMITS_SECONDS:
-            self._decided(leg, request, OUT_OF_TOUCH)
-            return
-        admitted = admission.admit(request, leg.address, leg.certificate, self.wall())
->>>>>>> b8ba8fc (wip: out of touch)
         if isinstance(admitted, Pending):
             self._wait(leg, request, admitted)
         else:
