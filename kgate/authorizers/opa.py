@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from attrs import frozen
+from attrs import define
 
 from kgate.authorizers.interface import Answer, Opinion, Question, Unanswered
 from kgate.kube.status import one_line
@@ -19,7 +19,7 @@ from kgate.model import Action, Context, Decision, Identity
 _LONGEST = 500
 
 
-@frozen
+@define(eq=False)
 class OpaQuestions:
     """The questions to one OPA."""
 

@@ -8,7 +8,7 @@ the cluster takes back ends live streams too, and nobody finds out by trying.
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import define
 
 from kgate.authorizers.interface import Answer, Opinion, Question, Unanswered
 from kgate.kube.access_review import Review, ReviewStatus, attributes_of, render_review, review_status
@@ -17,7 +17,7 @@ from kgate.model import Action, Context, Decision, Identity, Operation
 CLUSTER_EXTRA = "kgate.io/cluster"
 
 
-@frozen
+@define(eq=False)
 class SubjectReviews:
     """The questions to a webhook."""
 
@@ -30,7 +30,7 @@ class SubjectReviews:
         return Question(self.name, render_review(review))
 
 
-@frozen
+@define(eq=False)
 class OwnReviews:
     """The questions to a cluster."""
 

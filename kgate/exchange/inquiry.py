@@ -61,6 +61,11 @@ class Inquiry:
         self._drop()
         self._end(NoReply(text))
 
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        self._then = None
+        self._drop()
+
     def _connected(self, leg: UpstreamLeg | NoConnection) -> None:
         if not isinstance(leg, UpstreamLeg):
             self._end(NoReply(f"cannot be reached: {leg.text}"))

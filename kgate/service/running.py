@@ -29,7 +29,6 @@ from kgate.api.caller import FetchingCallers
 from kgate.api.requests import AccessRequests
 from kgate.audit.ids import RequestIds
 from kgate.audit.record import event_record
-from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.errors import KgateError
 from kgate.exchange.admission import Admission
 from kgate.exchange.gate import Route, Routes
@@ -53,6 +52,7 @@ from kgate.net.listener import Listener, bind
 from kgate.net.turn import Turn
 from kgate.net.web import Asking
 from kgate.review.shadow import Shadow
+from kgate.service.authorizing import Authorizing, Prepared
 from kgate.service.clusters import all_access
 from kgate.service.directory import CompanyDirectory
 from kgate.service.gateway import Gateway
@@ -87,6 +87,7 @@ class _Prepared:
     access: Mapping[str, ClusterAccess]
     contexts: list[ssl.SSLContext]
     sight: Sight
+    authorizers: Prepared
 
 
 @define
@@ -106,7 +107,7 @@ class _Sockets:
         return cls(public, bind(admin.host, admin.port, shared=False) if admin is not None else None)
 
 
-def prepare(configuration: Configuration, outside: Outside) -> _Prepared:
+def prepare(configuration: Configuration, outside: Outside, authorizing: Authorizing) -> _Prepared:
     """Read what else it takes. Raises KgateError where something cannot be had."""
     settings = configuration.settings
     try:
@@ -114,7 +115,7 @@ def prepare(configuration: Configuration, outside: Outside) -> _Prepared:
     except OSError as error:
         raise KgateError(f"{error.filename}: cannot be read: {error.strerror}") from error
     contexts = [server_context(listen.tls.certificate, listen.tls.key, configuration.authority_pem) for listen in settings.listen]
-    return _Prepared(configuration, access, contexts, outside.prepare(settings))
+    return _Prepared(configuration, access, contexts, outside.prepare(settings), authorizing.prepare(configuration))
 
 
 class GateService(Service):
@@ -124,9 +125,13 @@ class GateService(Service):
         self._path, self._sockets, self._reactor = path, sockets, reactor
         self._turn = Turn()
         self._outside = Outside(reactor, time.time, self._changed, self._turn.wrap)
-        self._prepared = prepared = prepare(configuration, self._outside)
-        self._contexts = list(prepared.contexts)
+        self._fetches = Fetches(self._turn)
         self._upstreams: dict[str, ClusterUpstream] = {}
+        self._authorizing = Authorizing(
+            reactor, self._turn, time.monotonic, time.time, self._fetches, lambda: self._upstreams, self._decide_again
+        )
+        self._prepared = prepared = prepare(configuration, self._outside, self._authorizing)
+        self._contexts = list(prepared.contexts)
         self._listeners: list[Listener] = []
         self._admin: Any = None
         self._bad_reload = ""
@@ -138,7 +143,6 @@ class GateService(Service):
         self._ids = RequestIds(wall, os.urandom)
         best_effort = settings.audit.mode is AuditMode.BEST_EFFORT
         self._journal = Journal(reactor, settings.audit.directory, now, wall, self._turn.flush, best_effort=best_effort)
-        self._fetches = Fetches(self._turn)
         self._database = Database(reactor, engine, now, self._turn.wrap)
         self._callers = FetchingCallers(
             lambda credentials, at: self._gateway.admission.authenticator.authenticate(credentials, at), self._fetches, wall
@@ -256,7 +260,7 @@ class GateService(Service):
         """Read everything again; exchange all of it, or nothing."""
         changed_at = self._now()
         try:
-            prepared = prepare(load_configuration(self._path, time.time()), self._outside)
+            prepared = prepare(load_configuration(self._path, time.time()), self._outside, self._authorizing)
             self._refuse_what_needs_a_restart(prepared.configuration.settings)
             self._keep(prepared.configuration)
         except KgateError as error:
@@ -327,7 +331,8 @@ class GateService(Service):
             notices=self._told.notices,
             devices=self._devices.devices(configuration),
         )
-        return Admission(Routes(names, hosts), authenticator, PolicyAuthorizer(configuration.policy), self._outside.world)
+        authorizer = self._authorizing.use(configuration, prepared.authorizers)
+        return Admission(Routes(names, hosts), authenticator, authorizer, self._outside.world)
 
     def _application(self) -> Application:
         """The gate's own pages; what they need of the configuration they ask for when they are called."""
@@ -399,11 +404,13 @@ class GateService(Service):
         self._outside.tick()
         self._issuers.tick()
         self._devices.tick()
+        self._authorizing.tick()
         if self._now() - self._looked > LOOK_SECONDS:
             self._looked = self._now()
             for upstream in self._upstreams.values():
                 upstream.tick()
                 upstream.probe()
+            self._authorizing.look()
         if self._watch.changed():
             self.reload()
 
@@ -504,6 +511,11 @@ def watched(path: Path, configuration: Configuration, access: Mapping[str, Clust
         paths |= {Path(file) for file in each.files}
     for source in settings.facts:
         paths |= {each for each in (source.key_file, source.certificate_authority) if each}
+    for authorizer in settings.authorizers:
+        if authorizer.webhook is not None:
+            paths |= {authorizer.webhook.kubeconfig, *(Path(file) for file in configuration.webhooks[authorizer.name].files)}
+        if authorizer.opa is not None and authorizer.opa.certificate_authority is not None:
+            paths.add(authorizer.opa.certificate_authority)
     if settings.secrets is not None:
         paths.add(settings.secrets.key_file)
     if settings.public_certificate_authority is not None:

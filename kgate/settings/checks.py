@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -30,11 +31,12 @@ from kgate.identity.people import Credential, People, Roster
 from kgate.identity.roster_file import RosterFile, load_roster
 from kgate.identity.tokens import Tokens, load_tokens
 from kgate.identity.trust import Trust, load_authorities, load_lists
-from kgate.kube.kubeconfig import ClusterAccess, token_of
+from kgate.kube.kubeconfig import ClusterAccess, parse_kubeconfig, token_of
 from kgate.model import Device
 from kgate.policy.evaluate import Policy
 from kgate.policy.load import load_policy
 from kgate.policy.trial import failures
+from kgate.settings.authorizers import AuthorizerSettings, WebhookSettings
 from kgate.settings.certificates import Finding, authority_findings, client_pair_findings, listener_findings
 from kgate.settings.clusters import access_of
 from kgate.settings.files import Read, read_file, unreadable
@@ -57,6 +59,8 @@ from kgate.store.sealing import MAKE_ONE, read_keys
 from kgate.surroundings.document import Unreadable, told
 from kgate.surroundings.push import LEAST_KEY
 
+PLUGINS = "kgate.authorizers"
+"""The entry points of third parties' authorizers."""
 T = TypeVar("T")
 Place = tuple[str | int, ...]
 
@@ -99,6 +103,8 @@ class Configuration:
     """Those of ``identity.oidc``, then those of ``identity.authentication_configuration``."""
     logins: tuple[LoginAt, ...]
     """Those of ``identity.oidc`` that people sign in with."""
+    webhooks: Mapping[str, ClusterAccess]
+    """How to reach each of the authorizers that are webhooks, by its name."""
     roster: RosterFile | None
     """The groups of ``identity.groups.file``."""
     public_authority: bytes | None
@@ -154,6 +160,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     public = checks.public_authority(get("public_certificate_authority"))
     policy = checks.policy(("policy",), get("policy"))
     checks.facts(get("facts") or ())
+    webhooks = checks.authorizers(get("authorizers") or ())
     shadow = checks.policy(("shadow",), get("shadow"))
     checks.relaxations(get("audit"), get("admin"))
     settings = checks.sections.settings()
@@ -171,6 +178,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
         devices=devices,
         issuers=issuers,
         logins=logins,
+        webhooks=webhooks,
         roster=roster,
         public_authority=public,
         sealing_keys=keys,
@@ -377,6 +385,35 @@ class _Checks:
             return
         if isinstance(found, Unreadable):
             self.sections.fault(place, f"{path} {found.text}", "write a mapping: {incident: {open: false}}")
+
+    def authorizers(self, authorizers: Iterable[AuthorizerSettings]) -> dict[str, ClusterAccess]:
+        """Kubeconfigs, files and plugins that must be there."""
+        found: dict[str, ClusterAccess] = {}
+        for number, each in enumerate(authorizers):
+            place: Place = ("authorizers", number)
+            if each.webhook is not None:
+                access = self._webhook((*place, "webhook", "kubeconfig"), each.webhook)
+                if access is not None:
+                    found[each.name] = access
+            for key in ("certificate_authority", "token_file"):
+                if each.opa is not None and (path := getattr(each.opa, key)) is not None:
+                    self.bytes_of((*place, "opa", key), path)
+            installed = entry_points(group=PLUGINS).names if each.plugin is not None else frozenset()
+            if each.plugin is not None and each.plugin.name not in installed:
+                self.sections.fault(
+                    (*place, "plugin", "name"), f'no authorizer "{each.plugin.name}" is installed', nearest(each.plugin.name, installed)
+                )
+        return found
+
+    def _webhook(self, place: Place, webhook: WebhookSettings) -> ClusterAccess | None:
+        kubeconfig = self.document(place, webhook.kubeconfig, lambda text, file: parse_kubeconfig(text, file))
+        if kubeconfig is None:
+            return None
+        try:
+            return kubeconfig.access(lambda path: self.read(Path(path)), webhook.context or "")
+        except InvalidFileError as error:
+            self.sections.mistakes.extend(error.mistakes)
+            return None
 
     def relaxations(self, audit: AuditSettings | None, admin: AdminSettings | None) -> None:
         """What is allowed, and said at each start."""

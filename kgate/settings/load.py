@@ -20,7 +20,9 @@ from kgate.identity.certificates import CERTIFICATE, CertificateText, Certificat
 from kgate.identity.devices import BODY, ITEM, BodyItems, ItemCondition, ItemText, ItemValue
 from kgate.identity.issuer_configuration import register_hooks
 from kgate.identity.tokens import Digest, token_digest
+from kgate.settings.authorizers import AuthorizerName, AuthorizerSettings, OpaUrl, authorizer_name, opa_url
 from kgate.settings.files import Read, read_file, unreadable
+from kgate.settings.paths import FilePath
 from kgate.settings.shapes import (
     DEFAULT_STATE,
     ClientCertificateAuthorities,
@@ -30,7 +32,6 @@ from kgate.settings.shapes import (
     Count,
     FactName,
     FactSource,
-    FilePath,
     HostName,
     LabelKey,
     ProxyUrl,
@@ -119,6 +120,8 @@ def _section(sections: Sections, converter: Converter, name: str, kind: Any) -> 
     if name == "facts":
         made = structure_list(converter, sections.root, name, FactSource, sections.file, sections.mistakes, unique=("source",))
         return tuple(made)
+    if name == "authorizers":
+        return tuple(structure_list(converter, sections.root, name, AuthorizerSettings, sections.file, sections.mistakes))
     return structure(converter, value, kind, sections.file, sections.mistakes, root=sections.root, path=(name,))
 
 
@@ -156,6 +159,8 @@ def settings_converter(base: Path) -> Converter:
     on(StateUrl, written(lambda text: _state(base, text)))
     on(HostName, written(host_name))
     on(LabelKey, written(_label))
+    on(AuthorizerName, written(authorizer_name))
+    on(OpaUrl, written(opa_url))
     on(SourceName, written(_source))
     on(FactName, written(lambda text: FactName(fact_name(text))))
     on(Count, _count)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from pathlib import Path
 from typing import NewType
 
 from attrs import field, frozen
@@ -16,12 +15,13 @@ from kgate.identity.issuer_configuration import Issuer, IssuerConfiguration
 from kgate.identity.people import Merge
 from kgate.identity.tokens import Digest
 from kgate.model import Cluster
+from kgate.settings.authorizers import AuthorizerSettings
+from kgate.settings.paths import FilePath
 from kgate.store.directory import KnownAs
 
 MOST_TOKEN_SECONDS = 600.0
 """A gate token lives at most so long."""
 
-FilePath = NewType("FilePath", Path)
 PublicUrl = NewType("PublicUrl", str)
 """``https://host[:port]``."""
 ServerUrl = NewType("ServerUrl", str)
@@ -423,6 +423,8 @@ class Settings:
     geo: GeoSettings | None = None
     facts: tuple[FactSource, ...] = ()
     """Where facts come from, the source that counts first first."""
+    authorizers: tuple[AuthorizerSettings, ...] = ()
+    """Who else must allow what the policy allows."""
     admin: AdminSettings | None = None
     limits: LimitSettings = LimitSettings()
     deadlines: DeadlineSettings = DeadlineSettings()

@@ -13,7 +13,8 @@ from twisted.internet.task import Clock
 from kgate.net.facts import FactFile, FactPoll
 from kgate.net.geo import GeoFiles
 from kgate.net.web import Reply, Unreachable
-from kgate.settings.shapes import Duration, FactName, FactSource, FilePath, ServerUrl, SourceName
+from kgate.settings.paths import FilePath
+from kgate.settings.shapes import Duration, FactName, FactSource, ServerUrl, SourceName
 from kgate.surroundings.document import Values
 from kgate.surroundings.geo import Atlas
 

@@ -79,6 +79,7 @@ class Files(dict[str, bytes | OSError]):
         texts = {
             "kgate.yaml": configuration,
             "prod-eu.kubeconfig": KUBECONFIG,
+            "hook.kubeconfig": KUBECONFIG.replace("prod-eu", "hook"),
             "policy.yaml": POLICY,
             "tokens.yaml": TOKENS,
             "groups.yaml": GROUPS,

@@ -1,0 +1,102 @@
+"""``authorizers``: who else must allow what the policy allows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NewType
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from kgate.documents.values import Duration, Unacceptable, accept, https_url
+from kgate.settings.paths import FilePath
+
+AuthorizerName = NewType("AuthorizerName", str)
+OpaUrl = NewType("OpaUrl", str)
+"""``https://host[:port]/v1/data/PATH``; ``http://`` only to this machine."""
+SHORTEST, LONGEST = 1.0, 3600.0
+"""Seconds for which an answer may count."""
+LONGEST_WAIT = 8.0
+"""Seconds. Whoever waits for a decision is refused after ten."""
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@frozen
+class WebhookSettings:
+    """A server that takes SubjectAccessReviews, by a kubeconfig as the API server's ``--authorization-webhook-config-file`` has it."""
+
+    kubeconfig: FilePath
+    context: str | None = None
+
+
+@frozen
+class OpaSettings:
+    """An Open Policy Agent."""
+
+    url: OpaUrl
+    certificate_authority: FilePath | None = None
+    token_file: FilePath | None = None
+
+
+@frozen
+class PluginSettings:
+    """A third party's, by the name of its entry point ``kgate.authorizers``."""
+
+    name: str
+    options: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class KeptSettings:
+    """How long answers count whose authorizer does not say."""
+
+    allowed: Duration = field(default=Duration(10.0))
+    denied: Duration = field(default=Duration(5.0))
+
+    def __attrs_post_init__(self) -> None:
+        accept(
+            *(
+                Unacceptable("is out of range", f"it is at least {SHORTEST:g}s and at most {LONGEST / 60:g}m", (key,))
+                for key in ("allowed", "denied")
+                if not SHORTEST <= getattr(self, key) <= LONGEST
+            )
+        )
+
+
+@frozen
+class AuthorizerSettings:
+    """One of them: exactly one kind."""
+
+    name: AuthorizerName
+    webhook: WebhookSettings | None = None
+    cluster_rbac: bool = False
+    opa: OpaSettings | None = None
+    plugin: PluginSettings | None = None
+    timeout: Duration = field(default=Duration(2.0))
+    keep: KeptSettings = KeptSettings()
+
+    def __attrs_post_init__(self) -> None:
+        kinds = [kind for kind in ("webhook", "cluster_rbac", "opa", "plugin") if getattr(self, kind)]
+        accept(
+            None
+            if len(kinds) == 1
+            else Unacceptable("needs one of webhook, cluster_rbac, opa and plugin", "write two where two are meant"),
+            None if 0 < self.timeout <= LONGEST_WAIT else Unacceptable("is out of range", f"it is at most {LONGEST_WAIT:g}s", ("timeout",)),
+        )
+
+
+def authorizer_name(text: str) -> AuthorizerName:
+    """Stands in denials and logs. Raises Unacceptable."""
+    if not _NAME.fullmatch(text):
+        raise Unacceptable(f'"{text}" is not a name for an authorizer', "use lower-case letters, digits and dash, at most 63")
+    return AuthorizerName(text)
+
+
+def opa_url(text: str) -> OpaUrl:
+    """Raises Unacceptable: whoever could read or change what is sent in clear text would decide here."""
+    parts = urlsplit(text)
+    if parts.scheme == "http" and parts.hostname in _HERE and not parts.query and not parts.fragment and "@" not in parts.netloc:
+        return OpaUrl(text)
+    return OpaUrl(https_url(text))
