@@ -224,6 +224,7 @@ class Ground(Enum):
     DENIED = "denied-by-rule"
     LOCK = "lock"
     EXPIRED = "expired"
+    LOGOUT = "logout"
     IMPERSONATION = "impersonation"
     AUTHORIZER = "authorizer"
     GRANT = "grant"

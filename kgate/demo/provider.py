@@ -77,7 +77,7 @@ class DemoProvider:
             case "GET", "/.well-known/openid-configuration":
                 return _json(200, self._discovery())
             case "GET", "/keys":
-                return _json(200, {"keys": [{**self._key.as_dict(private=False), "kid": "demo", "use": "sig", "alg": "EdDSA"}]})
+                return _json(200, {"keys": [{**self._key.as_dict(private=False), "kid": "demo", "use": "sig", "alg": "Ed25519"}]})
             case "GET", "/authorize":
                 return self._page(_parameters(query))
             case "POST", "/authorize":
@@ -97,7 +97,7 @@ class DemoProvider:
             "end_session_endpoint": f"{self.issuer}/logout",
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["EdDSA"],
+            "id_token_signing_alg_values_supported": ["Ed25519"],
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["client_secret_basic"],
             "authorization_response_iss_parameter_supported": True,
@@ -179,7 +179,7 @@ class DemoProvider:
             claims["nonce"] = found.nonce
         refresh = self.secret()
         self._refresh[refresh] = found
-        id_token = jws.serialize_compact({"alg": "EdDSA", "kid": "demo"}, json.dumps(claims), self._key, algorithms=["EdDSA"])
+        id_token = jws.serialize_compact({"alg": "Ed25519", "kid": "demo"}, json.dumps(claims), self._key, algorithms=["Ed25519"])
         return {"token_type": "Bearer", "access_token": self.secret(), "id_token": id_token, "refresh_token": refresh, "expires_in": 300}
 
 

@@ -159,7 +159,7 @@ class Admission:
         who = identity if isinstance(again, Rejected) else again
         context = self._surroundings.context(now, asked.credentials.address, asked.user_agent, who)
         if isinstance(again, Rejected):
-            reason = Reason(Ground.EXPIRED, text=again.text)
+            reason = Reason(Ground.LOGOUT if again.ended else Ground.EXPIRED, text=again.text)
             return Verdict(identity, context, Decision(False, "", reasons=(reason,)))
         decision = self._decide(asked, again, context)
         return decision if isinstance(decision, Pending) else Verdict(again, context, decision)

@@ -19,10 +19,12 @@ class Credentials:
 
 @frozen
 class Rejected:
-    """A 401. ``text`` says what is wrong, ``hint`` what to do; neither holds anything of the credential itself."""
+    """A 401. ``text`` says what is wrong, ``hint`` what to do; neither holds anything of the credential itself. ``ended``: it was good, and somebody, not
+    time, took it away."""
 
     text: str
     hint: str = ""
+    ended: bool = False
 
     def __str__(self) -> str:
         return f"{self.text}; {self.hint}" if self.hint else self.text

@@ -142,7 +142,7 @@ class GateTokens:
         if session is None:
             return Pending(WantedSession(token.session))
         if session.ended:
-            return Rejected(f"your session ended: {session.ended}", LOGIN)
+            return Rejected(f"your session ended: {session.ended}", LOGIN, ended=True)
         if session.identity.expires is not None and session.identity.expires <= now:
             return Rejected("your session has expired", LOGIN)
         return self._within(session.identity, token.clusters)

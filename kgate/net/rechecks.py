@@ -26,12 +26,12 @@ from kgate.net.database import Store, StoreUnavailableError
 from kgate.net.provider import Confirmed, SignInProvider, as_person, tokens_from_text, tokens_to_text
 from kgate.store.people import Person
 from kgate.store.sealing import Sealer
-from kgate.store.sessions import Session, claim_checks, confirm_session, end_sessions
+from kgate.store.sessions import Session, check_again, claim_checks, confirm_session, end_sessions
 
 log = Logger()
 
 LOOK_SECONDS = 1.0
-CLAIMED_SECONDS = 60.0
+CLAIMED_SECONDS = 15.0
 """For how long a session that one gate asks about is left alone by the others: longer than an answer may take."""
 MOST_AT_ONCE = 20
 FINAL = frozenset({"invalid_grant", "access_denied", "unauthorized_client"})
@@ -132,8 +132,12 @@ class Rechecks:
     async def _silent(self, session: Session, why: str) -> None:
         """No answer: the session goes on for a while, and is asked about again soon."""
         log.warn("session {session} could not be confirmed: {why}", session=session.id, why=why)
-        if self._wall() - session.checked > self._terms().unreachable:
+        now, terms = self._wall(), self._terms()
+        if now - session.checked > terms.unreachable:
             await self._end(session, f"it could not be confirmed for too long: {why}")
+        else:
+            due = now + min(terms.recheck, CLAIMED_SECONDS)
+            await self._store.write(lambda connection: check_again(connection, [session.id], due))
 
     async def _end(self, session: Session, why: str) -> None:
         now = self._wall()

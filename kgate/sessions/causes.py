@@ -6,6 +6,7 @@ from kgate.model import Cause, Decision, Ending, Ground, Limits
 
 _ENDINGS = {
     Ground.EXPIRED: Ending.EXPIRED,
+    Ground.LOGOUT: Ending.LOGOUT,
     Ground.TIME: Ending.TIME,
     Ground.FACT: Ending.FACT,
     Ground.DEVICE: Ending.DEVICE,

@@ -267,10 +267,15 @@ def claim_checks(connection: Connection, now: float, again: float, most: int) ->
     return tuple((_session(row), row.provider_tokens) for row in rows)
 
 
-def due_now(connection: Connection, ids: Sequence[str], now: float) -> None:
-    """The provider said that something of these changed: ask it at once, where it can be asked."""
+def check_again(connection: Connection, ids: Sequence[str], due: float) -> None:
+    """Ask the provider about those of ``ids`` that live, and that it can be asked about, at ``due``."""
     asked = update(sessions).where(sessions.c.id.in_(ids), sessions.c.ended.is_(None), sessions.c.check_due > 0)
-    connection.execute(asked.values(check_due=now))
+    connection.execute(asked.values(check_due=due))
+
+
+def due_now(connection: Connection, ids: Sequence[str], now: float) -> None:
+    """The provider said that something of these changed: ask it at once."""
+    check_again(connection, ids, now)
 
 
 def confirm_session(connection: Connection, id_: str, person: Person, provider_tokens: str, now: float, due: float) -> None:

@@ -16,6 +16,7 @@ from kgate.store.sessions import (
     Session,
     add_cookie,
     add_refresh_secret,
+    check_again,
     claim_checks,
     confirm_session,
     end_sessions,
@@ -158,6 +159,8 @@ def test_each_session_is_confirmed_by_one_gate_and_only_news_is_told(engine: Eng
         ((claimed, tokens),) = claim_checks(connection, NOW + 301, NOW + 360, 10)
         assert (claimed.id, tokens) == ("s1", "sealed")
         assert claim_checks(connection, NOW + 302, NOW + 400, 10) == ()
+        check_again(connection, ["s1", "unknown"], NOW + 310)
+        assert claim_checks(connection, NOW + 309, NOW + 400, 10) == () and len(claim_checks(connection, NOW + 310, NOW + 400, 10)) == 1
         here = latest(connection)
         confirm_session(connection, "s1", ALICE, "sealed again", NOW + 303, NOW + 603)
         assert since(connection, here).changes == ()
