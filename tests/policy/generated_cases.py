@@ -11,7 +11,7 @@ from typing import Any
 import policy_oracle as oracle
 from hypothesis import strategies as st
 
-from kgate.model import Action, Cluster, Context, Device, Grant, Identity, Operation
+from kgate.model import Action, Cluster, Context, Device, Fact, Grant, Identity, Operation
 
 START = 1_792_800_000  # 2026-10-24, the day before clocks go back in Berlin
 ANY = ["*"]
@@ -36,7 +36,21 @@ def usually(usual: Any, otherwise: Strategy) -> Strategy:
 
 
 NAMES = listing("a", "b*", "*", "system:masters", "system:*")
-PEOPLE = {"users": NAMES, "groups": NAMES, "issuers": listing("tokens", "*"), "robots": listing("ci", "*")}
+PEOPLE = {
+    "users": NAMES, "groups": NAMES, "issuers": listing("tokens", "*"), "robots": listing("ci", "*"), "devices": listing("laptop", "lap*", "*"),
+}  # fmt: skip
+OWN = st.lists(
+    st.sampled_from(["{identity.groups:team-*}", "team-{identity.user:*1}", "team-1", "{identity.user}", "!team-2", "!kube-*", "team-*"]),
+    min_size=1,
+    max_size=3,
+    unique=True,
+)
+SELECTORS = {
+    "label_selector": st.fixed_dictionaries({"app": listing("web", "w*", "db")}),
+    "field_selector": st.fixed_dictionaries({}, optional={"spec.nodeName": listing("n1", "n*"), "metadata.name": listing("a", "b*")}).map(
+        lambda keys: keys or {"spec.nodeName": ["n1"]}
+    ),
+}
 PLACES = {"names": listing("dev", "prod*", "*"), "labels": st.fixed_dictionaries({"env": listing("dev", "*", "prod") | st.just("dev")})}
 WHO = usually({"users": ANY}, sparse(PEOPLE, 2).map(lambda keys: keys or {"groups": ANY}))
 CLUSTERS = usually({"names": ANY}, sparse(PLACES, 1).map(lambda keys: keys or {"names": ["dev"]}))
@@ -54,12 +68,13 @@ RESTRICTED = {
 
 
 @st.composite
-def by_resource(draw: st.DrawFn, resources: Strategy = RESOURCES) -> dict[str, Any]:
-    """An entry on verbs and resources."""
+def by_resource(draw: st.DrawFn, resources: Strategy = RESOURCES, *, own: bool = False) -> dict[str, Any]:
+    """An entry on verbs and resources. ``own``: its namespaces may be templates."""
+    shared = {**SHARED, "namespaces": st.one_of(SHARED["namespaces"], OWN)} if own else SHARED
     return {
         "verbs": draw(VERBS),
         "resources": draw(usually(ANY, resources)),
-        **draw(sparse({**SHARED, "containers": RESTRICTED["containers"][0]}, 1)),
+        **draw(sparse({**shared, **SELECTORS, "containers": RESTRICTED["containers"][0]}, 1)),
     }
 
 
@@ -91,17 +106,35 @@ TIME = st.builds(
         2,
     ),
 )
+GENERATED = [text for text in oracle.EXPRESSIONS if "on_call" not in text and "incident" not in text and "cluster.labels" not in text]
 KINDS_OF_CONTEXT = {
     "time": TIME,
     "network": st.sampled_from([["10.0.0.0/8"], ["10.0.0.0/8", "!10.1.0.0/16"], ["!192.0.2.0/24"], ["2001:db8::/32"]]),
-    "device": st.fixed_dictionaries({"compliant": st.booleans()}),
+    "device": st.fixed_dictionaries({}, optional={"compliant": st.booleans(), "posture": st.just({"os": ["linux", "mac*"]})}).map(
+        lambda keys: keys or {"compliant": True}
+    ),
+    "country": listing("DE", "FR", "*"),
+    "asn": st.sampled_from([[64500], ["!64500"], [64501, 64502]]),
+    "user_agent": listing("kubectl/*", "helm", "*"),
+    "authentication": st.sampled_from([{"acr": ["gold"]}, {"amr": ["otp"]}, {"max_age": "2h"}, {"amr": ["*"], "max_age": "30h"}]),
+    "facts": st.sampled_from(
+        [
+            {"freeze": "none"},
+            {"freeze": ["none", "soft"]},
+            {"incident": {"open": False}},
+            {"incident": {"open": True, "n": [1, 2]}},
+            {"n": 1},
+        ]
+    ),
+    "expression": st.sampled_from(GENERATED),
 }
 CONDITIONS = sparse(KINDS_OF_CONTEXT, 2).map(lambda keys: keys or {"network": ["10.0.0.0/8"]})
-AS = sparse({"user": st.just("someone"), "groups": st.sampled_from([["view"], []]), "uid": st.just("u")}, 3).map(
-    lambda keys: keys or {"groups": ["x"]}
-)
+AS_USER = st.sampled_from(["someone", "someone", "x-{identity.user}", "{identity.groups:team-*}", "sys{identity.user}"])
+AS_GROUPS = st.sampled_from([["view"], [], ["{identity.groups}", "view"], ["{identity.groups:*}-x", "sys{identity.groups:a*}"]])
+AS = sparse({"user": AS_USER, "groups": AS_GROUPS, "uid": st.just("u")}, 3).map(lambda keys: keys or {"groups": ["x"]})
 OFFER = {"request": {"approvers": {"groups": ["sre"]}, "duration": "2h"}}
-ENTRIES = {"resource": by_resource(), "operation": st.one_of(by_action(), by_action(), by_resource()), "path": by_path()}
+ALLOWED = by_resource(own=True)
+ENTRIES = {"resource": ALLOWED, "operation": st.one_of(by_action(), by_action(), ALLOWED), "path": by_path()}
 DENIED = {"resource": by_resource(CHANNELS_TOO), "operation": st.one_of(by_action(), by_resource(CHANNELS_TOO)), "path": by_path()}
 
 
@@ -123,14 +156,25 @@ def rules(draw: st.DrawFn, kind: str) -> list[dict[str, Any]]:
 IDENTITIES = st.builds(
     Identity,
     user=st.sampled_from(["a", "b1", "c", "a", "b1", "c", "system:admin"]),
-    groups=st.lists(st.sampled_from(["a", "b2", "c", "system:masters"]), max_size=2, unique=True).map(tuple),
+    groups=st.lists(st.sampled_from(["a", "b2", "c", "team-team-1", "atem:x", "system:masters"]), max_size=2, unique=True).map(tuple),
     uid=st.sampled_from(["", "7"]),
     issuer=st.sampled_from(["tokens", "client-certificate", "impersonated"]),
     robot=st.sampled_from(["", "", "ci"]),
     expires=usually(None, st.sampled_from([START + 7200.0, START - 1.0, START + 40_000.0])),
     networks=usually((), st.just(("10.0.0.0/8",))),
     clusters=usually((), st.just(("dev*",))),
-    device=st.sampled_from([None, Device("laptop"), Device("laptop", True), Device("laptop", False)]),
+    device=st.sampled_from(
+        [
+            None,
+            Device("laptop"),
+            Device("laptop", True, (("os", "linux"),)),
+            Device("laptop", False, (("os", "bsd"),)),
+            Device("desk", True),
+        ]
+    ),
+    acr=st.sampled_from(["", "gold", "tin"]),
+    amr=st.sampled_from([(), ("otp",), ("pwd",)]),
+    authenticated_at=st.sampled_from([None, START - 3600.0, float(START), START + 86400.0]),
 )
 CLUSTER = st.sampled_from([Cluster("dev", (("env", "dev"),)), Cluster("prod-1", (("env", "prod"),)), Cluster("other")])
 GRANTS = st.builds(
@@ -145,10 +189,28 @@ GRANTS = st.builds(
     approvers=st.just(("bob",)),
     revoked_by=st.sampled_from(["", "", "bob"]),
 )
+FACTS = st.builds(
+    lambda told, until: Fact(*told, until),
+    st.sampled_from(
+        [
+            ("freeze", '"none"'),
+            ("freeze", '"hard"'),
+            ("incident", '{"open": false}'),
+            ("incident", '{"n": 1, "open": true}'),
+            ("n", "1"),
+            ("n", "true"),
+        ]
+    ),
+    st.sampled_from([None, None, START + 86400.0, START + 2.5 * 86400]),
+)
 CONTEXTS = st.builds(
     Context,
     now=st.integers(0, 4 * 86400).map(lambda ahead: float(START + ahead)),
     address=st.sampled_from(["10.2.3.4", "10.1.0.1", "192.0.2.1", "2001:db8::1", "::ffff:10.2.3.4", "unknown"]),
+    user_agent=st.sampled_from(["", "kubectl/v1", "helm"]),
+    country=st.sampled_from(["", "DE", "US"]),
+    asn=st.sampled_from([None, 64500, 64501]),
+    facts=st.lists(FACTS, max_size=3, unique_by=lambda fact: fact.name).map(tuple),
     grants=st.lists(GRANTS, max_size=4).map(tuple),
 )
 PATHS = ["/metrics", "/api", "/api/v1", "/apis/apps/v1", "/apis/a/b/c", "/version", "/openapi/v3/x", "/healthz", "/apix"]
@@ -178,8 +240,10 @@ def actions(draw: st.DrawFn, kind: str) -> Action:
         verb = draw(st.sampled_from(["get", "list", "watch", "create", "delete", "deletecollection", ""]))
         operation = Operation.LOGS if sub == "log" else None
         return Action(
-            cluster, "GET", verb, "/x", "/x", group, "v1", resource, sub, draw(NAMESPACES), draw(OBJECTS), operation, draw(CONTAINERS)
-        )
+            cluster, "GET", verb, "/x", "/x", group, "v1", resource, sub, draw(NAMESPACES), draw(OBJECTS), operation, draw(CONTAINERS),
+            field_selector=draw(st.sampled_from(["", "", "spec.nodeName=n1", "spec.nodeName!=n1", "spec.nodeName==x,metadata.name=a"])),
+            label_selector=draw(st.sampled_from(["", "", "app=web", "app in (web,db)", "app!=web", "app in (web,db),app=db,!x", "app"])),
+        )  # fmt: skip
     operation = draw(st.sampled_from(list(Operation)))
     resources = ["users", "groups", "serviceaccounts"] if operation is Operation.IMPERSONATE else ["pods", "pods", "nodes"]
     name = draw(st.sampled_from(["a", "a:8080", "https:a:80", "a:http", "b1:99"]) if operation is Operation.PROXY else OBJECTS)

@@ -6,7 +6,9 @@ Three values throughout: True, False, None for "not known". An allow needs True;
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,8 +22,11 @@ CLUSTER_SCOPED = {("", "nodes"), ("", "namespaces"), ("", "users"), ("", "groups
 DISCOVERY = [r"/api", r"/apis", r"/version", r"/api/[^/]+", r"/apis/[^/]+", r"/apis/[^/]+/[^/]+", r"/openapi", r"/openapi/.*"]
 
 
-def decide(rules: list[Rule], who: Identity, action: Action, context: Context) -> tuple[bool, str, Impersonation | None]:
-    """Allowed, by which rule, as whom."""
+def decide(
+    rules: list[Rule], who: Identity, action: Action, context: Context, sets: dict[str, Any] | None = None
+) -> tuple[bool, str, Impersonation | None]:
+    """Allowed, by which rule, as whom. ``sets`` has ``people`` and ``clusters`` of the file."""
+    rules = [{**rule, "_people": (sets or {}).get("people", {}), "_clusters": (sets or {}).get("clusters", {})} for rule in rules]
     if (who.expires is not None and who.expires <= context.now) or not action.verb:
         return False, "", None
     if who.networks and in_networks(who.networks, context.address) is not True:
@@ -42,24 +47,59 @@ def decide(rules: list[Rule], who: Identity, action: Action, context: Context) -
 def granted(name: str, asked: dict[str, Any], who: Identity) -> tuple[bool, str, Impersonation | None]:
     if "user" not in asked and who.user.startswith("system:") and who.issuer != "impersonated":
         return False, name, None
-    groups = asked.get("groups", [group for group in who.groups if not group.startswith("system:") or who.issuer == "impersonated"])
-    return True, name, Impersonation(asked.get("user", who.user), tuple(groups), asked.get("uid", "" if "user" in asked else who.uid))
+    groups = [group for group in who.groups if not group.startswith("system:") or who.issuer == "impersonated"]
+    if "groups" in asked:
+        groups = [one for text in asked["groups"] for one in seen_names(text, who)]
+    user, uid = [who.user], ["" if "user" in asked else who.uid]
+    if "user" in asked:
+        user = seen_names(asked["user"], who)
+    if "uid" in asked:
+        uid = seen_names(asked["uid"], who)
+    if len(user) != 1 or len(uid) != 1:
+        return False, name, None
+    return True, name, Impersonation(user[0], tuple(dict.fromkeys(groups)), uid[0])
+
+
+def filled(text: str, who: Identity) -> list[str]:
+    """Every text that a template stands for, by trying all values of its one placeholder; of two placeholders one after the other."""
+    if "{" not in text:
+        return [text]
+    before, _, rest = text.partition("{")
+    inside, _, after = rest.partition("}")
+    word, colon, pattern = inside.partition(":")
+    values = {
+        "identity.user": [who.user], "identity.groups": list(who.groups), "identity.uid": [who.uid], "identity.robot": [who.robot],
+        "device.name": [who.device.name] if who.device else [],
+    }[word]  # fmt: skip
+    if colon:
+        begin, end = pattern.split("*")
+        found = [re.fullmatch(f"{re.escape(begin)}(.+){re.escape(end)}", value, re.DOTALL) for value in values]
+        values = [match[1] for match in found if match]
+    made = [before + value + tail for value in values if value for tail in filled(after, who)]
+    return list(dict.fromkeys(made))
+
+
+def seen_names(text: str, who: Identity) -> list[str]:
+    if "{" not in text:
+        return [text]
+    return [name for name in filled(text, who) if name.isprintable() and name.strip() == name and not name.startswith("system:")]
 
 
 def matches(rule: Rule, entry: dict[str, Any], who: Identity, action: Action, context: Context, denies: bool) -> Truth:
     return every(
         [
-            is_for(rule["who"], who),
-            is_on(rule["clusters"], action, denies),
+            is_for(rule["who"], who) and in_sets(rule, who),
+            is_on(rule["clusters"], action, denies) and on_sets(rule, action, denies),
             asks(entry, action, denies),
-            place(entry, action, denies),
+            place(entry, action, who),
+            selected(entry, action),
             called(entry, action, denies),
             container(entry, action),
             command(entry, action),
             port(entry, action, denies),
             system_names(entry, action, denies),
-            holds(rule.get("when", {}), who, context),
-            negated(holds(rule["unless"], who, context)) if "unless" in rule else True,
+            holds(rule.get("when", {}), who, action, context),
+            negated(holds(rule["unless"], who, action, context)) if "unless" in rule else True,
             any(fits(grant, rule, who, action, context) for grant in context.grants) if "request" in rule else True,
         ]
     )
@@ -77,6 +117,19 @@ def is_for(asked: dict[str, list[str]], who: Identity) -> bool:
         and listed(asked.get("groups"), list(who.groups) or [""])
         and listed(asked.get("issuers"), [who.issuer])
         and listed(asked.get("robots"), [who.robot] if who.robot else [])
+        and listed(asked.get("devices"), [who.device.name] if who.device else [])
+    )
+
+
+def in_sets(rule: Rule, who: Identity) -> bool:
+    sets = {name: lists if isinstance(lists, list) else [lists] for name, lists in rule.get("_people", {}).items()}
+    return listed(rule["who"].get("people"), [name for name, lists in sets.items() if any(is_for(each, who) for each in lists)])
+
+
+def on_sets(rule: Rule, action: Action, denies: bool) -> bool:
+    sets = {name: lists if isinstance(lists, list) else [lists] for name, lists in rule.get("_clusters", {}).items()}
+    return listed(
+        rule["clusters"].get("sets"), [name for name, lists in sets.items() if any(is_on(each, action, denies) for each in lists)]
     )
 
 
@@ -129,13 +182,48 @@ def is_resource(word: str, action: Action, subresource: str) -> bool:
     return True if resource == "*" and "/" not in word else glob(sub, subresource)
 
 
-def place(entry: dict[str, Any], action: Action, denies: bool) -> Truth:
+def place(entry: dict[str, Any], action: Action, who: Identity) -> Truth:
     if "namespaces" not in entry or not action.resource:
         return True
     spans = not action.namespace and not action.name and action.verb in ("list", "watch", "deletecollection")
     if spans and (action.api_group, action.resource) not in CLUSTER_SCOPED:
         return unknown(entry["namespaces"])
-    return listed(entry["namespaces"], [action.namespace])
+    own = [name for word in entry["namespaces"] if "{" in word for name in filled(word, who)]
+    if action.namespace in own and re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", action.namespace):
+        return not any(glob(word[1:], action.namespace) for word in entry["namespaces"] if word[0] == "!")
+    plain = [word for word in entry["namespaces"] if "{" not in word]
+    if len(plain) < len(entry["namespaces"]) and all(word[0] == "!" for word in plain):
+        return False
+    return listed(plain, [action.namespace])
+
+
+def selected(entry: dict[str, Any], action: Action) -> Truth:
+    """By what the selectors leave possible, value by value of those that the tests write."""
+    found: list[Truth] = []
+    selects = action.verb in ("list", "watch", "deletecollection")
+    for key, words in entry.get("label_selector", {}).items():
+        found.append(all_fit(words, possible(key, action.label_selector if selects else "")))
+    for key, words in entry.get("field_selector", {}).items():
+        path = {"metadata.name": action.name, "metadata.namespace": action.namespace}.get(key, "")
+        found.append(all_fit(words, {path} if path else possible(key, action.field_selector if selects else "")))
+    return every(found)
+
+
+def possible(key: str, selector: str) -> set[str]:
+    left: set[str] | None = None
+    for term in re.split(r",(?![^()]*\))", selector):
+        equal = re.fullmatch(rf"{re.escape(key)}==?([^=]*)", term)
+        within = re.fullmatch(rf"{re.escape(key)} in \((.*)\)", term)
+        values = {equal[1]} if equal else set(within[1].split(",")) if within else None
+        if values is not None:
+            left = values if left is None else left & values
+    return left or set()
+
+
+def all_fit(words: Any, values: set[str]) -> Truth:
+    words = [words] if isinstance(words, str) else words
+    fit = [listed(words, [value]) for value in values]
+    return None if not fit else True if all(fit) else None if any(fit) else False
 
 
 def called(entry: dict[str, Any], action: Action, denies: bool) -> Truth:
@@ -199,7 +287,7 @@ def system_names(entry: dict[str, Any], action: Action, denies: bool) -> bool:
     return bool(system) and listed(system + [word for word in entry["names"] if word[0] == "!"], [action.name])
 
 
-def holds(conditions: dict[str, Any], who: Identity, context: Context) -> Truth:
+def holds(conditions: dict[str, Any], who: Identity, action: Action, context: Context) -> Truth:
     found: list[Truth] = []
     if "time" in conditions:
         found.append(clock(conditions["time"], context.now))
@@ -207,8 +295,78 @@ def holds(conditions: dict[str, Any], who: Identity, context: Context) -> Truth:
         found.append(in_networks(conditions["network"], context.address))
     if "device" in conditions:
         known = who.device.compliant if who.device else None
-        found.append(None if known is None else known == conditions["device"]["compliant"])
+        asked = conditions["device"]
+        if "compliant" in asked:
+            found.append(None if known is None else known == asked["compliant"])
+        posture = dict(who.device.posture) if who.device else {}
+        found += [listed(words, [posture[key]]) if key in posture else None for key, words in asked.get("posture", {}).items()]
+    if "country" in conditions:
+        found.append(listed(conditions["country"], [context.country]) if context.country else None)
+    if "asn" in conditions:
+        found.append(listed([str(each) for each in conditions["asn"]], [str(context.asn)]) if context.asn is not None else None)
+    if "user_agent" in conditions:
+        found.append(listed(conditions["user_agent"], [context.user_agent]) if context.user_agent else None)
+    if "authentication" in conditions:
+        found.append(signed_in(conditions["authentication"], who, context.now))
+    facts = {fact.name: json.loads(fact.value) for fact in context.facts if fact.until is None or context.now < fact.until}
+    for name, wanted in conditions.get("facts", {}).items():
+        found.append(is_so(wanted, facts[name]) if name in facts else None)
+    if "expression" in conditions:
+        found.append(EXPRESSIONS[conditions["expression"]](who, action, facts))
     return every(found)
+
+
+def signed_in(asked: dict[str, Any], who: Identity, now: float) -> Truth:
+    found: list[Truth] = []
+    if "acr" in asked:
+        found.append(listed(asked["acr"], [who.acr]) if who.acr else None)
+    if "amr" in asked:
+        found.append(listed(asked["amr"], list(who.amr)) if who.amr else None)
+    if "max_age" in asked:
+        seconds = {"h": 3600, "m": 60}[asked["max_age"][-1]] * int(asked["max_age"][:-1])
+        found.append(now < who.authenticated_at + seconds if who.authenticated_at is not None else None)
+    return every(found)
+
+
+def is_so(wanted: Any, found: Any) -> Truth:
+    if isinstance(wanted, dict):
+        if not isinstance(found, dict):
+            return None
+        return every([is_so(each, found[key]) if key in found else None for key, each in wanted.items()])
+    if isinstance(wanted, list):
+        return any(json.dumps(each) == json.dumps(found) for each in wanted)
+    return json.dumps(wanted) == json.dumps(found)
+
+
+EXPRESSIONS: dict[str, Callable[[Identity, Action, dict[str, Any]], Truth]] = {
+    '"a" in identity.groups': lambda who, action, facts: "a" in who.groups,
+    "facts.freeze == 'none'": lambda who, action, facts: facts["freeze"] == "none" if "freeze" in facts else None,
+    "'a' in identity.groups || facts.freeze == 'none'": lambda who, action, facts: (
+        True if "a" in who.groups else facts["freeze"] == "none" if "freeze" in facts else None
+    ),
+    "device.compliant && action.namespace.startsWith('team-')": lambda who, action, facts: (
+        False if not action.namespace.startswith("team-") else who.device.compliant if who.device else None
+    ),
+    "action.operation == 'exec' && action.command.size() == 1": lambda who, action, facts: (
+        action.operation is Operation.EXEC and len(action.command) == 1
+    ),
+    # of decisions.yaml
+    "identity.user in facts.on_call": lambda who, action, facts: who.user in facts["on_call"] if "on_call" in facts else None,
+    'action.name.startsWith(identity.user + "-") && action.namespace == "x"': lambda who, action, facts: (
+        action.name.startswith(f"{who.user}-") and action.namespace == "x"
+    ),
+    '"leads" in identity.groups || !facts.incident.open': lambda who, action, facts: (
+        True if "leads" in who.groups else not facts["incident"]["open"] if "incident" in facts else None
+    ),
+    'action.command.size() == 2 && action.command[1].matches("^[a-z]+$") && cluster.labels.?env.orValue("") != "prod"': (
+        lambda who, action, facts: (
+            len(action.command) == 2
+            and re.fullmatch("[a-z]+", action.command[1]) is not None
+            and dict(action.cluster.labels).get("env") != "prod"
+        )
+    ),
+}
+"""Those that the tests' policies have, and what they mean."""
 
 
 def clock(asked: dict[str, Any], now: float) -> bool:
