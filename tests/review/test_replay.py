@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from attrs import evolve
+from generated_cases import cases
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kgate.audit.chain import Chain
 from kgate.audit.record import Record, decision_record, end_record, facts_record
@@ -60,8 +65,11 @@ class Gate:
         self.look()
 
     def ask(self, action: Action, user: str = "alice", group: str = "developers") -> str:
+        return self.asks(Identity(user, (group,)), action)
+
+    def asks(self, identity: Identity, action: Action) -> str:
         self.number += 1
-        identity, id_ = Identity(user, (group,)), f"ID{self.number}"
+        id_ = f"ID{self.number}"
         decision = self._decide("stream-start" if action.follows else "request", id_, identity, action)
         if action.follows and decision.allowed:
             self.live[id_] = identity, action, decision
@@ -155,6 +163,26 @@ def test_nor_does_it_follow_a_stream_to_another_end(used: Policy) -> None:
     gate.learns(STORM)
     gate.passes(12 * HOUR)
     assert gate.replayed(load_policy(used.source, "copy.yaml")).groups == {}
+
+
+@settings(max_examples=25, deadline=None)
+@given(cases(most=6), cases(most=1), st.lists(st.sampled_from(["hour", "day", "facts", "policy"]), min_size=6, max_size=6))
+def test_any_history_under_any_policies_comes_out_the_same_again(case: Any, other: Any, between: list[str]) -> None:
+    rules, questions = case
+    policies = [load_policy(json.dumps({"rules": each}), "p.yaml") for each in (rules, other[0])]
+    gate = Gate(policies[0])
+    gate.now = questions[0][2].now
+    for (identity, action, _), event in zip(questions, between, strict=False):
+        gate.asks(evolve(identity, expires=None), evolve(action, follows=action.operation is not None))
+        if event == "policy":
+            gate.use(policies[1])
+        elif event == "facts":
+            gate.learns(STORM if gate.facts == CALM else CALM)
+        else:
+            gate.passes(HOUR if event == "hour" else 26 * HOUR)
+    assert gate.replayed().groups == {}
+    if "policy" not in between:
+        assert gate.replayed(load_policy(policies[0].source, "copy.yaml")).groups == {}
 
 
 def test_what_would_be_denied_and_allowed_is_grouped_by_rule_and_person() -> None:
