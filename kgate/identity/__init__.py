@@ -9,6 +9,9 @@ issuer_configuration  which issuers are believed: Kubernetes' AuthenticationConf
 claims         claims → identity, by those rules
 key_ring       one issuer's keys: when they are fetched, how long they hold
 issuers        tokens of OpenID Connect issuers
+asked          tokens that only somebody else can judge, and for how long the answer holds
+introspection  an issuer's answer about an opaque token
+token_review   a cluster's answer about a service account's
 trust          who signs client certificates, and which of those are revoked
 certificates   client certificates: CN → user, O → groups, or as CEL maps them
 devices        machines with a certificate of their own, and what an inventory says of them

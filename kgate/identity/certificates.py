@@ -32,7 +32,7 @@ CertificateTexts = NewType("CertificateTexts", Expression)
 
 
 @frozen(eq=False)
-class Signers:
+class PeopleAuthority:
     """Authorities whose leaves are people and programs, and how they are named where it is not by CN and O."""
 
     trust: Trust
@@ -51,7 +51,7 @@ class _Read:
 class ClientCertificates:
     """People and programs with a certificate of one of ``authorities``."""
 
-    def __init__(self, authorities: Sequence[Signers]) -> None:
+    def __init__(self, authorities: Sequence[PeopleAuthority]) -> None:
         self._authorities = tuple(authorities)
         self._known: dict[bytes, _Read | Rejected] = {}
 
@@ -72,7 +72,7 @@ class ClientCertificates:
         return known
 
 
-def read_certificate(der: bytes, authorities: Sequence[Signers]) -> _Read | Rejected:
+def read_certificate(der: bytes, authorities: Sequence[PeopleAuthority]) -> _Read | Rejected:
     """What the certificate says, held against ``authorities``."""
     for each in authorities:
         vouched = vouch(der, each.trust)
@@ -81,13 +81,13 @@ def read_certificate(der: bytes, authorities: Sequence[Signers]) -> _Read | Reje
     return Rejected("the client certificate is not signed by the gate's authority for people", ASK)
 
 
-def _identity(vouched: Vouched, signers: Signers) -> _Read | Rejected:
+def _identity(vouched: Vouched, authority: PeopleAuthority) -> _Read | Rejected:
     leaf = vouched.leaf
     users = values(leaf, NameOID.COMMON_NAME)
-    user = text_of(signers.username, leaf) if signers.username is not None else users[0] if len(users) == 1 else None
+    user = text_of(authority.username, leaf) if authority.username is not None else users[0] if len(users) == 1 else None
     if user is None:
         return Rejected("the client certificate must have exactly one common name", ASK)
-    groups = _texts_of(signers.groups, leaf) if signers.groups is not None else tuple(values(leaf, NameOID.ORGANIZATION_NAME))
+    groups = _texts_of(authority.groups, leaf) if authority.groups is not None else tuple(values(leaf, NameOID.ORGANIZATION_NAME))
     if isinstance(user, Failed) or isinstance(groups, Failed):
         failed = user if isinstance(user, Failed) else groups
         return Rejected(f"the client certificate gives no name: {failed.text if isinstance(failed, Failed) else ''}", ASK)

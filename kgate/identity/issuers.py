@@ -145,7 +145,7 @@ class Issuers:
 
 def _wrong_kind(verified: Verified) -> Rejected | None:
     kind = verified.claims.get("typ")
-    other = verified.typ.lower() not in _TYPES or "events" in verified.claims
+    other = verified.typ.lower() not in _TYPES or "events" in verified.claims or "cnf" in verified.claims  # cnf: not for bearers (RFC 7800)
     if other or (isinstance(kind, str) and kind.lower() in _OTHER_KINDS):
         return Rejected("the token is of a kind that lets nobody in", _SIGN_IN)
     return None

@@ -56,6 +56,7 @@ from kgate.service.authorizing import Authorizing, Prepared
 from kgate.service.clusters import all_access
 from kgate.service.directory import CompanyDirectory
 from kgate.service.gateway import Gateway
+from kgate.service.judging import Judging
 from kgate.service.login_records import LoginRecords
 from kgate.service.notices import IssuerNotices, transmitters
 from kgate.service.options import Options, give_up
@@ -164,7 +165,9 @@ class GateService(Service):
             self._notice_came,
         )
         self._robots = RobotUses(self._database, now, wall)
-        self._parts: tuple[Part, ...] = (self._directory, self._told, self._robots, *self._signing_in_of(prepared.configuration))
+        configured, upstreams = (lambda: self._prepared.configuration), (lambda: self._upstreams)
+        judging = Judging(reactor, configured, upstreams, self._fetches, self._turn.flush, now, wall)
+        self._parts: tuple[Part, ...] = (self._directory, self._told, self._robots, judging, *self._signing_in_of(prepared.configuration))
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
         self._outside.world.grants = GrantBook(self._database, wall, now, self._grants_changed).of
         self._providers = Providers(reactor, self._fetches, now, wall, lambda: self._issuer_tokens)
@@ -525,6 +528,7 @@ def watched(path: Path, configuration: Configuration, access: Mapping[str, Clust
         paths.add(identity.tokens.file)
     if identity.authentication_configuration is not None:
         paths.add(identity.authentication_configuration)
+    paths |= {each.introspection.client_secret_file for each in identity.oidc if each.introspection is not None}
     paths |= {
         each.login.client_secret_file for each in identity.oidc if each.login is not None and each.login.client_secret_file is not None
     }

@@ -22,7 +22,7 @@ from kgate.documents.structuring import nearest
 from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError, Mistake
 from kgate.identity.authenticator import Authenticator, Source
-from kgate.identity.certificates import ClientCertificates, Signers
+from kgate.identity.certificates import ClientCertificates, PeopleAuthority
 from kgate.identity.devices import Devices, load_devices
 from kgate.identity.directory import Directory
 from kgate.identity.issuer_configuration import IssuerConfiguration, load_authentication_configuration, repeated
@@ -50,6 +50,7 @@ from kgate.settings.shapes import (
     FactSource,
     GroupSource,
     IdentitySettings,
+    IntrospectionSettings,
     Listen,
     LoginSettings,
     SecretsSettings,
@@ -76,6 +77,15 @@ class LoginAt:
 
 
 @frozen(eq=False)
+class IntrospectionAt:
+    """How one issuer's opaque tokens are asked about."""
+
+    configuration: IssuerConfiguration
+    settings: IntrospectionSettings
+    secret: str = field(repr=False)
+
+
+@frozen(eq=False)
 class DeviceSources:
     """What ``identity.devices`` names. ``api_authority`` is PEM: whom to trust for its API."""
 
@@ -95,7 +105,7 @@ class Configuration:
     shadow: Policy | None
     """A candidate that decides nothing."""
     tokens: Tokens | None
-    people: tuple[Signers, ...]
+    people: tuple[PeopleAuthority, ...]
     """Who signs people's certificates; empty where none are asked for."""
     devices: DeviceSources | None
     """Who signs devices' certificates, and what a file says of devices."""
@@ -103,6 +113,8 @@ class Configuration:
     """Those of ``identity.oidc``, then those of ``identity.authentication_configuration``."""
     logins: tuple[LoginAt, ...]
     """Those of ``identity.oidc`` that people sign in with."""
+    introspections: tuple[IntrospectionAt, ...]
+    """That of ``identity.oidc`` which is asked about opaque tokens; at most one."""
     webhooks: Mapping[str, ClusterAccess]
     """How to reach each of the authorizers that are webhooks, by its name."""
     roster: RosterFile | None
@@ -155,6 +167,8 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
     people, devices = checks.people(get("identity")), checks.devices(get("identity"))
     issuers = checks.issuers(get("identity"))
     logins = checks.logins(get("identity"), get("secrets"))
+    introspections = checks.introspections(get("identity"))
+    checks.service_accounts(get("identity"), get("clusters") or {})
     roster = checks.roster(get("identity"))
     keys = checks.sealing_keys(get("secrets"))
     public = checks.public_authority(get("public_certificate_authority"))
@@ -178,6 +192,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file) -> Config
         devices=devices,
         issuers=issuers,
         logins=logins,
+        introspections=introspections,
         webhooks=webhooks,
         roster=roster,
         public_authority=public,
@@ -261,14 +276,14 @@ class _Checks:
         tokens = identity.tokens if identity is not None else None
         return self.document(("identity", "tokens", "file"), tokens.file, load_tokens) if tokens is not None else None
 
-    def people(self, identity: IdentitySettings | None) -> tuple[Signers, ...]:
+    def people(self, identity: IdentitySettings | None) -> tuple[PeopleAuthority, ...]:
         """Who signs people's certificates."""
         found = []
         several = isinstance((self.sections.root.get("identity") or {}).get("client_certificates"), list)
         for number, each in enumerate(identity.client_certificates if identity is not None else ()):
             place: Place = ("identity", "client_certificates", *((number,) if several else ()))
             trust = self.trust(place, each.authority, each.crl)
-            found += [Signers(trust, each.username, each.groups)] if trust is not None else []
+            found += [PeopleAuthority(trust, each.username, each.groups)] if trust is not None else []
         return tuple(found)
 
     def devices(self, identity: IdentitySettings | None) -> DeviceSources | None:
@@ -331,14 +346,44 @@ class _Checks:
                 continue
             place: Place = ("identity", "oidc", number, "login")
             file = issuer.login.client_secret_file
-            raw = self.bytes_of((*place, "client_secret_file"), file) if file is not None else b""
-            secret = (raw or b"").decode("utf-8", "replace").strip()
-            if raw is not None and file is not None and (not secret or not secret.isprintable()):
-                self.sections.fault((*place, "client_secret_file"), f"{file} holds no secret", "put there what the provider gave you")
+            secret = self.client_secret(place, file) if file is not None else ""
             if secrets is None:
                 self.sections.fault(place, "needs secrets.key_file, which encrypts what the provider gives", MAKE_ONE)
             found.append(LoginAt(issuer, issuer.login, secret))
         return tuple(found)
+
+    def client_secret(self, place: Place, file: Path) -> str:
+        """What the gate shows an issuer as its client."""
+        raw = self.bytes_of((*place, "client_secret_file"), file)
+        secret = (raw or b"").decode("utf-8", "replace").strip()
+        if raw is not None and (not secret or not secret.isprintable()):
+            self.sections.fault((*place, "client_secret_file"), f"{file} holds no secret", "put there what the provider gave you")
+        return secret
+
+    def introspections(self, identity: IdentitySettings | None) -> tuple[IntrospectionAt, ...]:
+        """Whom to ask about opaque tokens. They do not say whose they are, so it can be only one."""
+        found: list[IntrospectionAt] = []
+        for number, issuer in enumerate(identity.oidc if identity is not None else ()):
+            if issuer.introspection is not None:
+                place: Place = ("identity", "oidc", number, "introspection")
+                secret = self.client_secret(place, issuer.introspection.client_secret_file)
+                if found:
+                    self.sections.fault(place, "is the second one, and an opaque token does not say whose it is", "keep one")
+                found.append(IntrospectionAt(issuer, issuer.introspection, secret))
+        return tuple(found)
+
+    def service_accounts(self, identity: IdentitySettings | None, clusters: Mapping[str, ClusterSettings]) -> None:
+        """Clusters that are configured, each with audiences of its own."""
+        seen: set[str] = set()
+        for number, each in enumerate(identity.service_accounts if identity is not None else ()):
+            place: Place = ("identity", "service_accounts", number)
+            if clusters and each.cluster not in clusters:
+                self.sections.fault((*place, "cluster"), f"{each.cluster} is not configured", nearest(each.cluster, clusters))
+            for audience in each.audiences:
+                if audience in seen:
+                    hint = "give each cluster its own: by them a token says which cluster to ask"
+                    self.sections.fault((*place, "audiences"), f"{audience} stands at two clusters", hint)
+                seen.add(audience)
 
     def roster(self, identity: IdentitySettings | None) -> RosterFile | None:
         """The file of groups, where there is one."""

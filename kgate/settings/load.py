@@ -157,6 +157,7 @@ def settings_converter(base: Path) -> Converter:
     on(ServerUrl, written(https_url))
     on(ProxyUrl, written(_proxy_url))
     on(StateUrl, written(lambda text: _state(base, text)))
+    on(ClusterName, written(_cluster_name))
     on(HostName, written(host_name))
     on(LabelKey, written(_label))
     on(AuthorizerName, written(authorizer_name))
@@ -165,6 +166,12 @@ def settings_converter(base: Path) -> Converter:
     on(FactName, written(lambda text: FactName(fact_name(text))))
     on(Count, _count)
     return converter
+
+
+def _cluster_name(text: str) -> ClusterName:
+    if not _CLUSTER.fullmatch(text):
+        raise Unacceptable(f'"{text}" is not a name for a cluster', "name one of clusters")
+    return ClusterName(text)
 
 
 def _authorities(converter: Converter, value: Plain) -> tuple[ClientCertificateAuthority, ...]:

@@ -231,10 +231,44 @@ class LoginSettings:
 
 
 @frozen
+class IntrospectionSettings:
+    """How an issuer's opaque tokens are asked about (RFC 7662)."""
+
+    client_id: str
+    client_secret_file: FilePath
+    cache: Duration = field(default=Duration(60.0))
+    """How long a yes holds: so long a token goes on that was revoked meanwhile."""
+
+
+@frozen
+class ServiceAccountSettings:
+    """A cluster whose service accounts may come with their own tokens, judged by its TokenReview."""
+
+    cluster: ClusterName
+    audiences: tuple[str, ...]
+    """What tokens must be made for: kubectl create token NAME --audience …"""
+    clusters: tuple[str, ...] = ()
+    """Globs of the clusters that they may reach; by default their own."""
+    prefix: str = ""
+    """Before their user and group names: needed where they reach other clusters, whose service accounts have the same names."""
+    cache: Duration = field(default=Duration(60.0))
+
+    def __attrs_post_init__(self) -> None:
+        elsewhere = any(each != self.cluster for each in self.clusters)
+        accept(
+            None if self.audiences and all(self.audiences) else Unacceptable("names nobody", "write [kgate]", ("audiences",)),
+            Unacceptable("is needed where other clusters may be reached", f'write prefix: "{self.cluster}:"', ("prefix",))
+            if elsewhere and not self.prefix
+            else None,
+        )
+
+
+@frozen
 class OidcSettings(IssuerConfiguration):
     """An issuer of tokens: the fields of Kubernetes' AuthenticationConfiguration, and how people sign in with it."""
 
     login: LoginSettings | None = None
+    introspection: IntrospectionSettings | None = None
 
 
 @frozen
@@ -269,11 +303,13 @@ class IdentitySettings:
     scim: ScimSettings | None = None
     signals: tuple[SignalSettings, ...] = ()
     oidc: tuple[OidcSettings, ...] = ()
+    service_accounts: tuple[ServiceAccountSettings, ...] = ()
     authentication_configuration: FilePath | None = None
     """Kubernetes' file of the same; its issuers stand beside those of ``oidc``."""
 
     def __attrs_post_init__(self) -> None:
-        anybody = self.tokens or self.client_certificates or self.oidc or self.authentication_configuration or self.devices
+        files = self.tokens or self.client_certificates or self.devices
+        anybody = files or self.oidc or self.authentication_configuration or self.service_accounts
         from_directory = self.groups is not None and GroupSource.SCIM in self.groups.sources
         accept(
             None if anybody else Unacceptable("lets nobody in", "name oidc, tokens or client_certificates"),

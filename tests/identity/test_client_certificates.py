@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from kgate.identity.certificates import ClientCertificates, Signers
+from kgate.identity.certificates import ClientCertificates, PeopleAuthority
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.trust import Trust, load_authorities
 from kgate.model import Identity
@@ -53,7 +53,7 @@ def certificate(
 CA_KEY, OTHER_KEY = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 CA = certificate(name("people"), name("people"), CA_KEY, key=CA_KEY, authority=True, usage=None, days=3650)
 IMPOSTOR = certificate(name("people"), name("people"), OTHER_KEY, key=OTHER_KEY, authority=True, usage=None, days=3650)
-SOURCE = ClientCertificates([Signers(Trust((CA,)))])
+SOURCE = ClientCertificates([PeopleAuthority(Trust((CA,)))])
 
 
 def ask(leaf: x509.Certificate, now: float = NOW, source: ClientCertificates = SOURCE) -> Identity | Rejected | None:
@@ -87,7 +87,7 @@ def test_validity_counts_on_each_use() -> None:
 @pytest.mark.threat("23")
 def test_it_ends_with_its_authority() -> None:
     short = certificate(name("people"), name("people"), CA_KEY, key=CA_KEY, authority=True, usage=None, days=5)
-    source = ClientCertificates([Signers(Trust((short,)))])
+    source = ClientCertificates([PeopleAuthority(Trust((short,)))])
     assert isinstance(ask(signed(name("alice")), BEGIN.timestamp() + 1, source), Identity)
     assert isinstance(ask(signed(name("alice")), NOW, source), Rejected)
 
@@ -131,7 +131,7 @@ def test_what_is_no_certificate(der: bytes) -> None:
 def test_two_authorities() -> None:
     source = ClientCertificates(
         [
-            Signers(
+            PeopleAuthority(
                 Trust(
                     (
                         IMPOSTOR,

@@ -14,7 +14,7 @@ from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError
 from kgate.expressions import Kind
 from kgate.identity.authenticator import Authenticator
-from kgate.identity.certificates import CERTIFICATE, CertificateText, ClientCertificates, Signers
+from kgate.identity.certificates import CERTIFICATE, CertificateText, ClientCertificates, PeopleAuthority
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.devices import (
     BODY,
@@ -57,7 +57,7 @@ def trust(authority: Authority, *lists: bytes) -> Trust:
 
 
 def gate(inventory: Inventory, *lists: bytes) -> Authenticator:
-    people = ClientCertificates([Signers(trust(PEOPLE))])
+    people = ClientCertificates([PeopleAuthority(trust(PEOPLE))])
     return Authenticator([Alice()], people, devices=Devices(trust(MAKER, *lists), inventory))
 
 
@@ -128,15 +128,15 @@ def test_the_name_by_an_expression() -> None:
 def test_names_are_taken_from_where_the_operator_says() -> None:
     """SAN confusion: an alternative name is nobody's name unless an expression takes it."""
     leaf = PEOPLE.leaf("admin.example", common_name="carol", organizations=("dev",), client=True)
-    plain = ClientCertificates([Signers(trust(PEOPLE))])
+    plain = ClientCertificates([PeopleAuthority(trust(PEOPLE))])
     found = plain.authenticate(Credentials(None, der(leaf)), NOW)
     assert isinstance(found, Identity) and found.user == "carol"
     username = CertificateText(CERTIFICATE.compile("certificate.dns[0]"))
     groups = CERTIFICATE.compile("certificate.organizations.map(o, 'corp:' + o)")
-    found = ClientCertificates([Signers(trust(PEOPLE), username, groups)]).authenticate(Credentials(None, der(leaf)), NOW)
+    found = ClientCertificates([PeopleAuthority(trust(PEOPLE), username, groups)]).authenticate(Credentials(None, der(leaf)), NOW)
     assert isinstance(found, Identity) and (found.user, found.groups) == ("admin.example", ("corp:dev",))
     bare = PEOPLE.leaf(common_name="carol", client=True)
-    refused = ClientCertificates([Signers(trust(PEOPLE), username)]).authenticate(Credentials(None, der(bare)), NOW)
+    refused = ClientCertificates([PeopleAuthority(trust(PEOPLE), username)]).authenticate(Credentials(None, der(bare)), NOW)
     assert isinstance(refused, Rejected) and refused.text.startswith("the client certificate gives no name:")
 
 
@@ -144,7 +144,7 @@ def test_names_are_taken_from_where_the_operator_says() -> None:
 def test_several_authorities_each_by_its_own_rules() -> None:
     other = Authority("contractors")
     groups = CERTIFICATE.compile("['contractors']")
-    source = ClientCertificates([Signers(trust(PEOPLE)), Signers(trust(other), None, groups)])
+    source = ClientCertificates([PeopleAuthority(trust(PEOPLE)), PeopleAuthority(trust(other), None, groups)])
     for authority, expected in ((PEOPLE, ("dev",)), (other, ("contractors",))):
         found = source.authenticate(Credentials(None, der(authority.leaf(common_name="c", organizations=("dev",), client=True))), NOW)
         assert isinstance(found, Identity) and found.groups == expected
@@ -153,7 +153,7 @@ def test_several_authorities_each_by_its_own_rules() -> None:
 @pytest.mark.threat("23")
 def test_revoked() -> None:
     gone, stays = (PEOPLE.leaf(common_name=name, client=True) for name in ("gone", "stays"))
-    source = ClientCertificates([Signers(trust(PEOPLE, PEOPLE.crl(gone)))])
+    source = ClientCertificates([PeopleAuthority(trust(PEOPLE, PEOPLE.crl(gone)))])
     assert source.authenticate(Credentials(None, der(gone)), NOW) == Rejected(
         "the client certificate was revoked", "ask for a new certificate"
     )
@@ -163,7 +163,7 @@ def test_revoked() -> None:
 @pytest.mark.threat("23")
 def test_a_list_out_of_date_says_nothing_about_today() -> None:
     leaf = PEOPLE.leaf(common_name="stays", client=True)
-    source = ClientCertificates([Signers(trust(PEOPLE, PEOPLE.crl(ends=1)))])
+    source = ClientCertificates([PeopleAuthority(trust(PEOPLE, PEOPLE.crl(ends=1)))])
     assert isinstance(source.authenticate(Credentials(None, der(leaf)), NOW), Identity)
     refused = source.authenticate(Credentials(None, der(leaf)), NOW + 86400 + 3600)
     assert isinstance(refused, Rejected) and "out of date" in refused.text

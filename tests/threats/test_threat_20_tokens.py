@@ -188,6 +188,7 @@ def test_skew(claims: dict[str, Any], fits: bool) -> None:
         ({}, {"typ": "Refresh"}),
         ({}, {"typ": "Offline"}),
         ({}, {"typ": "Logout"}),
+        ({}, {"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}),
     ],
 )
 def test_another_kind_of_token_of_the_same_issuer(header: dict[str, Any], claims: dict[str, Any]) -> None:

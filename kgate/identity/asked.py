@@ -1,0 +1,104 @@
+"""Tokens that only somebody else can judge: opaque ones by their issuer's introspection (RFC 7662), Kubernetes service accounts' by a cluster's TokenReview.
+
+Whoever is asked answers a ``Judged``: what the token is worth, and until when it may be believed. The answer is kept under the token's digest for the
+time that the configuration states, which is how long a token goes on that was revoked meanwhile; a no is kept too, briefly. What cannot be asked is
+refused: nothing here lets anybody in on an old answer.
+
+Anybody can make up tokens and have them asked about, so only so many questions are under way at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+
+from attrs import field, frozen
+
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.model import Identity, Pending
+
+KEPT = 8192
+NO_SECONDS = 10.0
+UNASKED_SECONDS = 2.0
+MOST_AT_ONCE = 64
+QUESTION_SECONDS = 10.0
+"""A question that nobody answered for so long is no longer under way."""
+_AGAIN = "try again, and ask whoever runs this gate if it stays so"
+
+
+@frozen(cache_hash=True)
+class JudgementWanted:
+    """``source`` is to be asked about a token."""
+
+    source: str
+    token: str = field(repr=False)
+
+
+@frozen
+class Judged:
+    """An answer. ``rejected`` without ``final`` means that nobody could be asked."""
+
+    found: Identity | Rejected
+    final: bool = True
+
+
+@frozen(eq=False)
+class _Known:
+    """``until`` is monotonic: the answer is asked for again then. ``ends`` is when the token itself expires, by the same clock."""
+
+    judged: Judged
+    until: float
+    ends: float
+
+
+class AskedTokens:
+    """One who is asked. ``concerns(token)`` says which tokens; ``seconds`` is how long a yes holds; ``monotonic`` is a clock that no one sets."""
+
+    def __init__(self, name: str, concerns: Callable[[str], bool], seconds: float, monotonic: Callable[[], float]) -> None:
+        self.name = name
+        self._concerns, self._seconds, self._monotonic = concerns, seconds, monotonic
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._asked: dict[bytes, float] = {}
+
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending | None:
+        """Whose token it is; None where it is not this one's to judge."""
+        bearer = credentials.bearer
+        if bearer is None or not self._concerns(bearer):
+            return None
+        digest, instant = hashlib.sha256(bearer.encode()).digest(), self._monotonic()
+        known = self._known.get(digest)
+        if known is None or known.until <= instant:
+            return self._ask(bearer, digest, instant)
+        found = known.judged.found
+        if isinstance(found, Identity) and (known.ends <= instant or (found.expires is not None and found.expires <= now)):
+            return Rejected("the token has expired", "sign in again")
+        return found
+
+    def learned(self, token: str, judged: Judged, now: float) -> None:
+        """The answer about a token, given at ``now`` (Unix seconds)."""
+        digest, instant = hashlib.sha256(token.encode()).digest(), self._monotonic()
+        self._asked.pop(digest, None)
+        found = judged.found
+        if isinstance(found, Identity):
+            ends = instant + (found.expires - now) if found.expires is not None else float("inf")
+            self._known[digest] = _Known(judged, instant + self._seconds, ends)
+        else:
+            self._known[digest] = _Known(judged, instant + (NO_SECONDS if judged.final else UNASKED_SECONDS), float("inf"))
+        self._known.move_to_end(digest)
+        if len(self._known) > KEPT:
+            self._known.popitem(last=False)
+
+    def _ask(self, bearer: str, digest: bytes, instant: float) -> Pending | Rejected:
+        if digest not in self._asked:
+            if len(self._asked) >= MOST_AT_ONCE:
+                self._asked = {each: since for each, since in self._asked.items() if instant - since < QUESTION_SECONDS}
+            if len(self._asked) >= MOST_AT_ONCE:
+                return Rejected("too many tokens are being looked up at this moment", _AGAIN)
+            self._asked[digest] = instant
+        return Pending(JudgementWanted(self.name, bearer))
+
+
+def is_opaque(token: str) -> bool:
+    """Whether a token says nothing by itself: it is no JWT, and none of this gate's own static ones either."""
+    return token.count(".") != 2

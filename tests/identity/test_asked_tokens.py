@@ -1,0 +1,186 @@
+"""Tokens that others judge: when they are asked, what their answers mean, and how long those hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from issuer import NOW, URL, TestIssuer
+from issuer_gate import PLAIN, configuration
+
+from kgate.identity import introspection, token_review
+from kgate.identity.asked import MOST_AT_ONCE, NO_SECONDS, UNASKED_SECONDS, AskedTokens, Judged, JudgementWanted, is_opaque
+from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.issuer_configuration import load_authentication_configuration
+from kgate.identity.token_review import Reviewer
+from kgate.model import Identity, Pending
+
+ALICE = Identity("alice", issuer=URL, expires=NOW + 600)
+NO, UNASKED = Judged(Rejected("no")), Judged(Rejected("nobody there"), final=False)
+
+
+class Scene:
+    """A source and two clocks."""
+
+    def __init__(self) -> None:
+        self.now, self.monotonic = NOW, 1000.0
+        self.source = AskedTokens("issuer x", is_opaque, 60.0, lambda: self.monotonic)
+
+    def passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.monotonic += seconds
+
+    def ask(self, token: str = "opaque") -> Identity | Rejected | Pending | None:
+        return self.source.authenticate(Credentials(token), self.now)
+
+
+def test_a_yes_holds_for_its_time_and_is_asked_for_again() -> None:
+    scene = Scene()
+    assert scene.ask() == Pending(JudgementWanted("issuer x", "opaque"))
+    scene.source.learned("opaque", Judged(ALICE), scene.now)
+    assert scene.ask() == ALICE
+    scene.passes(59)
+    assert scene.ask() == ALICE
+    scene.passes(1)
+    assert isinstance(scene.ask(), Pending)
+
+
+@pytest.mark.parametrize(("answer", "seconds"), [(NO, NO_SECONDS), (UNASKED, UNASKED_SECONDS)])
+def test_a_no_holds_briefly(answer: Judged, seconds: float) -> None:
+    scene = Scene()
+    scene.ask()
+    scene.source.learned("opaque", answer, scene.now)
+    assert scene.ask() == answer.found
+    scene.passes(seconds)
+    assert isinstance(scene.ask(), Pending)
+
+
+@pytest.mark.threat("28")
+def test_expiry_counts_by_both_clocks() -> None:
+    scene = Scene()
+    scene.source.learned("opaque", Judged(Identity("alice", expires=NOW + 30)), NOW)
+    assert isinstance(scene.ask(), Identity)
+    scene.passes(29)
+    scene.now -= 3600
+    assert isinstance(scene.ask(), Identity)
+    scene.passes(1)
+    assert scene.ask() == Rejected("the token has expired", "sign in again")
+
+
+def test_a_flood_of_made_up_tokens_asks_so_many_questions_at_once() -> None:
+    scene = Scene()
+    answers = [scene.ask(f"token-{number}") for number in range(MOST_AT_ONCE + 20)]
+    assert sum(isinstance(each, Pending) for each in answers) == MOST_AT_ONCE
+    assert isinstance(scene.ask("token-0"), Pending)  # whoever waits already goes on waiting
+    scene.source.learned("token-0", NO, scene.now)
+    assert isinstance(scene.ask("one-more"), Pending)
+    scene.passes(11)
+    assert isinstance(scene.ask("another"), Pending)  # questions that nobody answered do not count for ever
+
+
+def test_the_token_is_in_no_text() -> None:
+    assert "opaque" not in repr(JudgementWanted("x", "opaque"))
+
+
+# --- introspection (RFC 7662)
+
+(ISSUER,) = load_authentication_configuration(configuration(PLAIN), "f")
+ACTIVE = {"active": True, "sub": "alice", "aud": "kgate", "iss": URL, "exp": NOW + 60, "groups": ["sre"], "token_type": "Bearer"}
+
+
+def introspected(**changed: Any) -> Judged:
+    answer = {name: value for name, value in (ACTIVE | changed).items() if value is not None}
+    return introspection.judge(json.dumps(answer).encode(), ISSUER, NOW)
+
+
+def test_an_active_token_is_judged_by_its_claims() -> None:
+    found = introspected().found
+    assert isinstance(found, Identity)
+    assert (found.user, found.groups, found.expires) == ("alice", ("corp:sre",), NOW + 60)
+    assert isinstance(introspected(exp=None).found, Identity)
+    assert isinstance(introspected(iss=None).found, Identity)
+
+
+@pytest.mark.threat("20")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"active": False}, {"active": "true"}, {"active": 1}, {"active": None}, {"aud": None}, {"aud": "other"}, {"aud": ["other"]},
+        {"iss": "https://evil.example"}, {"iss": URL + "/"}, {"token_type": "refresh_token"}, {"token_type": "DPoP"}, {"token_type": 7},
+        {"cnf": {"x5t#S256": "x"}}, {"exp": NOW}, {"exp": "soon"}, {"sub": None}, {"sub": "system:admin"},
+    ],
+)  # fmt: skip
+def test_what_looks_like_active(changed: dict[str, Any]) -> None:
+    judged = introspected(**changed)
+    assert isinstance(judged.found, Rejected) and judged.final
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"active": true, "active": false}'])
+def test_what_is_no_answer(body: bytes) -> None:
+    judged = introspection.judge(body, ISSUER, NOW)
+    assert isinstance(judged.found, Rejected) and not judged.final
+
+
+# --- TokenReview
+
+REVIEWER = Reviewer("dev", ("kgate-dev",), ("dev",))
+BOT = "system:serviceaccount:ci:bot"
+TOKEN = TestIssuer("https://kubernetes.default.svc").token(sub=BOT, aud=["kgate-dev"], exp=NOW + 600)
+USER = {"username": BOT, "uid": "u-1", "groups": ["system:serviceaccounts", "system:serviceaccounts:ci"], "extra": {"a/b": ["1"]}}
+
+
+def reviewed(status: object, reviewer: Reviewer = REVIEWER) -> Judged:
+    return token_review.judge(json.dumps({"kind": "TokenReview", "status": status}).encode(), TOKEN, reviewer)
+
+
+def test_a_service_account_is_known_in_its_own_cluster() -> None:
+    found = reviewed({"authenticated": True, "audiences": ["kgate-dev"], "user": USER}).found
+    assert found == Identity(
+        BOT,
+        ("system:serviceaccounts", "system:serviceaccounts:ci"),
+        uid="u-1",
+        extra=(("a/b", ("1",)),),
+        issuer="cluster dev",
+        expires=NOW + 600,
+        clusters=("dev",),
+        subject=BOT,
+    )
+
+
+def test_elsewhere_its_names_have_a_prefix() -> None:
+    found = reviewed(
+        {"authenticated": True, "audiences": ["kgate-dev"], "user": USER}, Reviewer("dev", ("kgate-dev",), ("*",), "dev:")
+    ).found
+    assert isinstance(found, Identity)
+    assert (found.user, found.groups[0], found.clusters) == (f"dev:{BOT}", "dev:system:serviceaccounts", ("*",))
+
+
+@pytest.mark.threat("20")
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"authenticated": True, "user": USER},
+        {"authenticated": True, "audiences": [], "user": USER},
+        {"authenticated": True, "audiences": ["other"], "user": USER},
+        {"authenticated": True, "audiences": "kgate-dev", "user": USER},
+        {"authenticated": False, "audiences": ["kgate-dev"], "user": USER},
+        {"authenticated": "true", "audiences": ["kgate-dev"], "user": USER},
+        {"audiences": ["kgate-dev"], "user": USER},
+        {"authenticated": True, "audiences": ["kgate-dev"], "user": USER, "error": "odd"},
+        {"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "username": "system:admin"}},
+        {"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "groups": "system:masters"}},
+        {"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "username": BOT + "\n"}},
+        {"authenticated": True, "audiences": ["kgate-dev"]},
+    ],
+)
+def test_a_review_that_does_not_say_yes_to_us(status: object) -> None:
+    """CVE-2023-48312: ``authenticated`` alone is a yes to somebody; an audience of ours makes it a yes to us."""
+    assert isinstance(reviewed(status).found, Rejected)
+
+
+def test_whom_a_token_is_for() -> None:
+    assert token_review.is_for(TOKEN, REVIEWER)
+    issuer = TestIssuer("https://kubernetes.default.svc")
+    for other in (issuer.token(sub=BOT, aud="other"), issuer.token(sub="alice", aud="kgate-dev"), "opaque", "a.b.c"):
+        assert not token_review.is_for(other, REVIEWER)
