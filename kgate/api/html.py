@@ -15,17 +15,14 @@ from kgate.exchange.local import LocalResponse
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 
 
-def page(
-    template: str, status: int = 200, *headers: tuple[str, str], form_origins: tuple[str, ...] = (), **values: object
-) -> LocalResponse:
-    """A page made from ``template``. ``form_origins`` are where its forms' answers may redirect to: Chromium holds form-action against those too."""
+def page(template: str, status: int = 200, *headers: tuple[str, str], **values: object) -> LocalResponse:
+    """A page made from ``template``."""
     body = _templates().get_template(f"{template}.html").render(values).encode()
-    policy = " ".join((POLICY, *form_origins))
     return LocalResponse(
         status,
         (
             ("content-type", "text/html; charset=utf-8"),
-            ("content-security-policy", policy),
+            ("content-security-policy", POLICY),
             ("x-frame-options", "DENY"),
             # With no-referrer a browser would send "Origin: null" with the pages' own forms.
             ("referrer-policy", "same-origin"),
@@ -36,9 +33,12 @@ def page(
     )
 
 
-def style_sheet() -> LocalResponse:
-    """The one style sheet."""
-    return LocalResponse(200, (("content-type", "text/css; charset=utf-8"), ("cache-control", "max-age=3600")), _style())
+_KINDS = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+
+
+def part(name: str) -> LocalResponse:
+    """The style sheet or the icon."""
+    return LocalResponse(200, (("content-type", _KINDS[name]), ("cache-control", "max-age=3600")), _file(name))
 
 
 @cache
@@ -47,5 +47,5 @@ def _templates() -> Environment:
 
 
 @cache
-def _style() -> bytes:
-    return files("kgate.api").joinpath("templates", "style.css").read_bytes()
+def _file(name: str) -> bytes:
+    return files("kgate.api").joinpath("templates", name).read_bytes()

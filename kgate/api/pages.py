@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from kgate.api.application import Params, Routes
 from kgate.api.attempts import Attempts
 from kgate.api.caller import Callers
-from kgate.api.html import page, style_sheet
+from kgate.api.html import page, part
 from kgate.api.signing_in import Asker, Begun, Failed, SignIns, Wanted
 from kgate.audit.record import timestamp
 from kgate.exchange.local import LocalRequest, LocalResponse
@@ -80,6 +80,7 @@ class Pages:
         return {
             ("GET", "/"): self.home,
             ("GET", "/style.css"): self.style,
+            ("GET", "/icon.svg"): self.icon,
             ("GET", "/login"): self.login,
             ("GET", "/login/callback"): self.callback,
             ("GET", "/kubeconfig"): self.kubeconfig,
@@ -90,7 +91,11 @@ class Pages:
 
     async def style(self, request: LocalRequest, params: Params) -> LocalResponse:
         """The style sheet."""
-        return style_sheet()
+        return part("style.css")
+
+    async def icon(self, request: LocalRequest, params: Params) -> LocalResponse:
+        """What a browser puts on its tab."""
+        return part("icon.svg")
 
     # --- signing in
 
@@ -204,7 +209,7 @@ class Pages:
         sealed = await self._signins.store.write(ended)
         await self._signins.recorder.logout(asker_of(request).address, session.person, session.id, SIGNED_OUT)
         onward = await self._provider_logout(session.person.issuer, sealed)
-        return LocalResponse(303, (("location", onward or "/"), gone))
+        return self._onward(onward, gone) if onward else LocalResponse(303, (("location", "/"), gone))
 
     async def _provider_logout(self, issuer: str, sealed: str) -> str:
         provider = next((each for each in self._signins.providers() if each.login.issuer == issuer), None)
@@ -227,7 +232,6 @@ class Pages:
         providers = self._signins.providers()
         return self._page(
             "confirm",
-            form_origins=await self._origins(),
             address=code.address,
             user_code=code.user_code,
             choices=[(each.login.name, each.login.issuer) for each in providers],
@@ -247,7 +251,10 @@ class Pages:
             await self._signins.store.write(lambda connection: deny_device(connection, user_code, self._wall()))
             await self._signins.recorder.login(False, asker, None, "", REFUSED, "device")
             return self._page("message", heading="Refused", text="The device does not get your access.", bad=False, link="", link_text="")
-        return await self.begin_or_choose(form.get("issuer", ""), Wanted(user_code=user_code, clusters=code.clusters), asker, request)
+        wanted = Wanted(user_code=user_code, clusters=code.clusters)
+        answer = await self.begin_or_choose(form.get("issuer", ""), wanted, asker, request)
+        headers = dict(answer.headers)
+        return self._onward(headers["location"], ("set-cookie", headers["set-cookie"])) if answer.status == 303 else answer
 
     async def _waiting(self, typed: str, address: str) -> Code | LocalResponse:
         """The code that waits, or the page that asks again."""
@@ -259,9 +266,11 @@ class Pages:
             code if code is not None else self._page("device", 404, problem="No device waits with this code: see that it is the one shown.")
         )
 
-    async def _origins(self) -> tuple[str, ...]:
-        found = [await each.provider() for each in self._signins.providers()]
-        return tuple(dict.fromkeys(each.origin for each in found if not isinstance(each, Flaw)))
+    def _onward(self, location: str, *headers: tuple[str, str]) -> LocalResponse:
+        """To a provider, as the answer to a form. A redirect would be held against the form's ``form-action``, wherever the provider sends it on to."""
+        leave = ("refresh", f"0; url={location}")
+        text = f"Next is {urlsplit(location).netloc}."
+        return self._page("message", 200, *headers, leave, heading="One moment", text=text, bad=False, link=location, link_text="Go on")
 
     # --- who
 
@@ -287,11 +296,8 @@ class Pages:
     def _foreign(self) -> LocalResponse:
         return self.failed(Failed("the form was not sent from a page of this gate", "open the gate's page and press the button there", 403))
 
-    def _page(
-        self, template: str, status: int = 200, *headers: tuple[str, str], form_origins: tuple[str, ...] = (), **values: object
-    ) -> LocalResponse:
-        host = urlsplit(self._place().url).netloc
-        return page(template, status, *headers, form_origins=form_origins, host=host, **values)
+    def _page(self, template: str, status: int = 200, *headers: tuple[str, str], **values: object) -> LocalResponse:
+        return page(template, status, *headers, host=urlsplit(self._place().url).netloc, **values)
 
 
 def asker_of(request: LocalRequest) -> Asker:

@@ -25,6 +25,7 @@ CODE_SECONDS = 60.0
 ID_TOKEN_SECONDS = 300
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
+<link rel="icon" href="data:,">
 <style>
 body {{ margin: 0; padding: 10vh 1rem; background: #f3efe8; color: #2a2520; font: 16px/1.5 system-ui, sans-serif }}
 main {{ max-width: 26rem; margin: auto; padding: 2rem; background: #fff; border: 1px solid #ddd3c4; border-radius: 12px }}

@@ -33,12 +33,6 @@ class Provider:
     post_only: bool = False
     """Its token endpoint takes the client's secret in the body only (``client_secret_post``)."""
 
-    @property
-    def origin(self) -> str:
-        """Where a browser is sent, for a page's Content-Security-Policy."""
-        parts = urlsplit(self.authorization_endpoint)
-        return f"{parts.scheme}://{parts.netloc}"
-
 
 @frozen
 class Client:

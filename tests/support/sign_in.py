@@ -68,7 +68,8 @@ class Browser:
         self.visited.append(url)
         try:
             with self._opener.open(request, timeout=20) as answer:
-                return Shown(answer.status, answer.geturl(), answer.read().decode())
+                shown, onward = Shown(answer.status, answer.geturl(), answer.read().decode()), answer.headers.get("refresh", "")
+            return self.open(onward.partition("url=")[2]) if onward else shown
         except urllib.error.HTTPError as error:
             return Shown(error.code, error.geturl(), error.read().decode())
 
