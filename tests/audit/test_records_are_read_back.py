@@ -18,6 +18,7 @@ from kgate.model import (
     Cluster,
     Context,
     Decision,
+    Device,
     Fact,
     Grant,
     Ground,
@@ -64,6 +65,9 @@ KEPT: dict[type[AttrsInstance], set[str]] = {
         "cluster verb path api_group resource subresource namespace name operation container command ports field_selector label_selector follows"
     ),
     Context: names("now address user_agent country asn facts grants"),
+    Cluster: names("name labels"),
+    Device: names("name compliant posture"),
+    Fact: names("name value until"),
     Grant: names("id user rule cluster namespace begins until reason approvers revoked_by"),
 }
 NO_MATTER_OF_RULES = names("subject issuer_session issued_at group_sources method target api_version tty stdin")
