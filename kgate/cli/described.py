@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kgate.documents.values import Instant, Unacceptable, instant
 from kgate.errors import UsageError
@@ -59,9 +59,10 @@ class Described:
 
     def question(self, words: Sequence[str], clusters: Labels, user: str | None = None) -> tuple[Identity, Action, Context]:
         """What a policy is asked about these words. Raises UsageError where they make no sense."""
-        labels = dict(_pair(text, "--label") for text in self.label) or clusters.get(self.cluster) or {}
+        given = self if self.cluster else evolve(self, cluster=_only(clusters))
+        labels = dict(_pair(text, "--label") for text in self.label) or clusters.get(given.cluster) or {}
         try:
-            does = _deed(words, self, labels)
+            does = _deed(words, given, labels)
             context = Circumstances(
                 _instant(self.at),
                 self.address,
@@ -108,6 +109,14 @@ def described(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _only(clusters: Labels) -> str:
+    """The cluster that is meant where none is named: the only one there is."""
+    if len(clusters) != 1:
+        known = f": {', '.join(sorted(clusters))}" if clusters else ""
+        raise UsageError(f"on which cluster? Name it with --cluster{known}")
+    return next(iter(clusters))
 
 
 def _deed(words: Sequence[str], given: Described, labels: Mapping[str, str]) -> Deed:

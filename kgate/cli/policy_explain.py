@@ -13,6 +13,7 @@ import orjson
 from kgate.audit.ids import instant_of
 from kgate.audit.read import Past, Rebuilding, Unusable
 from kgate.audit.search import Search
+from kgate.audit.text import printable
 from kgate.cli.described import Described, described
 from kgate.cli.output import OUTPUT, as_json, table
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory, cluster_labels, policy_file, settings_of
@@ -110,7 +111,7 @@ def _show(policy: Policy, identity: Identity, action: Action, now: float, found:
     can = "may" if decision.allowed else "may not"
     click.echo(f"{one_line(identity.user)} {can} {describe_action(action)}")
     said = decision.reasons[0].text if decision.allowed else describe_reasons(decision.reasons)
-    click.echo(f"  {said}")
+    click.echo(f"  {printable(said)}")
     if decision.impersonate is not None and decision.allowed:
         seen = decision.impersonate
         click.echo(f"  the cluster sees {one_line(seen.user)}" + (f", groups {one_line(', '.join(seen.groups))}" if seen.groups else ""))
@@ -127,7 +128,7 @@ def _show(policy: Policy, identity: Identity, action: Action, now: float, found:
     if found.changes:
         click.echo("\nWhat would have to change, each by itself:")
         for change in found.changes:
-            click.echo(f"  - {change}")
+            click.echo(f"  - {printable(change)}")
 
 
 def _on_record(past: Past, found: Explanation) -> str:
@@ -149,7 +150,7 @@ def _near(found: Explanation) -> list[RuleView]:
 def _row(view: RuleView) -> tuple[str, str, str, str]:
     nearest = view.nearest
     because = nearest.text if nearest.matches else " and ".join(reason.text for reason in nearest.missing)
-    return view.name, "deny" if view.denies else "allow", view.verdict.value, because
+    return view.name, "deny" if view.denies else "allow", view.verdict.value, printable(because)
 
 
 def _fields(policy: Policy, identity: Identity, action: Action, now: float, found: Explanation, past: Past | None) -> dict[str, object]:

@@ -152,7 +152,7 @@ def _effect(rule: Reach) -> str:
 
 def _now(rule: Reach) -> str:
     said = {Standing.NOW: "yes", Standing.NOT_NOW: "no", Standing.DEPENDS: "depends"}[rule.standing]
-    return f"{said}: {' and '.join(rule.why)}" if rule.why else said
+    return text_of(f"{said}: {' and '.join(rule.why)}") if rule.why else said
 
 
 def _fields(rule: Reach) -> Mapping[str, object]:

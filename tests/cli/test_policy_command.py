@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
 
 from kgate.audit.chain import Chain
@@ -163,9 +164,12 @@ def test_explain_shows_each_rule_and_what_would_have_to_change(folder: Path) -> 
         (["get", "pods", "--at", "noon"], "write it as 2027-01-01T00:00:00Z"),
         (["get", "pods", "-p", "none.yaml"], "none.yaml does not exist"),
         (["get", "pods", "--label", "env"], "write it as KEY=VALUE"),
+        (["get", "pods", "-c", "two.yaml"], "on which cluster? Name it with --cluster: dev, prod"),
     ],
 )
 def test_a_slip_is_a_usage_error(folder: Path, arguments: list[str], said: str) -> None:
+    two = CONFIG.replace("labels: {env: dev}}", 'labels: {env: dev}}, prod: {server: "https://10.0.0.6:6443", token_file: token}')
+    (folder / "two.yaml").write_text(two)
     result = kgate("explain", *arguments)
     assert result.exit_code == 2 and said in result.stderr
 
@@ -191,12 +195,12 @@ class History:
         with (self.directory / "audit-20261125-0001.jsonl").open("ab") as file:
             file.write(self._chain.seal(record))
 
-    def decided(self, text: str, action: Action, event: str = "request", id_: str = "") -> str:
-        """alice asked, and the policy of ``text`` answered."""
+    def decided(self, text: str, action: Action, event: str = "request", id_: str = "", user: str = "alice") -> str:
+        """Somebody asked, and the policy of ``text`` answered."""
         policy = load_policy(text, "policy.yaml")
         keep_policy(self.directory, policy)
         id_ = id_ or self._ids.next()
-        context, alice = Context(self.now, "10.0.0.1", facts=FREEZE), Identity("alice", ("developers",), issuer="tokens")
+        context, alice = Context(self.now, "10.0.0.1", facts=FREEZE), Identity(user, ("developers",), issuer="tokens")
         self.write(facts_record(self._ids.next(), "gate", self.now, FREEZE))
         self.write(decision_record(event, id_, "gate", alice, action, context, evaluate(policy, alice, action, context)))
         return id_
@@ -257,6 +261,28 @@ def test_an_id_that_is_not_there(history: History) -> None:
     history.decided(POLICY, PODS)
     result = kgate("explain", "01KAXW3Z0Q5N3B1V9R6T2YJ8HC")
     assert result.exit_code == 1 and "there is no decision on request 01KAXW3Z0Q5N3B1V9R6T2YJ8HC" in result.stderr
+
+
+@pytest.mark.threat("27")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["explain"],
+        ["replay", "--since", "2026-11-25", "--with", "new.yaml"],
+        ["who-can", "get", "pods", "-n", "team-a", "--seen", "2026-11-25"],
+    ],
+)
+def test_threat_27_nothing_of_a_name_on_record_reaches_the_terminal_but_characters(
+    folder: Path, history: History, command: list[str]
+) -> None:
+    evil = "evil\x1b]52;c;aGk=\x07\u202e"
+    own = POLICY.replace("namespaces: [team-*]", 'namespaces: ["team-{identity.user}"]')
+    (folder / "new.yaml").write_text(own)
+    action = evolve(PODS, name=evil, namespace="team-a", path=evil, label_selector=evil)
+    id_ = history.decided(POLICY, action, user=evil)
+    output = kgate(*command, *([id_, "-p", "new.yaml"] if command == ["explain"] else [])).output
+    assert "evil" in output
+    assert all(character.isprintable() or character == "\n" for character in output), output
 
 
 # --- replay
