@@ -263,7 +263,7 @@ class GateService(Service):
         """Read everything again; exchange all of it, or nothing."""
         changed_at = self._now()
         try:
-            prepared = prepare(load_configuration(self._path, time.time()), self._outside, self._authorizing)
+            prepared = prepare(load_configuration(self._path, time.time(), running=True), self._outside, self._authorizing)
             self._refuse_what_needs_a_restart(prepared.configuration.settings)
             self._keep(prepared.configuration)
         except KgateError as error:

@@ -15,12 +15,13 @@ SOON = 14 * 86400.0
 
 
 class Finding(NamedTuple):
-    """Something to say of the value under ``key``. ``serious``: it does not work so."""
+    """Something to say of the value under ``key``. ``serious``: it does not work so. ``expired``: it did, until lately."""
 
     key: str
     serious: bool
     text: str
     hint: str = ""
+    expired: bool = False
 
 
 def listener_findings(certificate: bytes, key: bytes, host: str, now: float) -> list[Finding]:
@@ -41,7 +42,7 @@ def validity_findings(key: str, certificate: x509.Certificate, now: float) -> li
     """Whether the certificate is in force at ``now``, and for how long."""
     begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     if ends <= now:
-        return [Finding(key, True, f"the certificate expired on {_day(ends)}", "renew it")]
+        return [Finding(key, True, f"the certificate expired on {_day(ends)}", "renew it", expired=True)]
     if begins > now:
         return [Finding(key, True, f"the certificate is not valid before {_day(begins)}", "check this machine's clock")]
     return [Finding(key, False, f"the certificate expires on {_day(ends)}", "renew it")] if ends - now < SOON else []

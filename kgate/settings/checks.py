@@ -154,12 +154,15 @@ class Configuration:
         return People([roster for source in groups.sources if (roster := rosters[source]) is not None], groups.merge, out=known)
 
 
-def load_configuration(path: Path, now: float, read: Read = read_file) -> Configuration:
+def load_configuration(path: Path, now: float, read: Read = read_file, *, running: bool = False) -> Configuration:
     """Everything that the file at ``path`` says and names. ``now`` (Unix seconds) is held against certificates.
+
+    To a gate that is ``running`` a certificate that has expired is a warning: it opens nothing to anybody, whereas refusing the whole would keep a
+    policy in force that somebody is just taking a right out of.
 
     Raises InvalidFileError with every mistake in every file, UsageError where ``path`` itself cannot be read.
     """
-    checks = _Checks(read_sections(path, read), read, now)
+    checks = _Checks(read_sections(path, read), read, now, running)
     get = checks.sections.values.get
     checks.listeners(get("listen") or (), get("public_url") or "")
     checks.clusters(get("clusters") or {}, get("public_url") or "")
@@ -208,6 +211,7 @@ class _Checks:
     sections: Sections
     read: Read
     now: float
+    running: bool
     warnings: list[Mistake] = field(factory=list)
     access: dict[str, ClusterAccess] = field(factory=dict)
 
@@ -304,7 +308,7 @@ class _Checks:
     def trust(self, place: Place, authority: Path, crl: Iterable[Path]) -> Trust | None:
         """Authorities and their lists of revoked certificates; a list that is out of date is said, and refuses everybody of its authority."""
         pem = self.bytes_of((*place, "authority"), authority)
-        findings = authority_findings("authority", pem, self.now) if pem is not None else []
+        findings = self.judged(authority_findings("authority", pem, self.now)) if pem is not None else []
         self.note(place, findings)
         if pem is None or any(finding.serious for finding in findings):
             return None
@@ -505,9 +509,13 @@ class _Checks:
             self.sections.mistakes.extend(error.mistakes)
             return None
 
+    def judged(self, findings: Iterable[Finding]) -> list[Finding]:
+        """The findings as they count for this reading."""
+        return [each._replace(serious=False) if self.running and each.expired else each for each in findings]
+
     def note(self, place: Place, findings: Iterable[Finding]) -> None:
         """Take over what was found out about certificates."""
-        for each in findings:
+        for each in self.judged(findings):
             (self.sections.fault if each.serious else self.warn)((*place, each.key), each.text, each.hint)
 
     def warn(self, place: Place, text: str, hint: str = "") -> None:

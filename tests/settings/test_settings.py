@@ -166,6 +166,15 @@ def test_expired_certificates_are_mistakes_and_those_that_soon_will_be_are_warne
     assert "not valid before" in "\n".join(mistakes(Files(), NOW - 10 * 86400))
 
 
+def test_to_a_gate_that_runs_they_are_no_reason_to_keep_a_policy_that_somebody_takes_a_right_out_of() -> None:
+    late = load_configuration(FILE, NOW + 40 * 86400, Files().read, running=True)
+    assert len(late.warnings) == 4 and all(
+        "the certificate expired on 2026-10-21 14:13 UTC (renew it)" in str(each) for each in late.warnings
+    )
+    with pytest.raises(InvalidFileError, match="not valid before"):
+        load_configuration(FILE, NOW - 10 * 86400, Files().read, running=True)
+
+
 def test_a_bundle_needs_one_authority_in_force() -> None:
     old = Authority("old", NOW - 90 * 86400)
     assert load(Files().but("people-ca.crt", old.certificate + authority().certificate)).warnings == ()
