@@ -105,10 +105,15 @@ class Leg(ABC, Generic[W]):
         while self._more_to_send():
             self._resume()
             self._send()
-        if not self.multiplexed and self.wire.paused is not self._paused:
+        if not self.multiplexed and self._holds is not self._paused:
             self._pause(not self._paused)
         if self.wire.closing:
             self.transport.close()
+
+    @property
+    def _holds(self) -> bool:
+        """HTTP/1.1: whether the peer's bytes are to wait."""
+        return self.wire.paused
 
     def _send(self) -> None:
         data = self.wire.data_to_send()
@@ -189,6 +194,8 @@ class ClientLeg(Leg[ServerWire]):
     def received(self, data: bytes) -> None:
         """Bytes from the client. Since when a head is incomplete is noted, however it trickles (class 16)."""
         super().received(data)
+        if not self.responders:
+            self._read_on()
         if self.responders or self.raw is not None or self.wire.idle:
             self.partial_since = None
         elif self.partial_since is None:
@@ -202,9 +209,26 @@ class ClientLeg(Leg[ServerWire]):
     def finished(self, stream: int) -> None:
         """``stream`` is done with; the next pipelined request may be looked at."""
         self.responders.pop(stream, None)
-        if not self.multiplexed and not self.closed and self.raw is None:
-            self._dispatch(self.wire.receive(b""))
+        self._read_on()
         self.touch()
+
+    def drained(self) -> None:
+        """The transport took what was buffered."""
+        super().drained()
+        self._read_on()
+
+    @property
+    def _holds(self) -> bool:
+        """Also where nothing but refusals go to a client that does not read them: it may not have us write ever more (class 16)."""
+        return self.wire.paused or (self.blocked and not self.responders)
+
+    def _read_on(self) -> None:
+        """HTTP/1.1: look at what stands behind requests that have their answer, some of which was given at once."""
+        while not (self.multiplexed or self.closed or self.blocked or self.raw is not None):
+            events = self.wire.receive(b"")
+            if not events:
+                break
+            self._dispatch(events)
 
     def _dispatch(self, events: Iterable[Event]) -> None:
         for event in events:

@@ -178,9 +178,12 @@ class Gateway:
             record = refusal_record(id_, self.name, self.wall(), leg.address, refused.status, refused.message, identity, action)
         self.journal.append(record)
         self.metrics.turned_away(refused.status)
+        nobody = identity is None  # whose connection gets one answer, and in HTTP/1.1 the answer itself says so
+        if nobody and not leg.multiplexed:
+            leg.wire.shutdown()
         refuse(leg, request, refused.status, message, id_=id_)
-        if identity is None:
-            leg.wire.shutdown()  # a connection that nobody signed in on gets one answer
+        if nobody:
+            leg.wire.shutdown()
 
     # --- what exchanges ask
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from arena import Arena
+from h2.events import ResponseReceived
 from lab.waiting import eventually
 from live_gate import TOKENS
 from raw_client import Http2Client
@@ -173,6 +174,17 @@ def test_the_stream_past_the_limit_is_refused_and_the_others_live(arena: Arena) 
     assert outcomes[:-1] == [200] * 100
 
 
+def test_a_connection_on_which_nobody_signed_in_gets_one_answer(arena: Arena) -> None:
+    """Whoever guesses at tokens pays a handshake for each guess."""
+    with arena.http2() as client:
+        assert client.outcome(client.get([pair for pair in HEADERS if pair[0] != b"authorization"])) == 401
+        assert client.closed or reaches_the_end(client)
+    with arena.client() as other:
+        other.send(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
+        assert other.status() == 401
+        assert other.rest() == b""
+
+
 def test_a_hundred_streams_without_a_window_hold_little_memory(arena: Arena) -> None:
     body = b"x" * 4_000_000
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -184,7 +196,7 @@ def test_a_hundred_streams_without_a_window_hold_little_memory(arena: Arena) -> 
             client.get(HEADERS)
         for _ in range(100):
             client.turn()
-            if len([e for e in client.events if type(e).__name__ == "ResponseReceived"]) >= 100:
+            if len([event for event in client.events if isinstance(event, ResponseReceived)]) >= 100:
                 break
         held = _settled(arena) - before
     assert held < 100 * 1024 * 1024, f"{held} bytes"

@@ -210,6 +210,25 @@ def test_an_answer_that_nobody_reads_is_let_go_and_little_of_it_is_held(hasty: A
     assert last["bytes_out"] < 100_000_000
 
 
+MALLORY = b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + TOKENS["mallory"].encode() + b"\r\n\r\n"
+
+
+def test_refusals_of_requests_that_stand_in_a_row_are_all_given(arena: Arena) -> None:
+    with arena.client() as client:
+        client.send(MALLORY * 5)
+        assert [client.status() for _ in range(5)] == [403] * 5
+
+
+def test_a_client_that_asks_and_asks_and_never_reads_a_refusal_is_not_listened_to_any_more(arena: Arena) -> None:
+    before = _resident(arena)
+    with arena.client() as client:
+        client.tls.settimeout(5)
+        with pytest.raises(TimeoutError):
+            client.tls.sendall(MALLORY * 200_000)
+        assert _resident(arena) - before < 30 * 1024 * 1024
+    assert arena.get(b"/api/v1/pods") == 200
+
+
 def test_a_watch_may_be_silent_past_every_deadline(hasty: Arena) -> None:
     def late(connection: Connection, _head: bytes) -> None:
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
