@@ -8,6 +8,7 @@ jose           signed tokens and the keys of whoever signs them, read strictly
 issuer_configuration  which issuers are believed: Kubernetes' AuthenticationConfiguration
 claims         claims → identity, by those rules
 key_ring       one issuer's keys: when they are fetched, how long they hold
+elsewhere      groups that a token leaves elsewhere: distributed claims, userinfo
 issuers        tokens of OpenID Connect issuers
 asked          tokens that only somebody else can judge, and for how long the answer holds
 introspection  an issuer's answer about an opaque token

@@ -29,19 +29,13 @@ class Wrong:
 
 
 def identity_of(configuration: IssuerConfiguration, claims: Claims) -> Identity | Rejected:
-    """Who holds a token with these claims, whose signature, issuer, audience and times are good. Groups by way of elsewhere are not looked up here."""
+    """Who holds a token with these claims, whose signature, issuer, audience and times are good. What they leave elsewhere is there already."""
     wrong = _validate(configuration, claims)
     made = wrong if wrong is not None else _map(configuration, claims)
     if isinstance(made, Wrong):
         return made.rejected()
     wrong = _validate_user(configuration, made)
     return made if wrong is None else wrong.rejected()
-
-
-def needs_groups(configuration: IssuerConfiguration, claims: Claims) -> str | None:
-    """The claim that the groups come from, where the token does not have it."""
-    groups = configuration.claimMappings.groups
-    return groups.claim if groups is not None and groups.claim is not None and groups.claim not in claims else None
 
 
 def _validate(configuration: IssuerConfiguration, claims: Claims) -> Wrong | None:

@@ -19,6 +19,7 @@ from attrs import frozen
 
 from kgate.identity.claims import identity_of
 from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.elsewhere import FAILED_HOLDS, HOLDS, Elsewhere
 from kgate.identity.issuer_configuration import IssuerConfiguration
 from kgate.identity.jose import PUBLIC, Claims, Flaw, Jws, KeySet, read_jws, read_object, verify
 from kgate.identity.key_ring import KeyRing, KeysWanted
@@ -54,6 +55,8 @@ class _Known:
     begins: float
     expires: float
     ends: float
+    until: float
+    """When it is to be judged anew (monotonic): what came from elsewhere may be another by then."""
 
 
 class Signers:
@@ -93,7 +96,14 @@ class Signers:
 class Issuers:
     """See the module; the parameters are as ``Signers`` has them."""
 
-    def __init__(self, issuers: Sequence[IssuerConfiguration], rings: Mapping[str, KeyRing], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        issuers: Sequence[IssuerConfiguration],
+        rings: Mapping[str, KeyRing],
+        monotonic: Callable[[], float],
+        userinfo: Collection[str] = (),
+    ) -> None:
+        self.elsewhere = Elsewhere(userinfo, monotonic)
         self._issuers: dict[str, IssuerConfiguration] = {each.issuer.url: each for each in issuers}
         self._rings, self._monotonic = rings, monotonic
         self.verified = Signers(self._issuers, rings, monotonic).verified
@@ -106,24 +116,40 @@ class Issuers:
             return None
         digest = hashlib.sha256(bearer.encode()).digest()
         known = self._known.get(digest)
-        if known is None or known.keys is not self._rings[known.issuer].current(self._monotonic()):
+        instant = self._monotonic()
+        if known is None or known.until <= instant or known.keys is not self._rings[known.issuer].current(instant):
             verified = self.verified(bearer)
             if not isinstance(verified, Verified):
                 return verified
-            known = self._judge(verified, now)
+            judged = self._judge(verified, bearer, digest, now)
+            if isinstance(judged, Pending):
+                return judged
+            known = judged
             self._remember(digest, known)
         return self._in_force(known, now)
 
-    def _judge(self, verified: Verified, now: float) -> _Known:
-        configuration = self._issuers[verified.issuer]
-        claims = verified.claims
-        expires, begins = _time(claims, "exp"), max(_time(claims, "nbf") or 0.0, _time(claims, "iat") or 0.0)
-        if expires is None:
-            refused = Rejected("the token does not say when it expires", _SIGN_IN)
-            return _Known(verified.issuer, verified.keys, refused, 0.0, float("inf"), float("inf"))
-        refused_: Rejected | None = _wrong_kind(verified) or _wrong_audience(configuration, claims) or _wrong_times(claims)
-        found = refused_ if refused_ is not None else identity_of(configuration, claims)
-        return _Known(verified.issuer, verified.keys, found, begins - SKEW, expires, self._monotonic() + (expires - now))
+    def _judge(self, verified: Verified, token: str, digest: bytes, now: float) -> _Known | Pending:
+        configuration, claims, instant = self._issuers[verified.issuer], verified.claims, self._monotonic()
+        wrong = _wrong(configuration, verified)
+        whole = wrong or self.elsewhere.complete(
+            configuration, claims, token, digest, lambda other: self._of_same(configuration, other, now)
+        )
+        if isinstance(whole, Pending):
+            return whole
+        found = whole if isinstance(whole, Rejected) else identity_of(configuration, whole)
+        holds = float("inf") if whole is claims or whole is wrong else FAILED_HOLDS if isinstance(whole, Rejected) else HOLDS
+        expires, begins = _time(claims, "exp") or 0.0, max(_time(claims, name) or 0.0 for name in ("nbf", "iat"))
+        return _Known(verified.issuer, verified.keys, found, begins - SKEW, expires, instant + (expires - now), instant + holds)
+
+    def _of_same(self, configuration: IssuerConfiguration, token: str, now: float) -> Claims | Rejected | Pending:
+        """The claims of another token of the same issuer, for us and in force."""
+        verified = self.verified(token)
+        if not isinstance(verified, Verified):
+            return verified if verified is not None else Rejected("its signer is not its issuer")
+        wrong = _wrong(configuration, verified)
+        if verified.issuer != configuration.issuer.url or wrong is not None:
+            return wrong or Rejected("its signer is not its issuer")
+        return verified.claims if now < (_time(verified.claims, "exp") or 0.0) else Rejected("it has expired")
 
     def _in_force(self, known: _Known, now: float) -> Identity | Rejected:
         if isinstance(known.found, Rejected):
@@ -141,6 +167,13 @@ class Issuers:
         self._known.move_to_end(digest)
         if len(self._known) > KEPT:
             self._known.popitem(last=False)
+
+
+def _wrong(configuration: IssuerConfiguration, verified: Verified) -> Rejected | None:
+    """What is wrong with a token that its issuer signed, whoever holds it."""
+    if _time(verified.claims, "exp") is None:
+        return Rejected("the token does not say when it expires", _SIGN_IN)
+    return _wrong_kind(verified) or _wrong_audience(configuration, verified.claims) or _wrong_times(verified.claims)
 
 
 def _wrong_kind(verified: Verified) -> Rejected | None:

@@ -6,7 +6,7 @@ was asked (OpenID Connect Discovery 1.0 section 4.3), and its key set must be be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from attrs import frozen
 from twisted.logger import Logger
 
 from kgate.exchange.gate import Fetch
+from kgate.identity.elsewhere import ClaimsWanted
 from kgate.identity.issuer_configuration import Issuer, IssuerConfiguration
 from kgate.identity.issuers import Issuers, Signers
 from kgate.identity.jose import MAX_KEY_SET, Flaw, KeySet, read_key_set, read_object
@@ -48,14 +49,16 @@ class IssuerKeys:
         """Everybody whose keys are kept, as of the last ``source``."""
         self._issuers: dict[str, Issuer] = {}
         self._webs: dict[str, Web] = {}
+        self._tokens: Issuers | None = None
 
-    def source(self, issuers: Sequence[IssuerConfiguration], others: Sequence[Issuer] = ()) -> Issuers:
+    def source(self, issuers: Sequence[IssuerConfiguration], others: Sequence[Issuer] = (), userinfo: Collection[str] = ()) -> Issuers:
         """Who may ask, by these issuers; from now on their keys are kept fresh, and those of ``others``, whose tokens let nobody in."""
         self._issuers = {issuer.url: issuer for issuer in (*others, *(each.issuer for each in issuers))}
         self.rings = {url: self.rings.get(url) or KeyRing(url) for url in self._issuers}
         self._webs = {url: self._web_for(each.certificateAuthority) for url, each in self._issuers.items()}
         self.signers = Signers(self._issuers, self.rings, self._now)
-        return Issuers(issuers, self.rings, self._now)
+        self._tokens = Issuers(issuers, self.rings, self._now, userinfo)
+        return self._tokens
 
     def tick(self) -> None:
         """Fetch in the background what is due."""
@@ -91,6 +94,32 @@ class IssuerKeys:
         if ring.keys is not before:
             for each in found.keys.unusable:
                 log.warn("of the keys of {issuer}, {flaw}", issuer=issuer.url, flaw=each)
+
+    async def ask_elsewhere(self, wanted: ClaimsWanted) -> None:
+        """Get what a token leaves elsewhere (a ``Way`` of ``net/fetches``)."""
+        issuer = self._issuers.get(wanted.issuer)
+        if issuer is None or self._tokens is None:
+            return  # a reload took it out meanwhile
+        found = await self._elsewhere(issuer, wanted)
+        if isinstance(found, str):
+            log.warn("the groups that a token of {issuer} leaves elsewhere could not be had: {problem}", issuer=issuer.url, problem=found)
+        self._tokens.elsewhere.learned(wanted, found if isinstance(found, bytes) else None)
+
+    async def _elsewhere(self, issuer: Issuer, wanted: ClaimsWanted) -> bytes | str:
+        web, address = self._webs[issuer.url], wanted.endpoint
+        if not address:
+            document = await read_discovery(web, issuer)
+            named = document if isinstance(document, str) else document.get("userinfo_endpoint")
+            if isinstance(document, str) or not isinstance(named, str) or urlsplit(named).scheme != "https" or not named.isascii():
+                return document if isinstance(document, str) else "its discovery document names no userinfo behind https"
+            address = named
+        headers = [("authorization", f"Bearer {wanted.bearer}")] if wanted.bearer else []
+        reply = await web.ask(
+            "GET", address, [("accept", "application/json, application/jwt"), *headers], limit=MAX_DOCUMENT, seconds=SECONDS
+        )
+        if isinstance(reply, Unreachable):
+            return f"{urlsplit(address).hostname} {reply.text}"
+        return reply.body if reply.status == 200 else f"{urlsplit(address).hostname} answered {_status(reply)}"
 
     async def _published(self, issuer: Issuer) -> _Published | str:
         """The issuer's keys, or what is in the way."""

@@ -32,6 +32,7 @@ from kgate.audit.record import event_record
 from kgate.errors import KgateError
 from kgate.exchange.admission import Admission
 from kgate.exchange.gate import Route, Routes
+from kgate.identity.elsewhere import ClaimsWanted
 from kgate.identity.key_ring import KeysWanted
 from kgate.identity.notices import Notice, concerns
 from kgate.kube.kubeconfig import ClusterAccess
@@ -153,6 +154,7 @@ class GateService(Service):
         )
         self._issuers = IssuerKeys(now, lambda pem: Asking(reactor, pem), self._fetches, self._decide_again)
         self._fetches.register(KeysWanted, self._issuers.get)
+        self._fetches.register(ClaimsWanted, self._issuers.ask_elsewhere)
         self._told = IssuerNotices(
             lambda: self._prepared.configuration,
             self._database,
@@ -325,7 +327,11 @@ class GateService(Service):
         self._upstreams = upstreams
         configuration = prepared.configuration
         sources = [source for part in self._parts for source in part.sources()]
-        self._issuer_tokens = self._issuers.source(configuration.issuers, transmitters(configuration))
+        self._issuer_tokens = self._issuers.source(
+            configuration.issuers,
+            transmitters(configuration),
+            [each.issuer.url for each in configuration.settings.identity.oidc if each.userinfo],
+        )
         self._providers.configure(configuration)
         authenticator = configuration.authenticator(
             *sources,

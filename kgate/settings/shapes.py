@@ -269,6 +269,8 @@ class OidcSettings(IssuerConfiguration):
 
     login: LoginSettings | None = None
     introspection: IntrospectionSettings | None = None
+    userinfo: bool = False
+    """Whether the issuer is asked for the groups that a token does not have, with the token itself."""
 
 
 @frozen

@@ -13,6 +13,7 @@ from reactors import turn_until
 from twisted.internet.defer import Deferred
 from web_server import Page, WebServer, document, web_server
 
+from kgate.identity.elsewhere import ClaimsWanted
 from kgate.identity.issuer_configuration import load_authentication_configuration
 from kgate.identity.key_ring import KeysWanted
 from kgate.net.issuer_keys import IssuerKeys
@@ -40,7 +41,7 @@ class Scene:
         self.publish()
         entry = {**PLAIN, "issuer": {"url": web.url, "audiences": ["kgate"], "certificateAuthority": web.pem, **issuer}}
         self.keys = IssuerKeys(time.monotonic, lambda pem: Asking(reactor, pem), lambda wanted, then: None, self._changed)
-        self.keys.source(load_authentication_configuration(configuration(entry), "f"))
+        self.tokens = self.keys.source(load_authentication_configuration(configuration(entry), "f"))
         self.ring = self.keys.rings[web.url]
 
     def _changed(self) -> None:
@@ -151,3 +152,26 @@ def test_a_reload_keeps_what_is_there_and_forgets_what_is_not(web: WebServer, gl
     scene.keys.source(())
     assert scene.keys.rings == {}
     assert scene.fetch() == ""
+
+
+def test_what_a_token_leaves_elsewhere_is_asked_for(web: WebServer, global_reactor: Any) -> None:
+    scene = Scene(web, global_reactor)
+    web.pages[DISCOVERY] = document({"issuer": web.url, "jwks_uri": f"{web.url}/keys", "userinfo_endpoint": f"{web.url}/me"})
+    web.pages["/me"] = Page(200, b"me")
+    web.pages["/moved"] = Page(302, headers=(("location", f"{web.url}/me"),))
+
+    def ask(endpoint: str) -> bytes | None:
+        answers: list[bytes | None] = []
+        scene.tokens.elsewhere.learned = lambda wanted, body: answers.append(body)  # type: ignore[method-assign]
+        done: list[object] = []
+        wanted = ClaimsWanted(web.url, b"digest", endpoint, "the-token")
+        Deferred.fromCoroutine(scene.keys.ask_elsewhere(wanted)).addBoth(done.append)
+        turn_until(global_reactor, lambda: bool(done), 10)
+        return answers[0]
+
+    assert ask("") == b"me"
+    assert web.seen[-1].headers["authorization"] == "Bearer the-token"
+    assert ask(f"{web.url}/me") == b"me"
+    assert ask(f"{web.url}/moved") is None
+    assert ask(f"{web.url}/nowhere") is None
+    assert ask("https://127.0.0.1:1/") is None

@@ -8,6 +8,7 @@ from attrs import define, field
 from issuer import NOW, URL, TestIssuer
 
 from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.elsewhere import ClaimsWanted
 from kgate.identity.issuer_configuration import load_authentication_configuration
 from kgate.identity.issuers import Issuers
 from kgate.identity.jose import KeySet, read_key_set
@@ -36,10 +37,15 @@ class IssuerGate:
     monotonic: float = 1000.0
     down: bool = False
     fetched: list[KeysWanted] = field(factory=list)
+    userinfo: bool = False
+    elsewhere: dict[str, bytes] = field(factory=dict)
+    """What is answered at each address; the empty one is the issuer's userinfo."""
+    asked: list[ClaimsWanted] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.ring = KeyRing(self.issuer.url)
-        self.source = Issuers(load_authentication_configuration(self.file, "f"), {self.ring.issuer: self.ring}, lambda: self.monotonic)
+        issuers, userinfo = load_authentication_configuration(self.file, "f"), [URL] if self.userinfo else []
+        self.source = Issuers(issuers, {self.ring.issuer: self.ring}, lambda: self.monotonic, userinfo)
 
     def passes(self, seconds: float) -> None:
         self.now += seconds
@@ -60,6 +66,10 @@ class IssuerGate:
             found = self.source.authenticate(Credentials(token), self.now)
             if not isinstance(found, Pending):
                 return found
-            assert isinstance(found.wanted, KeysWanted)
-            self.fetch(found.wanted)
+            if isinstance(found.wanted, ClaimsWanted):
+                self.asked.append(found.wanted)
+                self.source.elsewhere.learned(found.wanted, self.elsewhere.get(found.wanted.endpoint))
+            else:
+                assert isinstance(found.wanted, KeysWanted)
+                self.fetch(found.wanted)
         raise AssertionError("asked again and again")
