@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from attrs import evolve, frozen
 
 from kgate.authorizers.answers import Answers
-from kgate.authorizers.interface import Asker, Authorizer, Question, Questions
-from kgate.model import Action, Context, Decision, Ground, Identity, Pending, Reason
+from kgate.authorizers.interface import Asker, Authorizer, Overview, Question, Questions
+from kgate.model import Action, Cluster, Context, Decision, Ground, Identity, Pending, Reason
 from kgate.policy.evaluate import sooner
 
 
@@ -58,6 +58,10 @@ class Chain:
         if wanted:
             return Pending(Questions(tuple(wanted)))
         return decision if until == decision.until else evolve(decision, until=until)
+
+    def overview(self, identity: Identity, cluster: Cluster, context: Context) -> Overview:
+        """The policy's."""
+        return self._policy.overview(identity, cluster, context)
 
     def _end(self, question: Question, renew_at: float, ends: float, wall: float) -> float:
         """When to look again (Unix seconds): first to have the answer renewed while it counts, then at its end."""

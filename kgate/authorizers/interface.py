@@ -11,7 +11,8 @@ from typing import Protocol
 
 from attrs import field, frozen
 
-from kgate.model import Action, Context, Decision, Identity, Impersonation, Pending
+from kgate.model import Action, Cluster, Context, Decision, Identity, Impersonation, Pending
+from kgate.policy.visible import Face
 
 
 class Authorizer(Protocol):
@@ -19,6 +20,20 @@ class Authorizer(Protocol):
 
     def authorize(self, identity: Identity, action: Action, context: Context) -> Decision | Pending:
         """The decision on what holds now. Asked for every request, and again for whatever lives when something changed."""
+
+    def overview(self, identity: Identity, cluster: Cluster, context: Context) -> Overview:
+        """What the policy gives ``identity`` in ``cluster`` now."""
+
+
+class Overview(Protocol):
+    """What the policy gives somebody in one cluster, for a list. Nobody else is asked about it: a list has hundreds of lines."""
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """As whom the cluster may see them."""
+
+    def seen_as(self, action: Action) -> Impersonation | None:
+        """As whom the cluster would see them do ``action``; None where the policy does not allow it."""
 
 
 class Opinion(Enum):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from kgate.authorizers.interface import Authorizer
+from kgate.authorizers.interface import Authorizer, Overview
 from kgate.exchange.gate import PREFIX, Route, Routes
 from kgate.exchange.said import Said
 from kgate.identity.credentials import Credentials, Rejected
@@ -163,6 +163,19 @@ class Admission:
             return Verdict(identity, context, Decision(False, "", reasons=(reason,)))
         decision = self._decide(asked, again, context)
         return decision if isinstance(decision, Pending) else Verdict(again, context, decision)
+
+    def judge(self, asked: Asked, identity: Identity, action: Action, now: float) -> Decision | Pending:
+        """What the decision would be if whoever sent ``asked`` asked for ``action``."""
+        context = self._surroundings.context(now, asked.credentials.address, asked.user_agent, identity)
+        return decide(self._authorizer, identity, action, context, asked.impersonation)
+
+    def overview(self, asked: Asked, identity: Identity, now: float) -> Overview:
+        """What the policy gives whoever sent ``asked``, or whom they asked to be."""
+        context = self._surroundings.context(now, asked.credentials.address, asked.user_agent, identity)
+        wanted = asked.impersonation
+        if wanted is not None:
+            identity = impersonated(identity, wanted.user, wanted.groups, wanted.uid, wanted.extra)
+        return self._authorizer.overview(identity, asked.action.cluster, context)
 
     def _decide(self, asked: Asked, identity: Identity, context: Context) -> Decision | Pending:
         return decide(self._authorizer, identity, asked.action, context, asked.impersonation)

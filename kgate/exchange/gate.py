@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 from kgate.exchange.legs import UpstreamLeg
-from kgate.model import Cluster, Pending
+from kgate.model import Action, Cause, Cluster, Identity, Pending
 
 if TYPE_CHECKING:
-    from kgate.exchange.admission import Verdict
+    from kgate.exchange.admission import Admitted, Verdict
     from kgate.exchange.exchange import Exchange
 
 PREFIX = b"/clusters/"
@@ -106,6 +106,50 @@ def _name_end(target: bytes) -> int:
     """Where the cluster's name ends: at the next slash, or at the query."""
     ends = [end for end in (target.find(b"/", len(PREFIX)), target.find(b"?", len(PREFIX))) if end >= 0]
     return min(ends, default=len(target))
+
+
+class OnRecord(Protocol):
+    """What the records of a request are made from."""
+
+    @property
+    def id(self) -> str:
+        """The request's id."""
+
+    @property
+    def admitted(self) -> Admitted:
+        """Who asked for what, and the decision."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who asked."""
+
+    @property
+    def action(self) -> Action:
+        """What for."""
+
+    @property
+    def started(self) -> float:
+        """When it was admitted (monotonic)."""
+
+    @property
+    def status(self) -> int:
+        """Of the answer; 0 where there was none."""
+
+    @property
+    def bytes_in(self) -> int:
+        """Of the request's body."""
+
+    @property
+    def bytes_out(self) -> int:
+        """Of the answer's."""
+
+    @property
+    def closed_by(self) -> Cause | None:
+        """Why the gate ended it, where it did."""
+
+    @property
+    def revocation(self) -> float | None:
+        """Seconds from the change to the end."""
 
 
 class Live(Protocol):

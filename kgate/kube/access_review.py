@@ -16,6 +16,8 @@ from kgate.kube.status import one_line
 from kgate.model import Action
 
 API_VERSION = "authorization.k8s.io/v1"
+OWN_REVIEWS = b"/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+"""Where an API server takes them."""
 _LONGEST = 1000
 
 

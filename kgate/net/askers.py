@@ -14,11 +14,11 @@ from kgate.authorizers.opa import OpaQuestions
 from kgate.authorizers.webhook import OwnReviews, SubjectReviews
 from kgate.exchange.gate import Upstream
 from kgate.exchange.inquiry import Inquiry, NoReply, Reply
+from kgate.kube.access_review import OWN_REVIEWS
 from kgate.kube.kubeconfig import token_of
 from kgate.model import Impersonation
 from kgate.net.web import Unreachable, Web
 
-OWN_REVIEWS = b"/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SECONDS = 60.0
 """More than any authorizer's own deadline, which comes first."""
 

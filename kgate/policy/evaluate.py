@@ -1,7 +1,7 @@
 """The decision: nothing is allowed unless a rule allows it, any matching deny wins, the first allow that matches says what it grants.
 
 One pass over the entries that the index leaves standing, the denying ones first. Most requests meet one entry that asks nothing more, and get a
-decision that this identity got from this rule before. Discovery is open to whoever signed in, after the denies.
+decision that this identity got from this rule before. Discovery is open to whoever signed in, after the denies; so is asking about oneself, after all rules.
 
 A pure function of its arguments: explain, tests, replay and the re-evaluation of live streams all ask this one.
 """
@@ -25,6 +25,13 @@ from kgate.policy.scope import beyond_scope
 
 DISCOVERY = re.compile(r"/api|/apis|/version|/api/[^/]+|/apis/[^/]+(/[^/]+)?|/openapi(/.*)?")
 _DISCOVERY_VERBS = frozenset({"get", "head"})
+_OWN_REVIEWS = frozenset(
+    {
+        ("authorization.k8s.io", "selfsubjectaccessreviews"),
+        ("authorization.k8s.io", "selfsubjectrulesreviews"),
+        ("authentication.k8s.io", "selfsubjectreviews"),
+    }
+)
 
 
 @frozen(eq=False)
@@ -73,14 +80,19 @@ def evaluate(policy: Policy, identity: Identity, action: Action, context: Contex
                 return _by_grant(policy, clause, asked, until)
             return _answer(policy, clause, person, identity, until)
         standing ^= lowest
-    if discovery:
-        return _discovery(policy, identity, until)
+    if discovery or asks_of_oneself(action):
+        return _open(policy, identity, until)
     return Decision(False, policy.revision, reasons=nearest_miss(index, identity, action, context), until=until)
 
 
 def is_discovery(action: Action) -> bool:
     """Whether the request asks what the API server offers, which every client does before anything else."""
     return not action.resource and action.verb in _DISCOVERY_VERBS and DISCOVERY.fullmatch(action.path) is not None
+
+
+def asks_of_oneself(action: Action) -> bool:
+    """Whether the request asks who its sender is or what they may do: Kubernetes lets everybody (``system:basic-user``)."""
+    return action.verb == "create" and (action.api_group, action.resource) in _OWN_REVIEWS and not action.subresource
 
 
 def sooner(one: float | None, other: float | None) -> float | None:
@@ -151,10 +163,10 @@ def _by_grant(policy: Policy, clause: Clause, asked: Question, until: float | No
     return evolve(decision, reasons=(Reason(Ground.ALLOWED, name, f'rule "{name}" allows it: {Granted(name).hit(asked)}'),))
 
 
-def _discovery(policy: Policy, identity: Identity, until: float | None) -> Decision:
+def _open(policy: Policy, identity: Identity, until: float | None) -> Decision:
     """What everybody may ask, until a deny's window opens."""
     seen = impersonation(None, identity)
     if isinstance(seen, Reason):
         return Decision(False, policy.revision, reasons=(seen,), until=until)
-    reasons = (Reason(Ground.ALLOWED, text="discovery is open to whoever signed in"),)
+    reasons = (Reason(Ground.ALLOWED, text="discovery and questions about oneself are open to whoever signed in"),)
     return Decision(True, policy.revision, "", reasons, seen, record=Recording.NONE, until=until)

@@ -81,10 +81,13 @@ class Facet(Generic[K]):
         """No entry asks it."""
 
     def of(self, value: K) -> Bits:
-        """The entries that ``value`` satisfies."""
+        """The entries that ``value`` satisfies; those that every value does (of a deny: that some value does), where it is a bare star.
+
+        No request has such a value, but who asks whether they may do everything has.
+        """
         found = self._memo.get(value)
         if found is None:
-            found = self.of_any((value,))
+            found = self.spanning if _is_every(value) else self.of_any((value,))
             if len(self._memo) >= KEPT:
                 self._memo.clear()
             if len(str(value)) <= KEPT_LENGTH:
@@ -95,3 +98,7 @@ class Facet(Generic[K]):
         """The entries that a set of values satisfies, not remembered."""
         included = self._always | self._listed.entries(values)
         return included & ~self._excluded.entries(values) if self._excluded else included
+
+
+def _is_every(value: object) -> bool:
+    return getattr(value, "resource", value) == "*"

@@ -15,14 +15,18 @@ from kgate.audit.ids import RequestIds
 from kgate.audit.line import decision_line, end_line
 from kgate.audit.record import Record, decision_record, facts_record, refusal_record, shadow_fields
 from kgate.audit.text import encode
+from kgate.authorizers.interface import Overview
 from kgate.exchange.admission import Admission, Admitted, Asked, Refused, Verdict
 from kgate.exchange.exchange import Exchange
-from kgate.exchange.gate import Fetch, Patience
+from kgate.exchange.gate import Fetch, OnRecord, Patience
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.local import Application, LocalExchange
+from kgate.exchange.own_reviews import OwnReview, own_review
 from kgate.exchange.ports import ServerWire
 from kgate.exchange.refusal import refuse
+from kgate.exchange.rules_review import RulesReview
 from kgate.exchange.said import Said
+from kgate.exchange.self_review import SelfReview
 from kgate.exchange.waiting import Waiting
 from kgate.kube.status import denial_message
 from kgate.metrics import Metrics
@@ -43,6 +47,7 @@ ADMITS_SECONDS = 10.0
 CUTS_SECONDS = 15.0
 """And after so long nothing lives on."""
 OUT_OF_TOUCH = Refused(503, "the gate has lost touch with its store, so it cannot tell who may come in; try again in a moment")
+_REVIEWS = {"selfsubjectaccessreviews": SelfReview, "selfsubjectrulesreviews": RulesReview}
 
 
 class Gateway:
@@ -69,7 +74,7 @@ class Gateway:
         self.shadow: Shadow | None = None
         self.store_age: Callable[[], float] = lambda: 0.0
         """For how many seconds nothing has been heard of the store that gates share."""
-        self._unsettled: set[Waiting | LocalExchange] = set()
+        self._unsettled: set[Waiting | LocalExchange | OwnReview] = set()
         self.seen: Callable[[Identity, str], None] = lambda identity, address: None
         """Told who makes each request, and from where."""
         self._told: tuple[tuple[Fact, ...], int] = (), 0
@@ -161,7 +166,13 @@ class Gateway:
         if answer.identity is not None:
             self.seen(answer.identity, leg.address)
         if isinstance(answer, Admitted):
-            Exchange(self, leg, request, answer, id_).begin()
+            review = _REVIEWS.get(own_review(answer.asked.action))
+            if review is None:
+                Exchange(self, leg, request, answer, id_).begin()
+                return
+            made = review(self, leg, request, answer, id_, self._unsettled.discard)
+            self._unsettled.add(made)
+            made.begin()
         else:
             self._turn_away(leg, request, answer, id_)
 
@@ -199,7 +210,20 @@ class Gateway:
             self._record_facts(verdict.context)
         return verdict
 
-    def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
+    @property
+    def fetch(self) -> Fetch:
+        """Gets what a decision waits for."""
+        return self._fetch
+
+    def judge(self, review: OwnReview, action: Action) -> Decision | Pending:
+        """What the decision on ``action`` would be, for whoever sent the review."""
+        return self.admission.judge(review.admitted.asked, review.identity, action, self.wall())
+
+    def overview(self, review: OwnReview) -> Overview:
+        """What the policy gives whoever sent the review."""
+        return self.admission.overview(review.admitted.asked, review.identity, self.wall())
+
+    def record_decision(self, exchange: OnRecord, then: Callable[[bool], None]) -> None:
         """Put the decision on record before anything happens."""
         admitted = exchange.admitted
         event = "stream-start" if exchange.action.follows else "request"
@@ -221,7 +245,7 @@ class Gateway:
         self._record_verdict("decision-change", exchange, verdict)
 
     def _record_verdict(
-        self, event: str, exchange: Exchange, verdict: Verdict, then: Callable[[bool], None] | None = None, asked: Asked | None = None
+        self, event: str, exchange: OnRecord, verdict: Verdict, then: Callable[[bool], None] | None = None, asked: Asked | None = None
     ) -> None:
         identity, context, decision = verdict
         asked = asked or exchange.admitted.asked
@@ -245,7 +269,7 @@ class Gateway:
             self._told = told
             self.journal.append(facts_record(self._ids.next(), self.name, context.now, context.facts))
 
-    def record_end(self, exchange: Exchange) -> None:
+    def record_end(self, exchange: OnRecord) -> None:
         """Put the end on record and count it."""
         took = self.now() - exchange.started
         self.metrics.ended(exchange.action, exchange.status, took, exchange.bytes_in, exchange.bytes_out)

@@ -366,3 +366,30 @@ rules:
     before = evaluate(policy, Identity("alice"), action, Context(six, "192.0.2.1"))
     assert before.allowed and before.until == six + 2 * 3600
     assert not evaluate(policy, Identity("alice"), action, Context(six + 2 * 3600, "192.0.2.1")).allowed
+
+
+@pytest.mark.parametrize("resource", ["selfsubjectaccessreviews", "selfsubjectrulesreviews"])
+def test_everybody_may_ask_what_they_may_do_unless_that_is_denied(resource: str) -> None:
+    action = Action(Cluster("dev"), "POST", "create", "/x", "/x", "authorization.k8s.io", "v1", resource)
+    nobody = load_policy("rules: []", "p.yaml")
+    assert evaluate(nobody, Identity("mallory"), action, Context(0.0, "192.0.2.1")).allowed
+    text = 'rules: [{name: r, who: {users: ["*"]}, clusters: {names: ["*"]}, deny: [{verbs: [create], resources: ["*.authorization.k8s.io"]}]}]'
+    assert not evaluate(load_policy(text, "p.yaml"), Identity("mallory"), action, Context(0.0, "192.0.2.1")).allowed
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "allowed"),
+    [
+        ("{verbs: ['*'], resources: ['*']}", "", True),
+        ("{verbs: [get], resources: ['*']}", "", False),
+        ("{verbs: ['*'], resources: [pods]}", "", False),
+        ("{verbs: ['*'], resources: ['*', '!secrets']}", "", False),
+        ("{verbs: ['*'], resources: ['*']}", "{verbs: [delete], resources: [secrets]}", False),
+        ("{verbs: ['*'], resources: ['*']}", "{verbs: ['*'], resources: [secrets], namespaces: [other]}", False),
+    ],
+)
+def test_who_asks_for_everything_is_told_yes_only_where_nothing_is_missing(allow: str, deny: str, allowed: bool) -> None:
+    rules = f"rules:\n  - {{name: a, who: {{users: ['*']}}, clusters: {{names: ['*']}}, allow: [{allow}]}}\n"
+    rules += f"  - {{name: d, who: {{users: ['*']}}, clusters: {{names: ['*']}}, deny: [{deny}]}}\n" if deny else ""
+    every = Action(Cluster("dev"), "", "*", "", "", "*", "", "*", "", "*")
+    assert evaluate(load_policy(rules, "p.yaml"), Identity("alice"), every, Context(0.0, "192.0.2.1")).allowed is allowed

@@ -1,0 +1,134 @@
+"""Reviews as kubectl and client-go send them, and what is no review."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kgate.kube.access_review import (
+    Attributes,
+    Review,
+    ReviewStatus,
+    parse_rules_review,
+    parse_self_review,
+    render_answer,
+    render_review,
+    review_status,
+)
+from kgate.kube.protobuf import MAGIC, Malformed, read_message
+
+JSON, PROTOBUF = "application/json", "application/vnd.kubernetes.protobuf"
+
+
+def field(number: int, value: bytes) -> bytes:
+    """A length-delimited field, by the book."""
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def varint(value: int) -> bytes:
+    low, rest = value & 0x7F, value >> 7
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
+
+
+def envelope(kind: str, raw: bytes) -> bytes:
+    meta = field(1, b"authorization.k8s.io/v1") + field(2, kind.encode())
+    return MAGIC + field(1, meta) + field(2, raw) + field(3, b"") + field(4, b"")
+
+
+def as_protobuf(attributes: Attributes) -> bytes:
+    if attributes.resource:
+        names = ("namespace", "verb", "group", "version", "resource", "subresource", "name")
+        inner = b"".join(field(number, getattr(attributes, name).encode()) for number, name in enumerate(names, 1))
+        spec = field(1, inner)
+    else:
+        spec = field(2, field(1, attributes.path.encode()) + field(2, attributes.verb.encode()))
+    return envelope("SelfSubjectAccessReview", field(1, b"") + field(2, spec) + field(3, varint(1 << 3) + b"\0"))
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
+SOME = TEXT.filter(bool)
+RESOURCES = st.builds(
+    Attributes, verb=TEXT, group=TEXT, version=TEXT, resource=SOME, subresource=TEXT, namespace=TEXT, name=TEXT, path=st.just("")
+)
+PATHS = st.builds(Attributes, verb=TEXT, path=SOME)
+
+
+@given(RESOURCES | PATHS)
+def test_protobuf_and_json_mean_the_same(attributes: Attributes) -> None:
+    review = Review(attributes)
+    assert parse_self_review(render_review(review), JSON) == review
+    assert parse_self_review(as_protobuf(attributes), PROTOBUF) == review
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused_in_words(body: bytes) -> None:
+    for content_type in (JSON, PROTOBUF):
+        for given_body in (body, MAGIC + body):
+            read = parse_self_review(given_body, content_type)
+            assert isinstance(read, Review) or (isinstance(read, str) and read.isprintable())
+            parse_rules_review(given_body, content_type)
+
+
+@given(RESOURCES, st.integers(0, 400))
+def test_a_review_cut_short_is_no_review(attributes: Attributes, at: int) -> None:
+    whole = as_protobuf(attributes)
+    spec_end = len(whole) - len(field(3, varint(1 << 3) + b"\0")) - 4
+    if at < spec_end - 8:
+        assert isinstance(parse_self_review(whole[:at], PROTOBUF), str)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"{}", "exactly one of"),
+        (b'{"spec": {"resourceAttributes": {}, "nonResourceAttributes": {}}}', "exactly one of"),
+        (b'{"spec": {"resourceAttributes": []}}', "exactly one of"),
+        (b'{"spec": {"resourceAttributes": {"verb": 1}}}', "not text"),
+        (b'{"kind": "SubjectAccessReview", "spec": {"resourceAttributes": {}}}', "no SelfSubjectAccessReview"),
+        (b'{"apiVersion": "authorization.k8s.io/v1beta1", "spec": {"resourceAttributes": {}}}', "no SelfSubjectAccessReview"),
+        (b"[]", "no SelfSubjectAccessReview"),
+        (b"\xff", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+    ],
+)
+def test_json_that_is_no_review(body: bytes, why: str) -> None:
+    read = parse_self_review(body, JSON)
+    assert isinstance(read, str) and why in read
+
+
+def test_a_field_twice_is_refused_where_protobuf_would_let_the_last_win() -> None:
+    twice = field(1, field(2, b"get")) + field(1, field(2, b"delete"))
+    read = parse_self_review(envelope("SelfSubjectAccessReview", field(2, twice)), PROTOBUF)
+    assert isinstance(read, str) and "field 1 stands twice" in read
+    another = parse_self_review(envelope("SelfSubjectRulesReview", field(2, field(1, b"ns"))), PROTOBUF)
+    assert isinstance(another, str) and "no SelfSubjectAccessReview" in another
+
+
+@pytest.mark.parametrize("data", [b"\x80" * 11, b"\x0b", b"\x0a\x05ab", b"\x09\x00", b"\x0d\x00"])
+def test_what_is_no_message(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        read_message(data)
+
+
+def test_numbers_of_other_kinds_are_passed_over() -> None:
+    data = b"\x08\x96\x01" + b"\x11" + b"\0" * 8 + b"\x1d" + b"\0" * 4 + field(4, b"x")
+    assert read_message(data).fields == {4: b"x"}
+
+
+def test_a_rules_review_says_its_namespace() -> None:
+    assert parse_rules_review(b'{"spec": {"namespace": "team-a"}}', JSON) == "team-a"
+    assert parse_rules_review(envelope("SelfSubjectRulesReview", field(2, field(1, b"team-a"))), PROTOBUF) == "team-a"
+    assert parse_rules_review(b'{"spec": {"namespace": 1}}', JSON) is None
+    assert parse_rules_review(b"nonsense", PROTOBUF) is None
+
+
+def test_an_answer_reads_as_kubernetes_own() -> None:
+    review = Review(Attributes("create", resource="pods", subresource="exec", namespace="team-a"))
+    answer = json.loads(render_answer(review, ReviewStatus(False, reason='kgate: rule "r"\nwould allow it, but')))
+    assert answer["status"] == {"allowed": False, "reason": 'kgate: rule "r" would allow it, but'}
+    assert answer["kind"] == "SelfSubjectAccessReview"
+    assert answer["spec"]["resourceAttributes"] == {"namespace": "team-a", "verb": "create", "resource": "pods", "subresource": "exec"}
+    assert review_status(render_answer(review, ReviewStatus(True, reason="yes"))) == ReviewStatus(True, False, "yes", "")
