@@ -22,13 +22,13 @@ _WHAT = "cluster cluster_labels verb action api_group resource subresource names
 _ANSWER = "allowed rule reasons policy_revision shadow shadow_revision upstream_audit_id status outcome"
 _COURSE = "duration_ms bytes_in bytes_out stream closed_by revocation_ms recording"
 FIELDS = frozenset(f"time id gate event {_WHO} {_WHAT} {_ANSWER} {_COURSE} prev hash".split())
-"""What a record may have; the beginning of a term must be one of them, so that a slip finds an error and not nothing."""
+"""What decisions and their ends have; other events have more. Whoever finds nothing by another name is asked whether it is a slip."""
 Fields = Mapping[str, Any]
 
 
 @frozen
 class Term:
-    """One condition on one field; an empty ``path`` is the whole record."""
+    """One condition on one field, or on what lies at ``path`` within it."""
 
     path: tuple[str, ...]
     values: tuple[Glob, ...]
@@ -48,6 +48,13 @@ class Search:
     since: float | None = None
     until: float | None = None
 
+    def doubt(self) -> str:
+        """What to say where nothing is found: a field that may be a slip; empty where every name is a common one."""
+        unknown = [term.path[0] for term in self.terms if term.path[0] not in FIELDS]
+        return (
+            f'no record has "{unknown[0]}" so: {nearest(unknown[0], FIELDS) or "look at kgate audit show ID for names"}' if unknown else ""
+        )
+
     @property
     def first(self) -> bytes:
         """The ``time`` field of the earliest record that can fit."""
@@ -64,7 +71,7 @@ class Search:
 
 
 def search(terms: Iterable[str], since: str, until: str, now: float) -> Search:
-    """What the words ask for. Raises Unacceptable for the first that makes no sense."""
+    """What the words ask for. Raises Unacceptable for a time that is none."""
     terms = tuple(terms)
     parsed = tuple(_term(text) for text in terms if "=" in text)
     words = tuple(text.lower() for text in terms if "=" not in text)
@@ -80,8 +87,6 @@ def _term(text: str) -> Term:
     name, _, value = text.partition("=")
     negated = name.endswith("!")
     path = tuple(name.removesuffix("!").split("."))
-    if path[0] not in FIELDS:
-        raise Unacceptable(f'"{path[0]}" is not a field of a record', nearest(path[0], FIELDS))
     return Term(path, tuple(Glob(each) for each in value.split(",")), negated)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from kgate.cli.audit_files import export, verify
 from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, parsed, records_found
 from kgate.cli.output import OUTPUT, ROOM, table, terminal_width
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory
-from kgate.errors import KgateError
+from kgate.errors import KgateError, UsageError
 from kgate.net import trail
 
 
@@ -53,6 +54,8 @@ def find(
             table(COLUMNS, map(row, found[-limit:]))
     if len(found) > limit:
         click.echo(f"the latest {limit:,} of {len(found):,} records; --limit shows more", err=True)
+    if not found and (doubt := asked.doubt()):
+        raise UsageError(doubt)
     ctx.exit(0 if found else 1)
 
 
@@ -69,10 +72,11 @@ def tail(terms: tuple[str, ...], number: int, follow: bool, config: Path | None,
     write = _json_lines if output == "json" else _plain_lines
     write(list(records_found(place, asked))[-number:] if number else [])
     if follow:
-        for line in trail.follow(place):
-            fields = parsed(line)
-            if fields is not None and asked.holds(fields):
-                write([fields])
+        with suppress(KeyboardInterrupt):  # which is how it ends
+            for line in trail.follow(place):
+                fields = parsed(line)
+                if fields is not None and asked.holds(fields):
+                    write([fields])
 
 
 @audit.command()

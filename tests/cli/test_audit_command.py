@@ -90,7 +90,7 @@ def test_a_table_has_a_row_for_each(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["usr=alice"], '"usr" is not a field of a record (did you mean "user"?)'),
+        (["usr=alice"], 'no record has "usr" so: did you mean "user"?'),
         (["--since", "yesterday"], "write 7d, 2026-11-24 or 2026-11-24T09:30:00Z"),
     ],
 )
