@@ -1,0 +1,86 @@
+"""Class 19: what one address may have open at once, and all together; what is past it is closed, and nobody else pays.
+
+Requests a second, and bytes of recordings, have no quota of their own yet.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from arena import HEAD, Arena
+from lab.waiting import eventually
+
+pytestmark = pytest.mark.threat("19")
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def small(_arena: Arena, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    """A gate with room for eight connections, three of one address."""
+    limits = {"connections": 8, "connections_per_address": 3, "streams": 2}
+    made = _arena.beside(tmp_path_factory.mktemp("small"), settings={"limits": limits})
+    yield made
+    made.gate.stop()
+
+
+class Connected:
+    """Connections from chosen addresses, closed together."""
+
+    def __init__(self, arena: Arena) -> None:
+        self._arena = arena
+        self._open: list[socket.socket] = []
+
+    def __enter__(self) -> Connected:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._open:
+            each.close()
+
+    def served(self, source: str) -> bool:
+        """Whether one more from ``source`` is served; it stays open."""
+        raw = socket.create_connection(("127.0.0.1", self._arena.gate.port), 10, source_address=(source, 0))
+        try:
+            tls = self._arena.gate.context().wrap_socket(raw, server_hostname="localhost")
+            self._open.append(tls)
+            tls.sendall(HEALTH)
+            return tls.recv(100).startswith(b"HTTP/1.1 200 ")
+        except OSError:
+            raw.close()
+            return False
+
+
+def everybody_left(arena: Arena) -> None:
+    eventually("the connections are gone", lambda: "kgate_client_connections 0.0" in arena.gate.admin("/metrics")[1])
+
+
+def test_one_address_has_so_many_connections_and_the_others_theirs(small: Arena) -> None:
+    everybody_left(small)
+    with Connected(small) as connected:
+        assert [connected.served("127.0.0.1") for _ in range(5)] == [True, True, True, False, False]
+        assert connected.served("127.0.0.2")
+    everybody_left(small)
+    with Connected(small) as connected:
+        assert connected.served("127.0.0.1"), "who leaves may come again"
+
+
+def test_all_together_have_so_many(small: Arena) -> None:
+    everybody_left(small)
+    with Connected(small) as connected:
+        assert all(connected.served(f"127.0.0.{number}") for number in (1, 1, 1, 2, 2, 2, 3, 3))
+        assert not connected.served("127.0.0.4")
+    everybody_left(small)
+
+
+def test_a_streams_limit_of_the_configuration_is_the_one_that_clients_are_told(small: Arena) -> None:
+    everybody_left(small)
+    with small.http2() as client:
+        client.turn()
+        assert client.h2.remote_settings.max_concurrent_streams == 2
+    everybody_left(small)
+    with small.client() as client:
+        client.send(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n" + HEAD + b"\r\n")
+        assert client.status() == 200
