@@ -7,11 +7,12 @@ lock and several calls each time, four of them a request. What is rare uses the 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from kgate.model import Action, Ending, Operation
 
@@ -122,3 +123,30 @@ def _what(action: Action) -> str:
     if isinstance(action.operation, Operation):
         return action.operation.value
     return action.verb if action.verb in VERBS else "other"
+
+
+class _Families:
+    """Metric families that are there already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        """For the registry."""
+        return self._families
+
+
+def by_worker(pages: Mapping[int, bytes], restarts: Mapping[int, int]) -> bytes:
+    """One page of several processes': every sample with the ``worker`` that it is of, and how often each was started again."""
+    families: dict[str, Metric] = {}
+    for worker, page in sorted(pages.items()):
+        for family in text_string_to_metric_families(page.decode()):
+            merged = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            for sample in family.samples:
+                merged.add_sample(sample.name, {**sample.labels, "worker": f"{worker}"}, sample.value)
+    again = CounterMetricFamily("kgate_worker_restarts", "Workers that ended unasked and were started again", labels=["worker"])
+    for worker, count in restarts.items():
+        again.add_metric([f"{worker}"], count)
+    registry = CollectorRegistry()
+    registry.register(_Families([*families.values(), again]))
+    return generate_latest(registry)

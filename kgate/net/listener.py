@@ -61,6 +61,17 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
     return sock
 
 
+def reserve(host: str, port: int) -> socket.socket:
+    """Hold a port for workers that will bind it ``shared``: bound, but nobody can connect. Raises KgateError where it cannot be had."""
+    probe = bind(host, port, shared=False)
+    probe.close()
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind((host, port))
+    return sock
+
+
 def _advice(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return "another program has it: stop that one, or choose another port under listen"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from twisted.python import usage
 
 from kgate.errors import KgateError
+from kgate.service.place import Place
 from kgate.settings import Configuration, load_configuration
 
 
@@ -17,7 +19,11 @@ class Options(usage.Options):
 
     synopsis = "--config FILE"
     longdesc = "An identity- and context-aware access proxy for Kubernetes API servers. `kgate check FILE` only checks the configuration."
-    optParameters = [["config", "c", "kgate.yaml", "The configuration file; paths in it are relative to it."]]  # noqa: RUF012 (Twisted's interface)
+    optParameters = [  # noqa: RUF012 (Twisted's interface)
+        ["config", "c", "kgate.yaml", "The configuration file; paths in it are relative to it."],
+        ["worker", None, 0, "Which of several processes this is; the supervisor says so.", int],
+        ["admin-socket", None, "", "Where the supervisor asks this worker for its pages."],
+    ]
 
     configuration: Configuration
 
@@ -25,6 +31,11 @@ class Options(usage.Options):
     def path(self) -> Path:
         """The configuration file, absolute: twistd may change its directory."""
         return Path(self["config"]).absolute()
+
+    @property
+    def place(self) -> Place:
+        """Which process of the gate this is."""
+        return Place(self["worker"], Path(self["admin-socket"]) if self["admin-socket"] else None)
 
     def postOptions(self) -> None:
         """Read and check everything; every mistake is printed, and then nothing starts."""
@@ -35,7 +46,7 @@ class Options(usage.Options):
             give_up(error)
 
 
-def give_up(error: KgateError) -> None:
+def give_up(error: KgateError) -> NoReturn:
     """Say what is wrong and end."""
     sys.stderr.write(f"{error}\nkgate: nothing was started; mend this and start again\n")
     sys.exit(error.exit_code)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
@@ -49,7 +49,8 @@ from kgate.net.files import FileWatch
 from kgate.net.grants import GrantBook
 from kgate.net.issuer_keys import IssuerKeys
 from kgate.net.journal import Journal
-from kgate.net.listener import Listener, bind
+from kgate.net.lifeline import Lifeline
+from kgate.net.listener import Listener
 from kgate.net.turn import Turn
 from kgate.net.web import Asking
 from kgate.review.shadow import Shadow
@@ -60,9 +61,10 @@ from kgate.service.gateway import Gateway
 from kgate.service.judging import Judging
 from kgate.service.login_records import LoginRecords
 from kgate.service.notices import IssuerNotices, transmitters
-from kgate.service.options import Options, give_up
+from kgate.service.options import Options
 from kgate.service.outside import Outside, Sight
 from kgate.service.part import Part
+from kgate.service.place import Place
 from kgate.service.providers import Providers
 from kgate.service.robots import RobotUses
 from kgate.service.signing_in import SigningIn
@@ -92,23 +94,6 @@ class _Prepared:
     authorizers: Prepared
 
 
-@define
-class _Sockets:
-    """What listens, in the order of the settings."""
-
-    public: list[socket.socket]
-    admin: socket.socket | None
-
-    @classmethod
-    def bind(cls, settings: Settings) -> _Sockets:
-        """Raises KgateError where one cannot be had."""
-        if settings.workers != 1:
-            raise KgateError("workers: more than one process is not supported yet; take it out, or write workers: 1")
-        public = [bind(listen.address.host, listen.address.port, shared=False) for listen in settings.listen]
-        admin = settings.admin.address if settings.admin is not None else None
-        return cls(public, bind(admin.host, admin.port, shared=False) if admin is not None else None)
-
-
 def prepare(configuration: Configuration, outside: Outside, authorizing: Authorizing) -> _Prepared:
     """Read what else it takes. Raises KgateError where something cannot be had."""
     settings = configuration.settings
@@ -123,8 +108,9 @@ def prepare(configuration: Configuration, outside: Outside, authorizing: Authori
 class GateService(Service):
     """The gate as Twisted runs it."""
 
-    def __init__(self, path: Path, configuration: Configuration, sockets: _Sockets, engine: Engine, reactor: Any) -> None:
-        self._path, self._sockets, self._reactor = path, sockets, reactor
+    def __init__(self, path: Path, configuration: Configuration, place: Place, engine: Engine, reactor: Any) -> None:
+        self._path, self._place, self._reactor = path, place, reactor
+        self._public, self._admin_socket = place.bind(configuration.settings), place.bind_admin(configuration.settings)
         self._turn = Turn()
         self._outside = Outside(reactor, time.time, self._changed, self._turn.wrap)
         self._fetches = Fetches(self._turn)
@@ -144,7 +130,7 @@ class GateService(Service):
         self._now = now
         self._ids = RequestIds(wall, os.urandom)
         best_effort = settings.audit.mode is AuditMode.BEST_EFFORT
-        self._journal = Journal(reactor, settings.audit.directory, now, wall, self._turn.flush, best_effort=best_effort)
+        self._journal = Journal(reactor, place.audit(settings.audit.directory), now, wall, self._turn.flush, best_effort=best_effort)
         self._database = Database(reactor, engine, now, self._turn.wrap)
         self._callers = FetchingCallers(
             lambda credentials, at: self._gateway.admission.authenticator.authenticate(credentials, at), self._fetches, wall
@@ -176,7 +162,7 @@ class GateService(Service):
         self._devices = DeviceInventories(now, lambda pem: Asking(reactor, pem), self._devices_changed)
         self._metrics = self._measured()
         self._gateway = Gateway(
-            socket.gethostname(),
+            place.name,
             self._turn,
             now,
             wall,
@@ -195,19 +181,20 @@ class GateService(Service):
         self._ticker = Ticker(reactor, self._turn.wrap(self._tick))
 
     @classmethod
-    def prepare(cls, options: Options) -> GateService:
-        """Bind the ports and take the audit directory, or say what is in the way and end."""
-        from twisted.internet import reactor
-
-        try:
-            settings = options.configuration.settings
-            engine = open_engine(settings.state)
-            migrate(engine)
-            service = cls(options.path, options.configuration, _Sockets.bind(settings), engine, reactor)
-            service._take_audit_directory()
-        except KgateError as error:
-            give_up(error)
+    def prepare(cls, options: Options, reactor: Any) -> GateService:
+        """Bind the ports and take the audit directory. Raises KgateError where something is in the way."""
+        engine = open_engine(options.configuration.settings.state)
+        migrate(engine)
+        service = cls(options.path, options.configuration, options.place, engine, reactor)
+        service._take_audit_directory()
+        if options.place.worker:
+            Lifeline(reactor, sys.stdin.fileno(), service._orphaned).start()
         return service
+
+    def _orphaned(self) -> None:
+        """The supervisor is gone: nobody would start this worker again, or stop it."""
+        log.error("the supervisor is gone; this worker drains and ends")
+        self._reactor.stop()
 
     # --- Twisted's side
 
@@ -216,14 +203,15 @@ class GateService(Service):
         super().startService()  # type: ignore[no-untyped-call]
         configuration = self._prepared.configuration
         self._watch.watch(watched(self._path, configuration, self._prepared.access))
-        for number, (listen, sock) in enumerate(zip(configuration.settings.listen, self._sockets.public, strict=True)):
+        for number, (listen, sock) in enumerate(zip(configuration.settings.listen, self._public, strict=True)):
             balancers = listen.proxy_protocol.trusted if listen.proxy_protocol is not None else ()
             context = partial(self._contexts.__getitem__, number)
             listener = Listener(self._reactor, self._turn, sock, context, self._gateway.serve, tuple(balancers), self._handshake_seconds)
             listener.start()
             self._listeners.append(listener)
             log.info("kgate serves {url} on port {port}", url=configuration.settings.public_url, port=listener.port)
-        self._serve_admin()
+        site = admin_site(self._problems, self._metrics.render)
+        self._admin = self._place.serve_admin(self._reactor, self._admin_socket, site)
         self._record("start", **revisions(configuration))
         self._warn(configuration)
         self._database.start()
@@ -354,7 +342,7 @@ class GateService(Service):
         """What signs people in, where secrets can be kept."""
         if not configuration.sealing_keys:
             return ()
-        records = LoginRecords(self._journal.append, self._ids.next, socket.gethostname(), time.time)
+        records = LoginRecords(self._journal.append, self._ids.next, self._place.name, time.time)
         part = SigningIn(
             lambda: self._prepared.configuration,
             lambda: self._providers.current,
@@ -472,12 +460,6 @@ class GateService(Service):
         for warning in configuration.warnings:
             log.warn("{warning}", warning=str(warning))
             self._record("relaxation", reasons=[str(warning)])
-
-    def _serve_admin(self) -> None:
-        sock = self._sockets.admin
-        if sock is not None:
-            self._admin = self._reactor.adoptStreamPort(sock.fileno(), sock.family, admin_site(self._problems, self._metrics.render))
-            sock.close()
 
     def _problems(self) -> dict[str, str]:
         """What is not as it should be, for /readyz."""

@@ -150,6 +150,6 @@ class LiveGate:
     def records(self) -> list[dict[str, Any]]:
         """Every audit record so far, in order."""
         lines: list[str] = []
-        for path in sorted((self.folder / "audit").glob("*.jsonl")):
+        for path in sorted((self.folder / "audit").rglob("*.jsonl")):
             lines += path.read_text().splitlines()
         return [json.loads(line) for line in lines if line.endswith("}")]

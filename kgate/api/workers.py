@@ -1,0 +1,115 @@
+"""The admin address of a gate with several workers: each page is asked of all of them, over a socket in the file system, and put together.
+
+``/metrics`` has every worker's figures with a ``worker`` label, so nothing is added up that cannot be (a quantile, a restart). ``/readyz`` is ready while one
+worker is: the kernel gives connections only to those that listen, and a worker that is being started again is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.web.client import Agent, ResponseFailed, readBody
+from twisted.web.http import Request as HttpRequest
+from twisted.web.iweb import IAgentEndpointFactory
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+from zope.interface import implementer
+
+from kgate.api.admin import TEXT
+from kgate.metrics import by_worker
+
+SECONDS = 2.0
+"""A worker that is busy for longer is reported as not answering."""
+
+Page = tuple[int, bytes]
+
+
+@implementer(IAgentEndpointFactory)
+@frozen
+class _SocketFile:
+    """Every URI is the same socket."""
+
+    reactor: Any
+    path: Path
+
+    def endpointForURI(self, uri: object) -> UNIXClientEndpoint:
+        """Twisted's question."""
+        return UNIXClientEndpoint(self.reactor, str(self.path), timeout=SECONDS)
+
+
+class _Gathered(Resource):
+    """A page that takes a moment."""
+
+    isLeaf = True
+
+    def __init__(self, page: Callable[[], Coroutine[Any, Any, Page]], content_type: bytes = TEXT) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._page, self._content_type = page, content_type
+
+    def render_GET(self, request: Request) -> int:
+        """The page as of now."""
+        ensureDeferred(self._answer(request))
+        return NOT_DONE_YET
+
+    async def _answer(self, request: HttpRequest) -> None:
+        status, body = await self._page()
+        request.setResponseCode(status)
+        request.setHeader(b"content-type", self._content_type)
+        request.write(body)
+        request.finish()
+
+
+def gathered_site(reactor: Any, sockets: Callable[[], Mapping[int, Path]], restarts: Callable[[], Mapping[int, int]]) -> Site:
+    """``sockets`` are the workers' admin sockets by number, ``restarts`` how often each was started again."""
+
+    async def asked(path: bytes) -> dict[int, Page | None]:
+        return {number: await _ask(reactor, place, path) for number, place in sockets().items()}
+
+    async def healthz() -> Page:
+        return 200, b"ok\n"
+
+    async def readyz() -> Page:
+        answers = await asked(b"/readyz")
+        lines = [_told(number, answer) for number, answer in answers.items() if answer is None or answer[0] != 200]
+        ready = any(answer is not None and answer[0] == 200 for answer in answers.values())
+        return (200 if ready else 503), ("".join(lines) or "ok\n").encode()
+
+    async def metrics() -> Page:
+        answers = await asked(b"/metrics")
+        return 200, by_worker({number: answer[1] for number, answer in answers.items() if answer is not None}, restarts())
+
+    pages: dict[bytes, Any] = {
+        b"healthz": _Gathered(healthz),
+        b"readyz": _Gathered(readyz),
+        b"metrics": _Gathered(metrics, b"text/plain; version=0.0.4; charset=utf-8"),
+    }
+    root = Resource()
+    for name, page in pages.items():
+        root.putChild(name, page)
+    site = Site(root)
+    site.displayTracebacks = False
+    site.noisy = False
+    return site
+
+
+def _told(number: int, answer: Page | None) -> str:
+    if answer is None:
+        return f"worker {number}: does not answer\n"
+    return "".join(f"worker {number}: {line}\n" for line in answer[1].decode("utf-8", "replace").splitlines())
+
+
+async def _ask(reactor: Any, place: Path, path: bytes) -> Page | None:
+    """One worker's page; None where it does not answer."""
+    agent = Agent.usingEndpointFactory(reactor, _SocketFile(reactor, place))
+    try:
+        response = await agent.request(b"GET", b"http://worker" + path)
+        body: Deferred[bytes] = readBody(response)
+        return response.code, await body.addTimeout(SECONDS, reactor)
+    except (ConnectError, ConnectionClosed, ResponseFailed, TimeoutError):
+        return None

@@ -1,0 +1,54 @@
+"""Where one process of a gate stands: alone, or as one of its workers, which share ports, configuration and state but nothing that is written in order.
+
+A worker has an audit chain of its own, in ``worker-N`` below the audit directory (``kgate audit`` reads them as one), a name of its own in the records, and
+answers its supervisor on a socket in the file system instead of the admin address.
+"""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+from twisted.web.server import Site
+
+from kgate.net.listener import bind
+from kgate.settings.shapes import Settings
+
+
+@frozen
+class Place:
+    """``worker`` counts from 1; 0 is a gate of one process. ``admin`` is where the supervisor asks."""
+
+    worker: int = 0
+    admin: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Who writes the records."""
+        return f"{socket.gethostname()}/{self.worker}" if self.worker else socket.gethostname()
+
+    def audit(self, directory: Path) -> Path:
+        """Where its chain is."""
+        return directory / f"worker-{self.worker}" if self.worker else directory
+
+    def bind(self, settings: Settings) -> list[socket.socket]:
+        """The public ports. Raises KgateError where one cannot be had."""
+        return [bind(listen.address.host, listen.address.port, shared=bool(self.worker)) for listen in settings.listen]
+
+    def bind_admin(self, settings: Settings) -> socket.socket | None:
+        """The admin address, which of several processes only the supervisor has. Raises KgateError where it cannot be had."""
+        if self.worker or settings.admin is None:
+            return None
+        return bind(settings.admin.address.host, settings.admin.address.port, shared=False)
+
+    def serve_admin(self, reactor: Any, sock: socket.socket | None, site: Site) -> Any:
+        """Answer there; gives the port, None where nobody is to ask."""
+        if self.admin is not None:
+            return reactor.listenUNIX(str(self.admin), site, mode=0o600)
+        if sock is None:
+            return None
+        port = reactor.adoptStreamPort(sock.fileno(), sock.family, site)
+        sock.close()
+        return port

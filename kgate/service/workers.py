@@ -1,0 +1,173 @@
+"""Several processes of one gate: a supervisor that carries no request, and workers that accept on the same ports (SO_REUSEPORT).
+
+    twistd -n kgate ── supervisor ── reserves the ports, has the admin address
+                        ├─ worker 1   its own reactor, audit chain, live streams
+                        └─ worker 2   …
+
+The kernel deals new connections out to the workers that listen. What they must agree on they have in the store, as gates on different machines do.
+
+A worker that ends unasked is started again: at once where it had lived for a while, else after a pause that doubles. SIGHUP goes to all; a changed file
+each notices by itself; SIGTERM drains all. A worker's standard input is a pipe from here: when the supervisor is gone, however it went, the pipe
+ends and the worker drains too, so none is left that nobody restarts or stops.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from attrs import define
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kgate.api.workers import gathered_site
+from kgate.net.listener import reserve
+from kgate.service.place import Place
+from kgate.settings import Configuration
+from kgate.store.engine import open_engine
+from kgate.store.migrate import migrate
+
+log = Logger()
+
+SETTLED_SECONDS = 10.0
+"""A worker that lived so long did start well: the next one comes at once."""
+LONGEST_PAUSE = 30.0
+KILL_SECONDS = 10.0
+"""After the drain, a worker that still runs is killed."""
+_TWISTD = "from twisted.scripts.twistd import run; run()"
+
+
+class _State(Enum):
+    RUNNING = "running"
+    PAUSING = "waits to be started again"
+    ENDED = "ended"
+
+
+@define(eq=False)
+class _Worker(ProcessProtocol):
+    """One worker, through all its processes."""
+
+    number: int
+    supervisor: Supervisor
+    state: _State = _State.ENDED
+    process: Any = None
+    started: float = 0.0
+    pause: float = 0.0
+    restarts: int = 0
+
+    def processEnded(self, reason: Failure) -> None:
+        """Twisted's word that it is gone."""
+        self.supervisor.ended(self, str(reason.value))
+
+    def signal(self, name: str) -> None:
+        """Send a signal, if it runs."""
+        if self.state is _State.RUNNING:
+            self.process.signalProcess(name)
+
+
+class Supervisor(Service):
+    """See the module."""
+
+    def __init__(self, path: Path, configuration: Configuration, reactor: Any) -> None:
+        self._path, self._reactor, self._settings = path, reactor, configuration.settings
+        self._reserved = [reserve(listen.address.host, listen.address.port) for listen in self._settings.listen]
+        self._admin_socket = Place().bind_admin(self._settings)
+        self._admin: Any = None
+        self._folder = Path(tempfile.mkdtemp(prefix="kgate-"))
+        self._workers = [_Worker(number, self) for number in range(1, self._settings.workers + 1)]
+        self._stopping: Deferred[None] | None = None
+
+    @classmethod
+    def prepare(cls, path: Path, configuration: Configuration, reactor: Any) -> Supervisor:
+        """Reserve the ports and bring the store up to date, once for all workers. Raises KgateError where something is in the way."""
+        engine = open_engine(configuration.settings.state)
+        migrate(engine)
+        engine.dispose()
+        return cls(path, configuration, reactor)
+
+    def startService(self) -> None:
+        """Start the workers."""
+        super().startService()  # type: ignore[no-untyped-call]
+        for worker in self._workers:
+            self._start(worker)
+        if self._admin_socket is not None:
+            site = gathered_site(self._reactor, self._pages, self._restarts)
+            self._admin = self._reactor.adoptStreamPort(self._admin_socket.fileno(), self._admin_socket.family, site)
+            self._admin_socket.close()
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._signal_all, "HUP"))
+
+    def stopService(self) -> Deferred[None]:
+        """Have all of them drain; kill what does not end after that."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        done: Deferred[None] = Deferred()
+        self._stopping = done
+        self._signal_all("TERM")
+        late = self._reactor.callLater(self._settings.drain + KILL_SECONDS, self._signal_all, "KILL")
+        done.addCallback(lambda _: late.cancel() if late.active() else None)
+        self._look_whether_all_ended()
+        return done
+
+    def ended(self, worker: _Worker, how: str) -> None:
+        """``worker``'s process is gone."""
+        worker.state, worker.process = _State.ENDED, None
+        if self._stopping is not None:
+            self._look_whether_all_ended()
+            return
+        lived = time.monotonic() - worker.started
+        worker.pause = 0.0 if lived > SETTLED_SECONDS else min(LONGEST_PAUSE, max(0.5, 2 * worker.pause))
+        worker.state = _State.PAUSING
+        worker.restarts += 1
+        log.error(
+            "worker {number} ended: {how}; it is started again in {pause:.1f} s, its live streams are lost",
+            number=worker.number,
+            how=how,
+            pause=worker.pause,
+        )
+        self._reactor.callLater(worker.pause, self._start, worker)
+
+    def _start(self, worker: _Worker) -> None:
+        if self._stopping is not None:
+            return
+        admin = self._socket_of(worker)
+        admin.unlink(missing_ok=True)
+        arguments = ["-n", "--pidfile=", "kgate", "--config", str(self._path), "--worker", str(worker.number), "--admin-socket", str(admin)]
+        worker.started = time.monotonic()
+        worker.process = self._reactor.spawnProcess(
+            worker, sys.executable, [sys.executable, "-c", _TWISTD, *arguments], env=os.environ, childFDs={0: "w", 1: 1, 2: 2}
+        )
+        worker.state = _State.RUNNING
+        log.info("worker {number} is process {pid}", number=worker.number, pid=worker.process.pid)
+
+    def _signal_all(self, name: str) -> None:
+        for worker in self._workers:
+            worker.signal(name)
+
+    def _look_whether_all_ended(self) -> None:
+        stopping = self._stopping
+        if stopping is None or stopping.called or any(worker.state is _State.RUNNING for worker in self._workers):
+            return
+        for sock in self._reserved:
+            sock.close()
+        if self._admin is not None:
+            self._admin.stopListening()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        stopping.callback(None)
+
+    def _socket_of(self, worker: _Worker) -> Path:
+        return self._folder / f"worker-{worker.number}"
+
+    def _pages(self) -> dict[int, Path]:
+        return {worker.number: self._socket_of(worker) for worker in self._workers}
+
+    def _restarts(self) -> dict[int, int]:
+        return {worker.number: worker.restarts for worker in self._workers}

@@ -1,0 +1,131 @@
+"""A gate of several processes: one that dies is started again, a change reaches all, a stop drains all, and each keeps a chain of its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from authority import Authority
+from lab.waiting import eventually
+from live_gate import ALLOW_ALICE, TOKENS, LiveGate, free_port
+from prometheus_client.parser import text_string_to_metric_families
+
+from kgate.audit.chain import Verified, verify
+
+NOBODY = {"name": "nobody", "who": {"groups": ["*"]}, "clusters": {"names": ["*"]}, "deny": [{"verbs": ["*"], "resources": ["*"]}]}
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGate]:
+    authority, folder = Authority(), tmp_path_factory.mktemp("workers")
+    (folder / "cluster-token").write_text("token")
+    (folder / "cluster-token").chmod(0o600)
+    away = {"server": f"https://127.0.0.1:{free_port()}", "certificate_authority": "people-ca.crt", "token_file": "cluster-token"}
+    gate = LiveGate(folder, authority, {"away": away}, settings={"workers": 2, "drain": "1s"})
+    gate.start()
+    both_up(gate)
+    yield gate
+    gate.stop()
+
+
+def both_up(gate: LiveGate) -> None:
+    """Both answer their supervisor, whatever they say of the cluster, which is not there."""
+
+    def look() -> bool:
+        status, page = gate.admin("/readyz")
+        return status != 0 and "does not answer" not in page
+
+    eventually("both workers", look, 30)
+
+
+def workers(gate: LiveGate) -> dict[int, int]:
+    """The process of each worker, by its number."""
+    assert gate.process is not None
+    children = Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text().split()
+    lines = {int(child): Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0") for child in children}
+    return {int(words[words.index(b"--worker") + 1]): pid for pid, words in lines.items() if b"--worker" in words}
+
+
+def ask(gate: LiveGate, person: str = "alice") -> int:
+    """One request on a connection of its own; its status, 0 where the connection came to nothing."""
+    connection = http.client.HTTPSConnection("127.0.0.1", gate.port, timeout=10, context=gate.context())
+    try:
+        connection.request("GET", "/clusters/away/api/v1/pods", headers={"Authorization": f"Bearer {TOKENS[person]}"})
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def chain(gate: LiveGate, worker: int) -> list[bytes]:
+    files = sorted((gate.folder / "audit" / f"worker-{worker}").glob("*.jsonl"))
+    return [line for file in files for line in file.read_bytes().splitlines(keepends=True)]
+
+
+def gone(pid: int) -> Callable[[], bool]:
+    return lambda: not Path(f"/proc/{pid}").exists() or ") Z " in Path(f"/proc/{pid}/stat").read_text()
+
+
+def test_the_kernel_deals_connections_out_and_each_worker_keeps_its_own_chain(gate: LiveGate) -> None:
+    assert {ask(gate) for _ in range(40)} == {503}  # decided, recorded, and then the cluster is not there
+    for worker in (1, 2):
+        eventually(f"worker {worker} had some", lambda worker=worker: b'"event":"request"' in b"".join(chain(gate, worker)))
+        assert isinstance(verify(chain(gate, worker)), Verified)
+        assert b'/%d","event"' % worker in chain(gate, worker)[0]
+
+
+def test_the_admin_address_has_the_figures_of_each(gate: LiveGate) -> None:
+    page = gate.admin("/metrics")[1]
+    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+    asked = {sample.labels["worker"]: sample.value for sample in samples if sample.name == "kgate_requests_total"}
+    assert set(asked) == {"1", "2"} and sum(asked.values()) >= 40
+    assert {sample.labels["worker"] for sample in samples if sample.name == "kgate_client_connections"} == {"1", "2"}
+
+
+def test_a_changed_policy_reaches_both_and_so_does_sighup(gate: LiveGate) -> None:
+    gate.write_policy({"rules": [NOBODY, *ALLOW_ALICE["rules"]]})
+    eventually("both deny", lambda: {ask(gate) for _ in range(12)} == {403})
+    gate.write_policy(ALLOW_ALICE)
+    gate.reload()
+    eventually("both allow", lambda: {ask(gate) for _ in range(12)} == {503})
+
+
+def test_a_worker_that_is_killed_is_started_again_and_goes_on_with_its_chain(gate: LiveGate) -> None:
+    before, lines = workers(gate), len(chain(gate, 1))
+    os.kill(before[1], signal.SIGKILL)
+    eventually("killed", gone(before[1]))
+    answers = [ask(gate) for _ in range(8)]
+    assert answers.count(503) == 8, "the other one takes what comes meanwhile"
+    eventually("started again", lambda: workers(gate).get(1) not in (None, before[1]))
+    both_up(gate)
+    assert workers(gate)[2] == before[2], "the other one was left alone"
+    eventually("its own start is on record", lambda: len(chain(gate, 1)) > lines)
+    assert isinstance(verify(chain(gate, 1)), Verified)
+    assert re.search(r'kgate_worker_restarts_total\{worker="1"\} [1-9]', gate.admin("/metrics")[1])
+
+
+def test_sigterm_drains_all(gate: LiveGate) -> None:
+    pids = workers(gate)
+    gate.stop()
+    for pid in pids.values():
+        assert gone(pid)()
+    for worker in (1, 2):
+        assert b'"event":"stop"' in chain(gate, worker)[-1]
+
+
+def test_workers_end_when_their_supervisor_is_killed(gate: LiveGate) -> None:
+    gate.start()
+    both_up(gate)
+    pids = workers(gate)
+    assert gate.process is not None
+    gate.process.kill()
+    gate.process.wait(10)
+    for pid in pids.values():
+        eventually("a worker without a supervisor ends", gone(pid))
+    gate.process = None
