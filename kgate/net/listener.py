@@ -45,7 +45,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def bind(host: str, port: int, *, shared: bool) -> socket.socket:
-    """A listening socket; ``shared`` lets several processes accept on the same port. Raises KgateError where it cannot be had."""
+    """A listening socket. ``shared``: several processes will accept on the same port, each from ``Listener.start`` on; until then it only has the
+    port, for connections that the kernel deals to a process that is not ready would wait for it. Raises KgateError where it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -53,7 +54,8 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((host, port))
-        sock.listen(BACKLOG)
+        if not shared:
+            sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError as error:
         sock.close()
@@ -65,11 +67,7 @@ def reserve(host: str, port: int) -> socket.socket:
     """Hold a port for workers that will bind it ``shared``: bound, but nobody can connect. Raises KgateError where it cannot be had."""
     probe = bind(host, port, shared=False)
     probe.close()
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.bind((host, port))
-    return sock
+    return bind(host, port, shared=True)
 
 
 def _advice(error: OSError) -> str:
@@ -107,6 +105,7 @@ class Listener:
 
     def start(self) -> None:
         """Accept."""
+        self._sock.listen(BACKLOG)
         self._open = True
         self._reactor.addReader(self)
 

@@ -40,7 +40,10 @@ def both_up(gate: LiveGate) -> None:
         status, page = gate.admin("/readyz")
         return status != 0 and "does not answer" not in page
 
-    eventually("both workers", look, 30)
+    try:
+        eventually("both workers", look, 30)
+    except AssertionError:
+        raise AssertionError(f"{gate.admin('/readyz')}:\n{gate.log.read_text()[-3000:]}") from None
 
 
 def workers(gate: LiveGate) -> dict[int, int]:
