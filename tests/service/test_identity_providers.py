@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from identity_gate import PODS, IdentityGate, identity_gate
 from identity_provider import IdentityProvider, oidc_provider
+from issuer import TestIssuer
+from issuer_gate import PLAIN, configuration
 from lab.waiting import eventually
+from live_gate import ALLOW_ALICE
+from mock_provider import mock_provider
+from web_server import Page, document, web_server
 
 REQUESTS = 10_000
 AT_ONCE = 50
@@ -99,3 +105,40 @@ def _statuses(tls: ssl.SSLSocket, count: int) -> list[int]:
         if b"HTTP/1.1 4" in received or b"HTTP/1.1 5" in received:
             break
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", received)]
+
+
+def test_a_second_provider_of_another_make(tmp_path: Path) -> None:
+    """PyPI's oidc-provider-mock: a person signs in by authorization code and PKCE, and the ID token opens the gate."""
+    with mock_provider(tmp_path) as provider:
+        issuer = {"url": provider.url, "audiences": ["kgate"], "certificateAuthority": provider.pem}
+        mappings = {
+            "username": {"expression": "claims.email.split('@')[0]"},
+            "groups": {"expression": "claims.email.endsWith('@example.com') ? ['developers'] : []"},
+        }
+        rule = {"expression": "claims.?email_verified.orValue(true) == true"}
+        entry = {"issuer": issuer, "claimMappings": mappings, "claimValidationRules": [rule]}
+        (tmp_path / "gate").mkdir()
+        with identity_gate(tmp_path / "gate", {"oidc": [entry]}) as gate:
+            token = provider.id_token("alice@example.com")
+            assert gate.ask(token)[0] == 200
+            assert (gate.whoami(token)["user"], gate.whoami(token)["groups"]) == ("alice", ["developers"])
+            assert gate.ask(provider.id_token("eve@elsewhere.example"))[0] == 403
+            assert gate.ask(provider.id_token("alice@example.com", "another-client"))[0] == 401
+
+
+def test_a_token_that_expires_ends_what_lives_by_it(tmp_path: Path) -> None:
+    """Within 5 s of its end, and with the reason; Kubernetes' file is where the issuer is named."""
+    with web_server() as web:
+        issuer = TestIssuer(web.url)
+        web.pages["/.well-known/openid-configuration"] = document({"issuer": web.url, "jwks_uri": f"{web.url}/keys"})
+        web.pages["/keys"] = Page(200, issuer.document())
+        entry = {**PLAIN, "issuer": {"url": web.url, "audiences": ["kgate"], "certificateAuthority": web.pem}}
+        (tmp_path / "auth.yaml").write_text(configuration(entry))
+        policy = {"rules": [{**ALLOW_ALICE["rules"][0], "who": {"groups": ["corp:sre"]}}]}
+        with identity_gate(tmp_path, {"authentication_configuration": "auth.yaml"}, policy) as gate:
+            ends = time.time() + 3
+            with gate.watch(issuer.token(time.time(), exp=ends)) as watch:
+                told = watch.end()
+                late = time.time() - ends
+            assert "expired" in told
+            assert 0 <= late < 5
