@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import time
 from pathlib import Path
 
@@ -117,7 +115,5 @@ def test_a_cluster_that_dies_in_mid_answer_is_not_taken_for_whole(arena: Arena) 
 
 def test_a_restarted_cluster_is_dialled_anew(arena: Arena) -> None:
     assert told(arena)[0] == 200
-    for connection in arena.cluster.connections:
-        with contextlib.suppress(OSError):
-            connection.tls.shutdown(socket.SHUT_RDWR)
+    arena.cluster.hang_up()
     assert told(arena)[0] == 200

@@ -84,6 +84,12 @@ class RecordingCluster:
         self.heads.clear()
         self.answer = lambda connection, _head: connection.send(OK)
 
+    def hang_up(self) -> None:
+        """End every connection; new ones are welcome."""
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.tls.shutdown(socket.SHUT_RDWR)
+
     def stop(self) -> None:
         """Close everything."""
         with contextlib.suppress(OSError):

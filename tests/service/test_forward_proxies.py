@@ -1,0 +1,57 @@
+"""Clusters behind a company's forward proxy: by HTTP CONNECT and by SOCKS5, and what a person reads where it will not let the gate through."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+
+import pytest
+from arena import Arena
+from conftest import Make
+from forward_proxies import ForwardProxy
+from running import PODS
+
+
+class Behind:
+    """A gate whose cluster ``localhost`` is behind a proxy."""
+
+    def __init__(self, make: Make, *, socks: bool) -> None:
+        self.proxy = ForwardProxy(socks=socks)
+        scheme, person = ("socks5", "") if socks else ("http", "gate:s%40cret@")
+        self.arena: Arena = make({"proxy_url": f"{scheme}://{person}127.0.0.1:{self.proxy.port}"})
+        self.arena.gate.start()
+
+
+@pytest.fixture(scope="module", params=["HTTP CONNECT", "SOCKS5"])
+def behind(make_shared: Make, request: pytest.FixtureRequest) -> Iterator[Behind]:
+    """Either kind."""
+    made = Behind(make_shared, socks=request.param == "SOCKS5")
+    yield made
+    made.proxy.stop()
+
+
+def test_the_way_leads_through_it_and_tls_through_to_the_cluster(behind: Behind) -> None:
+    assert behind.arena.get(PODS) == 200
+    asked, port = behind.proxy.asked[-1], behind.arena.cluster.port
+    if asked.startswith(b"CONNECT"):
+        assert asked.startswith(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n" % port)
+        assert b"\r\nProxy-Authorization: Basic " + b64encode(b"gate:s@cret") + b"\r\n" in asked
+    else:
+        assert asked == b"127.0.0.1" + port.to_bytes(2, "big")
+    assert b"secret" not in b"".join(behind.arena.cluster.heads)
+    assert "s@cret" not in behind.arena.gate.log.read_text() and "s%40cret" not in behind.arena.gate.log.read_text()
+
+
+def test_a_proxy_that_refuses_is_quoted(behind: Behind) -> None:
+    http = not behind.proxy.asked or behind.proxy.asked[-1].startswith(b"CONNECT")
+    behind.proxy.answer = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n" if http else b"\x05\x02\x00\x01" + bytes(6)
+    words = b"the proxy answered HTTP/1.1 407 Proxy Authentication Required" if http else b"the SOCKS proxy answered: not allowed"
+    behind.arena.cluster.hang_up()
+    try:
+        with behind.arena.client() as client:
+            client.send(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n" + behind.arena.head + b"\r\n")
+            assert client.status() == 503
+            assert b"cluster lab cannot be reached: " + words in client.last_body
+    finally:
+        behind.proxy.answer = b""
+    assert behind.arena.get(PODS) == 200
