@@ -133,6 +133,7 @@ class UpstreamPool:
         self._idle: list[UpstreamLeg] = []
         self._waiting: deque[Then] = deque()
         self._dialling = 0
+        self._closed = False
         self.legs: set[UpstreamLeg] = set()
         self.health = Health()
 
@@ -157,7 +158,10 @@ class UpstreamPool:
 
     def spare(self, leg: UpstreamLeg) -> None:
         """A stream of ``leg`` ended."""
-        if leg.multiplexed:
+        if self._closed:
+            if not leg.requesters:
+                leg.transport.close()
+        elif leg.multiplexed:
             self._serve(leg)
         elif leg.wire.reusable and not leg.closed:
             self._idle.append(leg)
@@ -175,7 +179,8 @@ class UpstreamPool:
                 pool.remove(leg)
 
     def close(self) -> None:
-        """The cluster was removed: end what is idle, let what is under way end by itself."""
+        """The cluster was removed: end what is idle now, and what is under way once it is through."""
+        self._closed = True
         for leg in [*self._idle, *self._multiplexed]:
             if not leg.requesters:
                 leg.transport.close()
