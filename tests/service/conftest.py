@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,7 @@ from arena import Arena
 from authority import Authority
 from live_gate import LiveGate
 from recording_cluster import RecordingCluster
-
-Make = Callable[..., Arena]
+from running import Make
 
 
 @pytest.fixture(scope="session")

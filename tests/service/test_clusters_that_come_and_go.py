@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from arena import Arena
 from authority import Authority
-from conftest import Make
 from lab.waiting import eventually
 from live_gate import free_port
 from recording_cluster import Connection, RecordingCluster
+from running import Make
 
 PODS = b"/api/v1/pods"
 

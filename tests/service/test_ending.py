@@ -7,11 +7,10 @@ import time
 
 import pytest
 from arena import Arena
-from conftest import Make
 from lab.waiting import eventually
 from live_gate import TOKENS
 from recording_cluster import Connection
-from running import PODS, chain, of, watching
+from running import PODS, Make, chain, of, watching
 
 from kgate.audit.chain import Verified
 

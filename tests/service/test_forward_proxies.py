@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from arena import Arena
-from conftest import Make
 from forward_proxies import ForwardProxy
-from running import PODS
+from running import PODS, Make
 
 
 class Behind:

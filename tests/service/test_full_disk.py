@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Make
 from lab.waiting import eventually
-from running import PODS, chain, goes_on, watching
+from running import PODS, Make, chain, goes_on, watching
 
 from kgate.audit.chain import Verified
 

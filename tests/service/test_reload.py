@@ -8,10 +8,9 @@ import pytest
 import yaml
 from arena import Arena
 from authority import Authority
-from conftest import Make
 from lab.waiting import eventually
 from live_gate import ALLOW_ALICE
-from running import PODS, goes_on, of, watching
+from running import PODS, Make, goes_on, of, watching
 
 
 @pytest.fixture(scope="module")

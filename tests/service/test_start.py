@@ -7,8 +7,8 @@ import os
 import socket
 
 from authority import Authority
-from conftest import Make
 from live_gate import LiveGate
+from running import Make
 
 LAST = "kgate: nothing was started; mend this and start again"
 

@@ -9,8 +9,7 @@ import ssl
 import pytest
 from arena import Arena
 from authority import Authority
-from conftest import Make
-from running import PODS
+from running import PODS, Make
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from recording_cluster import Connection
 
 from kgate.audit.chain import Broken, Verified, verify
 
+Make = Callable[..., Arena]
+"""Makes a gate before a cluster of its own, not started yet: see tests/service/conftest.py."""
 PODS = b"/api/v1/pods"
 WATCH = b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\n"
 EVENT = b'{"type":"ADDED","object":{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"}}}\n'
