@@ -23,6 +23,7 @@ from kgate.net.database import Store, StoreUnavailableError
 from kgate.policy.evaluate import Policy
 from kgate.policy.offers import Offer, ReasonWanted
 from kgate.policy.rules import Rule
+from kgate.policy.scope import is_for, is_from
 from kgate.policy.visible import offers
 from kgate.store.requests import (
     AccessRequest,
@@ -69,7 +70,7 @@ class AccessRequests:
     # --- the pages
 
     async def _list(self, request: LocalRequest, params: Params) -> LocalResponse:
-        caller = await self.callers.identify(request.credentials)
+        caller = await self._caller(request)
         if isinstance(caller, Rejected):
             return error_response(401, str(caller))
         try:
@@ -99,9 +100,16 @@ class AccessRequests:
 
     # --- steps
 
+    async def _caller(self, request: LocalRequest) -> Identity | Rejected:
+        """Who calls. A credential that is for some networks only is no better here than on a cluster."""
+        caller = await self.callers.identify(request.credentials)
+        if isinstance(caller, Identity) and not is_from(caller, request.credentials.address):
+            return Rejected("the credential may not be used from here", "use it from the networks that it is for")
+        return caller
+
     async def _asked(self, request: LocalRequest) -> tuple[Identity | Rejected, Mapping[str, str] | LocalResponse]:
         """Who calls, and what the body says."""
-        caller = await self.callers.identify(request.credentials)
+        caller = await self._caller(request)
         if isinstance(caller, Rejected):
             return caller, error_response(401, str(caller))
         if request.header("content-type").partition(";")[0].strip() != "application/json":
@@ -177,7 +185,7 @@ class AccessRequests:
         """The offer that ``request`` is for, where ``caller`` is one of its approvers."""
         rule: Rule | None = next((each for each in self.policy().rules if each.name == request.rule), None)
         offer = rule.request if rule is not None else None
-        return offer if offer is not None and offer.approvers.include(caller) else None
+        return offer if offer is not None and offer.approvers.include(caller) and is_for(caller, Cluster(request.cluster)) else None
 
     def _described(self, request: AccessRequest, caller: Identity) -> dict[str, object]:
         now = self.wall()

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.model import Grant, Identity
 from kgate.net.database import Database
-from kgate.store.requests import TOPIC, grants
+from kgate.store.changes import prune
+from kgate.store.requests import TOPIC, forget_requests, grants
 
 log = Logger()
 
 STALE_SECONDS = 10.0
 """A gate that heard nothing of the store for so long knows of no grant: one of them may have been revoked (security.md class 14)."""
+
+
+CLEAN_SECONDS = 6 * 3600.0
 
 
 class GrantBook:
@@ -30,6 +35,7 @@ class GrantBook:
     ) -> None:
         self._database, self._wall, self._now, self._changed = database, wall, now, changed
         self._grants: dict[str, tuple[Grant, ...]] = {}
+        self._cleaned, self._behind = now(), False
         database.follow(TOPIC, self._heard)
 
     def of(self, identity: Identity, now: float) -> tuple[Grant, ...]:
@@ -37,6 +43,16 @@ class GrantBook:
         if not self._grants or self._database.age > STALE_SECONDS:
             return ()
         return self._grants.get(identity.user, ())
+
+    def tick(self) -> None:
+        """Called a few times a second: read what could not be read, and now and then forget what is over for long."""
+        if self._behind:
+            self._behind = False
+            self._heard(None)
+        if self._now() - self._cleaned >= CLEAN_SECONDS:
+            self._cleaned, wall = self._now(), self._wall()
+            cleaned = Deferred.fromCoroutine(self._database.write(lambda connection: _clean(connection, wall)))
+            cleaned.addErrback(lambda failure: log.error("old requests stay: {error}", error=failure.getErrorMessage()))
 
     def _heard(self, users: Collection[str] | None) -> None:
         heard_at = self._now()
@@ -56,5 +72,10 @@ class GrantBook:
     def _failed(self, failure: Failure) -> None:
         """What is not known is not granted."""
         log.error("grants could not be read, so none is in force: {error}", error=failure.getErrorMessage())
-        self._grants = {}
+        self._grants, self._behind = {}, True
         self._changed(None, self._now())
+
+
+def _clean(connection: Connection, wall: float) -> None:
+    forget_requests(connection, wall)
+    prune(connection, wall)

@@ -12,11 +12,16 @@ from kgate.policy.details import listed, shown
 
 def beyond_scope(identity: Identity, action: Action, context: Context) -> Reason | None:
     """Why the credential is not good for this request, or None."""
-    if identity.networks and _networks(identity.networks).contains(context.address) is not True:
+    if not is_from(identity, context.address):
         return Reason(Ground.NETWORK, text=f"the credential may not be used from {context.address or 'an unknown address'}")
     if not is_for(identity, action.cluster):
         return Reason(Ground.CLUSTER, text=f"the credential is for {listed(identity.clusters)}, not for {shown(action.cluster.name)}")
     return None
+
+
+def is_from(identity: Identity, address: str) -> bool:
+    """Whether the credential may be used from ``address``."""
+    return not identity.networks or _networks(identity.networks).contains(address) is True
 
 
 def is_for(identity: Identity, cluster: Cluster) -> bool:

@@ -157,7 +157,8 @@ class GateService(Service):
         judging = Judging(reactor, configured, upstreams, self._fetches, self._turn.flush, now, wall)
         self._parts: tuple[Part, ...] = (self._directory, self._told, self._robots, judging, *self._signing_in_of(prepared.configuration))
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
-        self._outside.world.grants = GrantBook(self._database, wall, now, self._grants_changed).of
+        self._grants = GrantBook(self._database, wall, now, self._grants_changed)
+        self._outside.world.grants = self._grants.of
         self._providers = Providers(reactor, self._fetches, now, wall, lambda: self._issuer_tokens)
         self._devices = DeviceInventories(now, lambda pem: Asking(reactor, pem), self._devices_changed)
         self._metrics = self._measured()
@@ -402,6 +403,7 @@ class GateService(Service):
         self._issuers.tick()
         self._devices.tick()
         self._authorizing.tick()
+        self._grants.tick()
         if self._now() - self._looked > LOOK_SECONDS:
             self._looked = self._now()
             for upstream in self._upstreams.values():

@@ -10,8 +10,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -22,7 +23,6 @@ from live_gate import LiveGate, free_port
 from recording_cluster import OK, Connection, RecordingCluster
 
 WATCH = b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\n" + HEAD + b"\r\n"
-PODS = b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n" + HEAD + b"\r\n"
 
 
 class Reviewer:
@@ -54,11 +54,10 @@ class Reviewer:
 Beside = Callable[..., Arena]
 
 
-@pytest.fixture
-def beside(tmp_path: Path) -> Iterator[Beside]:
-    """A gate with ``authorizers`` before a cluster that a test scripts."""
+@contextmanager
+def started(folder: Path) -> Iterator[Beside]:
+    """Starts gates with ``authorizers`` before a cluster that a test scripts."""
     authority = Authority("authorizer tests")
-    folder = tmp_path / "gate"
     folder.mkdir()
     cluster = RecordingCluster(folder, authority)
     (folder / "cluster-ca.crt").write_bytes(authority.certificate)
@@ -66,9 +65,7 @@ def beside(tmp_path: Path) -> Iterator[Beside]:
     lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
     made: list[LiveGate] = []
 
-    def start(*authorizers: Mapping[str, Any], files: Mapping[str, bytes] | None = None) -> Arena:
-        for name, content in (files or {}).items():
-            (folder / name).write_bytes(content)
+    def start(*authorizers: Mapping[str, Any]) -> Arena:
         made.append(LiveGate(folder, authority, {"lab": lab}, settings={"authorizers": list(authorizers)}))
         return Arena(made[-1].start(), cluster)
 
@@ -79,46 +76,81 @@ def beside(tmp_path: Path) -> Iterator[Beside]:
 
 
 @pytest.fixture
-def hook(tmp_path: Path) -> Iterator[tuple[Reviewer, bytes]]:
-    """A webhook and the kubeconfig that names it."""
-    authority, reviewer = Authority("webhook tests"), Reviewer()
-    server = RecordingCluster(tmp_path, authority)
-    server.answer = reviewer
-    (tmp_path / "hook-ca.crt").write_bytes(authority.certificate)
-    kubeconfig = {
+def beside(tmp_path: Path) -> Iterator[Beside]:
+    """A gate of the test's own."""
+    with started(tmp_path / "gate") as start:
+        yield start
+
+
+def kubeconfig(folder: Path, name: str, port: int) -> Mapping[str, Any]:
+    """An authorizer whose kubeconfig is written into ``folder``."""
+    server = {"server": f"https://127.0.0.1:{port}/authorize", "certificate-authority": str(folder / "hook-ca.crt")}
+    document = {
         "kind": "Config",
         "current-context": "hook",
-        "clusters": [
-            {
-                "name": "hook",
-                "cluster": {"server": f"https://127.0.0.1:{server.port}/authorize", "certificate-authority": str(tmp_path / "hook-ca.crt")},
-            }
-        ],
+        "clusters": [{"name": "hook", "cluster": server}],
         "users": [{"name": "gate", "user": {"token": "of-the-gate"}}],
         "contexts": [{"name": "hook", "context": {"cluster": "hook", "user": "gate"}}],
     }
-    yield reviewer, yaml.safe_dump(kubeconfig).encode()
+    (folder / f"{name}.kubeconfig").write_text(yaml.safe_dump(document))
+    return {
+        "name": name,
+        "webhook": {"kubeconfig": str(folder / f"{name}.kubeconfig")},
+        "timeout": "1s",
+        "keep": {"allowed": "3s", "denied": "1s"},
+    }
+
+
+class Hooked(NamedTuple):
+    """A gate that asks a webhook, and what answers there. Each test asks about a namespace of its own."""
+
+    arena: Arena
+    reviewer: Reviewer
+
+    def ask(self, namespace: str, query: str = "") -> bytes:
+        """A list in that namespace."""
+        return f"GET /clusters/lab/api/v1/namespaces/{namespace}/pods{query} HTTP/1.1\r\n".encode() + HEAD + b"\r\n"
+
+    def denied(self, namespace: str) -> str:
+        """The message of a denial."""
+        with self.arena.client() as client:
+            client.send(self.ask(namespace))
+            assert client.status() == 403
+            return str(json.loads(client.last_body)["message"])
+
+    def says(self, **status: object) -> None:
+        """From now on."""
+        self.reviewer.respond = lambda: status
+
+
+@pytest.fixture(scope="module")
+def _hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hooked]:
+    folder = tmp_path_factory.mktemp("hook")
+    authority, reviewer = Authority("webhook tests"), Reviewer()
+    server = RecordingCluster(folder, authority)
+    server.answer = reviewer
+    (folder / "hook-ca.crt").write_bytes(authority.certificate)
+    with started(folder / "gate") as start:
+        yield Hooked(start(kubeconfig(folder, "hook", server.port)), reviewer)
     server.stop()
 
 
-WEBHOOK = {"name": "hook", "webhook": {"kubeconfig": "hook.kubeconfig"}, "timeout": "1s", "keep": {"allowed": "2s", "denied": "1s"}}
+@pytest.fixture
+def hooked(_hooked: Hooked) -> Hooked:
+    """It allows, and nobody asked yet."""
+    _hooked.reviewer.reviews.clear()
+    _hooked.reviewer.heads.clear()
+    _hooked.says(allowed=True)
+    _hooked.arena.cluster.answer = _hooked.reviewer
+    return _hooked
 
 
-def denied(arena: Arena) -> str:
-    with arena.client() as client:
-        client.send(PODS)
-        assert client.status() == 403
-        return str(json.loads(client.last_body)["message"])
-
-
-def test_a_webhook_is_asked_once_and_its_answer_kept(beside: Beside, hook: tuple[Reviewer, bytes]) -> None:
-    reviewer, kubeconfig = hook
-    arena = beside(WEBHOOK, files={"hook.kubeconfig": kubeconfig})
-    assert [arena.ask(PODS) for _ in range(3)] == [200, 200, 200]
-    assert len(reviewer.reviews) == 1
-    assert reviewer.reviews[0]["kind"] == "SubjectAccessReview" and reviewer.reviews[0]["spec"]["user"] == "alice"
-    assert reviewer.reviews[0]["spec"]["extra"] == {"kgate.io/cluster": ["lab"]}
-    assert b"authorization: Bearer of-the-gate" in reviewer.heads[0] and b"POST /authorize HTTP/1.1" in reviewer.heads[0]
+def test_a_webhook_is_asked_once_and_its_answer_kept(hooked: Hooked) -> None:
+    assert [hooked.arena.ask(hooked.ask("kept")) for _ in range(2)] == [200, 200]
+    (review,), (head,) = hooked.reviewer.reviews, hooked.reviewer.heads
+    assert review["kind"] == "SubjectAccessReview" and review["spec"]["user"] == "alice"
+    assert review["spec"]["extra"] == {"kgate.io/cluster": ["lab"]}
+    assert b"authorization: Bearer of-the-gate" in head and b"POST /authorize HTTP/1.1" in head
 
 
 @pytest.mark.parametrize(
@@ -127,54 +159,49 @@ def test_a_webhook_is_asked_once_and_its_answer_kept(beside: Beside, hook: tuple
         ({"allowed": False, "denied": True, "reason": "frozen"}, 'authorizer "hook" does not allow it: frozen'),
         ({"allowed": False}, 'authorizer "hook" does not allow it: it has no opinion'),
     ],
+    ids=["denied", "none"],
 )
-def test_a_webhook_that_does_not_allow_denies(beside: Beside, hook: tuple[Reviewer, bytes], status: dict[str, Any], words: str) -> None:
-    reviewer, kubeconfig = hook
-    reviewer.respond = lambda: status
-    arena = beside(WEBHOOK, files={"hook.kubeconfig": kubeconfig})
-    assert words in denied(arena)
-    record = eventually("the record", lambda: next((each for each in arena.gate.records() if each["event"] == "request"), None))
+def test_a_webhook_that_does_not_allow_denies(hooked: Hooked, request: pytest.FixtureRequest, status: dict[str, Any], words: str) -> None:
+    namespace = request.node.callspec.id
+    hooked.says(**status)
+    assert words in hooked.denied(namespace)
+
+    def recorded() -> dict[str, Any] | None:
+        return next((each for each in hooked.arena.gate.records() if each.get("namespace") == namespace), None)
+
+    record = eventually("the record", recorded)
     assert not record["allowed"] and record["reasons"] == [f"authorizer: {words}"]
 
 
 @pytest.mark.threat("13")
-def test_threat_13_an_authorizer_that_does_not_answer_in_time_denies(beside: Beside, hook: tuple[Reviewer, bytes]) -> None:
-    reviewer, kubeconfig = hook
+def test_threat_13_an_authorizer_that_does_not_answer_in_time_denies(hooked: Hooked) -> None:
     over = threading.Event()
-    reviewer.respond = lambda: {"allowed": over.wait(20)}
-    arena = beside(WEBHOOK, files={"hook.kubeconfig": kubeconfig})
-    began = time.monotonic()
-    assert "it did not answer within 1 s" in denied(arena)
-    assert time.monotonic() - began < 10
+    hooked.reviewer.respond = lambda: {"allowed": over.wait(20)}
+    assert "it did not answer within 1 s" in hooked.denied("slow")
     over.set()
 
 
 @pytest.mark.threat("13")
-def test_threat_13_an_authorizer_that_cannot_be_reached_denies(beside: Beside, hook: tuple[Reviewer, bytes]) -> None:
-    _, kubeconfig = hook
-    document = yaml.safe_load(kubeconfig)
-    document["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1/authorize"
-    arena = beside(WEBHOOK, files={"hook.kubeconfig": yaml.safe_dump(document).encode()})
-    assert "it cannot be reached" in denied(arena)
+def test_threat_13_an_authorizer_that_cannot_be_reached_denies(beside: Beside, tmp_path: Path) -> None:
+    (tmp_path / "hook-ca.crt").write_bytes(Authority("nobody").certificate)
+    gated = Hooked(beside(kubeconfig(tmp_path, "hook", 1)), Reviewer())
+    assert "it cannot be reached" in gated.denied("a")
 
 
-def test_a_webhook_that_changes_its_mind_ends_a_live_watch(beside: Beside, hook: tuple[Reviewer, bytes]) -> None:
-    reviewer, kubeconfig = hook
-    gated = beside(WEBHOOK, files={"hook.kubeconfig": kubeconfig})
-    gated.cluster.answer = reviewer
-    with gated.client() as client:
-        client.send(WATCH)
+def test_a_webhook_that_changes_its_mind_ends_a_live_watch(hooked: Hooked) -> None:
+    with hooked.arena.client() as client:
+        client.send(hooked.ask("changing", "?watch=true"))
         assert client.status() == 200
-        reviewer.respond = lambda: {"allowed": False, "denied": True, "reason": "frozen"}
+        hooked.says(allowed=False, denied=True, reason="frozen")
         assert b"closed by policy" in client.until(b'authorizer \\"hook\\" does not allow it: frozen')
-    assert len(reviewer.reviews) >= 2
+    assert len(hooked.reviewer.reviews) >= 2
 
 
 def test_the_cluster_is_asked_as_whom_it_will_see(beside: Beside) -> None:
     reviewer = Reviewer()
     gated = beside({"name": "rbac", "cluster_rbac": True})
     gated.cluster.answer = reviewer
-    assert gated.ask(PODS) == 200
+    assert gated.get(b"/api/v1/pods") == 200
     assert reviewer.reviews[0]["kind"] == "SelfSubjectAccessReview"
     assert reviewer.reviews[0]["spec"] == {"resourceAttributes": {"verb": "list", "version": "v1", "resource": "pods"}}
     assert b"impersonate-user: alice" in reviewer.heads[0] and b"impersonate-group: developers" in reviewer.heads[0]
@@ -241,12 +268,11 @@ def test_a_real_opa_allows_denies_and_ends_a_live_watch(beside: Beside, opa: str
         freeze(opa, True)
         assert b"closed by policy" in client.until(b'authorizer \\"opa\\" does not allow it: there is a freeze')
     eventually("the end of what OPA said of lists before", lambda: gated.get(b"/api/v1/pods") == 403)
-    assert "there is a freeze" in denied(gated)
 
 
 def test_an_opa_without_the_document_has_no_opinion(beside: Beside, opa: str) -> None:
     gated = beside({"name": "opa", "opa": {"url": f"{opa}/v1/data/nothing/here"}})
-    assert "it has no result; check the path of its URL" in denied(gated)
+    assert "it has no result; check the path of its URL" in Hooked(gated, Reviewer()).denied("a")
 
 
 # --- third parties

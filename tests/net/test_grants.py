@@ -1,0 +1,100 @@
+"""The grants in memory follow the store's news, and nothing that is not known is granted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+from sqlalchemy import Engine
+
+from kgate.model import Grant, Identity
+from kgate.net.database import StoreUnavailableError
+from kgate.net.grants import CLEAN_SECONDS, STALE_SECONDS, GrantBook
+from kgate.store.engine import open_engine
+from kgate.store.migrate import migrate
+from kgate.store.requests import KEPT_SECONDS, AccessRequest, approve_request, find_request, open_request, revoke_request
+
+NOW = 1_800_000_000.0
+ALICE = Identity("alice")
+
+
+class Base:
+    """A database without threads: what it is asked is done at once, what is published a test tells."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.age, self.down = engine, 0.0, False
+        self.follower: Callable[[Collection[str] | None], None] = lambda keys: None
+
+    def follow(self, topic: str, follower: Callable[[Collection[str] | None], None]) -> None:
+        assert topic == "grants"
+        self.follower = follower
+
+    async def read(self, work: Callable[[Any], Any]) -> Any:
+        if self.down:
+            raise StoreUnavailableError("the store does not answer")
+        with self.engine.begin() as connection:
+            return work(connection)
+
+    write = read
+
+
+class World:
+    def __init__(self, engine: Engine) -> None:
+        self.base, self.now = Base(engine), 0.0
+        self.changes: list[Collection[str] | None] = []
+        self.book = GrantBook(self.base, lambda: NOW, lambda: self.now, lambda users, at: self.changes.append(users))  # type: ignore[arg-type]
+
+    def do(self, work: Callable[..., Any], *arguments: Any) -> None:
+        with self.base.engine.begin() as connection:
+            work(connection, *arguments)
+
+    def held(self) -> tuple[Grant, ...]:
+        return self.book.of(ALICE, NOW)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    engine = open_engine(f"sqlite:///{tmp_path}/state.db")
+    migrate(engine)
+    made = World(engine)
+    made.do(open_request, AccessRequest("R1", "alice", "r", "lab", "", "why", 3600.0, 1, NOW))
+    made.do(approve_request, "R1", "bob", "", 1, 3600.0, NOW)
+    return made
+
+
+def test_all_are_read_at_the_start_and_then_those_of_whom_the_news_name(world: World) -> None:
+    assert world.held() == ()
+    world.base.follower(None)
+    assert [grant.id for grant in world.held()] == ["R1"]
+    world.do(revoke_request, "R1", "bob", "", NOW)
+    assert world.held()[0].revoked_by == ""
+    world.base.follower({"alice"})
+    assert world.held()[0].revoked_by == "bob"
+    assert world.changes == [None, {"alice"}]
+    assert world.book.of(Identity("mallory"), NOW) == ()
+
+
+@pytest.mark.threat("14")
+def test_threat_14_a_gate_that_hears_nothing_of_the_store_knows_of_no_grant(world: World) -> None:
+    world.base.follower(None)
+    world.base.age = STALE_SECONDS + 0.1
+    assert world.held() == ()
+    world.base.age = 0.0
+    world.base.down = True
+    world.base.follower({"alice"})
+    assert world.held() == () and world.changes == [None, None]
+    world.base.down = False
+    world.book.tick()
+    assert [grant.id for grant in world.held()] == ["R1"]
+
+
+def test_what_is_over_for_long_is_forgotten(world: World) -> None:
+    old = AccessRequest("R0", "alice", "r", "lab", "", "why", 60.0, 1, NOW - KEPT_SECONDS - 1)
+    world.do(open_request, evolve(old))
+    world.now = CLEAN_SECONDS
+    world.book.tick()
+    with world.base.engine.begin() as connection:
+        assert find_request(connection, "R0") is None and find_request(connection, "R1") is not None
