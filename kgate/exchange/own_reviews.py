@@ -33,7 +33,7 @@ _TYPES = ("application/json", "application/vnd.kubernetes.protobuf")
 
 def own_review(action: Action) -> str:
     """The kind of review about oneself that a request is; empty where it is none."""
-    return action.resource if action.verb == "create" and action.api_group == _GROUP and not action.subresource else ""
+    return action.resource if action.api_group == _GROUP and action.verb == "create" and not action.subresource else ""
 
 
 class ReviewGate(Protocol):

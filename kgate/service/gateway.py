@@ -166,7 +166,8 @@ class Gateway:
         if answer.identity is not None:
             self.seen(answer.identity, leg.address)
         if isinstance(answer, Admitted):
-            review = _REVIEWS.get(own_review(answer.asked.action))
+            action = answer.asked.action
+            review = _REVIEWS.get(own_review(action)) if action.verb == "create" else None
             if review is None:
                 Exchange(self, leg, request, answer, id_).begin()
                 return
