@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from attrs import frozen
 
@@ -56,6 +57,8 @@ class AccessRequests:
     new_id: Callable[[], str]
     wall: Callable[[], float]
     record: Record
+    settle: Callable[[str], Coroutine[Any, Any, None]]
+    """Waits until what was written of somebody's grants is in force in this gate."""
 
     def routes(self) -> Routes:
         """Their routes."""
@@ -177,6 +180,8 @@ class AccessRequests:
             return error_response(503, str(error))
         if isinstance(outcome, Objection):
             return error_response(409, outcome.text)
+        if outcome.begins:
+            await self.settle(outcome.user)
         described = self._described(outcome, caller)
         self.record(event, user=caller.user, groups=list(caller.groups), cluster=outcome.cluster, rule=outcome.rule, request=described)
         return json_response(status, described)

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.model import Grant, Identity
-from kgate.net.database import Database
+from kgate.net.database import Database, StoreUnavailableError
 from kgate.store.changes import prune
 from kgate.store.requests import TOPIC, forget_requests, grants
 
@@ -43,6 +43,18 @@ class GrantBook:
         if not self._grants or self._database.age > STALE_SECONDS:
             return ()
         return self._grants.get(identity.user, ())
+
+    async def settle(self, user: str) -> None:
+        """Have what was just written of ``user`` in force here when this returns: whoever approved or revoked may count on it.
+
+        Where it cannot be read now, the change feed brings it.
+        """
+        heard_at, wall = self._now(), self._wall()
+        try:
+            found = await self._database.read(lambda connection: grants(connection, {user}, wall))
+        except StoreUnavailableError:
+            return
+        self._learn({user}, found, heard_at)
 
     def tick(self) -> None:
         """Called a few times a second: read what could not be read, and now and then forget what is over for long."""

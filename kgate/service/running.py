@@ -378,6 +378,7 @@ class GateService(Service):
             self._ids.next,
             time.time,
             self._record,
+            self._grants.settle,
         )
 
     def _grants_changed(self, users: Collection[str] | None, changed_at: float) -> None:

@@ -11,12 +11,16 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
 from authority import Authority
+from click.testing import CliRunner
 from live_gate import TOKENS, LiveGate
 from raw_client import RawClient
+
+from kgate.cli import main
 
 POLICY = {
     "rules": [
@@ -31,7 +35,17 @@ POLICY = {
 }
 CAROL = "carol-token-with-enough-entropy-0123456789"
 CAROL_DIGEST = hashlib.sha256(CAROL.encode()).hexdigest()
-Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class Ran(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Ran]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +66,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGate]:
 def kgate(gate: LiveGate, tmp_path: Path) -> Command:
     """``kgate request …`` as somebody, with the kubeconfig that their kubectl has."""
 
-    def run(user: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(user: str, *arguments: str) -> Ran:
         kubeconfig = tmp_path / f"{user}.kubeconfig"
         token = {**TOKENS, "carol": CAROL}[user]
         authority = b64encode(gate.authority.certificate).decode()
@@ -75,8 +89,8 @@ def kgate(gate: LiveGate, tmp_path: Path) -> Command:
                 }
             )
         )
-        command = [str(Path(sys.executable).with_name("kgate")), "request", *arguments]
-        return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(kubeconfig)}, capture_output=True, text=True, timeout=60)
+        ran = CliRunner().invoke(main, ["request", *arguments], env={"KUBECONFIG": str(kubeconfig)})
+        return Ran(ran.exit_code, ran.stdout, ran.stderr)
 
     return run
 

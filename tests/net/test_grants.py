@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 from sqlalchemy import Engine
+from twisted.internet.defer import Deferred
 
 from kgate.model import Grant, Identity
 from kgate.net.database import StoreUnavailableError
@@ -75,6 +76,14 @@ def test_all_are_read_at_the_start_and_then_those_of_whom_the_news_name(world: W
     assert world.held()[0].revoked_by == "bob"
     assert world.changes == [None, {"alice"}]
     assert world.book.of(Identity("mallory"), NOW) == ()
+
+
+def test_what_was_written_here_is_in_force_before_the_news_of_it(world: World) -> None:
+    Deferred.fromCoroutine(world.book.settle("alice"))
+    assert [grant.id for grant in world.held()] == ["R1"]
+    world.base.down = True
+    Deferred.fromCoroutine(world.book.settle("alice"))
+    assert [grant.id for grant in world.held()] == ["R1"] and world.changes == [{"alice"}]
 
 
 @pytest.mark.threat("14")
