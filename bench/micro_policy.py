@@ -7,6 +7,8 @@ allows, with its nearest miss. Every request is a new ``Action``, as from the wi
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,6 +16,7 @@ from functools import partial
 from kgate.model import Action, Cluster, Context, Identity
 from kgate.policy.evaluate import Policy, evaluate
 from kgate.policy.load import load_policy
+from kgate.service.quiet import let_go, quietly
 
 CONTEXT = Context(1_790_000_000.0, "10.1.2.3")
 CLUSTER = Cluster("prod-eu", (("env", "prod"),))
@@ -66,8 +69,65 @@ def report(title: str, make: Callable[[], Policy], group: str, namespace: str) -
     print(f"{title:42}{loaded * 1000:9.0f}" + "".join(f"{figure:12.2f}" for figure in figures))
 
 
+def big(rules: int = 10_000, people: int = 100_000) -> str:
+    """A policy of so many rules, which name so many people."""
+    each = people // rules
+
+    def users(number: int) -> str:
+        return ", ".join(f"user-{each * number + k}@corp.example" for k in range(each))
+
+    made = (RULE.format(number=number, group="x", namespace=f"team-{number}") for number in range(rules))
+    return "rules:\n" + "".join(rule.replace("groups: [x]", f"users: [{users(number)}]") for number, rule in enumerate(made))
+
+
+def report_reload() -> None:
+    """How long a big policy takes to load, and for how long traffic stands still meanwhile.
+
+    The traffic is a thread that sends a byte through a socket pair and decides a request, again and again, as the reactor does: each turn has system
+    calls, after each of which the interpreter has to be had back. Turns are measured in CPU time of the process: what the loading takes from them
+    counts, what other processes on the machine take does not.
+    """
+    text = big()
+    begin, cpu = time.perf_counter(), time.process_time()
+    ready = load_policy(text, "big.yaml")
+    print(
+        f"10,000 rules, 100,000 people: loaded in {time.process_time() - cpu:.1f} s of CPU, {time.perf_counter() - begin:.1f} s by the clock"
+    )
+    person = Identity("user-50000@corp.example", ())
+    one, other = socket.socketpair()
+    turns: list[float] = []
+    former = [load_policy(text, "big.yaml")]
+    made: list[Policy] = []
+
+    def reload() -> None:
+        made.append(quietly(lambda: load_policy(text, "big.yaml")))
+        let_go(former)
+
+    loading = threading.Thread(target=reload)
+
+    def turn(number: int) -> float:
+        begun = time.process_time()
+        one.send(b"x")
+        other.recv(1)
+        evaluate(ready, person, action("team-5000", f"pod-{number % 1000}"), CONTEXT)
+        return time.process_time() - begun
+
+    alone = sorted(turn(number) for number in range(20_000))
+    loading.start()
+    while loading.is_alive():
+        turns.append(turn(len(turns)))
+    turns.sort()
+    print("a turn of traffic, ms:      " + "".join(f"{title:>10}" for title in ("median", "99 %", "99.9 %", "longest")))
+    for title, values in (("nothing else", alone), ("while it loads", turns)):
+        figures = [values[int(len(values) * part)] for part in (0.5, 0.99, 0.999)] + [values[-1]]
+        print(f"  {title:26}" + "".join(f"{figure * 1000:10.2f}" for figure in figures))
+    one.close()
+    other.close()
+
+
 def main() -> None:
     """Print the table."""
+    report_reload()
     print(f"{'rules':42}{'load ms':>9}" + "".join(f"{title:>12}" for title in ("first µs", "new person", "new name", "seen", "denied")))
     for rules in (50, 1_000, 10_000):
         middle = rules // 2

@@ -20,7 +20,9 @@ from attrs import define
 from sqlalchemy import Engine
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from kgate.api import devices, whoami
 from kgate.api.admin import admin_site
@@ -66,6 +68,7 @@ from kgate.service.outside import Outside, Sight
 from kgate.service.part import Part
 from kgate.service.place import Place
 from kgate.service.providers import Providers
+from kgate.service.quiet import let_go, quietly
 from kgate.service.robots import RobotUses
 from kgate.service.signing_in import SigningIn
 from kgate.sessions.causes import draining
@@ -123,6 +126,7 @@ class GateService(Service):
         self._listeners: list[Listener] = []
         self._admin: Any = None
         self._bad_reload = ""
+        self._reloading = self._reload_again = False
         self._looked = 0.0
         self._watch = FileWatch(())
         settings = prepared.configuration.settings
@@ -251,18 +255,48 @@ class GateService(Service):
     # --- reload
 
     def reload(self) -> None:
-        """Read everything again; exchange all of it, or nothing."""
-        changed_at = self._now()
-        try:
-            prepared = prepare(load_configuration(self._path, time.time(), running=True), self._outside, self._authorizing)
-            self._refuse_what_needs_a_restart(prepared.configuration.settings)
-            self._keep(prepared.configuration)
-        except KgateError as error:
-            self._bad_reload = str(error).splitlines()[0]
-            log.error("the configuration was not reloaded, the old one stays in force:\n{error}", error=str(error))
-            self._record("config", allowed=False, reasons=str(error).splitlines()[:20])
+        """Read everything again; exchange all of it, or nothing.
+
+        Reading goes to a thread: ten thousand rules take seconds, and traffic goes on meanwhile. One that is asked for while another is under
+        way follows it, so the last state of the files always counts.
+        """
+        if self._reloading:
+            self._reload_again = True
             return
+        self._reloading, self._reload_again = True, False
+        pool = self._reactor.getThreadPool()
+        reading = deferToThreadPool(self._reactor, pool, quietly, self._read_anew)
+        reading.addCallback(self._take_over, self._now())
+        reading.addErrback(self._stay)
+        reading.addErrback(lambda failure: log.failure("reloading failed", failure))
+        reading.addCallback(lambda _: self._reloaded())
+
+    def _reloaded(self) -> None:
+        self._reloading = False
+        self._turn.flush()
+        if self._reload_again:
+            self.reload()
+
+    def _read_anew(self) -> Configuration:
+        """In a thread: the files as they are now, the policy's text kept beside the audit. Raises KgateError."""
+        configuration = load_configuration(self._path, time.time(), running=True)
+        self._refuse_what_needs_a_restart(configuration.settings)
+        self._keep(configuration)
+        return configuration
+
+    def _stay(self, failure: Failure) -> None:
+        """The files are not good: everything stays as it is."""
+        failure.trap(KgateError)
+        error = str(failure.value)
+        self._bad_reload = error.splitlines()[0]
+        log.error("the configuration was not reloaded, the old one stays in force:\n{error}", error=error)
+        self._record("config", allowed=False, reasons=error.splitlines()[:20])
+
+    def _take_over(self, configuration: Configuration, changed_at: float) -> None:
+        """The files are good: exchange every part in one turn, and decide again what lives. Raises KgateError before anything is exchanged."""
+        prepared = prepare(configuration, self._outside, self._authorizing)
         self._bad_reload = ""
+        former = [self._prepared.configuration.policy]
         self._prepared = prepared
         for part in self._parts:
             part.reloaded()
@@ -276,6 +310,7 @@ class GateService(Service):
         self._warn(prepared.configuration)
         log.info("reloaded; policy revision {revision}", revision=prepared.configuration.policy.revision)
         self._live.reevaluate(changed_at)
+        self._reactor.callInThread(let_go, former)
 
     def _handshake_seconds(self) -> float:
         return self._gateway.deadlines.handshake
@@ -468,6 +503,8 @@ class GateService(Service):
         """What is not as it should be, for /readyz."""
         problems = {f"cluster {name}": up.health.text for name, up in self._upstreams.items() if up.health.reachable is False}
         problems |= self._issuers.problems() | self._devices.problems()
+        if self._bad_reload:
+            problems["configuration"] = f"not reloaded, the old one stays in force: {self._bad_reload}"
         if self._journal.problem:
             problems["audit"] = self._journal.problem
         if self._database.problem:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from arena import ALICE, HEAD, Arena
+from lab.waiting import eventually
 from recording_cluster import Connection
 
 pytestmark = pytest.mark.threat("13")
@@ -71,12 +72,13 @@ def test_each_request_is_recorded_under_one_revision_and_the_next_under_the_new(
     own.gate.reload()
     with own.client() as client:
         status = 200
-        for _ in range(500):
+        for _ in range(20_000):
             client.send(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\nHost: localhost\r\n" + ALICE + b"\r\n\r\n")
             status = client.status()
             if status == 403:
                 break
     assert status == 403
+    eventually("the denial is on record", lambda: any(record.get("allowed") is False for record in own.gate.records()))
     requests = [record for record in own.gate.records() if record["event"] == "request"]
     allowed = {record["policy_revision"] for record in requests if record["allowed"]}
     denied = {record["policy_revision"] for record in requests if not record["allowed"]}
