@@ -17,6 +17,7 @@ compresses next to his own text (CRIME; section 7.1). ``FIRST_BLOCK`` starts a c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -141,11 +142,18 @@ def _number(block: bytes, position: int, prefix: int) -> tuple[int, int]:
 
 @lru_cache(1024)
 def _short_name(coded: bytes) -> bytes | None:
-    """Names repeat across connections, and are no secret; values are decoded each time."""
+    """Names repeat across connections, and are no secret."""
     return hpack_huffman.decode(coded)
 
 
-def _string(block: bytes, position: int, *, is_name: bool) -> tuple[bytes, int]:
+@lru_cache(4096)
+def _short_value(coded: bytes) -> bytes | None:
+    """Values that many messages have, of fields that are no secret and not different each time."""
+    return hpack_huffman.decode(coded)
+
+
+def _string(block: bytes, position: int, read: Callable[[bytes], bytes | None]) -> tuple[bytes, int]:
+    """A string and where it ends; ``read`` decodes short ones that are coded."""
     first = block[position]
     length = first & 0x7F
     position += 1
@@ -157,7 +165,7 @@ def _string(block: bytes, position: int, *, is_name: bool) -> tuple[bytes, int]:
     text = block[position:end]
     if first < 0x80:
         return text, end
-    decoded = _short_name(text) if is_name and length < 64 else hpack_huffman.decode(text)
+    decoded = read(text) if length < 64 else hpack_huffman.decode(text)
     if decoded is None:
         raise HpackError("a string breaks the Huffman code")
     return decoded, end
@@ -226,12 +234,12 @@ class Decoder:
         if index == prefix:
             index, position = _number(block, position, prefix)
         if not index:
-            name, position = _string(block, position, is_name=True)
+            name, position = _string(block, position, _short_name)
         elif index < _DYNAMIC:
             name = _STATIC[index][0][0]
         else:
             name = self._dynamic[_DYNAMIC - 1 - index][0][0]
-        value, position = _string(block, position, is_name=False)
+        value, position = _string(block, position, _short_value if _repeats(name) else hpack_huffman.decode)
         return (name, value), position
 
     def _resize(self, block: bytes, position: int, size: int) -> int:
@@ -279,6 +287,15 @@ def _coded_string(text: bytes) -> bytes:
 def is_sensitive(name: bytes) -> bool:
     """Whether nobody on the way may put this field into a table (section 7.1.3): credentials, and who the upstream sees."""
     return name in _NEVER_INDEXED or name.startswith((b"impersonate-", b"x-remote-"))
+
+
+SELDOM_TWICE: Final = frozenset({b"audit-id", b"content-length", b"date", b"etag", b"kubectl-session", b"x-request-id"})
+"""Fields whose value is another in nearly every message: to remember them would only drive out what is worth it."""
+
+
+@lru_cache(1024)
+def _repeats(name: bytes) -> bool:
+    return name not in SELDOM_TWICE and not is_sensitive(name)
 
 
 @lru_cache(1024)

@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Headers, RequestHead
-from kgate.wire.hpack import encode_field, is_sensitive
+from kgate.wire.hpack import SELDOM_TWICE, encode_field, is_sensitive
 
 _METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _SCHEMES: Final = frozenset({b"https", b"http"})
@@ -225,7 +225,7 @@ class _Sound(set[tuple[bytes, bytes]]):
         )
 
 
-_SELDOM_TWICE: Final = frozenset({b":path", b"audit-id", b"content-length", b"date", b"etag", b"kubectl-session", b"x-request-id"})
+_SELDOM_TWICE: Final = SELDOM_TWICE | {b":path"}
 _SOUND: Final = {b"": _Sound(), b"_": _Sound()}
 """By the characters that names may have beyond the strict ones."""
 
