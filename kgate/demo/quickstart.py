@@ -92,6 +92,7 @@ def main(context: str, port: int, run: bool, command: tuple[str, ...]) -> None:
     """Start a gate to try out."""
     if run != bool(command):
         raise click.UsageError("a command goes behind --exec, and --exec takes one: scripts/quickstart --exec kubectl get pods")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with SIGINT ignored
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="kgate-quickstart-") as folder:

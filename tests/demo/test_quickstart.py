@@ -30,12 +30,23 @@ class Quickstart:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.folder = folder
+        self.processes: list[subprocess.Popen[str]] = []
         self.environment = {**os.environ, "TMPDIR": str(folder), "HOME": str(folder)}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "kgate.demo.quickstart", "--port", str(self.port), *arguments]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+        process = subprocess.Popen(
+            command,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as a shell's & does
+        )
+        self.processes.append(process)
+        return process
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         process = self.start(*arguments)
@@ -60,6 +71,9 @@ def readable(path: Path) -> bool:
 def quickstart(tmp_path: Path) -> Iterator[Quickstart]:
     made = Quickstart(tmp_path)
     yield made
+    for process in made.processes:
+        process.terminate()  # one that a test left running; nothing where it has ended
+        process.communicate(timeout=SECONDS)
     assert made.nothing_is_left()
 
 
