@@ -19,7 +19,7 @@ from kgate.documents.values import Unacceptable, duration, instant
 
 _WHO = "user groups issuer session source_ip device identity country asn facts grants as impersonated user_agent kubectl"
 _WHAT = "cluster cluster_labels verb action api_group resource subresource namespace name container command port path label_selector field_selector"
-_ANSWER = "allowed rule reasons policy_revision shadow shadow_revision upstream_audit_id status outcome"
+_ANSWER = "allowed rule reasons policy_revision policy_sha256 shadow shadow_revision shadow_sha256 upstream_audit_id status outcome"
 _COURSE = "duration_ms bytes_in bytes_out stream closed_by revocation_ms recording"
 FIELDS = frozenset(f"time id gate event {_WHO} {_WHAT} {_ANSWER} {_COURSE} prev hash".split())
 """What decisions and their ends have; other events have more. Whoever finds nothing by another name is asked whether it is a slip."""

@@ -21,7 +21,10 @@ from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, line
 from kgate.cli.output import OUTPUT, as_json, bar
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory
 from kgate.net import trail
+from kgate.net.archive import altered
 
+_POLICIES = re.compile(r'"(?:policy|shadow)_revision":"([0-9a-f]{1,64})","(?:policy|shadow)_sha256":"([0-9a-f]{64})"')
+"""In the record of a start or a reload."""
 _HEADS = re.compile(r"audit head ([0-9a-f]{64})")
 
 
@@ -66,9 +69,11 @@ def verify(ctx: click.Context, anchors: tuple[Path, ...], config: Path | None, d
     """Whether no line was changed, dropped, inserted or moved since the gate wrote it.
 
     A chain that was cut off at its end still holds. Only an anchor can tell: the gate writes the head of its chain to its log every few minutes
-    ("audit head ..."), and a log that is kept elsewhere is given here with --anchors. Exits with 1 where a chain is broken or an anchor is not in it.
+    ("audit head ..."), and a log that is kept elsewhere is given here with --anchors. The policies that are kept beside the audit are held against the
+    chain, too. Exits with 1 where a chain is broken, an anchor is not in it, or a policy is not what was in force.
     """
-    chains = trail.chains(audit_directory(config, directory))
+    place = audit_directory(config, directory)
+    chains, told = trail.chains(place), dict[str, str]()
     wanted = {head: path for path in anchors for head in _HEADS.findall(path.read_text("utf-8", "replace"))}
     with bar("verifying", sum(path.stat().st_size for files in chains for path in files)) as progress:
 
@@ -77,14 +82,17 @@ def verify(ctx: click.Context, anchors: tuple[Path, ...], config: Path | None, d
                 progress.advance(progress.task_ids[0], len(line))
                 if wanted:
                     wanted.pop(sealed_hash(line) or "", None)
+                told.update(_POLICIES.findall(line.decode("utf-8", "replace")) if b'_sha256"' in line else ())
                 yield line
 
         verdicts = [_verify(files, watched) for files in chains]
-    good = all(verdict.broken is None for verdict in verdicts) and not wanted
+    policies = altered(place, told)
+    good = all(verdict.broken is None for verdict in verdicts) and not wanted and not policies
     if output == "json":
-        as_json({"good": good, "chains": [verdict.fields() for verdict in verdicts], "missing_anchors": sorted(wanted)})
+        chains_found = [verdict.fields() for verdict in verdicts]
+        as_json({"good": good, "chains": chains_found, "missing_anchors": sorted(wanted), "altered_policies": policies})
     else:
-        for verdict in verdicts:
+        for verdict in (*verdicts, *policies):
             click.echo(verdict)
         for head, path in wanted.items():
             click.echo(f"{path}: no line has the head {head}: the end was cut off, or these are another gate's files")

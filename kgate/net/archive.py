@@ -1,18 +1,20 @@
 """Policies that were in force, kept as files beside the audit: ``audit/policies/REVISION.yaml``, durable before the policy takes effect.
 
-A record names its policy by revision only, which is the beginning of the text's SHA-256: so the file cannot be another than the one that decided, and
-whoever explains or replays a decision of the past checks that.
+A record names its policy by revision only, which is the beginning of the text's SHA-256; whoever explains or replays a decision of the past checks that.
+A beginning can be forged with much work, so the whole of it is in the chain, on the record of the start or reload that brought the policy into force:
+``altered`` holds the files against that.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from kgate.errors import KgateError
 from kgate.net.files import sync_directory
 from kgate.policy.evaluate import Policy
-from kgate.policy.load import revision_of
+from kgate.policy.load import fingerprint, revision_of
 
 FOLDER = "policies"
 
@@ -46,6 +48,19 @@ def kept_policy(directory: Path, revision: str) -> str:
     if revision_of(text) != revision:
         raise KgateError(f"{path}: the text is not the one that was in force, for its SHA-256 is another; look at a backup")
     return text
+
+
+def altered(directory: Path, told: Mapping[str, str]) -> list[str]:
+    """Each kept policy that is not what the chain says of it (revision → SHA-256), in words."""
+    found = []
+    for revision, sha256 in told.items():
+        path = archived(directory, revision)
+        try:
+            if fingerprint(path.read_text("utf-8")) != sha256:
+                found.append(f"{path}: it is not the policy that was in force")
+        except (OSError, UnicodeDecodeError):
+            found.append(f"{path}: the policy that was in force is not there, or cannot be read")
+    return found
 
 
 def archived(directory: Path, revision: str) -> Path:

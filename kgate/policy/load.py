@@ -53,8 +53,13 @@ def load_policy(text: str, file: str) -> Policy:
 
 
 def revision_of(text: str) -> str:
-    """What names the policy that ``text`` writes."""
-    return hashlib.sha256(text.encode()).hexdigest()[:REVISION_LENGTH]
+    """What names the policy that ``text`` writes: short, for people and records."""
+    return fingerprint(text)[:REVISION_LENGTH]
+
+
+def fingerprint(text: str) -> str:
+    """SHA-256 in hex: what no other text has, however hard somebody looks for one."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def split(text: str, file: str) -> Iterable[tuple[str, str]]:

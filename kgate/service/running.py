@@ -56,6 +56,7 @@ from kgate.net.lifeline import Lifeline
 from kgate.net.listener import Listener
 from kgate.net.turn import Turn
 from kgate.net.web import Asking
+from kgate.policy.load import fingerprint
 from kgate.review.shadow import Shadow
 from kgate.service.authorizing import Authorizing, Prepared
 from kgate.service.clusters import all_access
@@ -526,8 +527,9 @@ def shadow_of(configuration: Configuration) -> Shadow | None:
 
 def revisions(configuration: Configuration) -> dict[str, str]:
     """Which policies are asked from now on, for the record."""
-    shadow = configuration.shadow
-    return {"policy_revision": configuration.policy.revision} | ({"shadow_revision": shadow.revision} if shadow is not None else {})
+    policy, shadow = configuration.policy, configuration.shadow
+    found = {"policy_revision": policy.revision, "policy_sha256": fingerprint(policy.source)}
+    return found | ({"shadow_revision": shadow.revision, "shadow_sha256": fingerprint(shadow.source)} if shadow is not None else {})
 
 
 def settle_memory() -> None:

@@ -97,6 +97,10 @@ def test_a_session_over_a_policy_change_is_explained_and_replayed_without_a_diff
     assert (replay.exit_code, replay.stdout) == (0, "3 requests and 1 streams, 0 would change\n"), replay.output
     assert kgate(arena, "policy", "replay", "--with", str(arena.gate.folder / "candidate.yaml")).exit_code == 1
     assert kgate(arena, "audit", "verify").exit_code == 0
+    kept = arena.gate.folder / "audit" / "policies" / f"{records[0]['policy_revision']}.yaml"
+    kept.write_text(kept.read_text() + "# changed")
+    changed = kgate(arena, "audit", "verify")
+    assert changed.exit_code == 1 and f"{kept}: it is not the policy that was in force" in changed.stdout
 
 
 def test_a_policy_that_cannot_be_kept_beside_the_audit_does_not_come_into_force(arena: Arena) -> None:
