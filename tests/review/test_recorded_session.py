@@ -13,6 +13,6 @@ SESSION = Path(__file__).parent / "session"
 
 
 def test_explain_says_what_the_gate_did_and_a_replay_finds_nothing_different() -> None:
-    asked = ask_again(SESSION)
+    asked = ask_again(SESSION, in_the_same_words=False)
     assert dict(asked.events) == {"request": 39, "stream-start": 6, "decision-change": 3}
     assert (asked.denied, asked.policies, asked.facts) == (13, 2, 2)
