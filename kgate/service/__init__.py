@@ -1,11 +1,15 @@
 """The composition root: what ``twistd -n kgate --config FILE`` runs.
 
-options    the command line
-clusters   settings → upstream connections
-gateway    everything an exchange asks of the gate, in one object
-outside    what the gate knows of the world: geo data, facts
-running    start, reload (all or nothing), drain, stop
-place      which process of the gate this is; workers  the supervisor of several
+running      start, reload (all or nothing), drain, stop
+gateway      everything an exchange asks of the gate, in one object
+part         one capability put together: its pages, its sources of identities, its ticks, its problems
+directory, notices, signing_in, robots, judging      the parts
+authorizing  the authorizers of the configuration
+outside      what the gate knows of the world: geo data, facts
+upstreams    the connections to clusters; clusters  settings → how to reach them; providers  people's identity providers
+watching     the files whose change is a reload
+place        which process of the gate this is; workers  the supervisor of several
+options      the command line
 """
 
 from twisted.application.service import Service

@@ -34,7 +34,6 @@ from kgate.audit.ids import RequestIds
 from kgate.audit.record import event_record
 from kgate.errors import KgateError
 from kgate.exchange.admission import Admission
-from kgate.exchange.gate import Route, Routes
 from kgate.identity.elsewhere import ClaimsWanted
 from kgate.identity.key_ring import KeysWanted
 from kgate.identity.notices import Notice, concerns
@@ -42,9 +41,7 @@ from kgate.kube.kubeconfig import ClusterAccess
 from kgate.metrics import Metrics
 from kgate.net.archive import keep_policy
 from kgate.net.clock import Ticker
-from kgate.net.cluster import ClusterUpstream
 from kgate.net.contexts import server_context
-from kgate.net.credentials import credential_of
 from kgate.net.database import Database
 from kgate.net.device_sources import DeviceInventories
 from kgate.net.fetches import Fetches
@@ -73,10 +70,11 @@ from kgate.service.providers import Providers
 from kgate.service.quiet import let_go, quietly
 from kgate.service.robots import RobotUses
 from kgate.service.signing_in import SigningIn
+from kgate.service.upstreams import Upstreams
+from kgate.service.watching import watched
 from kgate.sessions.causes import draining
 from kgate.sessions.registry import Registry, Stream, cut_all
 from kgate.settings import Configuration, load_configuration
-from kgate.settings.policies import policy_files
 from kgate.settings.shapes import AuditMode, Settings
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
@@ -121,9 +119,9 @@ class GateService(Service):
         self._turn = Turn()
         self._outside = Outside(reactor, time.time, self._changed, self._turn.wrap)
         self._fetches = Fetches(self._turn)
-        self._upstreams: dict[str, ClusterUpstream] = {}
+        self._upstreams = Upstreams(reactor, self._turn, time.monotonic, time.time, self._connect_seconds)
         self._authorizing = Authorizing(
-            reactor, self._turn, time.monotonic, time.time, self._fetches, lambda: self._upstreams, self._decide_again
+            reactor, self._turn, time.monotonic, time.time, self._fetches, lambda: self._upstreams.current, self._decide_again
         )
         self._prepared = prepared = prepare(configuration, self._outside, self._authorizing)
         self._contexts = list(prepared.contexts)
@@ -161,7 +159,7 @@ class GateService(Service):
             self._notice_came,
         )
         self._robots = RobotUses(self._database, now, wall)
-        configured, upstreams = (lambda: self._prepared.configuration), (lambda: self._upstreams)
+        configured, upstreams = (lambda: self._prepared.configuration), (lambda: self._upstreams.current)
         judging = Judging(reactor, configured, upstreams, self._fetches, self._turn.flush, now, wall)
         self._parts: tuple[Part, ...] = (self._directory, self._told, self._robots, judging, *self._signing_in_of(prepared.configuration))
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, self._turn.wrap(work)), self._fetches)
@@ -337,23 +335,7 @@ class GateService(Service):
                 raise KgateError(f"{self._path}: {name} changed, which a reload cannot carry out; restart the gate, or change it back")
 
     def _admission(self, prepared: _Prepared) -> Admission:
-        names: dict[bytes, Route] = {}
-        hosts: dict[bytes, Route] = {}
-        upstreams: dict[str, ClusterUpstream] = {}
-        for name, settings in prepared.configuration.settings.clusters.items():
-            access = prepared.access[name]
-            upstream = self._upstreams.get(name)
-            if upstream is None or upstream.access != access:
-                credential = credential_of(self._reactor, self._now, time.time, access)
-                upstream = ClusterUpstream(self._reactor, self._turn, self._now, access, credential, self._connect_seconds)
-            upstreams[name] = upstream
-            route = Route(settings.as_policy_sees_it(name), upstream)
-            names[name.encode()] = route
-            hosts.update({host.lower().encode(): route for host in settings.hosts})
-        for former, old in self._upstreams.items():
-            if upstreams.get(former) is not old:
-                old.close()
-        self._upstreams = upstreams
+        routes = self._upstreams.exchange(prepared.configuration.settings, prepared.access)
         configuration = prepared.configuration
         sources = [source for part in self._parts for source in part.sources()]
         self._issuer_tokens = self._issuers.source(
@@ -370,7 +352,7 @@ class GateService(Service):
             devices=self._devices.devices(configuration),
         )
         authorizer = self._authorizing.use(configuration, prepared.authorizers)
-        return Admission(Routes(names, hosts), authenticator, authorizer, self._outside.world)
+        return Admission(routes, authenticator, authorizer, self._outside.world)
 
     def _application(self) -> Application:
         """The gate's own pages; what they need of the configuration they ask for when they are called."""
@@ -447,9 +429,7 @@ class GateService(Service):
         self._grants.tick()
         if self._now() - self._looked > LOOK_SECONDS:
             self._looked = self._now()
-            for upstream in self._upstreams.values():
-                upstream.tick()
-                upstream.probe()
+            self._upstreams.look()
             self._authorizing.look()
         if self._watch.changed():
             self.reload()
@@ -493,9 +473,7 @@ class GateService(Service):
         metrics.watch("kgate_live_streams", "Requests and streams that are live", lambda: len(self._live))
         metrics.watch("kgate_client_connections", "Connections of clients", lambda: len(self._gateway.legs))
         metrics.watch("kgate_audit_queue", "Audit records that are not durable yet", lambda: len(self._journal))
-        metrics.watch(
-            "kgate_upstream_connections", "Connections to clusters", lambda: sum(len(up.pool.legs) for up in self._upstreams.values())
-        )
+        metrics.watch("kgate_upstream_connections", "Connections to clusters", self._upstreams.connections)
         return metrics
 
     def _warn(self, configuration: Configuration) -> None:
@@ -506,7 +484,7 @@ class GateService(Service):
 
     def _problems(self) -> dict[str, str]:
         """What is not as it should be, for /readyz."""
-        problems = {f"cluster {name}": up.health.text for name, up in self._upstreams.items() if up.health.reachable is False}
+        problems = self._upstreams.problems()
         problems |= self._issuers.problems() | self._devices.problems()
         if self._bad_reload:
             problems["configuration"] = f"not reloaded, the old one stays in force: {self._bad_reload}"
@@ -537,50 +515,3 @@ def settle_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY, 20, 100)
-
-
-def watched(path: Path, configuration: Configuration, access: Mapping[str, ClusterAccess]) -> set[Path]:
-    """The files whose change means a reload. Token files are not among them: they are read again as they are used."""
-    settings = configuration.settings
-    paths = {path, settings.policy, *policy_files(settings.policy)}
-    if settings.shadow is not None:
-        paths |= {settings.shadow, *policy_files(settings.shadow)}
-    for listen in settings.listen:
-        paths |= {listen.tls.certificate, listen.tls.key}
-    for cluster in settings.clusters.values():
-        paths |= {
-            each for each in (cluster.kubeconfig, cluster.certificate_authority, cluster.client_certificate, cluster.client_key) if each
-        }
-    for each in access.values():
-        paths |= {Path(file) for file in each.files}
-    for source in settings.facts:
-        paths |= {each for each in (source.key_file, source.certificate_authority) if each}
-    for authorizer in settings.authorizers:
-        if authorizer.webhook is not None:
-            paths |= {authorizer.webhook.kubeconfig, *(Path(file) for file in configuration.webhooks[authorizer.name].files)}
-        if authorizer.opa is not None and authorizer.opa.certificate_authority is not None:
-            paths.add(authorizer.opa.certificate_authority)
-    if settings.secrets is not None:
-        paths.add(settings.secrets.key_file)
-    if settings.public_certificate_authority is not None:
-        paths.add(settings.public_certificate_authority)
-    identity = settings.identity
-    if identity.tokens is not None:
-        paths.add(identity.tokens.file)
-    if identity.authentication_configuration is not None:
-        paths.add(identity.authentication_configuration)
-    paths |= {each.introspection.client_secret_file for each in identity.oidc if each.introspection is not None}
-    paths |= {
-        each.login.client_secret_file for each in identity.oidc if each.login is not None and each.login.client_secret_file is not None
-    }
-    for signers in identity.client_certificates:
-        paths |= {signers.authority, *signers.crl}
-    if identity.devices is not None:
-        paths |= {
-            identity.devices.authority,
-            *identity.devices.crl,
-            *([identity.devices.file] if identity.devices.file is not None else ()),
-        }
-    if identity.groups is not None and identity.groups.file is not None:
-        paths.add(identity.groups.file)
-    return paths
