@@ -173,6 +173,8 @@ def _wrong(configuration: IssuerConfiguration, verified: Verified) -> Rejected |
     """What is wrong with a token that its issuer signed, whoever holds it."""
     if _time(verified.claims, "exp") is None:
         return Rejected("the token does not say when it expires", _SIGN_IN)
+    if not isinstance(verified.claims.get("sub", ""), str):
+        return Rejected("the token's sub is no text", _SIGN_IN)
     return _wrong_kind(verified) or _wrong_audience(configuration, verified.claims) or _wrong_times(verified.claims)
 
 

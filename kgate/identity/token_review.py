@@ -1,8 +1,8 @@
 """Kubernetes service accounts: tokens that a cluster vouches for, asked by TokenReview (authentication.k8s.io/v1).
 
 A review must say ``authenticated`` *and* name one of our audiences: a server that does not know audiences answers yes to any of its tokens
-(CVE-2023-48312 took such a yes). A service account is known in its own cluster and nowhere else by that name, so its identity is good for that cluster only,
-unless the operator names others and gives the names a prefix.
+(CVE-2023-48312 took such a yes). A service account is known in its own cluster and nowhere else by that name: its names get a prefix, and its identity is
+good for that cluster only, unless the operator names others.
 """
 
 from __future__ import annotations

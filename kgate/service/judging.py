@@ -45,7 +45,8 @@ class Judging(Part):
             name = f"issuer {issuer.issuer.url}"
             self._judges[name] = AskedTokens(name, is_opaque, asked.settings.cache, self._now), judge
         for settings in configuration.settings.identity.service_accounts:
-            reviewer = Reviewer(settings.cluster, settings.audiences, settings.clusters or (settings.cluster,), settings.prefix)
+            prefix = f"{settings.cluster}:" if settings.prefix is None else settings.prefix
+            reviewer = Reviewer(settings.cluster, settings.audiences, settings.clusters or (settings.cluster,), prefix)
             self._judges[f"cluster {settings.cluster}"] = self._review(reviewer, settings.cache)
         return [source for source, _ in self._judges.values()]
 

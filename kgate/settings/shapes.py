@@ -249,8 +249,9 @@ class ServiceAccountSettings:
     """What tokens must be made for: kubectl create token NAME --audience …"""
     clusters: tuple[str, ...] = ()
     """Globs of the clusters that they may reach; by default their own."""
-    prefix: str = ""
-    """Before their user and group names: needed where they reach other clusters, whose service accounts have the same names."""
+    prefix: str | None = None
+    """Before their user and group names; by default the cluster's name and a colon. Without one (``""``) they are the cluster's own names: only a rule
+    with ``as`` carries those upstream, and they can reach no other cluster."""
     cache: Duration = field(default=Duration(60.0))
 
     def __attrs_post_init__(self) -> None:
@@ -258,7 +259,7 @@ class ServiceAccountSettings:
         accept(
             None if self.audiences and all(self.audiences) else Unacceptable("names nobody", "write [kgate]", ("audiences",)),
             Unacceptable("is needed where other clusters may be reached", f'write prefix: "{self.cluster}:"', ("prefix",))
-            if elsewhere and not self.prefix
+            if elsewhere and self.prefix == ""
             else None,
         )
 

@@ -18,7 +18,7 @@ POLICY = {
     "rules": [
         {
             "name": "developers",
-            "who": {"groups": ["developers", "system:serviceaccounts:ci"]},
+            "who": {"groups": ["developers", "lab:system:serviceaccounts:ci"]},
             "clusters": {"names": ["*"]},
             "allow": [{"verbs": ["*"], "resources": ["*"]}],
         }
@@ -101,7 +101,7 @@ def test_a_service_account_is_reviewed_by_its_cluster(gate: IdentityGate) -> Non
     now = time.time()
     token = TestIssuer("https://kubernetes.default.svc").token(now, sub=BOT, aud=["kgate-lab"])
     who = gate.whoami(token)
-    assert (who["user"], who["issuer"]) == (BOT, "cluster lab")
+    assert (who["user"], who["issuer"]) == (f"lab:{BOT}", "cluster lab")
     head, question = reviews.questions[0]
     assert head.startswith(b"POST /apis/authentication.k8s.io/v1/tokenreviews HTTP/1.1")
     assert b"bearer the-gates-own-token" in head.lower()
