@@ -28,6 +28,7 @@ from kgate.wire.http1_server import Http1Limits
 from kgate.wire.http1_writing import CHUNKED, BodyWriter, encode_fields
 
 MOST_INFORMATION = 8
+_FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 _BAD_GATEWAY = 502
 
 
@@ -200,17 +201,18 @@ class ClientConnection:
         return True
 
     def _answer(self, events: list[Event], status: int, is_11: bool, fields: Headers) -> Invalid | None:
-        lengths = [value for name, value in fields if name == b"content-length"]
-        length, chunked = parse_length(lengths), parse_chunked([value for name, value in fields if name == b"transfer-encoding"])
+        special = [field for field in fields if field[0] in _FRAMING]
+        lengths = [value for name, value in special if name == b"content-length"]
+        length, chunked = parse_length(lengths), parse_chunked([value for name, value in special if name == b"transfer-encoding"])
         if isinstance(length, Invalid) or isinstance(chunked, Invalid) or (chunked and (length is not None or not is_11)):
             return Invalid(502, "an answer whose end could be read in two ways")
         if status < 200:
             return self._information(events, status, fields, framed=bool(lengths or chunked))
-        connection = b",".join(value.lower() for name, value in fields if name == b"connection")
+        connection = b",".join(value.lower() for name, value in special if name == b"connection")
         if not is_11 or b"close" in connection:
             self.reusable = False
         bodiless = self._method == b"HEAD" or status in (204, 304)
-        kept = [field for field in fields if field[0] != b"transfer-encoding"]
+        kept = [field for field in fields if field[0] != b"transfer-encoding"] if chunked else fields
         ended = bodiless or length == 0
         events.append(ResponseReceived(self._stream, status, kept, ended))
         if ended:

@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple
 
 from kgate.wire.events import Headers
+from kgate.wire.hpack import SELDOM_TWICE
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^`|~0-9A-Za-z]+")
 """RFC 9110 section 5.6.2, without ``_``: some servers take ``X_A`` for ``X-A``."""
@@ -19,7 +20,11 @@ _CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,16}")
 _AUTHORITY = re.compile(rb"[A-Za-z0-9.\-_~%!$&'()*+,;=]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.%A-Za-z\-]+\](?::[0-9]{1,5})?")
 _CONTROLS = bytes(byte for byte in range(32) if byte != 9) + b"\x7f"
 _KNOWN_NAMES: dict[bytes, bytes] = {}
+_KNOWN_LINES: dict[bytes, tuple[bytes, bytes]] = {}
+"""Lines as they stood in a head, with what they say: nearly all of them come again. The block around them was found free of control bytes."""
 _MOST_KNOWN = 4096
+_LONGEST_KNOWN = 256
+_NOT_REMEMBERED = SELDOM_TWICE | {b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"sec-websocket-protocol"}
 
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 MAX_CHUNK_LINE = 18
@@ -60,12 +65,25 @@ def parse_fields(block: bytes) -> Headers | Invalid:
         return Invalid(400, "a control character, or a line end other than CRLF, in the head")
     fields: Headers = []
     for line in lines:
-        name, colon, value = line.partition(b":")
-        known = _KNOWN_NAMES.get(name) or _learn(name)
-        if not known or not colon:
+        field = _KNOWN_LINES.get(line) or _parse_line(line)
+        if field is None:
             return Invalid(400, "a header line that is not name: value")
-        fields.append((known, value.strip(b" \t")))
+        fields.append(field)
     return fields
+
+
+def _parse_line(line: bytes) -> tuple[bytes, bytes] | None:
+    """One field, remembered where it is neither a secret nor another each time; None where it is none."""
+    name, colon, value = line.partition(b":")
+    known = _KNOWN_NAMES.get(name) or _learn(name)
+    if not known or not colon:
+        return None
+    field = (known, value.strip(b" \t"))
+    if len(line) <= _LONGEST_KNOWN and known not in _NOT_REMEMBERED:
+        if len(_KNOWN_LINES) >= _MOST_KNOWN:
+            _KNOWN_LINES.clear()
+        _KNOWN_LINES[line] = field
+    return field
 
 
 def _learn(name: bytes) -> bytes:

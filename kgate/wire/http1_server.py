@@ -12,6 +12,7 @@ that says why where no answer had begun.
 from __future__ import annotations
 
 from enum import Enum
+from typing import NamedTuple
 
 from attrs import frozen
 
@@ -50,6 +51,15 @@ class _In(Enum):
     OVER = "over"
 
 
+class _Before(NamedTuple):
+    """A request without a body: its fields as they stood, and what they meant."""
+
+    block: bytes
+    is_11: bool
+    head: RequestHead
+    keep: bool
+
+
 class ServerConnection:
     """See the module."""
 
@@ -66,6 +76,7 @@ class ServerConnection:
         self._expects = False
         self._keep = True
         self._unconsumed = 0
+        self._before: _Before | None = None
         self.closing = False
 
     # --- what the owner asks
@@ -154,12 +165,26 @@ class ServerConnection:
         if isinstance(start, Invalid):
             return start
         method, target, is_11 = start
+        before = self._before
+        if before is not None and before.block == block and before.is_11 == is_11:
+            return self._as_before(method, target, before)
         fields = parse_fields(block)
         if isinstance(fields, Invalid):
             return fields
         if len(fields) > self._limits.headers:
             return Invalid(431, "more header lines than this gate takes")
-        return self._framed(method, target, is_11, fields)
+        request = self._framed(method, target, is_11, fields)
+        simple = isinstance(request, RequestReceived) and request.ended and not request.upgrade and not self._expects
+        self._before = _Before(block, is_11, request.head, self._keep) if simple and isinstance(request, RequestReceived) else None
+        return request
+
+    def _as_before(self, method: bytes, target: bytes, before: _Before) -> RequestReceived:
+        """The fields are those of the last request, which had neither a body nor any wish: only the request line is new."""
+        self._stream += 1
+        self._method, self._is_11, self._expects = method, before.is_11, False
+        self._keep = self._keep and before.keep
+        self._writer, self._unconsumed, self._in = None, 0, _In.WAITING
+        return RequestReceived(self._stream, RequestHead(method, target, before.head.authority, before.head.headers), True)
 
     def _framed(self, method: bytes, target: bytes, is_11: bool, fields: Headers) -> RequestReceived | Invalid:
         """What the framing headers say; Host and Transfer-Encoding are used up here."""
