@@ -51,12 +51,17 @@ class Crowd:
         return [*argv, *(["--h1"] if http1 else []), *(word for header in headers for word in ("-H", header))]
 
     def wait(self) -> None:
-        """Until all are done. Raises RuntimeError where requests failed: such a figure would mean nothing."""
+        """Until all are done. Raises RuntimeError where a request failed, or none was answered: such a figure would mean nothing."""
+        answered = 0
         for process in self._processes:
             output = process.communicate()[0].decode(errors="replace")
             status = next((line for line in output.splitlines() if line.startswith("status codes:")), "")
-            if not status or status.split()[2] == "0" or any(count != "0" for count in status.split()[4::2]):
+            counts = [int(word) for word in status.split()[2::2]]
+            if not counts or any(counts[1:]):
                 raise RuntimeError(f"h2load had answers other than 200: {status or output[-1500:]}")
+            answered += counts[0]
+        if not answered:
+            raise RuntimeError("nothing was answered")
 
     def latencies(self) -> list[float]:
         """Milliseconds of each answer, after ``wait``; without those of the first half second, when connections are made."""

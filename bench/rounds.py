@@ -96,11 +96,11 @@ class Outcome:
 
     def ratios(self, goal: Goal) -> list[float]:
         """One for each round; empty where a side was not measured."""
-        values = self.values(goal.subject, goal.metric)
         if goal.against is None:
-            return values
-        pairs = zip(values, self.values(goal.against, goal.metric), strict=False)
-        return [value - other if goal.difference else value / other for value, other in pairs if other]
+            return self.values(goal.subject, goal.metric)
+        rounds = zip(self.rounds.get(goal.subject, []), self.rounds.get(goal.against, []), strict=False)
+        pairs = [(one[goal.metric], other[goal.metric]) for one, other in rounds if one.get(goal.metric) and other.get(goal.metric)]
+        return [value - other if goal.difference else value / other for value, other in pairs]
 
 
 def run(scenario: Scenario, ground: Ground, servers: Mapping[str, Server | None], pace: Pace, say: Callable[[str], None]) -> Outcome:
@@ -118,11 +118,12 @@ def run(scenario: Scenario, ground: Ground, servers: Mapping[str, Server | None]
             say(f"{scenario.name}: round {number + 1} of {count}, {subject.title}")
             server = servers[subject.peer]
             assert server is not None
+            measures: Measures = {}
             try:
                 measures = scenario.measure(ground, server, subject, pace)
-                outcome.rounds.setdefault(subject, []).append(measures)
             except (RuntimeError, OSError) as error:
                 outcome.skipped.append(f"{subject.title}, round {number + 1}: {str(error).splitlines()[0]}")
+            outcome.rounds.setdefault(subject, []).append(measures)
     return outcome
 
 
