@@ -81,6 +81,13 @@ class Metrics:
             registry=registry,
         )
 
+        self._answers = Counter(
+            "kgate_authorizer_answers",
+            "What the other authorizers said: allowed, denied, no opinion, or nothing in time",
+            ["authorizer", "answer"],
+            registry=registry,
+        )
+
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is asked when somebody looks."""
         Gauge(name, text, registry=self.registry).set_function(value)
@@ -112,6 +119,10 @@ class Metrics:
     def shadowed(self, answer: str) -> None:
         """The shadow policy was asked: ``same``, or in which way it differs."""
         self._shadow.labels(answer).inc()
+
+    def answered(self, authorizer: str, answer: str) -> None:
+        """Another authorizer was asked."""
+        self._answers.labels(authorizer, answer).inc()
 
     def render(self) -> bytes:
         """The page."""

@@ -25,6 +25,7 @@ log = Logger()
 AT_ONCE = 64
 """Questions to one authorizer at the same time."""
 RENEWALS_A_SECOND = 200.0
+TOLD_SECONDS = 30.0
 
 
 @frozen(eq=False)
@@ -36,10 +37,21 @@ class Line:
 
 
 class Consulting:
-    """See the module. ``withdrawn`` is called when an answer takes back what was allowed: what lives is to be decided again. ``now`` is monotonic."""
+    """See the module. ``withdrawn`` is called when an answer takes back what was allowed: what lives is to be decided again.
 
-    def __init__(self, reactor: Any, now: Callable[[], float], flush: Callable[[], None], withdrawn: Callable[[], None]) -> None:
-        self._reactor, self._now, self._flush, self._withdrawn = reactor, now, flush, withdrawn
+    ``count`` is told each authorizer and its answer; ``now`` is monotonic.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        now: Callable[[], float],
+        flush: Callable[[], None],
+        withdrawn: Callable[[], None],
+        count: Callable[[str, str], None],
+    ) -> None:
+        self._reactor, self._now, self._flush, self._withdrawn, self._count = reactor, now, flush, withdrawn, count
+        self._failed: dict[str, tuple[str, float]] = {}
         self._lines: Mapping[str, Line] = {}
         self._under_way: dict[Question, list[Deferred[None]]] = {}
         self._waiting: dict[str, deque[Question]] = {}
@@ -53,6 +65,15 @@ class Consulting:
     def use(self, lines: Mapping[str, Line]) -> None:
         """The authorizers of the configuration in force."""
         self._lines = lines
+        self._failed = {name: failure for name, failure in self._failed.items() if name in lines}
+
+    def problems(self) -> dict[str, str]:
+        """Authorizers that did not answer when they were last asked, and why not.
+
+        For a while only: a gate that a balancer took out for this is asked nothing, and would never find out that it is over.
+        """
+        recent = self._now() - TOLD_SECONDS
+        return {name: text for name, (text, at) in self._failed.items() if at > recent}
 
     async def fetch(self, wanted: Questions) -> None:
         """Ask all of them; done when each was answered or given up."""
@@ -116,8 +137,13 @@ class Consulting:
 
     def _learn(self, question: Question, consulted: Consulted, answer: Answer | Unanswered) -> bool:
         if isinstance(answer, Answer):
+            self._failed.pop(consulted.name, None)
+            self._count(consulted.name, answer.opinion.value)
             return consulted.answers.learn(question, answer)
-        log.error("authorizer {name} {text}", name=consulted.name, text=answer.text)
+        self._count(consulted.name, "nothing")
+        if self._failed.get(consulted.name, ("",))[0] != answer.text:
+            log.error("authorizer {name} {text}", name=consulted.name, text=answer.text)
+        self._failed[consulted.name] = answer.text, self._now()
         if consulted.answers.of(question) is not None:
             return False  # the answer that there is counts until its own end
         return consulted.answers.learn(question, Answer(Opinion.NONE, f"it {answer.text}; ask whoever runs this gate", 0.0))

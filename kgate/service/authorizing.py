@@ -44,6 +44,7 @@ class _Made:
 
     settings: AuthorizerSettings
     access: ClusterAccess | None
+    authority: str | None
     line: Line
     upstream: ClusterUpstream | None = None
 
@@ -64,9 +65,10 @@ class Authorizing:
         fetches: Fetches,
         upstreams: Callable[[], Mapping[str, Upstream]],
         withdrawn: Callable[[], None],
+        count: Callable[[str, str], None],
     ) -> None:
         self._reactor, self._turn, self._now, self._wall, self._upstreams = reactor, turn, now, wall, upstreams
-        self.consulting = Consulting(reactor, now, turn.flush, withdrawn)
+        self.consulting = Consulting(reactor, now, turn.flush, withdrawn, count)
         fetches.register(Questions, self.consulting.fetch)
         self._made: Prepared = {}
 
@@ -91,6 +93,10 @@ class Authorizing:
         """Called a few times a second."""
         self.consulting.tick()
 
+    def problems(self) -> dict[str, str]:
+        """Who did not answer when last asked, for /readyz."""
+        return {f"authorizer {name}": text for name, text in self.consulting.problems().items()}
+
     def look(self) -> None:
         """Called every few seconds: notice connections to webhooks that died without a word."""
         for each in self._made.values():
@@ -99,31 +105,35 @@ class Authorizing:
 
     def _one(self, settings: AuthorizerSettings, access: ClusterAccess | None) -> _Made:
         known = self._made.get(settings.name)
-        if known is not None and known.settings == settings and known.access == access:
+        authority = _authority(settings.opa)
+        if known is not None and (known.settings, known.access, known.authority) == (settings, access, authority):
             return known
         upstream = self._upstream(settings, access) if access is not None else None
-        asker = self._asker(settings, upstream)
+        asker = self._asker(settings, upstream, authority)
         consulted = Consulted(settings.name, asker, Answers(self._now, Lives(settings.keep.allowed, settings.keep.denied)))
-        return _Made(settings, access, Line(consulted, settings.timeout), upstream)
+        return _Made(settings, access, authority, Line(consulted, settings.timeout), upstream)
 
     def _upstream(self, settings: AuthorizerSettings, access: ClusterAccess) -> ClusterUpstream:
         credential = credential_of(self._reactor, self._now, self._wall, access)
         return ClusterUpstream(self._reactor, self._turn, self._now, access, credential, lambda: settings.timeout)
 
-    def _asker(self, settings: AuthorizerSettings, upstream: ClusterUpstream | None) -> Asker:
+    def _asker(self, settings: AuthorizerSettings, upstream: ClusterUpstream | None, authority: str | None) -> Asker:
         name = settings.name
         if upstream is not None:
             return Webhook(name, upstream, self._turn.flush)
         if settings.opa is not None:
-            return self._opa(name, settings.opa)
+            return Opa(name, Asking(self._reactor, authority), settings.opa.url, settings.opa.token_file)
         if settings.plugin is not None:
             plugin: Plugin = entry_points(group=PLUGINS)[settings.plugin.name].load()
             return plugin(name, settings.plugin.options, self._reactor)
         return ClusterRbac(name, self._upstreams, self._turn.flush)
 
-    def _opa(self, name: str, settings: OpaSettings) -> Opa:
-        try:
-            authority = settings.certificate_authority.read_text() if settings.certificate_authority is not None else None
-        except OSError as error:
-            raise KgateError(f"{error.filename}: cannot be read: {error.strerror}") from error
-        return Opa(name, Asking(self._reactor, authority), settings.url, settings.token_file)
+
+def _authority(settings: OpaSettings | None) -> str | None:
+    """Who signs an OPA's certificate, as the file has it now; None where that is the system's to say."""
+    if settings is None or settings.certificate_authority is None:
+        return None
+    try:
+        return settings.certificate_authority.read_text()
+    except OSError as error:
+        raise KgateError(f"{error.filename}: cannot be read: {error.strerror}") from error

@@ -121,7 +121,14 @@ class GateService(Service):
         self._fetches = Fetches(self._turn)
         self._upstreams = Upstreams(reactor, self._turn, time.monotonic, time.time, self._connect_seconds)
         self._authorizing = Authorizing(
-            reactor, self._turn, time.monotonic, time.time, self._fetches, lambda: self._upstreams.current, self._decide_again
+            reactor,
+            self._turn,
+            time.monotonic,
+            time.time,
+            self._fetches,
+            lambda: self._upstreams.current,
+            self._decide_again,
+            lambda authorizer, answer: self._metrics.answered(authorizer, answer),
         )
         self._prepared = prepared = prepare(configuration, self._outside, self._authorizing)
         self._contexts = list(prepared.contexts)
@@ -492,7 +499,7 @@ class GateService(Service):
             problems["audit"] = self._journal.problem
         if self._database.problem:
             problems["state"] = self._database.problem
-        problems |= self._outside.problems()
+        problems |= self._outside.problems() | self._authorizing.problems()
         for part in self._parts:
             problems.update(part.problems())
         return problems

@@ -10,7 +10,7 @@ from kgate.authorizers.answers import Answers, Lives
 from kgate.authorizers.chain import Consulted
 from kgate.authorizers.interface import Answer, Opinion, Question, Questions, Unanswered
 from kgate.authorizers.webhook import SubjectReviews
-from kgate.net.consulting import AT_ONCE, RENEWALS_A_SECOND, Consulting, Line
+from kgate.net.consulting import AT_ONCE, RENEWALS_A_SECOND, TOLD_SECONDS, Consulting, Line
 
 YES, NO = Answer(Opinion.ALLOWED), Answer(Opinion.DENIED, "no")
 
@@ -31,12 +31,16 @@ class Silent(SubjectReviews):
 class World:
     def __init__(self) -> None:
         self.clock, self.asker, self.withdrawn, self.flushed = Clock(), Silent("hook"), 0, 0
+        self.counted: list[str] = []
         self.answers = Answers(self.clock.seconds, Lives(10.0, 5.0))
-        self.consulting = Consulting(self.clock, self.clock.seconds, self._flush, self._withdrawn)
+        self.consulting = Consulting(self.clock, self.clock.seconds, self._flush, self._withdrawn, self._count)
         self.consulting.use({"hook": Line(Consulted("hook", self.asker, self.answers), 2.0)})
 
     def _flush(self) -> None:
         self.flushed += 1
+
+    def _count(self, authorizer: str, answer: str) -> None:
+        self.counted.append(answer)
 
     def _withdrawn(self) -> None:
         self.withdrawn += 1
@@ -104,6 +108,18 @@ def test_threat_13_whoever_takes_too_long_has_denied(world: World) -> None:
     held = world.answers.of(question(1))
     assert waiting.called and held is not None and not held.allowed
     assert held.text == "it did not answer within 2 s; ask whoever runs this gate"
+    assert world.consulting.problems() == {"hook": "did not answer within 2 s"} and world.counted == ["nothing"]
+    world.fetch(2)
+    world.answer(NO, 1)
+    assert world.consulting.problems() == {} and world.counted == ["nothing", "denied"]
+
+
+def test_a_gate_that_nobody_asks_any_more_is_ready_again_after_a_while(world: World) -> None:
+    world.fetch(1)
+    world.clock.advance(2.0)
+    assert world.consulting.problems() != {}
+    world.clock.advance(TOLD_SECONDS)
+    assert world.consulting.problems() == {}
 
 
 def test_a_renewal_that_fails_leaves_the_answer_until_its_own_end(world: World) -> None:
