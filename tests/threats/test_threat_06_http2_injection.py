@@ -57,6 +57,7 @@ def test_it_is_refused_and_nothing_reaches_the_cluster(arena: Arena, name: str) 
 
 @pytest.mark.parametrize("length", [b"1", b"3", b"-2", b"2, 2", b"+2"])
 def test_a_content_length_that_lies_is_a_reset(arena: Arena, length: bytes) -> None:
+    arena.cluster.answer = lambda connection, _head: None  # an answer that came before the body would end the exchange rightly
     with arena.http2() as client:
         stream = client.get(head((b"content-length", length), (b"content-type", b"application/json"), method=b"POST"), end=False)
         client.raw(b"\x00\x00\x02\x00\x01" + stream.to_bytes(4, "big") + b"{}")
