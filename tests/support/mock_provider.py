@@ -51,6 +51,20 @@ class MockProvider:
         with urllib.request.urlopen(request, context=self.context(), timeout=10) as answer:
             return str(json.load(answer)["id_token"])
 
+    def issuer(self, **login: Any) -> dict[str, Any]:
+        """An entry of ``identity.oidc`` that people sign in with."""
+        return {
+            "issuer": {"url": self.url, "audiences": ["kgate"], "certificateAuthority": self.pem},
+            "claimMappings": {"username": {"claim": "sub", "prefix": ""}, "groups": {"claim": "groups", "prefix": ""}},
+            "login": {"client_id": "kgate", "client_secret_file": "oidc-secret", "scopes": ["openid", "email"], **login},
+        }
+
+    def ask(self, method: str, path: str, document: object = None) -> None:
+        """Its own API: ``PUT /users/SUB``, ``POST /users/SUB/revoke-tokens``."""
+        body = json.dumps(document).encode() if document is not None else b""
+        request = urllib.request.Request(self.url + path, body, {"content-type": "application/json"}, method=method)
+        urllib.request.urlopen(request, context=self.context(), timeout=10).close()
+
     def _redirected(self, url: str, form: dict[str, str]) -> str:
         opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=self.context()))
         try:
