@@ -11,6 +11,41 @@ from collections.abc import Callable
 from typing import Any
 
 TICK_SECONDS = 0.25
+SET_BACK_SECONDS = 5.0
+"""What is less than this is the network's time protocol at work, and is followed."""
+
+
+class WallClock:
+    """Unix seconds that are never set back: every right that ends at an instant ends no later than it would have (security.md class 28).
+
+    A machine's clock may be set forward (rights end early, which is the safe side) and is then set right again, or set back on purpose. Either way
+    time goes on here as a clock that nobody sets has it, ``problem`` says so, and a restart takes the machine's word again.
+    """
+
+    def __init__(self, wall: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        self._wall, self._monotonic = wall, monotonic
+        self._at, self._since = wall(), monotonic()
+        self.behind = 0.0
+        """By how many seconds the machine's clock is behind; 0 while it is followed."""
+
+    def __call__(self) -> float:
+        """Now."""
+        wall, monotonic = self._wall(), self._monotonic()
+        passed = self._at + (monotonic - self._since)
+        if wall < passed - SET_BACK_SECONDS:
+            self.behind = passed - wall
+            return passed
+        self._at, self._since, self.behind = wall, monotonic, 0.0
+        return wall
+
+    @property
+    def problem(self) -> str:
+        """For /readyz; empty while all is well."""
+        if not self.behind:
+            return ""
+        return (
+            f"this machine's clock was set back by {self.behind:.0f} s; the gate goes on by the time before, restart it if that was right"
+        )
 
 
 class Ticker:

@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -40,7 +41,7 @@ class Place:
         return Machine(home, self.gate)
 
     def sessions(self, columns: str) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self.gate.gate.folder / "state.db") as database:
+        with closing(sqlite3.connect(self.gate.gate.folder / "state.db")) as database:
             return database.execute(f"SELECT {columns} FROM sessions ORDER BY created").fetchall()
 
 

@@ -6,8 +6,10 @@ import hashlib
 import http.client
 import json
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -62,9 +64,7 @@ class Client:
 
 def refreshes(world: Scene) -> int:
     """How often the token endpoint gave a token for a refresh secret: the store remembers each."""
-    import sqlite3
-
-    with sqlite3.connect(world.gate.gate.folder / "state.db") as database:
+    with closing(sqlite3.connect(world.gate.gate.folder / "state.db")) as database:
         return int(database.execute("SELECT count(*) FROM refresh_secrets WHERE next != ''").fetchone()[0])
 
 
