@@ -8,6 +8,9 @@
     index         which entries an identity, a cluster, a verb … leave standing, as sets of bits
     evaluate      the decision: deny wins, the first allow gives what it grants
     cases         ``tests:`` of a policy file, as written;  trial: what comes of them
+    explain       a decision, rule by rule
+    reach         who may do this, and what may somebody do
+    difference    what changes from one policy to another, in rules and on samples (samples, moments)
     misses        the nearest miss, for whoever was denied
     impersonation who the cluster sees, and what ``kubectl --as`` asks for
 

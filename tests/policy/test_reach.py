@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from generated_cases import cases
 from hypothesis import given, settings
 
@@ -60,3 +61,32 @@ rules:
         ("fit", Standing.DEPENDS, ("no device is known",)),
     ]
     assert what_can(policy, Identity("alice"), None, Context(1.8e9, ""))[1].why == ("no device is known",)
+
+
+DEMANDING = """
+rules:
+  - name: demanding
+    who: {{groups: [sre], devices: [laptop-*]}}
+    clusters: {{names: [prod]}}
+    allow: [{{verbs: [get], resources: [pods], namespaces: [a], label_selector: {{app: [web]}}}}, {{actions: [exec], namespaces: [a]}}]
+    when: {{country: [{countries}], network: [192.0.2.0/24], asn: [64500], device: {{compliant: true}}, facts: {{freeze: none}},
+           authentication: {{amr: [hwk], max_age: 1h}}}}
+    unless: {{user_agent: [{agents}]}}
+    request: {{approvers: {{groups: [sre]}}, duration: 1h}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("countries", "agents", "turns"),
+    [
+        ("DE, FR", '"curl*"', [("demanding", "")]),  # FR is a moment of its own
+        ("DE", '"curl*"', []),
+        ("DE", '"curl*", "wget*"', [("", "demanding")]),
+        ("DE", '"wget*"', [("", "demanding"), ("demanding", "")]),
+    ],
+)
+def test_a_change_of_what_a_rule_asks_of_the_moment_shows_on_a_sample(countries: str, agents: str, turns: list[tuple[str, str]]) -> None:
+    old = load_policy(DEMANDING.format(countries=countries, agents='"curl*"' if countries != "DE" else agents), "old")
+    new = load_policy(DEMANDING.format(countries="DE", agents='"curl*"'), "new")
+    found = sorted((shift.before.rule, shift.after.rule) for shift in shifts(old, new, 1.8e9))
+    assert found == turns

@@ -1,0 +1,97 @@
+"""Moments at which a rule's conditions are put to the test: one that meets all of them, and one for each further value that they list.
+
+For ``samples``. An expression is not solved, and time is the caller's; everything else that ``when`` and ``request`` ask can be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
+from typing import Any
+
+from attrs import evolve
+
+from kgate.documents.globs import Selection
+from kgate.model import Action, Context, Device, Fact, Grant, Identity
+from kgate.policy.conditions import When
+from kgate.policy.question import Question
+from kgate.policy.resources import ResourceKey
+from kgate.policy.rules import Rule
+
+ANYWHERE = "10.0.0.1"
+PRIVATE_SYSTEM = 4_200_000_000
+"""The first of the numbers that nobody has on the internet (RFC 6996)."""
+FILLER = "x"
+EACH = 8
+"""Values of one list that are tried."""
+_HOUR = 3600.0
+
+
+def moments(rule: Rule, identity: Identity, action: Action, now: float) -> Iterator[Question]:
+    """A moment of which nothing is known, then those that the rule speaks of."""
+    yield Question(identity, action, Context(now, ANYWHERE))
+    # known, and on nobody's list, so that an unless is certain not to hold
+    elsewhere = Context(now, ANYWHERE, "sample", "ZZ", PRIVATE_SYSTEM, grants=_grants(rule, identity, action, now))
+    met = Question(identity, action, elsewhere)
+    met = _meeting(rule.when, met) if rule.when is not None else met
+    yield met
+    yield from _others(rule.when, met) if rule.when is not None else ()
+    if rule.unless is not None:
+        barred = _meeting(rule.unless, met)
+        yield barred
+        yield from _others(rule.unless, barred)
+
+
+def words_of(selection: Selection[str] | Selection[ResourceKey] | None, everything: str = "other") -> list[str]:
+    """Words that fit the list, then those that it excludes; ``everything`` is what stands for a star."""
+    if selection is None:
+        return []
+    plain = [text for text in selection.texts if not text.startswith("!")] or ["*"]
+    excluded = [text[1:] for text in selection.texts if text.startswith("!")]
+    texts = (*plain[:EACH], *excluded[:EACH])
+    return list(dict.fromkeys(everything if text == "*" else text.replace("*", FILLER) for text in texts))
+
+
+def _meeting(when: When, asked: Question) -> Question:
+    """The first value of everything that is asked."""
+    identity, context = asked.identity, asked.context
+    if when.device is not None:
+        posture = {key: words_of(values)[0] for key, values in (when.device.posture or {}).items()}
+        compliant = True if when.device.compliant is None else when.device.compliant
+        name = identity.device.name if identity.device is not None else "device"
+        identity = evolve(identity, device=Device(name, compliant, tuple(sorted(posture.items()))))
+    if when.authentication is not None:
+        strength = when.authentication
+        acr, amr = (words_of(strength.acr) or [""])[0], tuple(words_of(strength.amr)[:1])
+        identity = evolve(identity, acr=acr, amr=amr, authenticated_at=context.now)
+    if when.facts is not None:
+        facts = {fact.name: Fact(fact.name, fact.value) for fact in when.facts.wanted}
+        context = evolve(context, facts=tuple(facts[name] for name in sorted(facts)))
+    for field, values in _lists(when):
+        context = evolve(context, **{field: values[0]})
+    return Question(identity, asked.action, context)
+
+
+def _others(when: When, met: Question) -> Iterable[Question]:
+    """Each further value, the rest as it was."""
+    for field, values in _lists(when):
+        for value in values[1:]:
+            yield met._replace(context=evolve(met.context, **{field: value}))
+
+
+def _lists(when: When) -> Iterator[tuple[str, list[Any]]]:
+    """Fields of the context, and the values that the rule names."""
+    if when.network is not None:
+        yield "address", [str(ip_network(text.removeprefix("!"))[0]) for text in when.network.texts]
+    if when.country is not None:
+        yield "country", words_of(when.country.words)
+    if when.asn is not None:
+        yield "asn", [int(word) for word in words_of(when.asn.words) if word.isdigit()] or [0]
+    if when.user_agent is not None:
+        yield "user_agent", words_of(when.user_agent.words)
+
+
+def _grants(rule: Rule, identity: Identity, action: Action, now: float) -> tuple[Grant, ...]:
+    if rule.request is None:
+        return ()
+    return (Grant("sample", identity.user, rule.name, action.cluster.name, begins=now, until=now + _HOUR, approvers=("approver",)),)
