@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 from attrs import frozen
 from OpenSSL import SSL
@@ -87,6 +88,8 @@ class Asking:
         seconds: float = SECONDS,
     ) -> Reply | Unreachable:
         """See ``Web``."""
+        if not _is_address(url):
+            return Unreachable("has an address that is none")
         sent = Headers({b"user-agent": [_AGENT]})
         for name, value in headers:
             sent.addRawHeader(name.encode("ascii"), value.encode("utf-8"))
@@ -183,6 +186,15 @@ class _Collector:
             self.done.callback(bytes(self._held))
         else:
             self.done.errback(reason)
+
+
+def _is_address(url: str) -> bool:
+    """Whether somebody can be connected to: addresses come from other people's documents too."""
+    try:
+        parts = urlsplit(url)
+        return url.isascii() and url.isprintable() and " " not in url and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _why(problem: Exception, late: str) -> str:

@@ -89,3 +89,10 @@ def test_nobody_there(reactor: Any) -> None:
     answer = ask(reactor, Asking(reactor), "https://127.0.0.1:1/keys")
     assert isinstance(answer, Unreachable)
     assert answer.text.startswith("cannot be reached: Connection was refused")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://", "https://h:port/", "https://[", "https://h /", "https://\N{SNOWMAN}/", "https://h/\r\nX: y"]
+)
+def test_an_address_that_is_none(reactor: Any, url: str) -> None:
+    assert ask(reactor, Asking(reactor), url) == Unreachable("has an address that is none")
