@@ -78,7 +78,11 @@ class TcpDial:
         """Try the next address."""
         while self._addresses:
             address = self._addresses.pop(0)
-            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            try:
+                sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            except OSError as error:  # no descriptor is left
+                self._last = os.strerror(error.errno or errno.EMFILE).lower()
+                continue
             sock.setblocking(False)
             tune(sock)
             code = sock.connect_ex((address, self._port))

@@ -6,6 +6,8 @@ The gate of these tests waits 1 to 2 seconds where the defaults say 5 to 120; th
 from __future__ import annotations
 
 import contextlib
+import os
+import resource
 import socket
 import ssl
 import time
@@ -260,3 +262,39 @@ def _resident(arena: Arena) -> int:
     process = arena.gate.process
     assert process is not None
     return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096
+
+
+def test_a_gate_without_a_descriptor_left_says_so_and_comes_back(arena: Arena, tmp_path: Path) -> None:
+    """Who is connected is answered, with a sentence where the cluster cannot be dialled; accepting rests rather than spins."""
+    own = arena.beside(tmp_path / "gate")
+    process = own.gate.process
+    assert process is not None
+    flood: list[socket.socket] = []
+    try:
+        with own.client() as client:
+            client.send(PODS + b"\r\n")
+            assert client.status() == 200
+            own.cluster.hang_up()
+            used = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 20, used + 20))
+            flood += [connect(own) for _ in range(60)]
+            eventually("no descriptor is left", lambda: len(list(Path(f"/proc/{process.pid}/fd").iterdir())) >= used + 19)
+            spent = _processor_seconds(process.pid)
+            client.send(PODS + b"\r\n")
+            assert client.status() == 503
+            assert b"cluster lab cannot be reached: " in client.last_body and b"too many open files" in client.last_body
+            client.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert client.status() == 200
+            assert _processor_seconds(process.pid) - spent < 1
+            for each in flood:
+                each.close()
+            eventually("there are descriptors again", lambda: _served(own))
+    finally:
+        for each in flood:
+            each.close()
+        own.gate.stop()
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
