@@ -1,4 +1,7 @@
-"""``kgate request``: ask for what a rule offers, and answer those who ask. It talks to the gate that kubectl talks to."""
+"""``kgate request``: ask for what a rule offers, and answer those who ask.
+
+It talks to the gate that you signed in to, or else to the one that kubectl talks to.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from urllib.parse import quote
 
 import click
 
-from kgate.cli.kubectl_gate import KubectlGate
 from kgate.cli.output import OUTPUT, as_json, table
+from kgate.cli.the_gate import the_gate
 
 PATH = "/kgate/v1/requests"
-CONTEXT = click.option("--context", default="", help="The kubeconfig's context, as for kubectl; the current one by default.")
-GATE = click.option("--gate", default="", help="The gate's own URL, where the kubeconfig's server is a cluster's host name.")
+CONTEXT = click.option("--context", default="", help="A context of your kubeconfig, whose gate and credential are meant.")
+GATE = click.option("--gate", default="", help="The gate's URL; default: the one that you signed in to last, or the kubeconfig's.")
 COLUMNS = ("id", "state", "user", "rule", "cluster", "namespace", "approvals", "until", "reason")
 FINISHED = frozenset({"denied", "withdrawn", "revoked", "lapsed", "over"})
 
@@ -35,7 +38,7 @@ def request() -> None:
 def create(cluster: str, rule: str, namespace: str, duration: str, reason: str, context: str, gate: str, output: str) -> None:
     """Ask for what RULE offers in CLUSTER."""
     asked = {"cluster": cluster, "rule": rule, "namespace": namespace, "duration": duration, "reason": reason}
-    made = KubectlGate(context, gate).post(PATH, {key: value for key, value in asked.items() if value})
+    made = the_gate(context, gate).post(PATH, {key: value for key, value in asked.items() if value})
     if output == "json":
         as_json(made)
         return
@@ -50,7 +53,7 @@ def create(cluster: str, rule: str, namespace: str, duration: str, reason: str, 
 @OUTPUT
 def list_(everything: bool, context: str, gate: str, output: str) -> None:
     """List your own requests and those that you may answer, the newest first."""
-    found = KubectlGate(context, gate).get(PATH)["requests"]
+    found = the_gate(context, gate).get(PATH)["requests"]
     shown = [each for each in found if everything or each["state"] not in FINISHED]
     if output == "json":
         as_json(shown)
@@ -71,7 +74,7 @@ def _answering(verb: str, said: Callable[[Mapping[str, Any]], str], about: str) 
     @GATE
     @OUTPUT
     def answer(id_: str, reason: str, context: str, gate: str, output: str) -> None:
-        made = KubectlGate(context, gate).post(f"{PATH}/{quote(id_, safe='')}/{verb}", {"reason": reason} if reason else {})
+        made = the_gate(context, gate).post(f"{PATH}/{quote(id_, safe='')}/{verb}", {"reason": reason} if reason else {})
         as_json(made) if output == "json" else click.echo(said(made))
 
     return answer

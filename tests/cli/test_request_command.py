@@ -8,8 +8,10 @@ import os
 import re
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ from live_gate import TOKENS, LiveGate
 from raw_client import RawClient
 
 from kgate.cli import main
+from kgate.cli.wallet import Kept, Wallet, steady
 
 POLICY = {
     "rules": [
@@ -60,6 +63,11 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGate]:
     gate.start()
     yield gate
     gate.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_signed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KGATE_HOME", str(tmp_path / "nobody"))
 
 
 @pytest.fixture
@@ -213,3 +221,50 @@ def test_a_body_that_is_no_json_object_is_refused(gate: LiveGate, lines: bytes, 
     with RawClient(gate.port, gate.context()) as client:
         client.send(head + lines + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         assert client.status() == status
+
+
+def test_with_an_exec_plugin_the_gate_is_the_one_that_it_was_given(gate: LiveGate, tmp_path: Path) -> None:
+    """Where a cluster has a host name of its own, nothing but the cluster is there."""
+    plugin = tmp_path / "credential"
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": TOKENS["alice"]}}
+    plugin.write_text(
+        f"#!{sys.executable}\nimport json, os\njson.loads(os.environ['KUBERNETES_EXEC_INFO'])\nprint({json.dumps(credential)!r})\n"
+    )
+    plugin.chmod(0o700)
+    run = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "IfAvailable"}
+    authority = b64encode(gate.authority.certificate).decode()
+    kubeconfig = {
+        "kind": "Config",
+        "current-context": "lab",
+        "clusters": [{"name": "lab", "cluster": {"server": "https://lab.example.com", "certificate-authority-data": authority}}],
+        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "alice"}}],
+        "users": [{"name": "alice", "user": {"exec": {**run, "args": ["--gate", f"https://127.0.0.1:{gate.port}"]}}}],
+    }
+    (tmp_path / "plugin.kubeconfig").write_text(yaml.safe_dump(kubeconfig))
+    ran = CliRunner().invoke(main, ["request", "list", "-o", "json"], env={"KUBECONFIG": str(tmp_path / "plugin.kubeconfig")})
+    assert ran.exit_code == 0 and json.loads(ran.stdout) == [], ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("kubeconfig", "arguments", "why"),
+    [
+        ("kind: Config\n", (), "no context is current"),
+        ("kind: Config\ncontexts: [{name: a}]\n", ("--context", "b"), 'there is no context "b"'),
+        ("kind: Config\n", ("--gate", "http://x"), "http://x is not the URL of a gate"),
+    ],
+)
+def test_a_kubeconfig_that_does_not_say_where_is_exit_code_2(tmp_path: Path, kubeconfig: str, arguments: tuple[str, ...], why: str) -> None:
+    (tmp_path / "config").write_text(kubeconfig)
+    ran = CliRunner().invoke(main, ["request", "list", *arguments], env={"KUBECONFIG": str(tmp_path / "config")})
+    assert ran.exit_code == 2 and why in ran.stderr
+
+
+def test_whoever_signed_in_needs_no_kubeconfig(gate: LiveGate, tmp_path: Path) -> None:
+    url = f"https://127.0.0.1:{gate.port}"
+    wallet = Wallet(tmp_path / "wallet")
+    kept = Kept(url, "alice", "s1", time.time() + 3600, "secret", certificate_authority=gate.authority.certificate.decode())
+    wallet.write(replace(kept, token=TOKENS["alice"], token_expires=time.time() + 600, token_until=steady() + 600))
+    wallet.choose(url)
+    environment = {"KGATE_HOME": str(wallet.path), "KUBECONFIG": str(tmp_path / "none")}
+    ran = CliRunner().invoke(main, ["request", "list", "-o", "json"], env=environment)
+    assert ran.exit_code == 0 and json.loads(ran.stdout) == [], ran.stderr

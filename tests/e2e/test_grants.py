@@ -49,7 +49,12 @@ class Desk:
         command = [str(Path(sys.executable).with_name("kgate")), "request", *arguments]
         more = ["--gate", f"https://127.0.0.1:{self.gate.port}", "-o", "json"]
         ran = subprocess.run(
-            [*command, *more], env={**os.environ, "KUBECONFIG": str(kubeconfig)}, capture_output=True, text=True, timeout=60, check=False
+            [*command, *more],
+            env={**os.environ, "KUBECONFIG": str(kubeconfig), "KGATE_HOME": str(self.folder / "nobody")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert ran.returncode == 0, ran.stderr
         found: dict[str, Any] = json.loads(ran.stdout)

@@ -1,4 +1,4 @@
-"""The gate that a person's kubectl talks to, asked as kubectl would: server, trust and credential are those of the kubeconfig's context.
+"""The gate, asked in the name of whoever signed in with ``kgate login``, or else as kubectl would: server, trust and credential of the kubeconfig's context.
 
 Where a cluster has a host name of its own, everything at that name is the cluster's: then the gate's own URL is the one that ``kgate credential`` was given in
 the kubeconfig, or whatever ``--gate`` says.
@@ -17,6 +17,9 @@ from typing import Any
 
 from attrs import define
 
+from kgate.cli.gate_client import gate_url
+from kgate.cli.refreshing import fresh
+from kgate.cli.wallet import Wallet
 from kgate.documents.reading import decode
 from kgate.documents.values import Unacceptable
 from kgate.errors import KgateError, UnreachableError, UsageError
@@ -36,13 +39,24 @@ class _Shown:
     key: bytes = b""
 
 
-class KubectlGate:
-    """See the module. Raises UsageError where the kubeconfig does not say how, UnreachableError where nobody answers."""
+def the_gate(context: str = "", gate: str = "") -> GateApi:
+    """See the module; a ``context`` that is named is meant. Raises KgateError where there is neither a session nor a kubeconfig."""
+    wallet = Wallet()
+    url = "" if context else gate_url(gate) if gate else wallet.current()
+    if url and wallet.read(url) is not None:
+        kept = fresh(wallet, url)
+        return GateApi(_server(url), _Shown(kept.token), kept.certificate_authority, trusted=True)
+    access = _access(context)
+    url = gate or _gate_of(access)
+    authority = (access.certificate_authority or b"").decode("ascii", "replace")
+    return GateApi(_server(url) if url else access.server, _credential(access), authority, trusted=not access.insecure)
 
-    def __init__(self, context: str = "", gate: str = "") -> None:
-        self._access = _access(context)
-        self._server = _server(gate or _gate_of(self._access), self._access)
-        self._shown = _credential(self._access)
+
+class GateApi:
+    """The JSON of one gate. ``authority`` is PEM, empty where the system's roots are meant; not ``trusted`` is a kubeconfig's own relaxation."""
+
+    def __init__(self, server: Server, shown: _Shown, authority: str, *, trusted: bool) -> None:
+        self._server, self._shown, self._authority, self._trusted = server, shown, authority, trusted
 
     def get(self, path: str) -> Any:
         """The JSON at ``path`` of the gate itself."""
@@ -72,10 +86,8 @@ class KubectlGate:
             connection.close()
 
     def _tls(self) -> ssl.SSLContext:
-        access = self._access
-        authority = access.certificate_authority
-        made = ssl.create_default_context(cadata=authority.decode("ascii", "replace") if authority else None)
-        if access.insecure:
+        made = ssl.create_default_context(cadata=self._authority or None)
+        if not self._trusted:
             made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
         if self._shown.certificate:
             with tempfile.NamedTemporaryFile() as pair:  # the only way that ssl takes one; mode 0600
@@ -104,7 +116,7 @@ def _access(context: str) -> ClusterAccess:
     wanted = context or next((file.current for file in files if file.current), "")
     found = next((file for file in files if wanted in file.contexts), None)
     if found is None:
-        names = "no context is current" if not wanted else f'there is no context "{wanted}"'
+        names = "you are not signed in (kgate login URL), and no context is current" if not wanted else f'there is no context "{wanted}"'
         raise UsageError(f"{names} in {', '.join(file.file for file in files) or 'any kubeconfig'}; name one with --context")
     return found.access(lambda path: Path(path).read_bytes(), wanted, allow_insecure=True)
 
@@ -128,13 +140,11 @@ def _gate_of(access: ClusterAccess) -> str:
     return next((args[place + 1] for place, each in enumerate(args[:-1]) if each == "--gate"), "")
 
 
-def _server(gate: str, access: ClusterAccess) -> Server:
-    if not gate:
-        return access.server
+def _server(url: str) -> Server:
     try:
-        return parse_server(gate)
+        return parse_server(url)
     except Unacceptable as error:
-        raise UsageError(f"--gate {gate} {error.text}; {error.hint}") from error
+        raise UsageError(f"{url} {error.text}; {error.hint}") from error
 
 
 def _unreadable(path: Path, error: OSError) -> str:
