@@ -40,7 +40,7 @@ from kgate.identity.notices import Notice, concerns
 from kgate.kube.kubeconfig import ClusterAccess
 from kgate.metrics import Metrics
 from kgate.net.archive import keep_policy
-from kgate.net.clock import Ticker
+from kgate.net.clock import Ticker, WallClock
 from kgate.net.contexts import server_context
 from kgate.net.database import Database
 from kgate.net.device_sources import DeviceInventories
@@ -117,14 +117,16 @@ class GateService(Service):
         self._path, self._place, self._reactor = path, place, reactor
         self._public, self._admin_socket = place.bind(configuration.settings), place.bind_admin(configuration.settings)
         self._turn = Turn()
-        self._outside = Outside(reactor, time.time, self._changed, self._turn.wrap)
+        now = self._now = time.monotonic
+        wall = self._wall = WallClock(time.time, now)
+        self._outside = Outside(reactor, wall, self._changed, self._turn.wrap)
         self._fetches = Fetches(self._turn)
-        self._upstreams = Upstreams(reactor, self._turn, time.monotonic, time.time, self._connect_seconds)
+        self._upstreams = Upstreams(reactor, self._turn, now, wall, self._connect_seconds)
         self._authorizing = Authorizing(
             reactor,
             self._turn,
-            time.monotonic,
-            time.time,
+            now,
+            wall,
             self._fetches,
             lambda: self._upstreams.current,
             self._decide_again,
@@ -139,8 +141,6 @@ class GateService(Service):
         self._looked = 0.0
         self._watch = FileWatch(())
         settings = prepared.configuration.settings
-        now, wall = time.monotonic, time.time
-        self._now = now
         self._ids = RequestIds(wall, os.urandom)
         best_effort = settings.audit.mode is AuditMode.BEST_EFFORT
         self._journal = Journal(reactor, place.audit(settings.audit.directory), now, wall, self._turn.flush, best_effort=best_effort)
@@ -372,7 +372,7 @@ class GateService(Service):
         """What signs people in, where secrets can be kept."""
         if not configuration.sealing_keys:
             return ()
-        records = LoginRecords(self._journal.append, self._ids.next, self._place.name, time.time)
+        records = LoginRecords(self._journal.append, self._ids.next, self._place.name, self._wall)
         part = SigningIn(
             lambda: self._prepared.configuration,
             lambda: self._providers.current,
@@ -381,7 +381,7 @@ class GateService(Service):
             self._callers,
             records,
             self._now,
-            time.time,
+            self._wall,
             self._sessions_changed,
         )
         return (part,)
@@ -405,7 +405,7 @@ class GateService(Service):
             lambda: self._prepared.configuration.policy,
             lambda: {name: each.as_policy_sees_it(name) for name, each in self._prepared.configuration.settings.clusters.items()},
             self._ids.next,
-            time.time,
+            self._wall,
             self._record,
             self._grants.settle,
         )
@@ -445,7 +445,7 @@ class GateService(Service):
         left = self._journal.open()
         self._keep(self._prepared.configuration)
         for id_ in left:
-            self._journal.append(event_record("request-end", id_, self._gateway.name, time.time(), outcome="unknown"))
+            self._journal.append(event_record("request-end", id_, self._gateway.name, self._wall(), outcome="unknown"))
 
     def _keep(self, configuration: Configuration) -> None:
         """The policy's text goes beside the audit before it decides anything. Raises KgateError where that cannot be, unless best effort will do."""
@@ -465,7 +465,7 @@ class GateService(Service):
     def _changed(self, what: str, names: Iterable[str]) -> None:
         """The world is another one: on record, and every live stream is decided again."""
         changed_at = self._now()
-        known = {fact.name: fact.value for fact in self._outside.world.board.known(time.time())}
+        known = {fact.name: fact.value for fact in self._outside.world.board.known(self._wall())}
         self._record(what, changes={name: known.get(name, "unknown") for name in names})
         self._live.reevaluate(changed_at)
 
@@ -473,7 +473,7 @@ class GateService(Service):
         self._record(event, **fields)
 
     def _record(self, event: str, **fields: object) -> None:
-        self._journal.append(event_record(event, self._ids.next(), self._gateway.name, time.time(), **fields))
+        self._journal.append(event_record(event, self._ids.next(), self._gateway.name, self._wall(), **fields))
 
     def _measured(self) -> Metrics:
         metrics = Metrics()
@@ -497,6 +497,8 @@ class GateService(Service):
             problems["configuration"] = f"not reloaded, the old one stays in force: {self._bad_reload}"
         if self._journal.problem:
             problems["audit"] = self._journal.problem
+        if self._wall.problem:
+            problems["clock"] = self._wall.problem
         if self._database.problem:
             problems["state"] = self._database.problem
         problems |= self._outside.problems() | self._authorizing.problems()
