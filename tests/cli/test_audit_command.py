@@ -193,3 +193,14 @@ def test_there_must_be_something_to_read(tmp_path: Path) -> None:
 
 def test_a_span_of_days_is_counted_back_from_now() -> None:
     assert search((), "7d", "", NOON).since == NOON - 7 * 86400
+
+
+def test_the_chains_of_several_workers_are_read_as_one_and_verified_each(tmp_path: Path) -> None:
+    for worker, records in (("worker-1", RECORDS[0:4:2]), ("worker-2", RECORDS[1:4:2])):
+        chain = Chain()
+        (tmp_path / worker).mkdir()
+        (tmp_path / worker / "audit-20261127-0001.jsonl").write_bytes(b"".join(map(chain.seal, records)))
+    found = json.loads(kgate(tmp_path, "search", "-o", "json").stdout)
+    assert [record["id"] for record in found] == ["ID0", "ID1", "ID2", "ID3"]
+    verdict = json.loads(kgate(tmp_path, "verify", "-o", "json").stdout)
+    assert verdict["good"] and [chain["records"] for chain in verdict["chains"]] == [2, 2]
