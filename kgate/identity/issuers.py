@@ -5,7 +5,8 @@ signature; it is for us (``aud``), of a kind that lets its holder in (no logout 
 own: CVE-2024-47616 took one kind for another), and in force; then the operator's own rules (``claims``).
 
 A verification is remembered under the digest of the token, for as long as the very key set that verified it is in force. Its times are held against the
-clock on each use, against two clocks in fact: a wall clock that is set back does not give an expired token its life back (security.md class 28).
+clock on each use, against two clocks in fact: a wall clock that is set back does not give an expired token its life back (security.md class 28). When a
+token ends by the clock that no one sets is fixed when it is first seen, and outlives new keys and reloads (``Ends``).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from kgate.model import Identity, Pending
 SKEW = 60.0
 """Seconds by which an issuer's clock may be ahead of ours (``nbf``, ``iat``). ``exp`` has no grace."""
 KEPT = 8192
+ENDS_KEPT = 65536
 _TYPES = frozenset({"", "jwt", "at+jwt", "application/at+jwt"})
 _OTHER_KINDS = frozenset({"refresh", "offline", "logout"})
 """What Keycloak writes into a claim ``typ``."""
@@ -57,6 +59,22 @@ class _Known:
     ends: float
     until: float
     """When it is to be judged anew (monotonic): what came from elsewhere may be another by then."""
+
+
+class Ends:
+    """When each token ends, in monotonic seconds, as it was when the token was first seen. The oldest are forgotten when there are too many."""
+
+    def __init__(self) -> None:
+        self._ends: OrderedDict[bytes, float] = OrderedDict()
+
+    def of(self, digest: bytes, end: float) -> float:
+        """The earlier of ``end`` and what was known."""
+        earliest = min(end, self._ends.get(digest, end))
+        self._ends[digest] = earliest
+        self._ends.move_to_end(digest)
+        if len(self._ends) > ENDS_KEPT:
+            self._ends.popitem(last=False)
+        return earliest
 
 
 class Signers:
@@ -102,7 +120,9 @@ class Issuers:
         rings: Mapping[str, KeyRing],
         monotonic: Callable[[], float],
         userinfo: Collection[str] = (),
+        ends: Ends | None = None,
     ) -> None:
+        self._ends = ends if ends is not None else Ends()
         self.elsewhere = Elsewhere(userinfo, monotonic)
         self._issuers: dict[str, IssuerConfiguration] = {each.issuer.url: each for each in issuers}
         self._rings, self._monotonic = rings, monotonic
@@ -139,7 +159,8 @@ class Issuers:
         found = whole if isinstance(whole, Rejected) else identity_of(configuration, whole)
         holds = float("inf") if whole is claims or whole is wrong else FAILED_HOLDS if isinstance(whole, Rejected) else HOLDS
         expires, begins = _time(claims, "exp") or 0.0, max(_time(claims, name) or 0.0 for name in ("nbf", "iat"))
-        return _Known(verified.issuer, verified.keys, found, begins - SKEW, expires, instant + (expires - now), instant + holds)
+        ends = self._ends.of(digest, instant + (expires - now))
+        return _Known(verified.issuer, verified.keys, found, begins - SKEW, expires, ends, instant + holds)
 
     def _of_same(self, configuration: IssuerConfiguration, token: str, now: float) -> Claims | Rejected | Pending:
         """The claims of another token of the same issuer, for us and in force."""

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from kgate.exchange.gate import Fetch
 from kgate.identity.elsewhere import ClaimsWanted
 from kgate.identity.issuer_configuration import Issuer, IssuerConfiguration
-from kgate.identity.issuers import Issuers, Signers
+from kgate.identity.issuers import Ends, Issuers, Signers
 from kgate.identity.jose import MAX_KEY_SET, Flaw, KeySet, read_key_set, read_object
 from kgate.identity.key_ring import KeyRing, KeysWanted
 from kgate.net.web import Reply, Unreachable, Web
@@ -50,6 +50,7 @@ class IssuerKeys:
         self._issuers: dict[str, Issuer] = {}
         self._webs: dict[str, Web] = {}
         self._tokens: Issuers | None = None
+        self._ends = Ends()
 
     def source(self, issuers: Sequence[IssuerConfiguration], others: Sequence[Issuer] = (), userinfo: Collection[str] = ()) -> Issuers:
         """Who may ask, by these issuers; from now on their keys are kept fresh, and those of ``others``, whose tokens let nobody in."""
@@ -57,7 +58,7 @@ class IssuerKeys:
         self.rings = {url: self.rings.get(url) or KeyRing(url) for url in self._issuers}
         self._webs = {url: self._web_for(each.certificateAuthority) for url, each in self._issuers.items()}
         self.signers = Signers(self._issuers, self.rings, self._now)
-        self._tokens = Issuers(issuers, self.rings, self._now, userinfo)
+        self._tokens = Issuers(issuers, self.rings, self._now, userinfo, self._ends)
         return self._tokens
 
     def tick(self) -> None:

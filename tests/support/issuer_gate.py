@@ -10,7 +10,7 @@ from issuer import NOW, URL, TestIssuer
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.elsewhere import ClaimsWanted
 from kgate.identity.issuer_configuration import load_authentication_configuration
-from kgate.identity.issuers import Issuers
+from kgate.identity.issuers import Ends, Issuers
 from kgate.identity.jose import KeySet, read_key_set
 from kgate.identity.key_ring import KeyRing, KeysWanted
 from kgate.model import Identity, Pending
@@ -43,9 +43,13 @@ class IssuerGate:
     asked: list[ClaimsWanted] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self.ring = KeyRing(self.issuer.url)
+        self.ring, self.ends = KeyRing(self.issuer.url), Ends()
+        self.reload()
+
+    def reload(self) -> None:
+        """The configuration is read again."""
         issuers, userinfo = load_authentication_configuration(self.file, "f"), [URL] if self.userinfo else []
-        self.source = Issuers(issuers, {self.ring.issuer: self.ring}, lambda: self.monotonic, userinfo)
+        self.source = Issuers(issuers, {self.ring.issuer: self.ring}, lambda: self.monotonic, userinfo, self.ends)
 
     def passes(self, seconds: float) -> None:
         self.now += seconds

@@ -43,3 +43,21 @@ def test_keys_age_by_a_clock_that_no_one_sets(jump: float) -> None:
     assert not gate.ring.due(gate.monotonic)
     gate.passes(REFRESH)
     assert gate.ring.due(gate.monotonic)
+
+
+def test_neither_new_keys_nor_a_reload_forget_when_a_token_was_to_end() -> None:
+    """The clock goes back half an hour; a token that ended meanwhile is verified anew, and has still ended."""
+    gate = IssuerGate()
+    token = gate.issuer.token(exp=NOW + 3600)
+    assert isinstance(gate.ask(token), Identity)
+    gate.passes(3000)
+    gate.now -= 1800
+    gate.issuer.rotate("two")
+    gate.fetch(KeysWanted(gate.issuer.url))
+    assert isinstance(gate.ask(token), Identity)
+    gate.reload()
+    assert isinstance(gate.ask(token), Identity)
+    gate.passes(600)
+    assert isinstance(gate.ask(token), Rejected)
+    gate.reload()
+    assert isinstance(gate.ask(token), Rejected)
