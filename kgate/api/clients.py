@@ -59,14 +59,6 @@ class Refused:
     text: str = ""
 
 
-@frozen
-class Redeemed:
-    """A code or a secret was good; ``session`` is new where a sign-in ends with it."""
-
-    session: Session
-    new: bool = False
-
-
 class Clients:
     """See the module. ``url`` is the gate's public one."""
 
@@ -144,10 +136,10 @@ class Clients:
             found = await grant(form, asker)
         except StoreUnavailableError as error:
             return error_response(503, str(error))
-        return self._issued(found) if isinstance(found, Redeemed) else _error(found)
+        return self._issued(found) if isinstance(found, Session) else _error(found)
 
-    def _issued(self, redeemed: Redeemed) -> LocalResponse:
-        session, now = redeemed.session, self._wall()
+    def _issued(self, session: Session) -> LocalResponse:
+        now = self._wall()
         expires = min(now + self._signins.terms().token, session.expires)
         token = self._token_of(session, expires)
         if token is None:
@@ -165,7 +157,7 @@ class Clients:
             },
         )
 
-    async def _redeem_code(self, form: Form, asker: Asker) -> Redeemed | Refused:
+    async def _redeem_code(self, form: Form, asker: Asker) -> Session | Refused:
         verifier, uri = form.get("code_verifier", ""), form.get("redirect_uri", "")
 
         def good(code: Code) -> Refused | None:
@@ -175,7 +167,7 @@ class Clients:
 
         return await self._redeem(form.get("code", ""), form["refresh_next"], Kind.CLI, asker, good)
 
-    async def _redeem_device(self, form: Form, asker: Asker) -> Redeemed | Refused:
+    async def _redeem_device(self, form: Form, asker: Asker) -> Session | Refused:
         code = form.get("device_code", "")
         state = await self._signins.store.write(lambda connection: self._polled(connection, code))
         if state is not None:
@@ -200,15 +192,14 @@ class Clients:
 
     async def _redeem(
         self, code: str, following: str, kind: Kind, asker: Asker, good: Callable[[Code], Refused | None]
-    ) -> Redeemed | Refused:
+    ) -> Session | Refused:
         """A code for a session, once."""
         now = self._wall()
         found = await self._signins.store.write(lambda connection: _take(connection, code, following, now, good))
         if isinstance(found, Refused):
             await self._signins.recorder.login(False, asker, None, "", found.text, kind.value)
+        if not isinstance(found, Code):
             return found
-        if isinstance(found, Session):
-            return Redeemed(found)
         person = found.person
         if person is None:
             raise AssertionError("a code that was approved has its person")
@@ -225,14 +216,13 @@ class Clients:
             update_code(connection, evolve(again, state=CodeState.REDEEMED, session=session.id, provider_tokens=""))
             return session
 
-        opened = await self._signins.store.write(redeemed)
-        return opened if isinstance(opened, Refused) else Redeemed(opened, new=opened is session)
+        return await self._signins.store.write(redeemed)
 
-    async def _refresh(self, form: Form, asker: Asker) -> Redeemed | Refused:
+    async def _refresh(self, form: Form, asker: Asker) -> Session | Refused:
         now, used = self._wall(), form.get("refresh_token", "")
         outcome, session = await self._signins.store.write(lambda connection: rotate(connection, digest(used), form["refresh_next"], now))
         if outcome is Rotation.DONE and session is not None:
-            return Redeemed(session)
+            return session
         if outcome is Rotation.REUSED and session is not None:
             why = "a refresh secret was used twice: somebody has a copy of it, so the session was ended"
             await self._signins.recorder.login(False, asker, session.person, session.id, why, session.kind.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -10,8 +11,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
+from sign_in import Browser
 
 KUBECTL = shutil.which("kubectl")
 needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on PATH")
@@ -101,6 +104,37 @@ def test_it_says_what_to_try_and_a_signal_stops_everything(quickstart: Quickstar
     process.send_signal(number)
     process.communicate(timeout=SECONDS)
     assert process.returncode == (0 if number is signal.SIGINT else 128 + number)
+
+
+@needs_kubectl
+def test_bob_signs_in_on_the_demos_page_and_kubectl_is_bob(quickstart: Quickstart, tmp_path: Path) -> None:
+    """What the quickstart says to try: ``kgate login``, the page on which one picks who one is, ``kgate kubeconfig``, plain kubectl."""
+    process = quickstart.start()
+    assert process.stdout is not None
+    said = ""
+    while "Ctrl-C stops everything." not in said:
+        line = process.stdout.readline()
+        assert line, process.communicate()
+        said += line
+    command = re.search(r"(\S+) login (\S+) --certificate-authority (\S+)", said)
+    assert command is not None and "people.yaml" in said
+    kgate, url, authority = command.groups()
+    environment = {**quickstart.environment, "KGATE_HOME": str(tmp_path / "kgate")}
+    pipe = subprocess.PIPE
+    login = subprocess.Popen(
+        [kgate, "login", url, "--certificate-authority", authority, "--no-browser"], env=environment, stdout=pipe, stderr=pipe, text=True
+    )
+    assert login.stderr is not None
+    login.stderr.readline()
+    browser = Browser()
+    shown = browser.open(login.stderr.readline().strip())
+    assert "Who are you?" in shown.words and "alice developers" in shown.words and "mallory no group" in shown.words
+    browser.open(urljoin(shown.url, "/authorize"), {**shown.fields(), "person": "bob"})
+    assert login.communicate(timeout=SECONDS)[0].startswith(f"signed in to {url} as bob until ")
+    kubeconfig = tmp_path / "mine"
+    kubeconfig.write_text(subprocess.run([kgate, "kubeconfig"], env=environment, stdout=pipe, text=True, check=True).stdout)
+    whoami = ["kubectl", "--kubeconfig", str(kubeconfig), "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]
+    assert subprocess.run(whoami, env=environment, stdout=pipe, text=True, check=True).stdout == "bob"
 
 
 def test_a_port_in_use_is_said_before_anything_is_started(quickstart: Quickstart) -> None:

@@ -17,9 +17,8 @@ from attrs import define
 from identity_gate import IdentityGate, identity_gate
 from identity_provider import SECRET, IdentityProvider, oidc_provider, sign_in_client
 from lab.waiting import eventually
-from live_gate import free_port
 from mock_provider import MockProvider, mock_provider
-from sign_in import KEY, Browser, Machine, Shown
+from sign_in import KEY, Browser, Machine, Shown, reserved_port
 
 
 @define
@@ -60,12 +59,14 @@ SETTINGS: dict[str, Any] = {"secrets": {"key_file": "secrets.key"}, "sign_in": {
 
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, IdentityProvider]]:
-    folder, port = tmp_path_factory.mktemp("certified"), free_port()
+    folder = tmp_path_factory.mktemp("certified")
+    port, reservation = reserved_port()
     there = sign_in_client(
         f"https://127.0.0.1:{port}/login/callback",
         post_logout_redirect_uris=[f"https://127.0.0.1:{port}/"],
     )
     with oidc_provider(folder, [there]) as idp:
+        reservation.close()
         login = {"client_id": "kgate", "client_secret_file": "oidc-secret", "scopes": ["openid", "email", "offline_access"]}
         with identity_gate(prepared(folder), {"oidc": [{**idp.issuer(), "login": login}]}, port=port, **SETTINGS) as gate:
             yield Place(gate, folder), idp

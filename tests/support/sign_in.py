@@ -6,6 +6,7 @@ import html
 import http.cookiejar
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -243,15 +244,22 @@ class Scene:
             time.sleep(0.05)
 
 
+def reserved_port() -> tuple[int, socket.socket]:
+    """A port for a gate that starts later; whoever else asks for a free one meanwhile does not get it. Close the socket just before."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return int(held.getsockname()[1]), held
+
+
 @contextmanager
 def scene(
     folder: Path, sign_in: Mapping[str, Any] | None = None, login: Mapping[str, Any] | None = None, **settings: Any
 ) -> Iterator[Scene]:
     """Run all of it. ``sign_in`` is the gate's section, ``login`` that of the issuer."""
-    from live_gate import free_port
-
-    port = free_port()
+    port, reservation = reserved_port()
     with company(folder, port) as running:
+        reservation.close()
         (folder / "gate").mkdir()
         (folder / "gate" / "secrets.key").write_text(KEY)
         more = {"secrets": {"key_file": "secrets.key"}, **({"sign_in": dict(sign_in)} if sign_in else {}), **settings}
