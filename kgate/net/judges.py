@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import quote, urlencode, urlsplit
@@ -42,8 +41,10 @@ class Judge(Protocol):
 class Introspection:
     """An issuer's endpoint (RFC 7662), asked as the client that the issuer knows the gate by."""
 
-    def __init__(self, configuration: IssuerConfiguration, client_id: str, secret: str, web: Web, now: Callable[[], float]) -> None:
-        self._configuration, self._web, self._now = configuration, web, now
+    def __init__(
+        self, configuration: IssuerConfiguration, client_id: str, secret: str, web: Web, now: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
+        self._configuration, self._web, self._now, self._wall = configuration, web, now, wall
         pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"  # RFC 6749 section 2.3.1
         self._authorization = "Basic " + base64.b64encode(pair.encode()).decode()
         self._endpoint, self._believed = "", float("-inf")
@@ -65,7 +66,7 @@ class Introspection:
         if reply.status != 200:
             self._believed = float("-inf")
             return self._unasked(f"its introspection answered {reply.status}")
-        return introspection.judge(reply.body, self._configuration, time.time())
+        return introspection.judge(reply.body, self._configuration, self._wall())
 
     async def _address(self) -> str | Judged:
         if self._now() - self._believed < ENDPOINT_SECONDS:

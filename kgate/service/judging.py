@@ -41,7 +41,7 @@ class Judging(Part):
         for asked in configuration.introspections:
             issuer = asked.configuration
             web = Asking(self._reactor, issuer.issuer.certificateAuthority)
-            judge = Introspection(issuer, asked.settings.client_id, asked.secret, web, self._now)
+            judge = Introspection(issuer, asked.settings.client_id, asked.secret, web, self._now, self._wall)
             name = f"issuer {issuer.issuer.url}"
             self._judges[name] = AskedTokens(name, is_opaque, asked.settings.cache, self._now), judge
         for settings in configuration.settings.identity.service_accounts:
