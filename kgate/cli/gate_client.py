@@ -1,6 +1,6 @@
 """Talking to a gate from the person's machine: HTTPS with the standard library only, because ``kgate credential`` has to start fast.
 
-No redirect is followed and no proxy of the environment is used for anything but CONNECT-less direct connections: the gate is where kubectl finds it too.
+No redirect is followed, and the environment's proxies are not used: what is sent here is for the gate alone.
 """
 
 from __future__ import annotations

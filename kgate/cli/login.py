@@ -6,6 +6,7 @@ import secrets
 import sys
 import time
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -41,12 +42,12 @@ def login(
     if device and step_up:
         raise UsageError("--step-up needs a browser on this machine; leave --device out")
     before = wallet.read(url)
-    authority = _pem(certificate_authority) if certificate_authority is not None else before.certificate_authority if before else ""
+    authority = _pem(certificate_authority) if certificate_authority is not None else wallet.authority(url)
     client = GateClient(url, authority)
     asked = {"clusters": " ".join(clusters)} if clusters else {}
     kept = _by_device(client, asked) if device else _by_browser(client, asked, issuer, step_up, no_browser)
     with wallet.lock(url):
-        wallet.write(Kept(**{**kept.__dict__, "certificate_authority": authority}))
+        wallet.write(replace(kept, certificate_authority=authority))
         wallet.choose(url)
     if before is not None and not step_up:
         _end(client, before)
@@ -70,14 +71,15 @@ def logout(gate: str) -> None:
 
 
 def sign_in_again(wallet: Wallet, gate: str) -> Kept:
-    """For ``kgate credential``, where somebody sits at the terminal: by the browser, one person-visible line."""
-    before = wallet.read(gate)
-    authority = before.certificate_authority if before is not None else ""
-    kept = _by_browser(GateClient(gate, authority), {}, "", False, False)
-    kept = Kept(**{**kept.__dict__, "certificate_authority": authority})
+    """For ``kgate credential``, where somebody sits at the terminal: by the browser, once for all who ask meanwhile."""
     with wallet.lock(gate):
+        kept = wallet.read(gate)
+        if kept is not None and kept.is_fresh():
+            return kept
+        authority = wallet.authority(gate)
+        kept = replace(_by_browser(GateClient(gate, authority), {}, "", False, False), certificate_authority=authority)
         wallet.write(kept)
-    return kept
+        return kept
 
 
 def _by_browser(client: GateClient, asked: dict[str, str], issuer: str, step_up: bool, no_browser: bool) -> Kept:

@@ -88,8 +88,14 @@ class Wallet:
             raise KgateError(f"{self.path / _name(gate)}.json is damaged; remove it and run: kgate login {gate}") from None
 
     def write(self, kept: Kept) -> None:
-        """Keep it, durably, in one step."""
+        """Keep it, durably, in one step. Whom to trust for the gate is kept apart: it outlives the sign-in."""
+        if kept.certificate_authority and kept.certificate_authority != self.authority(kept.gate):
+            self._write(_name(kept.gate) + ".pem", kept.certificate_authority)
         self._write(_name(kept.gate) + ".json", json.dumps(asdict(kept)))
+
+    def authority(self, gate: str) -> str:
+        """Whom to trust for ``gate`` (PEM), as it was said at the last sign-in; empty is the system's roots."""
+        return self._read(_name(gate) + ".pem") or ""
 
     def forget(self, gate: str) -> None:
         """Nothing is kept of ``gate`` any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import shutil
 import stat
 import subprocess
@@ -190,3 +191,26 @@ def test_device_by_code(world: Scene) -> None:
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0 and "as bob until" in out, err
     assert world.until_recorded("login", user="bob", method="device", allowed=True)
+
+
+def test_kubectl_may_open_a_browser_only_where_somebody_sits_there_and_once_for_all_who_ask(world: Scene) -> None:
+    from sign_in import Browser
+
+    machine = world.signed_in("alice")
+    assert machine.run("logout")[0] == 0
+    info = {"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1", "spec": {"interactive": False}}
+    code, out, err = machine.run("credential", "--gate", machine.url, env={"KUBERNETES_EXEC_INFO": json.dumps(info)})
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    info["spec"] = {"interactive": True}
+    asking = [machine.start("credential", "--gate", machine.url, env={"KUBERNETES_EXEC_INFO": json.dumps(info)}) for _ in range(3)]
+    streams = [process.stderr for process in asking if process.stderr is not None]
+    ready, _, _ = select.select(streams, [], [], 30)
+    assert len(ready) == 1
+    said = ready[0].readline() + ready[0].readline()
+    link = said.split("\n")[1]
+    browser = Browser()
+    world.company.pick(browser, browser.open(link), "alice")
+    answers = [process.communicate(timeout=30) for process in asking]
+    assert [process.returncode for process in asking] == [0, 0, 0]
+    assert len({json.loads(out)["status"]["token"] for out, _ in answers}) == 1
+    assert "https://" not in "".join(err for _, err in answers)
