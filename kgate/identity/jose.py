@@ -20,6 +20,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from attrs import field, frozen
@@ -114,6 +115,7 @@ def verify(token: Jws, keys: KeySet, allowed: Collection[str]) -> bool:
     return token.algorithm in allowed and any(key.verifies(token) for key in keys.candidates(token))
 
 
+@lru_cache
 def _registry(algorithm: str) -> jws.JWSRegistry:
     """joserfc's limits are below what a token may have (16 KiB, authenticator.py); extra header members are none of its business."""
     registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)

@@ -385,7 +385,7 @@ class _Checks:
                 self.sections.fault((*place, "cluster"), f"{each.cluster} is not configured", nearest(each.cluster, clusters))
             for audience in each.audiences:
                 if audience in seen:
-                    hint = "give each cluster its own: by them a token says which cluster to ask"
+                    hint = "give each cluster its own: a token says by it whom to ask"
                     self.sections.fault((*place, "audiences"), f"{audience} stands at two clusters", hint)
                 seen.add(audience)
 
