@@ -144,11 +144,13 @@ _BOMBS = [
     "identity.groups.join(identity.user).replace(identity.user, identity.user).size() > 0",
     '"%s%s%s%s".format([claims.a, claims.b, claims.c, claims.d])' + '.replace("a", identity.user)' * 2 + " == ''",
     '{"a": "xxxxxxxxxx"}["a"]' + '.replace("x", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxx")' * 5 + ".size() > 0",
+    "identity.groups.exists(a, " * 20 + "true" + ")" * 20,
 ]
 
 
 @pytest.mark.parametrize("text", _BOMBS)
 def test_a_bomb_is_refused_when_it_is_compiled(text: str) -> None:
+    """The last one was a bomb for the estimate itself: each loop within a loop was looked at three times over."""
     assert refusal(text).startswith("is an expression whose values could grow beyond all bounds")
 
 

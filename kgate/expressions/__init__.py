@@ -114,7 +114,8 @@ class Vocabulary:
             raise Unacceptable(f"gives {given.name().lower()}, not {' or '.join(kind.words for kind in gives)}")
         if largest(program.serialize()) > LIMIT:
             raise Unacceptable(
-                "is an expression whose values could grow beyond all bounds", "take a step less: replace, join, cel.bind or map"
+                "is an expression whose values could grow beyond all bounds",
+                "take a step less: replace, join, cel.bind, or a loop within a loop",
             )
         return Expression(text, program)
 

@@ -17,6 +17,8 @@ INPUT = 1_000
 """What a name of the vocabulary is taken to be long, in characters and elements together."""
 LIMIT = 2_000_000
 MOST_DIGITS = 1_000
+MOST_LOOPS = 6
+"""Loops within loops. Each is looked at three times over, so this bounds our own work, too."""
 MOST_STEPS = 10_000
 """The library's own bound on the steps of comprehensions."""
 
@@ -50,6 +52,9 @@ def largest(checked: bytes) -> float:
 class _Bound:
     """Bounds of one expression. ``of`` gives a part's own; what a part inside of it exceeds makes it infinite."""
 
+    def __init__(self) -> None:
+        self._loops = 0
+
     def of(self, raw: bytes, known: Sizes) -> float:
         """The bound of an Expr; ``known`` has the variables that the expression itself made."""
         for kind, body in _fields(raw):
@@ -72,7 +77,14 @@ class _Bound:
         if kind == _STRUCT:
             entries = (entry for number, entry in _fields(body) if number == 2)
             return sum((self.of(each, known) for entry in entries for number, each in _fields(entry) if number in (3, 4)), 1.0)
-        return self._comprehension(body, known) if kind == _COMPREHENSION else None
+        if kind != _COMPREHENSION:
+            return None
+        if self._loops >= MOST_LOOPS:
+            return float("inf")
+        self._loops += 1
+        found = self._comprehension(body, known)
+        self._loops -= 1
+        return found
 
     def _call(self, body: bytes, known: Sizes) -> float:
         fields = list(_fields(body))

@@ -30,6 +30,8 @@ REVISION_LENGTH = 12
 MARK = "--- # kgate policy file: "
 """Begins each file of a joined text. No single file can hold it elsewhere: a second YAML document is refused."""
 _MARKED = re.compile(rf"^{re.escape(MARK)}([^\n/]+)\n", re.MULTILINE)
+MOST_EXPRESSIONS = 512 * 1024
+"""Characters, of a policy."""
 _KEYS = ("rules", "tests", "people", "clusters")
 
 
@@ -79,6 +81,7 @@ class _Reading:
     tests: list[Placed] = field(factory=list)
     people: dict[str, tuple[Members, ...]] = field(factory=dict)
     clusters: dict[str, tuple[Clusters, ...]] = field(factory=dict)
+    _expressions: int = 0
     _roots: list[tuple[str, Mapping]] = field(factory=list)
 
     def take(self, text: str, file: str, *, alone: bool) -> None:
@@ -86,6 +89,7 @@ class _Reading:
         root = read_mapping(text, file, self.mistakes)
         self._roots.append((file, root))
         self.mistakes += unknown_keys(root, _KEYS, file)
+        self._bound_expressions(root, file)
         if "rules" in root or alone:
             self.rules += structure_list(_CONVERTER, root, "rules", Rule, file, self.mistakes)
         if "tests" in root:
@@ -103,6 +107,19 @@ class _Reading:
                     self._once(rule.get("name"), places, file, line_of(root, ("rules", number, "name")))
                     self._known(root, number, ("who", "people"), self.people, file)
                     self._known(root, number, ("clusters", "sets"), self.clusters, file)
+
+    def _bound_expressions(self, root: Mapping, file: str) -> None:
+        """Compiling takes 5 ms for each KiB, so a file of nothing but expressions would take minutes. Raises InvalidFileError."""
+        rules = root.get("rules")
+        for number, rule in enumerate(rules if isinstance(rules, list) else ()):
+            for key in ("when", "unless"):
+                within = rule.get(key) if isinstance(rule, dict) else None
+                text = within.get("expression") if isinstance(within, dict) else None
+                self._expressions += len(text) if isinstance(text, str) else 0
+                if self._expressions > MOST_EXPRESSIONS:
+                    line = line_of(root, ("rules", number, key))
+                    text = f"the expressions of the policy have more than {MOST_EXPRESSIONS // 1024} KiB together"
+                    raise InvalidFileError([*self.mistakes, Mistake(file, line, text, "ask by who, time or facts what they can say")])
 
     def let_go(self) -> None:
         """Drop the plain data rule by rule: a million objects that go at once hold the interpreter for a fifth of a second, and with it all traffic."""
