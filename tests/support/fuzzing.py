@@ -45,7 +45,8 @@ def properties(path: Path) -> list[Property]:
     module = importlib.import_module(path.stem)
     found = []
     for name, test in vars(module).items():
-        if name.startswith("test_") and hasattr(test, "hypothesis") and not getattr(test, "pytestmark", []):
+        given_more = any(mark.name == "parametrize" for mark in getattr(test, "pytestmark", []))
+        if name.startswith("test_") and hasattr(test, "hypothesis") and not given_more:
             found.append(Property(name, test.hypothesis.fuzz_one_input, []))
     return found
 
