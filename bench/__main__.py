@@ -38,7 +38,7 @@ def main() -> int:
             if options.profile:
                 print(profile(chosen[0], ground, OUTPUT))
                 return 0
-            measure(chosen, ground, Pace(options.quick), options.only, Path(options.json))
+            measure(chosen, ground, Pace(options.quick, options.rounds), options.only, Path(options.json))
         finally:
             ground.stop()
     print(f"\n{time.monotonic() - began:.0f} s; every round is in {options.json}")
@@ -50,6 +50,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="What kgate costs, beside nginx, HAProxy and Envoy, in one run.")
     parser.add_argument("scenario", nargs="*", help="scenarios to run (default: all); see --list")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, under three minutes for all")
+    parser.add_argument("--rounds", type=int, default=0, metavar="N", help="so many rounds of each scenario")
     parser.add_argument("--list", action="store_true", help="name the scenarios")
     parser.add_argument("--only", action="append", default=[], metavar="PEER", help=f"measure only this proxy: {', '.join(PEERS)}")
     parser.add_argument("--profile", action="store_true", help="a flame graph of kgate under the first scenario's load, by py-spy")
@@ -69,7 +70,10 @@ def measure(chosen: Iterable[Scenario], ground: Ground, pace: Pace, only: list[s
                 server.ready()
             else:
                 say(f"{name} is not on this machine: left out")
-        outcomes = [run(scenario, ground, with_workers(servers), pace, say) for scenario in chosen]
+        output.parent.mkdir(parents=True, exist_ok=True)
+        for scenario in chosen:
+            outcomes.append(run(scenario, ground, with_workers(servers), pace, say))
+            output.write_text(as_json(outcomes, about))  # what is measured is kept, whatever comes next
     finally:
         for server in servers.values():
             if server is not None:
@@ -79,8 +83,6 @@ def measure(chosen: Iterable[Scenario], ground: Ground, pace: Pace, only: list[s
     for outcome in outcomes:
         print(figures_table(outcome), "\n")
     print(", ".join(f"{name} {value}" for name, value in about.items()))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(as_json(outcomes, about))
 
 
 def with_workers(servers: Mapping[str, Server | None]) -> Mapping[str, Server | None]:

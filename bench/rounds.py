@@ -18,11 +18,14 @@ class Pace:
     """How long things are measured: ``quick`` is for a look, not for a claim."""
 
     quick: bool
+    wanted: int = 0
+    """Rounds that were asked for, whatever the scenario would have; 0: nobody did."""
 
-    @property
-    def rounds(self) -> int:
-        """Of each scenario."""
-        return 2 if self.quick else 5
+    def rounds(self, usual: int | None) -> int:
+        """Of a scenario whose full run has ``usual`` ones (None: as all)."""
+        if self.wanted:
+            return self.wanted
+        return (1 if usual else 2) if self.quick else usual or 5
 
     def seconds(self, full: float) -> float:
         """A window that takes ``full`` seconds in a full run."""
@@ -112,7 +115,7 @@ def run(scenario: Scenario, ground: Ground, servers: Mapping[str, Server | None]
             outcome.skipped.append(f"{subject.title}: {subject.peer} is not on this machine")
         else:
             subjects.append(subject)
-    count = 1 if pace.quick and scenario.rounds else scenario.rounds or pace.rounds
+    count = pace.rounds(scenario.rounds)
     for number in range(count):
         for subject in subjects:
             say(f"{scenario.name}: round {number + 1} of {count}, {subject.title}")
