@@ -260,7 +260,7 @@ Question = tuple[Identity, Action, Context]
 
 
 @st.composite
-def cases(draw: st.DrawFn, most: int = 12) -> tuple[list[dict[str, Any]], list[Question]]:
+def cases(draw: st.DrawFn, most: int = 12, least: int = 1) -> tuple[list[dict[str, Any]], list[Question]]:
     """A policy and questions of one kind."""
     kind = draw(st.sampled_from(["resource", "operation", "operation", "path"]))
-    return draw(rules(kind)), draw(st.lists(st.tuples(IDENTITIES, actions(kind), CONTEXTS), min_size=1, max_size=most))
+    return draw(rules(kind)), draw(st.lists(st.tuples(IDENTITIES, actions(kind), CONTEXTS), min_size=least, max_size=most))
