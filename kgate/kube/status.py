@@ -77,6 +77,10 @@ def denial_message(identity: Identity, action: Action, decision: Decision, reque
     return one_line(f"kgate: {who} may not {what}: {describe_reasons(decision.reasons)}", _LINE - len(tail) - 3) + f" ({tail})"
 
 
+_SHOWN = frozenset({Operation.CP, Operation.DEBUG})
+"""Actions that RBAC's words do not show: cp is an exec, debug a patch."""
+
+
 def describe_action(action: Action) -> str:
     """``create pods/exec in namespace payments of cluster prod-eu``: the words of RBAC, so that a rule can be written from them."""
     verb = action.verb or action.method
@@ -86,6 +90,8 @@ def describe_action(action: Action) -> str:
     resource = one_line(resource_name(action), _LONGEST)
     if action.operation is Operation.IMPERSONATE:
         return f"{verb} {resource} {one_line(action.name, _LONGEST)} {cluster}"
+    if action.operation in _SHOWN:
+        resource += f" ({action.operation.value})"
     where = f"in namespace {one_line(action.namespace, _LONGEST)} {cluster}" if action.namespace else cluster
     return f"{verb} {resource} {where}"
 

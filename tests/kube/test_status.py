@@ -7,6 +7,7 @@ import json
 import pytest
 from attrs import evolve
 
+from kgate.kube.requestinfo import parse_action
 from kgate.kube.status import REASONS, denial_message, denied_details, describe_action, describe_reasons, one_line, status_body
 from kgate.model import Action, Cluster, Decision, Ground, Identity, Operation, Reason
 
@@ -84,3 +85,12 @@ def test_a_hostile_name_stays_on_the_line_and_within_it() -> None:
     assert one_line("a\nb\x1b]52;c;x\x07\u202e") == "a b\ufffd]52;c;x\ufffd\ufffd"
     long = denial_message(Identity("a" * 9000), evolve(EXEC, namespace="n" * 9000), denied(Reason(Ground.TIME, "r", "t" * 9000)), "01J9")
     assert len(long) <= 2048 and long.endswith("(request 01J9)") and "…" in long
+
+
+def test_what_rbac_does_not_show_is_shown() -> None:
+    tar = "command=tar&command=cf&command=-&command=/etc/hosts"
+    copy = parse_action(Cluster("dev"), b"POST", f"/api/v1/namespaces/x/pods/web/exec?{tar}".encode())
+    debug = parse_action(Cluster("dev"), b"PATCH", b"/api/v1/namespaces/x/pods/web/ephemeralcontainers")
+    assert isinstance(copy, Action) and isinstance(debug, Action)
+    assert describe_action(copy) == "create pods/exec (cp) in namespace x of cluster dev"
+    assert describe_action(debug) == "patch pods/ephemeralcontainers (debug) in namespace x of cluster dev"
