@@ -478,6 +478,8 @@ class GateService(Service):
     def _measured(self) -> Metrics:
         metrics = Metrics()
         metrics.watch("kgate_live_streams", "Requests and streams that are live", lambda: len(self._live))
+        sessions = [part for part in self._parts if isinstance(part, SigningIn)]
+        metrics.watch("kgate_sessions", "People's sessions that live", lambda: sum(part.sessions for part in sessions))
         metrics.watch("kgate_client_connections", "Connections of clients", lambda: len(self._gateway.legs))
         metrics.watch("kgate_audit_queue", "Audit records that are not durable yet", lambda: len(self._journal))
         metrics.watch("kgate_upstream_connections", "Connections to clusters", self._upstreams.connections)

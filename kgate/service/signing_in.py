@@ -68,6 +68,11 @@ class SigningIn(Part):
         """The gate's own tokens."""
         return (self._source,)
 
+    @property
+    def sessions(self) -> int:
+        """How many live."""
+        return len(self._signed_in.sessions)
+
     def reloaded(self) -> None:
         """Another configuration is in force."""
         self._sealer.replace(self._configuration().sealing_keys)

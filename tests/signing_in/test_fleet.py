@@ -60,3 +60,15 @@ def test_signing_keys_are_shared(fleet: tuple[Scene, IdentityGate]) -> None:
     connection.request("GET", "/", headers={"Cookie": f"__Host-kgate={cookie.value}"})
     assert b"You are signed in as bob" in connection.getresponse().read()
     connection.close()
+
+
+def test_the_metrics_count_the_sessions_of_all_gates(fleet: tuple[Scene, IdentityGate]) -> None:
+    world, other = fleet
+    world.signed_in("alice")
+
+    def count(page: str) -> int:
+        return next(int(float(line.split()[1])) for line in page.splitlines() if line.startswith("kgate_sessions "))
+
+    eventually(
+        "both count the same", lambda: count(world.gate.gate.admin("/metrics")[1]) == count(other.gate.admin("/metrics")[1]) > 0, 5, 0.1
+    )
