@@ -83,8 +83,8 @@ class SelfReview(OwnReview):
             rule = f'rule "{decision.rule}" allows it' if decision.rule else "it is open to whoever signed in"
             self._answer(ReviewStatus(True, reason=f"kgate: {rule}; {self._cluster}: {status.reason or 'allowed'}"))
         else:
-            said = status.reason or "its own RBAC does not allow it"
-            self._answer(ReviewStatus(False, status.denied, f"{self._cluster} does not allow it: {said}", status.evaluation_error))
+            # The cluster's own no is told in its own words, or in none: kubectl prints then what it prints without a gate.
+            self._answer(ReviewStatus(False, status.denied, status.reason, status.evaluation_error))
 
     def _answer(self, status: ReviewStatus) -> None:
         self._send(201, render_answer(self._review, status))

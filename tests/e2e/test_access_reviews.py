@@ -65,8 +65,8 @@ def people(asking_gate: Gate, cluster: RealCluster, direct: Kubectl, tmp_path: P
             ("create", "pods", "--subresource=exec"),
             'no - kgate: rule "readers" would allow it, but the request names no container',
         ),
-        ("alice", ("get", "/metrics"), "no - cluster real does not allow it"),  # the gate would, the cluster's RBAC does not
-        ("alice", ("get", "nodes"), "no - cluster real does not allow it"),
+        ("alice", ("get", "/metrics"), "no"),  # the gate would, the cluster's RBAC does not
+        ("alice", ("get", "nodes"), "no"),
         ("alice", ("*", "*"), "no - kgate: "),
         ("alice", ("get", "/healthz"), "no - kgate: "),
         ("mallory", ("get", "pods"), "no - kgate: no rule is for mallory"),
@@ -78,7 +78,7 @@ def people(asking_gate: Gate, cluster: RealCluster, direct: Kubectl, tmp_path: P
 def test_can_i(people: dict[str, Kubectl], who: str, question: tuple[str, ...], answer: str) -> None:
     ran = people[who].run("auth", "can-i", *question)
     said = ran.out.decode().strip()
-    assert said == answer if answer == "yes" else said.startswith(answer), ran.text
+    assert said == answer if answer in ("yes", "no") else said.startswith(answer), ran.text
     assert ran.code == (0 if answer == "yes" else 1)
 
 
