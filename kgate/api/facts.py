@@ -9,12 +9,13 @@ By hand:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from kgate.api.application import Params, Routes, error_response, json_response
 from kgate.exchange.local import LocalRequest, LocalResponse
-from kgate.surroundings.document import Unreadable, Values, told
+from kgate.net.database import StoreUnavailableError
+from kgate.surroundings.document import Unreadable, told
 from kgate.surroundings.push import HEADER, Wrong, verified
 
 
@@ -27,8 +28,12 @@ class PushSource(Protocol):
     """When the last believed message was signed."""
 
 
-def routes(source: Callable[[str], PushSource | None], tell: Callable[[str, Values, float], None], wall: Callable[[], float]) -> Routes:
-    """Its route. ``tell`` is given the source, its facts, and when they were signed."""
+Keep = Callable[[str, str, float], Coroutine[Any, Any, bool]]
+"""Source, body, when it was signed → whether it is the source's last message now. Raises StoreUnavailableError."""
+
+
+def routes(source: Callable[[str], PushSource | None], keep: Keep, wall: Callable[[], float]) -> Routes:
+    """Its route. ``keep`` puts the message where every gate finds it, and this one has it in force when it returns."""
 
     async def push(request: LocalRequest, params: Params) -> LocalResponse:
         name = params["source"]
@@ -42,8 +47,12 @@ def routes(source: Callable[[str], PushSource | None], tell: Callable[[str, Valu
         values = told(request.body, found.names)
         if isinstance(values, Unreadable):
             return error_response(400, f"the message {values.text}")
-        found.latest = signed.at
-        tell(name, values, min(signed.at, now))
+        try:
+            kept = await keep(name, request.body.decode(), signed.at)
+        except StoreUnavailableError as error:
+            return error_response(503, str(error), ("retry-after", "5"))
+        if not kept:
+            return error_response(401, "a message that was signed at the same time or later came before")
         return json_response(200, {"facts": sorted(values)})
 
     return {("POST", "/kgate/v1/facts/{source}"): push}

@@ -7,9 +7,8 @@ changed are due to be asked about at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
-from typing import Any
 
 from attrs import evolve, frozen
 from sqlalchemy import Connection
@@ -166,8 +165,3 @@ def _sessions(connection: Connection, notice: Notice, now: float) -> tuple[Sessi
     else:
         found = sessions_of_user(connection, subject.email, now) if subject.email else ()
     return tuple(session for session in found if session.created <= notice.at or notice.kind is Kind.ACCOUNT_DISABLED)
-
-
-def soon(work: Coroutine[Any, Any, None], what: str) -> None:
-    """Begin it; what goes wrong is logged."""
-    Deferred.fromCoroutine(work).addErrback(lambda failure: log.failure("{what} failed", failure, what=what))

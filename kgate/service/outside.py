@@ -6,23 +6,31 @@ Whatever changes here is recorded and has the live streams decided again, with t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from attrs import define
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from kgate.api import facts
 from kgate.api.application import Routes
 from kgate.documents.values import Unacceptable
 from kgate.errors import KgateError
+from kgate.net.database import Database, StoreUnavailableError
 from kgate.net.facts import FactFile, FactPoll, Source
 from kgate.net.geo import GeoFiles, read_atlas
 from kgate.net.web import Asking
 from kgate.settings.shapes import FactSource, GeoSettings, Settings
+from kgate.store import facts as stored
 from kgate.surroundings.board import Board
-from kgate.surroundings.document import Values
+from kgate.surroundings.document import Unreadable, Values, told
 from kgate.surroundings.geo import Atlas
 from kgate.surroundings.push import LEAST_KEY
 from kgate.surroundings.world import World
+
+log = Logger()
 
 Changed = Callable[[str, Iterable[str]], None]
 """What changed, and the names of it: ``fact-change`` and which, or ``geo`` and nothing."""
@@ -59,6 +67,8 @@ class Outside:
         self._settings: tuple[FactSource, ...] = ()
         self._sources: list[Source] = []
         self._pushes: dict[str, _Push] = {}
+        self._messages: dict[str, stored.Message] = {}
+        self._behind: Database | None = None
 
     def prepare(self, settings: Settings) -> Sight:
         """Read what it takes. Raises KgateError where something cannot be had; nothing is exchanged yet."""
@@ -91,12 +101,13 @@ class Outside:
             self._sources = [made for each in settings.facts if (made := self._source(each)) is not None]
             for source in self._sources:
                 source.start()
-        latest = {name: push.latest for name, push in self._pushes.items()}
+        latest = {name: push.latest for name, push in self._pushes.items() if name in kept}
         self._pushes = {
             each.source: _Push(sight.keys[each.source], each.names, each.max_age or 0.0, latest.get(each.source, 0.0))
             for each in settings.facts
             if each.source in sight.keys
         }
+        self._hear()
 
     def stop(self) -> None:
         """Look no more."""
@@ -109,10 +120,44 @@ class Outside:
             self._geo.tick()
         for source in self._sources:
             source.tick()
+        behind, self._behind = self._behind, None
+        if behind is not None:
+            self._look(behind)
 
-    def routes(self) -> Routes:
-        """Where signed messages are sent."""
-        return facts.routes(self._push, self._pushed, self._wall)
+    def routes(self, database: Database) -> Routes:
+        """Where signed messages are sent. Those of every gate that shares ``database`` are told here."""
+        database.follow(stored.TOPIC, lambda _: self._look(database))
+        return facts.routes(self._push, partial(self._keep, database), self._wall)
+
+    def _look(self, database: Database) -> None:
+        Deferred.fromCoroutine(self._read(database)).addErrback(self._missed, database)
+
+    def _missed(self, failure: Failure, database: Database) -> None:
+        """A store that does not answer shows in /readyz; what was missed is read at the next tick."""
+        self._behind = database
+        if failure.check(StoreUnavailableError) is None:
+            log.failure("the messages that told facts could not be read", failure)
+
+    async def _keep(self, database: Database, source: str, body: str, signed: float) -> bool:
+        """Whoever sent it is answered when it is in force here; other gates follow."""
+        now = self._wall()
+        kept = await database.write(lambda connection: stored.keep_message(connection, stored.Message(source, signed, body), now))
+        await self._read(database)
+        return kept
+
+    async def _read(self, database: Database) -> None:
+        """What was told and is not known here yet: by another gate's message, or before this one started."""
+        for message in await database.read(stored.last_messages):
+            self._messages[message.source] = message
+        self._hear()
+
+    def _hear(self) -> None:
+        for message in self._messages.values():
+            push = self._pushes.get(message.source)
+            values = told(message.body.encode(), push.names) if push is not None and push.latest < message.signed else None
+            if push is not None and values is not None and not isinstance(values, Unreadable):
+                push.latest = message.signed
+                self._told(message.source, values, min(message.signed, self._wall()) + push.max_age)
 
     def problems(self) -> dict[str, str]:
         """What is not as it should be, for /readyz."""
@@ -131,9 +176,6 @@ class Outside:
 
     def _push(self, name: str) -> _Push | None:
         return self._pushes.get(name)
-
-    def _pushed(self, name: str, values: Values, at: float) -> None:
-        self._told(name, values, at + self._pushes[name].max_age)
 
     def _told(self, source: str, values: Values, until: float | None) -> None:
         names = self.world.board.tell(source, values, until)

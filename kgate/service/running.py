@@ -365,7 +365,7 @@ class GateService(Service):
         """The gate's own pages; what they need of the configuration they ask for when they are called."""
         pages = [table for part in self._parts for table in part.routes()]
         devices_changed = devices.routes(lambda digest: self._devices.poke(digest))
-        outside = self._outside.routes()
+        outside = self._outside.routes(self._database)
         return Application(self._turn.flush, whoami.routes(self._callers), devices_changed, self._requests().routes(), outside, *pages)
 
     def _signing_in_of(self, configuration: Configuration) -> tuple[SigningIn, ...]:

@@ -12,6 +12,7 @@
     keys         what the gate signs its tokens with
     directory    people and groups that the company's directory pushed; scim: the same as a SCIM storage
     notices      what issuers told between two tokens
+    facts        signed messages that told facts
     requests     access requests, their approvals and the grants that come of them
     robots       when a static token was last used
 

@@ -19,7 +19,7 @@ from kgate.errors import KgateError, UnreachableError
 from kgate.store.engine import is_sqlite
 from kgate.store.metadata import metadata
 
-MODULES = ("changes", "codes", "directory", "keys", "notices", "requests", "robots", "sessions", "signins")
+MODULES = ("changes", "codes", "directory", "facts", "keys", "notices", "requests", "robots", "sessions", "signins")
 """The modules of this folder that own tables."""
 _LOCK = 0x6D6967
 

@@ -164,3 +164,14 @@ def test_a_gate_does_not_start_on_geo_data_that_are_none(tmp_path: Path, arena: 
     gate = LiveGate(tmp_path, arena.gate.authority, arena.gate.config["clusters"], POLICY, {"geo": {"asn": "bad.mmdb"}})
     with pytest.raises(AssertionError, match="geo: is not a database in MaxMind's format"):
         gate.start()
+
+
+def test_what_was_told_is_known_after_a_restart(arena: Arena, watch: Watch) -> None:
+    arena.cluster.answer = endless
+    (arena.gate.folder / "facts.yaml").write_text("incident: {open: false}")
+    assert push(arena, {"freeze": "none"}, time.time() + 10)[0] == 200
+    arena.gate.stop()
+    arena.gate.start()
+    status, body = push(arena, {"freeze": "hard"}, time.time() + 5)  # one from before, recorded and sent once more
+    assert status == 401 and b"came before" in body
+    watch("services")
