@@ -7,6 +7,7 @@ PostgreSQL: every statement has a time limit, because what the gate waits for it
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -16,6 +17,7 @@ from kgate.errors import UsageError
 BUSY_SECONDS = 5
 """How long a transaction waits for another one's."""
 KINDS = ("sqlite", "postgresql+psycopg")
+WAL_ATTEMPTS = 20
 READS = "kgate_reads"
 """Execution option of a connection that only reads."""
 
@@ -41,8 +43,24 @@ def is_sqlite(connection: Connection) -> bool:
 
 def _sqlite_connected(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where SQLAlchemy says, not where the driver guesses
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    _use_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: Any) -> None:
+    """Several gates that start at once all switch a new file over, and SQLite does not wait for who is in the middle of that.
+
+    It does wait for a write lock: whoever got that comes after the other.
+    """
+    for _ in range(WAL_ATTEMPTS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _sqlite_begins(connection: Connection) -> None:
