@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
-
 from kgate.exchange.gate import Fetch
-from kgate.exchange.waiting import MOST_ROUNDS
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.model import Identity, Pending
+from kgate.net.fetches import settled
 
 Authenticate = Callable[[Credentials, float], "Identity | Rejected | Pending"]
 _UNANSWERED = Rejected("who you are could not be found out in time", "try again")
@@ -31,11 +29,4 @@ class FetchingCallers:
 
     async def identify(self, credentials: Credentials) -> Identity | Rejected:
         """Who it is; asked again for as long as something has to be fetched, within reason."""
-        for _ in range(MOST_ROUNDS):
-            found = self._authenticate(credentials, self._wall())
-            if not isinstance(found, Pending):
-                return found
-            arrived: Deferred[None] = Deferred()
-            self._fetch(found.wanted, lambda arrived=arrived: arrived.callback(None))  # type: ignore[misc]
-            await arrived
-        return _UNANSWERED
+        return await settled(lambda: self._authenticate(credentials, self._wall()), self._fetch) or _UNANSWERED

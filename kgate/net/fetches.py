@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Hashable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from kgate.exchange.gate import Fetch
+from kgate.exchange.waiting import MOST_ROUNDS
+from kgate.model import Pending
 from kgate.net.turn import Turn
 
 log = Logger()
+
+T = TypeVar("T")
 
 Way = Callable[[Any], Coroutine[Any, Any, None]]
 """Fetches one kind of wanted value."""
@@ -54,3 +59,15 @@ class Fetches:
     def _tell(self, wanted: Hashable) -> None:
         for then in self._under_way.pop(wanted):
             then()
+
+
+async def settled(ask: Callable[[], T | Pending], fetch: Fetch) -> T | None:
+    """What ``ask`` says once nothing has to be fetched for it any more; None where that does not come to an end."""
+    for _ in range(MOST_ROUNDS):
+        found = ask()
+        if not isinstance(found, Pending):
+            return found
+        arrived: Deferred[None] = Deferred()
+        fetch(found.wanted, partial(arrived.callback, None))
+        await arrived
+    return None

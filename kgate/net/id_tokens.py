@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
-
 from kgate.exchange.gate import Fetch
-from kgate.exchange.waiting import MOST_ROUNDS
 from kgate.identity.claims import identity_of
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import IssuerConfiguration
 from kgate.identity.issuers import SKEW, Issuers, Verified, audiences
 from kgate.identity.jose import Claims
 from kgate.model import Pending
+from kgate.net.fetches import settled
 from kgate.net.provider import Confirmed
 
 _OPERATOR = "ask whoever runs this gate"
@@ -44,16 +42,12 @@ class IdTokens:
         return identity if isinstance(identity, Rejected) else Confirmed(found.claims, identity)
 
     async def _verified(self, id_token: str) -> Verified | Rejected:
-        for _ in range(MOST_ROUNDS):
-            found = self._issuers().verified(id_token)
-            if found is None:
-                return Rejected("the ID token is of another issuer", _OPERATOR)
-            if not isinstance(found, Pending):
-                return found
-            arrived: Deferred[None] = Deferred()
-            self._fetch(found.wanted, lambda arrived=arrived: arrived.callback(None))  # type: ignore[misc]
-            await arrived
-        return Rejected("the identity provider's keys did not come in time", "try again")
+        strange = Rejected("the ID token is of another issuer", _OPERATOR)
+
+        def ask() -> Verified | Rejected | Pending:
+            return self._issuers().verified(id_token) or strange
+
+        return await settled(ask, self._fetch) or Rejected("the identity provider's keys did not come in time", "try again")
 
     def _wrong(self, found: Verified) -> str:
         """Issuer, audience and times; the rest of a sentence, empty where nothing is wrong."""

@@ -17,12 +17,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.exchange.gate import Fetch
-from kgate.exchange.waiting import MOST_ROUNDS
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuers import Signers, Verified, audiences
 from kgate.identity.notices import Kind, Notice, Notices, Refused, logout_notice, security_event
 from kgate.model import Pending
 from kgate.net.database import Database, StoreUnavailableError
+from kgate.net.fetches import settled
 from kgate.store import notices as stored
 from kgate.store.sessions import Session, due_now, end_sessions, sessions_of_provider, sessions_of_user
 
@@ -132,18 +132,15 @@ class Receiver:
         return await self._database.write(lambda connection: _keep(connection, notice, now))
 
     async def _verified(self, token: str) -> Verified | Refused:
-        for _ in range(MOST_ROUNDS):
-            found = self._signers().verified(token)
-            if found is None:
-                return Refused("invalid_issuer", "the token is of an issuer that is not configured here")
-            if isinstance(found, Rejected):
-                return Refused("invalid_key" if "key" in found.text or "signature" in found.text else "invalid_request", found.text)
-            if not isinstance(found, Pending):
-                return found
-            arrived: Deferred[None] = Deferred()
-            self._fetch(found.wanted, lambda arrived=arrived: arrived.callback(None))  # type: ignore[misc]
-            await arrived
-        return Refused("invalid_key", "the issuer's keys did not come in time")
+        strange = Refused("invalid_issuer", "the token is of an issuer that is not configured here")
+
+        def ask() -> Verified | Rejected | Refused | Pending:
+            return self._signers().verified(token) or strange
+
+        found: Verified | Rejected | Refused | None = await settled(ask, self._fetch)
+        if isinstance(found, Rejected):
+            return Refused("invalid_key" if "key" in found.text or "signature" in found.text else "invalid_request", found.text)
+        return found if found is not None else Refused("invalid_key", "the issuer's keys did not come in time")
 
 
 def _keep(connection: Connection, notice: Notice, now: float) -> Received:
