@@ -24,7 +24,7 @@ from kgate.model import Pending
 from kgate.net.database import Database, StoreUnavailableError
 from kgate.net.fetches import settled
 from kgate.store import notices as stored
-from kgate.store.sessions import Session, due_now, end_sessions, sessions_of_provider, sessions_of_user
+from kgate.store.sessions import due_now, end_sessions
 
 log = Logger()
 
@@ -146,19 +146,9 @@ class Receiver:
 def _keep(connection: Connection, notice: Notice, now: float) -> Received:
     if not stored.keep(connection, notice, now):
         return Received(notice, False)
-    meant = [session.id for session in _sessions(connection, notice, now)]
+    meant = [session.id for session in stored.sessions_of(connection, notice, now)]
     if notice.kind in _ENDS:
         return Received(notice, True, end_sessions(connection, meant, _ENDS[notice.kind], now))
     if notice.kind is Kind.CLAIMS_CHANGED:
         due_now(connection, meant, now)
     return Received(notice, True)
-
-
-def _sessions(connection: Connection, notice: Notice, now: float) -> tuple[Session, ...]:
-    """The gate's sessions that the notice is about: one that began after the event is not."""
-    subject = notice.subject
-    if subject.sub or subject.session:
-        found = sessions_of_provider(connection, notice.issuer, now, subject.sub, subject.session)
-    else:
-        found = sessions_of_user(connection, subject.email, now) if subject.email else ()
-    return tuple(session for session in found if session.created <= notice.at or notice.kind is Kind.ACCOUNT_DISABLED)

@@ -7,6 +7,7 @@ gate holds the same notices; the feed says which one came.
 from __future__ import annotations
 
 import json
+import math
 
 from attrs import asdict
 from sqlalchemy import Column, Connection, Double, Row, String, Table, Text, delete, insert, select
@@ -14,6 +15,7 @@ from sqlalchemy import Column, Connection, Double, Row, String, Table, Text, del
 from kgate.identity.notices import Kind, Notice, Subject
 from kgate.store.changes import publish
 from kgate.store.metadata import metadata
+from kgate.store.sessions import Session, sessions_of_provider, sessions_of_user
 
 TOPIC = "notices"
 """Of the change feed; keys are ``key_of``."""
@@ -57,6 +59,19 @@ def find(connection: Connection, key: str) -> Notice | None:
 def all_notices(connection: Connection) -> tuple[Notice, ...]:
     """All of them, in the order in which they came."""
     return tuple(map(_notice, connection.execute(select(notices.c.document).order_by(notices.c.received))))
+
+
+def sessions_of(connection: Connection, notice: Notice, now: float) -> tuple[Session, ...]:
+    """The gate's live sessions that the notice is about. One that began after the event is not, unless the notice names its very ``sid``."""
+    subject = notice.subject
+    if subject.sub or subject.session:
+        found = sessions_of_provider(connection, notice.issuer, now, subject.sub, subject.session)
+    else:
+        found = sessions_of_user(connection, subject.email, now) if subject.email else ()
+    if subject.session or notice.kind is Kind.ACCOUNT_DISABLED:
+        return found
+    # Issuers date in whole seconds (NumericDate as nearly all write it): in the same second the session was there before. Fail closed.
+    return tuple(session for session in found if math.floor(session.created) <= notice.at)
 
 
 def forget(connection: Connection, now: float) -> None:

@@ -14,6 +14,7 @@ from attrs import define, field
 from authority import Authority
 from issuer import TestIssuer
 from lab.waiting import eventually
+from live_exec import SWITCHED, goes_on, live_exec
 from live_gate import LiveGate
 from raw_client import RawClient
 from recording_cluster import RecordingCluster
@@ -32,21 +33,6 @@ POLICY = {
         }
     ]
 }
-SWITCHED = b"""HTTP/1.1 101 Switching Protocols\r
-Connection: Upgrade\r
-Upgrade: websocket\r
-Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r
-Sec-WebSocket-Protocol: v5.channel.k8s.io\r
-\r
-"""
-EXEC = b"""GET /clusters/lab/api/v1/namespaces/a/pods/web/exec?command=sh&stdin=true&stdout=true HTTP/1.1\r
-Host: localhost\r
-Connection: Upgrade\r
-Upgrade: websocket\r
-Sec-WebSocket-Version: 13\r
-Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
-Sec-WebSocket-Protocol: v5.channel.k8s.io\r
-"""
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n"
 
 
@@ -77,10 +63,7 @@ class Scene:
 
     def execs(self, token: str) -> RawClient:
         """A live exec."""
-        client = RawClient(self.gate.port, self.gate.context())
-        client.send(EXEC + b"Authorization: Bearer %b\r\n\r\n" % token.encode())
-        assert client.status() == 101, client.last_head
-        return client
+        return live_exec(self.gate, token)
 
     def post(self, path: str, body: bytes, content_type: str) -> tuple[int, Any]:
         with RawClient(self.gate.port, self.gate.context()) as client:
@@ -167,9 +150,7 @@ def test_a_logout_token_cuts_the_watches_of_that_session_and_no_others(scene: Sc
     with scene.watch(token) as gone, scene.watch(scene.token(sub="alice", sid="s2")) as stays:
         assert scene.logs_out(sub="alice", sid="s1") == (200, None)
         assert b"you signed out at the identity provider" in gone.until(b"0\r\n\r\n")
-        stays.tls.settimeout(0.3)
-        with pytest.raises(TimeoutError):
-            stays.receive()
+        assert goes_on(stays)
     with RawClient(scene.gate.port, scene.gate.context()) as client:
         client.send(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n\r\n" % token.encode())
         assert client.status() == 401 and b"you signed out" in client.last_body
@@ -198,9 +179,7 @@ def test_what_is_no_logout_token_of_a_known_issuer_is_a_400_and_on_record(scene:
             assert scene.post("/kgate/v1/backchannel-logout", body, "application/x-www-form-urlencoded")[0] == 400, token[:60]
         assert scene.post("/kgate/v1/backchannel-logout", b"{}", "application/json")[0] == 400
         assert scene.pushes(scene.event(CAEP + "session-revoked", "carol", iss=scene.idp.url))[0] == 400  # its issuer sends no events
-        stays.tls.settimeout(0.3)
-        with pytest.raises(TimeoutError):
-            stays.receive()
+        assert goes_on(stays)
     assert all("carol" not in json.dumps(record) for record in scene.records("notice") if record["allowed"])
 
 

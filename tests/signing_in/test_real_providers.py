@@ -2,90 +2,25 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
 import pytest
-from attrs import define
-from identity_gate import IdentityGate, identity_gate
-from identity_provider import SECRET, IdentityProvider, oidc_provider, sign_in_client
+from certified_gate import SETTINGS, Place, by_its_pages, certified_gate, prepared, signs_out
+from identity_gate import identity_gate
+from identity_provider import SECRET, IdentityProvider
 from lab.waiting import eventually
 from mock_provider import MockProvider, mock_provider
-from sign_in import KEY, Browser, Machine, Shown, reserved_port
-
-
-@define
-class Place:
-    """A gate whose people sign in with some provider."""
-
-    gate: IdentityGate
-    folder: Path
-    machines: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self.gate.gate.port}"
-
-    def machine(self) -> Machine:
-        self.machines += 1
-        home = self.folder / f"home-{self.machines}"
-        home.mkdir()
-        return Machine(home, self.gate)
-
-    def sessions(self, columns: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.gate.gate.folder / "state.db")) as database:
-            return database.execute(f"SELECT {columns} FROM sessions ORDER BY created").fetchall()
-
-
-def prepared(folder: Path) -> Path:
-    (folder / "gate").mkdir()
-    (folder / "gate" / "secrets.key").write_text(KEY)
-    (folder / "gate" / "oidc-secret").write_text(SECRET)
-    return folder / "gate"
-
-
-SETTINGS: dict[str, Any] = {"secrets": {"key_file": "secrets.key"}, "sign_in": {"recheck": "1s"}, "drain": "1s"}
-
+from sign_in import Browser, Shown
 
 # --- oidc-provider
 
 
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, IdentityProvider]]:
-    folder = tmp_path_factory.mktemp("certified")
-    port, reservation = reserved_port()
-    there = sign_in_client(
-        f"https://127.0.0.1:{port}/login/callback",
-        post_logout_redirect_uris=[f"https://127.0.0.1:{port}/"],
-    )
-    with oidc_provider(folder, [there]) as idp:
-        reservation.close()
-        login = {"client_id": "kgate", "client_secret_file": "oidc-secret", "scopes": ["openid", "email", "offline_access"]}
-        with identity_gate(prepared(folder), {"oidc": [{**idp.issuer(), "login": login}]}, port=port, **SETTINGS) as gate:
-            yield Place(gate, folder), idp
-
-
-def by_its_pages(person: str) -> Any:
-    """What a person does at oidc-provider: a name and any password, then consent."""
-
-    def sign_in(browser: Browser, shown: Shown) -> Shown:
-        for _ in range(4):
-            if "/interaction/" not in shown.url:
-                break
-            action = re.search(r'<form[^>]* action="([^"]+)"', shown.text)
-            assert action is not None, shown.text
-            form = {"prompt": "login", "login": person, "password": "any"} if 'name="login"' in shown.text else {"prompt": "consent"}
-            shown = browser.open(urljoin(shown.url, html.unescape(action[1])), form)
-        return shown
-
-    return sign_in
+    with certified_gate(tmp_path_factory.mktemp("certified")) as place_and_provider:
+        yield place_and_provider
 
 
 def test_code_with_pkce_by_command(certified: tuple[Place, IdentityProvider]) -> None:
@@ -112,10 +47,7 @@ def test_the_page_and_rp_initiated_logout(certified: tuple[Place, IdentityProvid
     assert "You are signed in as bob" in shown.words, shown.words
     shown = browser.open(f"{place.url}/logout", {})
     assert shown.url.startswith(f"{idp.url}/session/end") and "sign-out" in shown.words.lower()
-    action = re.search(r'action="([^"]+)"', shown.text)
-    xsrf = re.search(r'name="xsrf" value="([^"]+)"', shown.text)
-    assert action is not None and xsrf is not None
-    shown = browser.open(html.unescape(action[1]), {"xsrf": xsrf[1], "logout": "yes"})
+    shown = signs_out(browser, shown)
     assert shown.url == f"{place.url}/" and "Sign in with" in shown.words
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from kgate.identity.notices import Kind, Notice, Subject
 from kgate.store.changes import latest, since
-from kgate.store.notices import KEPT_SECONDS, TOPIC, all_notices, find, forget, keep, key_of
+from kgate.store.notices import KEPT_SECONDS, TOPIC, all_notices, find, forget, keep, key_of, sessions_of
 from kgate.store.people import Person
 from kgate.store.sessions import Kind as SignedInBy
 from kgate.store.sessions import Session, claim_checks, due_now, open_session
@@ -33,6 +33,22 @@ def test_what_lasts_is_kept_for_good(engine: Engine) -> None:
         keep(connection, disabled, NOW)
         forget(connection, NOW + KEPT_SECONDS + 1)
         assert all_notices(connection) == (disabled,)
+
+
+def test_a_notice_is_about_the_sessions_of_before_it_to_the_second_and_about_the_one_that_it_names(engine: Engine) -> None:
+    alice = Person("alice", issuer="https://idp", subject="a1", provider_session="sid-1")
+    with engine.begin() as connection:
+        for id_, created in (("before", NOW - 60), ("same-second", NOW + 0.4), ("after", NOW + 1)):
+            open_session(connection, Session(id_, SignedInBy.CLI, alice, created, NOW + 9999))
+        open_session(connection, Session("elsewhere", SignedInBy.CLI, evolve(alice, issuer="https://other"), NOW - 60, NOW + 9999))
+
+        def meant(subject: Subject, kind: Kind = Kind.LOGOUT) -> list[str]:
+            return [each.id for each in sessions_of(connection, evolve(NOTICE, kind=kind, subject=subject), NOW + 2)]
+
+        assert meant(Subject(sub="a1")) == ["before", "same-second"]  # an iat has whole seconds
+        assert meant(Subject(sub="a1", session="sid-1")) == ["before", "same-second", "after"]  # the provider's clock may be behind
+        assert meant(Subject(sub="a1"), Kind.ACCOUNT_DISABLED) == ["before", "same-second", "after"]
+        assert meant(Subject(sub="b1")) == meant(Subject(session="sid-9")) == []
 
 
 def test_sessions_whose_claims_changed_are_asked_about_at_once(engine: Engine) -> None:

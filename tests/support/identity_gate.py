@@ -105,10 +105,15 @@ class IdentityGate:
 
 @contextmanager
 def identity_gate(
-    folder: Path, identity: Mapping[str, Any], policy: Mapping[str, Any] = ALLOW_ALICE, port: int = 0, **settings: Any
+    folder: Path,
+    identity: Mapping[str, Any],
+    policy: Mapping[str, Any] = ALLOW_ALICE,
+    port: int = 0,
+    authority: Authority | None = None,
+    **settings: Any,
 ) -> Iterator[IdentityGate]:
-    """Run them, with this ``identity`` section."""
-    authority = Authority()
+    """Run them, with this ``identity`` section. ``authority`` signs their certificates."""
+    authority = authority or Authority()
     cluster = RecordingCluster(folder, authority)
     (folder / "cluster-ca.crt").write_bytes(authority.certificate)
     (folder / "cluster-token").write_text("the-gates-own-token")

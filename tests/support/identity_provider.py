@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -71,6 +72,7 @@ class IdentityProvider:
 
     url: str
     authority: Authority
+    _folder: Path
     _process: subprocess.Popen[str] = field(repr=False)
 
     @property
@@ -104,6 +106,11 @@ class IdentityProvider:
         ) as done:
             assert done.status == 200
 
+    def refusals(self) -> dict[str, float]:
+        """Whose refresh it refused, and when its answer was sent (Unix seconds)."""
+        lines = (self._folder / "refusals").read_text().splitlines() if (self._folder / "refusals").exists() else []
+        return {name: int(sent) / 1000 for sent, name in map(str.split, lines)}
+
     def post(self, path: str, **form: str) -> Any:
         """The JSON answer to a form."""
         request = urllib.request.Request(self.url + path, urllib.parse.urlencode(form).encode())
@@ -114,7 +121,7 @@ class IdentityProvider:
             raise AssertionError(f"{path}: {error.code} {error.read()[:300]!r}") from None
 
     def do(self, command: str) -> None:
-        """``rotate``, ``rotate alone``, ``down``, ``up``: returns once it is done."""
+        """A line that it knows (oidc_provider.mjs): ``rotate``, ``down``, ``up``, ``disable alice`` …; returns once it is done."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
@@ -123,26 +130,41 @@ class IdentityProvider:
 
 
 @contextmanager
-def oidc_provider(folder: Path, clients: Sequence[Mapping[str, Any]] = (), port: int = 0) -> Iterator[IdentityProvider]:
-    """Run one whose files are in ``folder``; ``clients`` stand beside the people's own."""
+def oidc_provider(
+    folder: Path,
+    clients: Sequence[Mapping[str, Any]] = (),
+    port: int = 0,
+    *,
+    people: Mapping[str, Mapping[str, Any]] = PEOPLE,
+    acr: str = "",
+    trusts: Authority | None = None,
+) -> Iterator[IdentityProvider]:
+    """Run one whose files are in ``folder``; ``clients`` stand beside the people's own. ``acr``: see oidc_provider.mjs; ``trusts`` signs the certificates of
+    whom it calls."""
     authority = Authority("identity provider")
     certificate, key = authority.leaf("127.0.0.1", "localhost").write(folder, "idp")
     options = {
         "modules": str(node_modules() / "node_modules"),
         "certificate": str(certificate),
         "key": str(key),
-        "clients": [*map(client, PEOPLE), *clients],
-        "people": PEOPLE,
+        "clients": [*map(client, people), *clients],
+        "people": people,
         "port": port,
+        "acr": acr,
+        "refusals": str(folder / "refusals"),
     }
+    environment = dict(os.environ)
+    if trusts is not None:
+        (folder / "trusted.crt").write_bytes(trusts.certificate)
+        environment["NODE_EXTRA_CA_CERTS"] = str(folder / "trusted.crt")
     command = ["node", str(Path(__file__).with_name("oidc_provider.mjs")), json.dumps(options)]
     with (folder / "idp.log").open("w") as log:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
     try:
         assert process.stdout is not None and process.stdin is not None
         line = process.stdout.readline().split()
         assert line[:1] == ["ready"], (folder / "idp.log").read_text()[-2000:]
-        yield IdentityProvider(f"https://127.0.0.1:{line[1]}", authority, process)
+        yield IdentityProvider(f"https://127.0.0.1:{line[1]}", authority, folder, process)
     finally:
         if process.stdin is not None:
             process.stdin.close()

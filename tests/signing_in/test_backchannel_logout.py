@@ -1,0 +1,100 @@
+"""Back-channel logout as a certified provider sends it: somebody signs out there, it tells the gate by itself, and what lives by the session is cut."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+from certified_gate import Place, by_its_pages, certified_gate, signs_out, token_of
+from identity_gate import PODS, WATCHING
+from identity_provider import IdentityProvider
+from lab.waiting import eventually
+from live_exec import SWITCHED, goes_on, live_exec
+from recording_cluster import OK
+from sign_in import Browser, Machine
+
+URI = "{gate}/kgate/v1/backchannel-logout"
+WHY = "you signed out at the identity provider"
+
+
+def answer_to(head: bytes) -> bytes:
+    """What the cluster says: an exec and a watch that go on, and {} to what kubectl asks before."""
+    return SWITCHED if b"/exec?" in head else WATCHING if b"watch=1" in head else OK
+
+
+@frozen
+class SignedIn:
+    """A person in a browser, and ``kgate login`` by it on a machine."""
+
+    browser: Browser
+    machine: Machine
+
+    def leaves(self, idp: IdentityProvider) -> None:
+        """They sign out at the provider, which says that it is done."""
+        shown = signs_out(self.browser, self.browser.open(f"{idp.url}/session/end"))
+        assert shown.url == f"{idp.url}/session/end/success", shown.words
+
+
+def signed_in(place: Place, person: str) -> SignedIn:
+    machine, browser = place.machine(), Browser()
+    process, link = machine.begin_login()
+    by_its_pages(person)(browser, browser.open(link))
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    return SignedIn(browser, machine)
+
+
+@pytest.fixture(params=[True, False], ids=["with sid", "with sub only"])
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Place, IdentityProvider, bool]]:
+    client = {"backchannel_logout_uri": URI, "backchannel_logout_session_required": request.param}
+    with certified_gate(tmp_path, client, sign_in={"recheck": "10m"}) as (place, idp):  # no refresh: the notice alone ends it
+        place.gate.cluster.answer = lambda connection, head: connection.send(answer_to(head))
+        yield place, idp, request.param
+
+
+def test_whoever_signs_out_at_the_provider_loses_exec_and_kubectls_watch(running: tuple[Place, IdentityProvider, bool]) -> None:
+    place, idp, names_the_session = running
+    alice, elsewhere, bob = signed_in(place, "alice"), signed_in(place, "alice"), signed_in(place, "bob")
+    kubeconfig = alice.machine.home / "kubeconfig"
+    kubeconfig.write_text(alice.machine.run("kubeconfig")[1])
+    token = token_of(alice.machine)
+    kubectl = subprocess.Popen(
+        ["kubectl", "--kubeconfig", str(kubeconfig), "get", "--raw", f"{PODS}?watch=1"],
+        env=alice.machine.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert kubectl.stdout is not None and "ADDED" in kubectl.stdout.readline()
+    gate = place.gate.gate
+    with live_exec(gate, token) as shell, live_exec(gate, token_of(elsewhere.machine)) as other:
+        alice.leaves(idp)
+        said = shell.until(WHY.encode())
+        assert WHY.encode() in said and b'"status":"Failure"' in said  # on the error channel, so that kubectl exits with 1
+        if names_the_session:
+            assert goes_on(other)
+        else:
+            assert WHY.encode() in other.until(WHY.encode())
+    assert WHY in kubectl.communicate(timeout=10)[0]
+    assert place.gate.ask(token)[0] == 401
+    assert (
+        alice.machine.run("credential", "--gate", alice.machine.url)[0] in (0, 1)
+        and place.gate.whoami(token_of(bob.machine))["user"] == "bob"
+    )
+    told = place.records("notice")
+    assert [(record["allowed"], record["notice"], record["subject"]["sub"]) for record in told] == [(True, "logout", "alice")]
+    assert ("session" in told[0]["subject"]) == names_the_session
+    cut = eventually("the ends on record", lambda: [each for each in place.records("stream-end") if WHY in str(each)])
+    assert all(record["revocation_ms"] < 1000 for record in cut)
+
+
+def test_whoever_signs_out_and_in_again_is_in(running: tuple[Place, IdentityProvider, bool]) -> None:
+    place, idp, _ = running
+    alice = signed_in(place, "alice")
+    former = token_of(alice.machine)
+    alice.leaves(idp)
+    eventually("the former session is over", lambda: place.gate.ask(former)[0] == 401)
+    again = signed_in(place, "alice")
+    assert place.gate.whoami(token_of(again.machine))["user"] == "alice"
