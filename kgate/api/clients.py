@@ -47,6 +47,10 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CLUSTERS = re.compile(r"[-a-z0-9.*?\[\]]+( [-a-z0-9.*?\[\]]+)*")
 REPLAYED = "its sign-in code was redeemed twice, so somebody has a copy of it"
 SIGNED_OUT = "you signed out"
+_GONE = {
+    CodeState.DENIED: "the sign-in was refused on the gate's page, or begun by another program",
+    CodeState.WITHDRAWN: "the identity provider ended the sign-in before it was done; run kgate login again",
+}
 
 Form = dict[str, str]
 
@@ -181,8 +185,8 @@ class Clients:
             return Refused("invalid_grant", "there is no such device code")
         if code.state is CodeState.REDEEMED:
             return None
-        if code.state is CodeState.DENIED:
-            return Refused("access_denied", "the sign-in was refused on the gate's page")
+        if code.state in _GONE:
+            return Refused("access_denied", _GONE[code.state])
         if code.expires <= now:
             return Refused("expired_token", "nobody signed in within ten minutes; run kgate login --device again")
         if code.state is CodeState.APPROVED:
@@ -298,6 +302,8 @@ def _take(
             return session
         end_sessions(connection, [found.session], REPLAYED, now)
         return Refused("invalid_grant", "the sign-in code was used already: somebody has a copy of it, so the session was ended")
+    if found.state in _GONE:
+        return Refused("invalid_grant", _GONE[found.state])
     refused = good(found) if found.state is CodeState.APPROVED else Refused("invalid_grant", "the sign-in was not approved")
     if refused is not None:
         update_code(connection, evolve(found, state=CodeState.DENIED, provider_tokens=""))

@@ -24,6 +24,7 @@ from kgate.model import Pending
 from kgate.net.database import Database, StoreUnavailableError
 from kgate.net.fetches import settled
 from kgate.store import notices as stored
+from kgate.store.codes import withdraw_codes
 from kgate.store.sessions import due_now, end_sessions
 
 log = Logger()
@@ -148,6 +149,7 @@ def _keep(connection: Connection, notice: Notice, now: float) -> Received:
         return Received(notice, False)
     meant = [session.id for session in stored.sessions_of(connection, notice, now)]
     if notice.kind in _ENDS:
+        withdraw_codes(connection, lambda person: stored.is_about(notice, person))
         return Received(notice, True, end_sessions(connection, meant, _ENDS[notice.kind], now))
     if notice.kind is Kind.CLAIMS_CHANGED:
         due_now(connection, meant, now)

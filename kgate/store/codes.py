@@ -6,6 +6,7 @@ answer got lost by the refresh secret that it chose beforehand (see ``sessions``
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -40,6 +41,8 @@ class CodeState(Enum):
     APPROVED = "approved"
     DENIED = "denied"
     REDEEMED = "redeemed"
+    WITHDRAWN = "withdrawn"
+    """The provider ended the sign-in before the client came for it."""
 
 
 @frozen
@@ -105,6 +108,14 @@ def deny_device(connection: Connection, user_code: str, now: float) -> bool:
         return False
     update_code(connection, evolve(code, state=CodeState.DENIED))
     return True
+
+
+def withdraw_codes(connection: Connection, ended: Callable[[Person], bool]) -> None:
+    """No session comes of sign-ins that are ``ended`` already."""
+    waiting = select(codes).where(codes.c.state == CodeState.APPROVED.value).with_for_update()
+    for code in map(_code, connection.execute(waiting).all()):
+        if code.person is not None and ended(code.person):
+            update_code(connection, evolve(code, state=CodeState.WITHDRAWN, provider_tokens=""))
 
 
 def forget_codes(connection: Connection, now: float) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Column, Connection, Double, Row, String, Table, Text, del
 from kgate.identity.notices import Kind, Notice, Subject
 from kgate.store.changes import publish
 from kgate.store.metadata import metadata
+from kgate.store.people import Person
 from kgate.store.sessions import Session, sessions_of_provider, sessions_of_user
 
 TOPIC = "notices"
@@ -72,6 +73,15 @@ def sessions_of(connection: Connection, notice: Notice, now: float) -> tuple[Ses
         return found
     # Issuers date in whole seconds (NumericDate as nearly all write it): in the same second the session was there before. Fail closed.
     return tuple(session for session in found if math.floor(session.created) <= notice.at)
+
+
+def is_about(notice: Notice, person: Person) -> bool:
+    """Whether it means a sign-in that has no session yet."""
+    subject, named = notice.subject, (notice.subject.sub, notice.subject.session)
+    if not any(named):
+        return bool(subject.email) and subject.email == person.user.lower()
+    known = (person.subject, person.provider_session)
+    return person.issuer == notice.issuer and all(each in ("", mine) for each, mine in zip(named, known, strict=True))
 
 
 def forget(connection: Connection, now: float) -> None:

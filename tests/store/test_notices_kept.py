@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from attrs import evolve
 from sqlalchemy import Engine
 
 from kgate.identity.notices import Kind, Notice, Subject
 from kgate.store.changes import latest, since
-from kgate.store.notices import KEPT_SECONDS, TOPIC, all_notices, find, forget, keep, key_of, sessions_of
+from kgate.store.codes import Code, CodeState, add_code, find_code, withdraw_codes
+from kgate.store.notices import KEPT_SECONDS, TOPIC, all_notices, find, forget, is_about, keep, key_of, sessions_of
 from kgate.store.people import Person
 from kgate.store.sessions import Kind as SignedInBy
 from kgate.store.sessions import Session, claim_checks, due_now, open_session
@@ -49,6 +51,32 @@ def test_a_notice_is_about_the_sessions_of_before_it_to_the_second_and_about_the
         assert meant(Subject(sub="a1", session="sid-1")) == ["before", "same-second", "after"]  # the provider's clock may be behind
         assert meant(Subject(sub="a1"), Kind.ACCOUNT_DISABLED) == ["before", "same-second", "after"]
         assert meant(Subject(sub="b1")) == meant(Subject(session="sid-9")) == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "about"),
+    [
+        (Subject(sub="a1"), True),
+        (Subject(sub="a1", session="sid-1"), True),
+        (Subject(session="sid-1"), True),
+        (Subject(email="alice@example.com"), True),
+        (Subject(sub="a1", session="sid-2"), False),
+        (Subject(sub="b1"), False),
+        (Subject(email="bob@example.com"), False),
+        (Subject(device="laptop"), False),
+    ],
+)
+def test_what_no_session_came_of_yet_is_withdrawn_by_the_same_names(engine: Engine, subject: Subject, about: bool) -> None:
+    notice = evolve(NOTICE, subject=subject)
+    alice = Person("Alice@example.com", issuer="https://idp", subject="a1", provider_session="sid-1")
+    assert is_about(notice, alice) is about
+    assert not is_about(notice, evolve(alice, issuer="https://other", user="carol@example.com"))
+    with engine.begin() as connection:
+        add_code(connection, Code("waits", CodeState.WAITING, NOW + 600, "BCDF-GHJK"))
+        add_code(connection, Code("approved", CodeState.APPROVED, NOW + 60, person=alice, provider_tokens="sealed"))
+        withdraw_codes(connection, lambda person: is_about(notice, person))
+        states = [code.state for digest in ("waits", "approved") if (code := find_code(connection, digest)) is not None]
+        assert states == [CodeState.WAITING, CodeState.WITHDRAWN if about else CodeState.APPROVED]
 
 
 def test_sessions_whose_claims_changed_are_asked_about_at_once(engine: Engine) -> None:
