@@ -42,8 +42,8 @@ PATH = "/kgate/v1/requests"
 LONGEST_REASON = 1000
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
-Record = Callable[..., None]
-"""``record(event, **fields)`` puts an event on record."""
+Record = Callable[[str, Mapping[str, object]], None]
+"""``record(event, fields)`` puts an event on record."""
 
 
 @frozen
@@ -183,7 +183,8 @@ class AccessRequests:
         if outcome.begins:
             await self.settle(outcome.user)
         described = self._described(outcome, caller)
-        self.record(event, user=caller.user, groups=list(caller.groups), cluster=outcome.cluster, rule=outcome.rule, request=described)
+        whose: dict[str, object] = {"user": caller.user, "groups": list(caller.groups), "cluster": outcome.cluster, "rule": outcome.rule}
+        self.record(event, whose | {"request": described})
         return json_response(status, described)
 
     def _answers(self, caller: Identity, request: AccessRequest) -> Offer | None:

@@ -1,13 +1,22 @@
 """The composition root: what ``twistd -n kgate --config FILE`` runs.
 
-running      start, reload (all or nothing), drain, stop
+running      the parts in their order: start, take over a configuration, drain, stop
+part         one capability put together: its pages, its sources of identities, its ticks, its problems; and what parts share
 gateway      everything an exchange asks of the gate, in one object
-part         one capability put together: its pages, its sources of identities, its ticks, its problems
-directory, notices, signing_in, robots, judging      the parts
-authorizing  the authorizers of the configuration
+
+The parts, each in a module of its own. A new capability is one more, named in running:
+
+listeners    the public addresses
+upstreams    the connections to clusters
 outside      what the gate knows of the world: geo data, facts
-upstreams    the connections to clusters; clusters  settings → how to reach them; providers  people's identity providers
-watching     the files whose change is a reload
+authorizing  the authorizers of the configuration
+token_issuers, judging      issuers whose tokens say who somebody is, and whom to ask about those that do not
+signing_in   sessions of the gate's own; providers  people's identity providers; login_records
+directory, notices, devices, robots      what else is known of people and programs
+granting     access on request
+reloading    another configuration, all of it or nothing; watching  the files whose change is one; quiet  reading it beside the traffic
+
+records      the gate's own events, and the journal
 place        which process of the gate this is; workers  the supervisor of several
 options      the command line
 """

@@ -7,6 +7,7 @@ connections and its answers; one that changed begins anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
@@ -23,9 +24,7 @@ from kgate.net.askers import ClusterRbac, Opa, Webhook
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.consulting import Consulting, Line
 from kgate.net.credentials import credential_of
-from kgate.net.fetches import Fetches
-from kgate.net.turn import Turn
-from kgate.net.web import Asking
+from kgate.service.part import Part, Shared
 from kgate.settings import Configuration
 from kgate.settings.authorizers import AuthorizerSettings, OpaSettings
 from kgate.settings.checks import PLUGINS
@@ -49,56 +48,45 @@ class _Made:
     upstream: ClusterUpstream | None = None
 
 
-Prepared = dict[str, _Made]
-"""The authorizers that a configuration asks for, by name."""
+class Authorizing(Part):
+    """See the module. ``upstreams`` gives each cluster's connections as of now; ``count`` is told of each answer, by the authorizer's name."""
 
+    def __init__(self, shared: Shared, upstreams: Callable[[], Mapping[str, Upstream]], count: Callable[[str, str], None]) -> None:
+        self._shared, self._upstreams = shared, upstreams
+        self._consulting = Consulting(shared.reactor, shared.now, shared.turn.flush, shared.decide_again, count)
+        shared.fetches.register(Questions, self._consulting.fetch)
+        self._made: dict[str, _Made] = {}
+        self.authorizer: Authorizer = PolicyAuthorizer(shared.configuration().policy)
+        """Who decides now."""
 
-class Authorizing:
-    """See the module. ``upstreams`` gives each cluster's connections as of now; ``now`` is monotonic, ``wall`` Unix seconds."""
-
-    def __init__(
-        self,
-        reactor: Any,
-        turn: Turn,
-        now: Callable[[], float],
-        wall: Callable[[], float],
-        fetches: Fetches,
-        upstreams: Callable[[], Mapping[str, Upstream]],
-        withdrawn: Callable[[], None],
-        count: Callable[[str, str], None],
-    ) -> None:
-        self._reactor, self._turn, self._now, self._wall, self._upstreams = reactor, turn, now, wall, upstreams
-        self.consulting = Consulting(reactor, now, turn.flush, withdrawn, count)
-        fetches.register(Questions, self.consulting.fetch)
-        self._made: Prepared = {}
-
-    def prepare(self, configuration: Configuration) -> Prepared:
-        """What the configuration asks for, nothing of it in force yet. Raises KgateError."""
-        return {
-            settings.name: self._one(settings, configuration.webhooks.get(settings.name)) for settings in configuration.settings.authorizers
+    def prepare(self, configuration: Configuration) -> Callable[[], None]:
+        """The authorizers that the configuration asks for, by name."""
+        webhooks = configuration.webhooks
+        made: dict[str, _Made] = {
+            settings.name: self._one(settings, webhooks.get(settings.name)) for settings in configuration.settings.authorizers
         }
+        return partial(self._use, configuration, made)
 
-    def use(self, configuration: Configuration, made: Prepared) -> Authorizer:
-        """Put it in force."""
+    def _use(self, configuration: Configuration, made: dict[str, _Made]) -> None:
         for name, former in self._made.items():
             if former.upstream is not None and (name not in made or made[name].upstream is not former.upstream):
                 former.upstream.close()
         self._made = made
-        self.consulting.use({name: each.line for name, each in made.items()})
+        self._consulting.use({name: each.line for name, each in made.items()})
         policy = PolicyAuthorizer(configuration.policy)
         others = [each.line.consulted for each in made.values()]
-        return Chain(policy, others, self.consulting.renew, self._now) if others else policy
+        self.authorizer = Chain(policy, others, self._consulting.renew, self._shared.now) if others else policy
 
     def tick(self) -> None:
         """Called a few times a second."""
-        self.consulting.tick()
+        self._consulting.tick()
 
-    def problems(self) -> dict[str, str]:
+    def problems(self) -> Mapping[str, str]:
         """Who did not answer when last asked, for /readyz."""
-        return {f"authorizer {name}": text for name, text in self.consulting.problems().items()}
+        return {f"authorizer {name}": text for name, text in self._consulting.problems().items()}
 
     def look(self) -> None:
-        """Called every few seconds: notice connections to webhooks that died without a word."""
+        """Notice connections to webhooks that died without a word."""
         for each in self._made.values():
             if each.upstream is not None:
                 each.upstream.tick()
@@ -110,23 +98,24 @@ class Authorizing:
             return known
         upstream = self._upstream(settings, access) if access is not None else None
         asker = self._asker(settings, upstream, authority)
-        consulted = Consulted(settings.name, asker, Answers(self._now, Lives(settings.keep.allowed, settings.keep.denied)))
+        consulted = Consulted(settings.name, asker, Answers(self._shared.now, Lives(settings.keep.allowed, settings.keep.denied)))
         return _Made(settings, access, authority, Line(consulted, settings.timeout), upstream)
 
     def _upstream(self, settings: AuthorizerSettings, access: ClusterAccess) -> ClusterUpstream:
-        credential = credential_of(self._reactor, self._now, self._wall, access)
-        return ClusterUpstream(self._reactor, self._turn, self._now, access, credential, lambda: settings.timeout)
+        shared = self._shared
+        credential = credential_of(shared.reactor, shared.now, shared.wall, access)
+        return ClusterUpstream(shared.reactor, shared.turn, shared.now, access, credential, lambda: settings.timeout)
 
     def _asker(self, settings: AuthorizerSettings, upstream: ClusterUpstream | None, authority: str | None) -> Asker:
-        name = settings.name
+        name, flush = settings.name, self._shared.turn.flush
         if upstream is not None:
-            return Webhook(name, upstream, self._turn.flush)
+            return Webhook(name, upstream, flush)
         if settings.opa is not None:
-            return Opa(name, Asking(self._reactor, authority), settings.opa.url, settings.opa.token_file)
+            return Opa(name, self._shared.web_for(authority), settings.opa.url, settings.opa.token_file)
         if settings.plugin is not None:
             plugin: Plugin = entry_points(group=PLUGINS)[settings.plugin.name].load()
-            return plugin(name, settings.plugin.options, self._reactor)
-        return ClusterRbac(name, self._upstreams, self._turn.flush)
+            return plugin(name, settings.plugin.options, self._shared.reactor)
+        return ClusterRbac(name, self._upstreams, flush)
 
 
 def _authority(settings: OpaSettings | None) -> str | None:

@@ -5,17 +5,14 @@ What speaks SCIM is imported where a directory is configured: it would be half o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from kgate.api.application import Params, Routes, error_response
-from kgate.api.caller import Callers
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.directory import Directory
-from kgate.net.database import Database
 from kgate.net.directory import FollowedDirectory
-from kgate.service.part import Part
-from kgate.settings import Configuration
+from kgate.service.part import Part, Shared
 from kgate.settings.shapes import ScimSettings
 from kgate.store.directory import KnownAs
 
@@ -28,21 +25,12 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class CompanyDirectory(Part):
-    """See the module. ``changed(users)`` decides the streams of these people again, None: of everybody."""
+    """See the module."""
 
-    def __init__(
-        self,
-        configuration: Callable[[], Configuration],
-        database: Database,
-        callers: Callers,
-        wall: Callable[[], float],
-        record: Callable[[str, Mapping[str, object]], None],
-        changed: Callable[[Collection[str] | None], None],
-    ) -> None:
-        self._configuration, self._callers, self._database, self._wall, self._record = configuration, callers, database, wall, record
-        self._followed = FollowedDirectory(database, self._known_as(), changed)
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._followed = FollowedDirectory(shared.database, self._known_as(), self._changed)
         self._pages: ScimPages | None = None
-        self.reloaded()
 
     @property
     def directory(self) -> Directory:
@@ -62,9 +50,10 @@ class CompanyDirectory(Part):
             return
         from kgate.api.scim import ScimAccess, ScimPages
 
-        base = self._configuration().settings.public_url + ROOT
+        shared = self._shared
+        base = shared.configuration().settings.public_url + ROOT
         access = ScimAccess(frozenset(scim.robots), scim.known_as)
-        self._pages = ScimPages(self._callers, self._database, base, access, self._wall, self._record)
+        self._pages = ScimPages(shared.callers, shared.database, base, access, shared.wall, shared.records.event)
 
     def tick(self) -> None:
         """Read what was missed."""
@@ -75,8 +64,13 @@ class CompanyDirectory(Part):
             return error_response(404, "this gate takes no directory; configure identity.scim")
         return await self._pages.serve(request, request.path.removeprefix(ROOT))
 
+    def _changed(self, users: Collection[str] | None) -> None:
+        """Of these people something else is known than before; None: of anybody."""
+        changed = None if users is None else frozenset(users)
+        self._shared.decide_again(lambda stream: changed is None or stream.identity.user in changed)
+
     def _scim(self) -> ScimSettings | None:
-        return self._configuration().settings.identity.scim
+        return self._shared.configuration().settings.identity.scim
 
     def _known_as(self) -> KnownAs:
         scim = self._scim()

@@ -37,6 +37,7 @@ from kgate.net.turn import Turn
 from kgate.review.shadow import Shadow
 from kgate.sessions.causes import stale
 from kgate.sessions.registry import Registry, cut_all
+from kgate.settings import Configuration
 from kgate.settings.shapes import DeadlineSettings, LimitSettings
 from kgate.wire import http1, http2
 from kgate.wire.events import RequestReceived
@@ -69,7 +70,7 @@ class Gateway:
     ) -> None:
         self.name, self.turn, self.now, self.wall, self._ids = name, turn, now, wall, ids
         self.journal, self.live, self.admission, self.metrics = journal, live, admission, metrics
-        self.bound(LimitSettings(), DeadlineSettings())
+        self._bound(LimitSettings(), DeadlineSettings())
         self._fetch, self._application = fetch, application
         self.shadow: Shadow | None = None
         self.store_age: Callable[[], float] = lambda: 0.0
@@ -81,8 +82,13 @@ class Gateway:
         self.legs: set[ClientLeg] = set()
         self._per_address: Counter[str] = Counter()
 
-    def bound(self, limits: LimitSettings, deadlines: DeadlineSettings) -> None:
-        """How much a client may take, and how long anybody may. From here on."""
+    def use(self, admission: Admission, configuration: Configuration) -> None:
+        """Who is admitted from here on, what is said of it by a candidate, and how much a client may take."""
+        self.admission = admission
+        self.shadow = Shadow(configuration.shadow) if configuration.shadow is not None else None
+        self._bound(configuration.settings.limits, configuration.settings.deadlines)
+
+    def _bound(self, limits: LimitSettings, deadlines: DeadlineSettings) -> None:
         self.limits, self.deadlines = limits, deadlines
         self._patience = Patience(deadlines.answer, deadlines.body, deadlines.reader)
 
@@ -108,6 +114,13 @@ class Gateway:
         if self._crowded(address):
             transport.close()
         return leg
+
+    def take_no_more(self) -> None:
+        """The gate drains: what is under way goes on, and each client learns that its next request belongs elsewhere."""
+        for leg in list(self.legs):
+            if leg.raw is None:
+                leg.wire.shutdown()
+                leg.touch()
 
     def _crowded(self, address: str) -> bool:
         """Whether there are more connections than this gate, or one address, may have (class 19)."""

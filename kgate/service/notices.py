@@ -8,22 +8,17 @@ from attrs import evolve
 
 from kgate.api.application import Routes
 from kgate.api.notices import NoticePages, on_record
-from kgate.exchange.gate import Fetch
 from kgate.identity.issuer_configuration import Issuer, IssuerUrl
 from kgate.identity.issuers import Signers
-from kgate.identity.notices import Notice, Notices, Refused
-from kgate.net.database import Database
+from kgate.identity.notices import Notice, Notices, Refused, concerns
 from kgate.net.notices import Dialect, NoticeBoard, Received, Receiver, Speaker
 from kgate.net.polling import Poller
-from kgate.net.web import Web
-from kgate.service.part import Part
+from kgate.service.part import Part, Shared
 from kgate.settings import Configuration
 from kgate.settings.shapes import SignalSettings
 
 WELL_KNOWN = "/.well-known/ssf-configuration"
 """OpenID Shared Signals Framework 1.0 section 7.1: where a transmitter says what its keys are."""
-
-Record = Callable[[str, Mapping[str, object]], None]
 
 
 def transmitters(configuration: Configuration) -> list[Issuer]:
@@ -57,26 +52,14 @@ def speakers(configuration: Configuration) -> Mapping[str, Speaker]:
 
 
 class IssuerNotices(Part):
-    """See the module. ``signers`` are of the configuration in force; ``changed(notice)`` decides again what it concerns, None: everything."""
+    """See the module. ``signers`` are of the configuration in force."""
 
-    def __init__(
-        self,
-        configuration: Callable[[], Configuration],
-        database: Database,
-        signers: Callable[[], Signers],
-        web_for: Callable[[str | None], Web],
-        fetch: Fetch,
-        now: Callable[[], float],
-        wall: Callable[[], float],
-        record: Record,
-        changed: Callable[[Notice | None], None],
-    ) -> None:
-        self._configuration, self._web_for, self._now, self._record = configuration, web_for, now, record
-        self._board = NoticeBoard(database, changed)
-        self._receiver = Receiver(database, signers, lambda: speakers(configuration()), fetch, wall)
-        self._pages = NoticePages(self._receiver, record)
+    def __init__(self, shared: Shared, signers: Callable[[], Signers]) -> None:
+        self._shared, self._record = shared, shared.records.event
+        self._board = NoticeBoard(shared.database, self._changed)
+        self._receiver = Receiver(shared.database, signers, lambda: speakers(shared.configuration()), shared.fetches, shared.wall)
+        self._pages = NoticePages(self._receiver, self._record)
         self._pollers: dict[SignalSettings, Poller] = {}
-        self.reloaded()
 
     @property
     def notices(self) -> Notices:
@@ -89,12 +72,12 @@ class IssuerNotices(Part):
 
     def reloaded(self) -> None:
         """Other transmitters may be asked now; one that stays is not asked twice."""
-        wanted = {each for each in self._configuration().settings.identity.signals if each.poll is not None}
+        wanted = {each for each in self._shared.configuration().settings.identity.signals if each.poll is not None}
         for former in self._pollers.keys() - wanted:
             self._pollers.pop(former).stop()
         for each in wanted - self._pollers.keys():
-            web = self._web_for(each.issuer.certificateAuthority)
-            self._pollers[each] = Poller(str(each.poll), web, _bearer_of(each), self._polled, self._now)
+            web = self._shared.web_for(each.issuer.certificateAuthority)
+            self._pollers[each] = Poller(str(each.poll), web, _bearer_of(each), self._polled, self._shared.now)
 
     def tick(self) -> None:
         """Read what was missed, fetch what waits."""
@@ -105,6 +88,10 @@ class IssuerNotices(Part):
     def problems(self) -> Mapping[str, str]:
         """Transmitters that cannot be asked."""
         return {f"signals {each.issuer.url}": poller.problem for each, poller in self._pollers.items() if poller.problem}
+
+    def _changed(self, notice: Notice | None) -> None:
+        """One came; None: anything may have."""
+        self._shared.decide_again(lambda stream: notice is None or concerns(notice, stream.identity))
 
     async def _polled(self, token: str) -> Received | Refused:
         answer = await self._receiver.receive(token, Dialect.EVENT)

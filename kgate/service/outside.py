@@ -5,9 +5,7 @@ Whatever changes here is recorded and has the live streams decided again, with t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import define
 from twisted.internet.defer import Deferred
@@ -18,10 +16,11 @@ from kgate.api import facts
 from kgate.api.application import Routes
 from kgate.documents.values import Unacceptable
 from kgate.errors import KgateError
-from kgate.net.database import Database, StoreUnavailableError
+from kgate.net.database import StoreUnavailableError
 from kgate.net.facts import FactFile, FactPoll, Source
 from kgate.net.geo import GeoFiles, read_atlas
-from kgate.net.web import Asking
+from kgate.service.part import Part, Shared
+from kgate.settings import Configuration
 from kgate.settings.shapes import FactSource, GeoSettings, Settings
 from kgate.store import facts as stored
 from kgate.surroundings.board import Board
@@ -31,9 +30,6 @@ from kgate.surroundings.push import LEAST_KEY
 from kgate.surroundings.world import World
 
 log = Logger()
-
-Changed = Callable[[str, Iterable[str]], None]
-"""What changed, and the names of it: ``fact-change`` and which, or ``geo`` and nothing."""
 
 
 @define
@@ -47,31 +43,45 @@ class _Push:
 
 
 @define
-class Sight:
+class _Sight:
     """What is made of the settings before anything is exchanged."""
 
     atlas: Atlas | None
     keys: dict[str, bytes]
 
 
-class Outside:
-    """See the module. ``run`` wraps what ends in bytes to be sent, as ``Turn.wrap`` does."""
+class Outside(Part):
+    """See the module."""
 
-    def __init__(
-        self, reactor: Any, wall: Callable[[], float], changed: Changed, run: Callable[[Callable[[], None]], Callable[[], None]]
-    ) -> None:
+    def __init__(self, shared: Shared) -> None:
         self.world = World()
-        self._reactor, self._wall, self._changed, self._run = reactor, wall, changed, run
+        self._shared, self._wall = shared, shared.wall
+        self._started = False
         self._geo: GeoFiles | None = None
         self._geo_settings: GeoSettings | None = None
         self._settings: tuple[FactSource, ...] = ()
         self._sources: list[Source] = []
         self._pushes: dict[str, _Push] = {}
         self._messages: dict[str, stored.Message] = {}
-        self._behind: Database | None = None
+        self._behind = False
+        shared.database.follow(stored.TOPIC, lambda _: self._follow())
 
-    def prepare(self, settings: Settings) -> Sight:
-        """Read what it takes. Raises KgateError where something cannot be had; nothing is exchanged yet."""
+    def routes(self) -> Sequence[Routes]:
+        """Where signed messages are sent. Those of every gate that shares the database are told here."""
+        return (facts.routes(self._push, self._keep, self._wall),)
+
+    def prepare(self, configuration: Configuration) -> Callable[[], None]:
+        """Geo data, and the keys of those who send messages."""
+        settings, sight = configuration.settings, self._see(configuration.settings)
+        return lambda: self._exchange(settings, sight)
+
+    def start(self) -> None:
+        """Look from now on."""
+        self._started = True
+        for source in self._sources:
+            source.start()
+
+    def _see(self, settings: Settings) -> _Sight:
         geo = settings.geo
         try:
             atlas = read_atlas(geo.country, geo.asn) if geo is not None and geo != self._geo_settings else None
@@ -83,13 +93,13 @@ class Outside:
         short = [name for name, key in keys.items() if len(key) < LEAST_KEY]
         if short:
             raise KgateError(f"facts: the key of {short[0]} is shorter than {LEAST_KEY} characters; make one with: openssl rand -hex 32")
-        return Sight(atlas, keys)
+        return _Sight(atlas, keys)
 
-    def exchange(self, settings: Settings, sight: Sight) -> None:
+    def _exchange(self, settings: Settings, sight: _Sight) -> None:
         """Look at these sources from now on. What a source told stays known over a reload that leaves it as it is."""
         if settings.geo != self._geo_settings:
             self._geo_settings = geo = settings.geo
-            self._geo = GeoFiles(self._reactor, geo.country, geo.asn, self._new_atlas) if geo is not None else None
+            self._geo = GeoFiles(self._shared.reactor, geo.country, geo.asn, self._new_atlas) if geo is not None else None
             self.world.atlas = sight.atlas or Atlas()
         former = {each.source: each for each in self._settings}
         kept = [each.source for each in settings.facts if former.get(each.source) == each]
@@ -99,8 +109,8 @@ class Outside:
             self.stop()
             self._settings = settings.facts
             self._sources = [made for each in settings.facts if (made := self._source(each)) is not None]
-            for source in self._sources:
-                source.start()
+            if self._started:
+                self.start()
         latest = {name: push.latest for name, push in self._pushes.items() if name in kept}
         self._pushes = {
             each.source: _Push(sight.keys[each.source], each.names, each.max_age or 0.0, latest.get(each.source, 0.0))
@@ -120,34 +130,30 @@ class Outside:
             self._geo.tick()
         for source in self._sources:
             source.tick()
-        behind, self._behind = self._behind, None
-        if behind is not None:
-            self._look(behind)
+        if self._behind:
+            self._behind = False
+            self._follow()
 
-    def routes(self, database: Database) -> Routes:
-        """Where signed messages are sent. Those of every gate that shares ``database`` are told here."""
-        database.follow(stored.TOPIC, lambda _: self._look(database))
-        return facts.routes(self._push, partial(self._keep, database), self._wall)
+    def _follow(self) -> None:
+        Deferred.fromCoroutine(self._read()).addErrback(self._missed)
 
-    def _look(self, database: Database) -> None:
-        Deferred.fromCoroutine(self._read(database)).addErrback(self._missed, database)
-
-    def _missed(self, failure: Failure, database: Database) -> None:
+    def _missed(self, failure: Failure) -> None:
         """A store that does not answer shows in /readyz; what was missed is read at the next tick."""
-        self._behind = database
+        self._behind = True
         if failure.check(StoreUnavailableError) is None:
             log.failure("the messages that told facts could not be read", failure)
 
-    async def _keep(self, database: Database, source: str, body: str, signed: float) -> bool:
+    async def _keep(self, source: str, body: str, signed: float) -> bool:
         """Whoever sent it is answered when it is in force here; other gates follow."""
         now = self._wall()
-        kept = await database.write(lambda connection: stored.keep_message(connection, stored.Message(source, signed, body), now))
-        await self._read(database)
+        message = stored.Message(source, signed, body)
+        kept = await self._shared.database.write(lambda connection: stored.keep_message(connection, message, now))
+        await self._read()
         return kept
 
-    async def _read(self, database: Database) -> None:
+    async def _read(self) -> None:
         """What was told and is not known here yet: by another gate's message, or before this one started."""
-        for message in await database.read(stored.last_messages):
+        for message in await self._shared.database.read(stored.last_messages):
             self._messages[message.source] = message
         self._hear()
 
@@ -159,8 +165,8 @@ class Outside:
                 push.latest = message.signed
                 self._told(message.source, values, min(message.signed, self._wall()) + push.max_age)
 
-    def problems(self) -> dict[str, str]:
-        """What is not as it should be, for /readyz."""
+    def problems(self) -> Mapping[str, str]:
+        """Sources and files that cannot be read."""
         found = {f"facts {number}": source.problem for number, source in enumerate(self._sources, 1) if source.problem}
         if self._geo is not None and self._geo.problem:
             found["geo"] = self._geo.problem
@@ -171,7 +177,7 @@ class Outside:
             return FactFile(settings.file, settings, self._wall, self._told)
         if settings.url is not None:
             authority = settings.certificate_authority.read_text() if settings.certificate_authority is not None else None
-            return FactPoll(self._reactor, Asking(self._reactor, authority), settings.url, settings, self._wall, self._told)
+            return FactPoll(self._shared.reactor, self._shared.web_for(authority), settings.url, settings, self._wall, self._told)
         return None
 
     def _push(self, name: str) -> _Push | None:
@@ -180,8 +186,15 @@ class Outside:
     def _told(self, source: str, values: Values, until: float | None) -> None:
         names = self.world.board.tell(source, values, until)
         if names:
-            self._run(lambda: self._changed("fact-change", names))()
+            self._changed("fact-change", names)
 
     def _new_atlas(self, atlas: Atlas) -> None:
         self.world.atlas = atlas
-        self._run(lambda: self._changed("geo", ()))()
+        self._changed("geo", ())
+
+    def _changed(self, what: str, names: Iterable[str]) -> None:
+        """The world is another one: on record, and every live stream is decided again."""
+        since = self._shared.now()
+        known = {fact.name: fact.value for fact in self.world.board.known(self._wall())}
+        self._shared.records.event(what, {"changes": {name: known.get(name, "unknown") for name in names}})
+        self._shared.decide_again(since=since)

@@ -1,30 +1,85 @@
-"""One capability of the gate, put together: what the composition root asks of it, and what a capability that has nothing to say leaves as it is."""
+"""One capability of the gate, put together: what it is built from, what the composition root asks of it, and what a capability that has nothing to say
+leaves as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
 
 from kgate.api.application import Routes
+from kgate.api.caller import Callers
 from kgate.identity.authenticator import Source
+from kgate.net.database import Database
+from kgate.net.fetches import Fetches
+from kgate.net.turn import Turn
+from kgate.net.web import Asking, Web
+from kgate.service.records import Records
+from kgate.sessions.registry import Stream
+from kgate.settings import Configuration
+
+
+class DecideAgain(Protocol):
+    """Something changed: decide the live streams again."""
+
+    def __call__(self, selected: Callable[[Stream], bool] | None = None, since: float | None = None) -> None:
+        """Those that are ``selected``, or all; a turn of its own. ``since`` is when it was noticed (monotonic), by default now."""
+
+
+@frozen
+class Shared:
+    """What the parts of one gate share. ``now`` is monotonic, ``wall`` Unix seconds; ``configuration`` gives the one in force."""
+
+    reactor: Any
+    turn: Turn
+    now: Callable[[], float]
+    wall: Callable[[], float]
+    fetches: Fetches
+    database: Database
+    records: Records
+    callers: Callers
+    configuration: Callable[[], Configuration]
+    decide_again: DecideAgain
+
+    def web_for(self, authority: str | None) -> Web:
+        """Asks others, with these trust roots (PEM) or the system's."""
+        return Asking(self.reactor, authority)
 
 
 class Part:
-    """See the module."""
+    """See the module. The methods stand in the order of a gate's life."""
 
     def routes(self) -> Sequence[Routes]:
         """Its pages and endpoints; asked once."""
         return ()
 
+    def prepare(self, configuration: Configuration) -> Callable[[], None]:
+        """Before a configuration is in force, the first one too: read what else it takes; what is given back takes it over.
+
+        Raises KgateError where something cannot be had; then every part goes on as it is.
+        """
+        return self.reloaded
+
+    def reloaded(self) -> None:
+        """Another configuration is in force, for a part that has nothing to prepare."""
+
     def sources(self) -> Sequence[Source]:
         """Who it knows people by; asked at each reload."""
         return ()
 
-    def reloaded(self) -> None:
-        """Another configuration is in force."""
+    def start(self) -> None:
+        """The reactor runs."""
 
     def tick(self) -> None:
         """Called a few times a second."""
 
+    def look(self) -> None:
+        """Called every few seconds: notice what died without a word."""
+
     def problems(self) -> Mapping[str, str]:
         """What is not as it should be, for /readyz."""
         return {}
+
+    def stop(self) -> None:
+        """Nothing lives any more."""

@@ -4,27 +4,25 @@ rounds in which identity providers are asked again. It is there where ``secrets.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from kgate.api import clusters
 from kgate.api.application import Routes
 from kgate.api.attempts import Attempts
-from kgate.api.caller import Callers
 from kgate.api.clients import Clients
 from kgate.api.pages import Pages, Place, SeenCluster
-from kgate.api.signing_in import Recorder, SignIns
+from kgate.api.signing_in import SignIns
 from kgate.identity.authenticator import Source
 from kgate.identity.gate_sessions import WantedSession
 from kgate.identity.gate_tokens import GateToken, GateTokens, mint
+from kgate.identity.issuers import Issuers
 from kgate.model import Identity
-from kgate.net.database import Database
-from kgate.net.fetches import Fetches
-from kgate.net.provider import SignInProvider
 from kgate.net.rechecks import Rechecks, Terms
 from kgate.net.signed_in import SignedIn
 from kgate.policy.visible import may_see
-from kgate.service.part import Part
-from kgate.settings import Configuration
+from kgate.service.login_records import LoginRecords
+from kgate.service.part import Part, Shared
+from kgate.service.providers import Providers
 from kgate.store.sealing import Sealer
 from kgate.store.sessions import Session
 
@@ -33,32 +31,24 @@ MOST_GUESSES = 20
 
 
 class SigningIn(Part):
-    """See the module. ``configuration`` is the one in force when it is asked; ``providers`` likewise; ``changed`` decides streams of sessions again."""
+    """See the module. ``issuers`` verifies tokens by the configuration in force."""
 
-    def __init__(
-        self,
-        configuration: Callable[[], Configuration],
-        providers: Callable[[], Mapping[str, SignInProvider]],
-        database: Database,
-        fetches: Fetches,
-        callers: Callers,
-        recorder: Recorder,
-        now: Callable[[], float],
-        wall: Callable[[], float],
-        changed: Callable[[Collection[str]], None],
-    ) -> None:
-        self._configuration, self._callers, self._wall = configuration, callers, wall
-        sealer = Sealer(configuration().sealing_keys)
-        settings = configuration().settings
-        self._signed_in = SignedIn(database, sealer, now, wall, changed)
-        fetches.register(WantedSession, self._signed_in.fetch)
+    def __init__(self, shared: Shared, issuers: Callable[[], Issuers]) -> None:
+        self._shared, self._configuration, self._callers, self._wall = shared, shared.configuration, shared.callers, shared.wall
+        database, now, wall, callers = shared.database, shared.now, shared.wall, shared.callers
+        settings = self._configuration().settings
+        recorder = LoginRecords(shared.records)
+        self._providers = Providers(shared, issuers)
+        providers = self._providers.current
+        sealer = self._sealer = Sealer(self._configuration().sealing_keys)
+        self._signed_in = SignedIn(database, sealer, now, wall, self._changed)
+        shared.fetches.register(WantedSession, self._signed_in.fetch)
         self._source = GateTokens(settings.public_url, self._signed_in.keys, self._signed_in.sessions)
         signins = SignIns(providers, self._terms, database, sealer, recorder, wall)
         beginnings = Attempts(settings.limits.sign_ins_per_address)
         self._pages = Pages(self._place, signins, callers, self._token_of, wall, Attempts(MOST_GUESSES), beginnings)
         self._clients = Clients(self._url, signins, self._pages, self._token_of, wall, beginnings)
         self._rechecks = Rechecks(providers, self._terms, database, sealer, recorder, now, wall)
-        self._sealer = sealer
 
     def routes(self) -> Sequence[Routes]:
         """All pages and endpoints."""
@@ -74,13 +64,19 @@ class SigningIn(Part):
         return len(self._signed_in.sessions)
 
     def reloaded(self) -> None:
-        """Another configuration is in force."""
+        """Other identity providers, or keys for secrets."""
         self._sealer.replace(self._configuration().sealing_keys)
+        self._providers.configure(self._configuration())
 
     def tick(self) -> None:
         """Called a few times a second."""
         self._signed_in.tick()
         self._rechecks.tick()
+
+    def _changed(self, ids: Collection[str]) -> None:
+        """Something else is known of these sessions."""
+        changed = frozenset(ids)
+        self._shared.decide_again(lambda stream: stream.identity.session in changed)
 
     def _url(self) -> str:
         return self._configuration().settings.public_url

@@ -2,57 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from kgate.exchange.gate import Route, Routes
 from kgate.kube.kubeconfig import ClusterAccess
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.credentials import credential_of
-from kgate.net.turn import Turn
-from kgate.settings.shapes import Settings
+from kgate.service.part import Part, Shared
 
 
-class Upstreams:
-    """See the module. ``current`` are by name; ``now`` is monotonic, ``wall`` Unix seconds."""
+class Upstreams(Part):
+    """See the module."""
 
-    def __init__(
-        self, reactor: Any, turn: Turn, now: Callable[[], float], wall: Callable[[], float], connect_seconds: Callable[[], float]
-    ) -> None:
-        self._reactor, self._turn, self._now, self._wall, self._connect_seconds = reactor, turn, now, wall, connect_seconds
-        self.current: dict[str, ClusterUpstream] = {}
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._current: dict[str, ClusterUpstream] = {}
+        self.routing = Routes({}, {})
+        """How requests find them."""
 
-    def exchange(self, settings: Settings, access: Mapping[str, ClusterAccess]) -> Routes:
-        """These clusters from now on; connections to those that are gone end."""
+    def current(self) -> Mapping[str, ClusterUpstream]:
+        """Each cluster's connections, by its name."""
+        return self._current
+
+    def reloaded(self) -> None:
+        """Other clusters; connections to those that are gone end."""
+        configuration = self._shared.configuration()
+        access = configuration.access
         names: dict[bytes, Route] = {}
         hosts: dict[bytes, Route] = {}
-        former, self.current = self.current, {}
-        for name, cluster in settings.clusters.items():
+        former, self._current = self._current, {}
+        for name, cluster in configuration.settings.clusters.items():
             known = former.get(name)
             upstream = known if known is not None and known.access == access[name] else self._make(access[name])
-            self.current[name] = upstream
+            self._current[name] = upstream
             route = Route(cluster.as_policy_sees_it(name), upstream)
             names[name.encode()] = route
             hosts.update({host.lower().encode(): route for host in cluster.hosts})
         for gone, old in former.items():
-            if self.current.get(gone) is not old:
+            if self._current.get(gone) is not old:
                 old.close()
-        return Routes(names, hosts)
+        self.routing = Routes(names, hosts)
 
     def _make(self, access: ClusterAccess) -> ClusterUpstream:
-        credential = credential_of(self._reactor, self._now, self._wall, access)
-        return ClusterUpstream(self._reactor, self._turn, self._now, access, credential, self._connect_seconds)
+        shared = self._shared
+        credential = credential_of(shared.reactor, shared.now, shared.wall, access)
+        return ClusterUpstream(shared.reactor, shared.turn, shared.now, access, credential, self._connect_seconds)
+
+    def _connect_seconds(self) -> float:
+        return self._shared.configuration().settings.deadlines.connect
 
     def look(self) -> None:
-        """Called every few seconds: notice connections whose peer vanished, and clusters that cannot be reached."""
-        for upstream in self.current.values():
+        """Notice connections whose peer vanished, and clusters that cannot be reached."""
+        for upstream in self._current.values():
             upstream.tick()
             upstream.probe()
 
     def connections(self) -> int:
         """How many there are."""
-        return sum(len(upstream.pool.legs) for upstream in self.current.values())
+        return sum(len(upstream.pool.legs) for upstream in self._current.values())
 
-    def problems(self) -> dict[str, str]:
-        """For /readyz."""
-        return {f"cluster {name}": each.health.text for name, each in self.current.items() if each.health.reachable is False}
+    def problems(self) -> Mapping[str, str]:
+        """Clusters that cannot be reached."""
+        return {f"cluster {name}": each.health.text for name, each in self._current.items() if each.health.reachable is False}

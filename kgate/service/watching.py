@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from kgate.kube.kubeconfig import ClusterAccess
 from kgate.settings import Configuration
 from kgate.settings.policies import policy_files
 
 
-def watched(path: Path, configuration: Configuration, access: Mapping[str, ClusterAccess]) -> set[Path]:
+def watched(path: Path, configuration: Configuration) -> set[Path]:
     """The files whose change means a reload. Token files are not among them: they are read again as they are used."""
     settings = configuration.settings
     paths = {path, settings.policy, *policy_files(settings.policy)}
@@ -22,7 +20,7 @@ def watched(path: Path, configuration: Configuration, access: Mapping[str, Clust
         paths |= {
             each for each in (cluster.kubeconfig, cluster.certificate_authority, cluster.client_certificate, cluster.client_key) if each
         }
-    for each in access.values():
+    for each in configuration.access.values():
         paths |= {Path(file) for file in each.files}
     for source in settings.facts:
         paths |= {each for each in (source.key_file, source.certificate_authority) if each}

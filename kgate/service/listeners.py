@@ -1,0 +1,60 @@
+"""The public addresses: bound when the gate is made, so that a port that is taken is said before anything else begins; served from its start on."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from twisted.logger import Logger
+
+from kgate.net.contexts import server_context
+from kgate.net.listener import Listener, Serve
+from kgate.net.turn import Turn
+from kgate.service.part import Part
+from kgate.service.place import Place
+from kgate.settings import Configuration
+
+log = Logger()
+
+
+class Listeners(Part):
+    """See the module. Raises KgateError where a port cannot be had. ``serve`` gets each client that finished its handshake."""
+
+    def __init__(self, reactor: Any, turn: Turn, place: Place, configuration: Callable[[], Configuration], serve: Serve) -> None:
+        self._reactor, self._turn, self._configuration, self._serve = reactor, turn, configuration, serve
+        self._sockets = place.bind(configuration().settings)
+        self._contexts: list[ssl.SSLContext] = []
+        self._listeners: list[Listener] = []
+
+    def prepare(self, configuration: Configuration) -> Callable[[], None]:
+        """Certificates; connections that are there keep those that they came by."""
+        authority = configuration.authority_pem
+        contexts = [server_context(each.tls.certificate, each.tls.key, authority) for each in configuration.settings.listen]
+        return partial(self._use, contexts)
+
+    def start(self) -> None:
+        """Accept."""
+        settings = self._configuration().settings
+        for number, (listen, sock) in enumerate(zip(settings.listen, self._sockets, strict=True)):
+            balancers = listen.proxy_protocol.trusted if listen.proxy_protocol is not None else ()
+            context = partial(self._context, number)
+            listener = Listener(self._reactor, self._turn, sock, context, self._serve, tuple(balancers), self._handshake_seconds)
+            listener.start()
+            self._listeners.append(listener)
+            log.info("kgate serves {url} on port {port}", url=settings.public_url, port=listener.port)
+
+    def close(self) -> None:
+        """Take nobody new."""
+        for listener in self._listeners:
+            listener.stop()
+
+    def _use(self, contexts: list[ssl.SSLContext]) -> None:
+        self._contexts = contexts
+
+    def _context(self, number: int) -> ssl.SSLContext:
+        return self._contexts[number]
+
+    def _handshake_seconds(self) -> float:
+        return self._configuration().settings.deadlines.handshake

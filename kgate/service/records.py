@@ -1,0 +1,87 @@
+"""The gate's records: the journal, the events of the gate itself, and the policies' texts beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from kgate.audit.ids import RequestIds
+from kgate.audit.record import event_record
+from kgate.errors import KgateError
+from kgate.net.archive import keep_policy
+from kgate.net.journal import Journal, Then
+from kgate.policy.load import fingerprint
+from kgate.settings import Configuration
+from kgate.settings.shapes import AuditMode, AuditSettings
+
+log = Logger()
+
+
+class Records:
+    """See the module. ``gate`` is who writes them; ``chain`` is the directory of this process's own chain."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        gate: str,
+        settings: AuditSettings,
+        chain: Path,
+        flush: Callable[[], None],
+        now: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self.gate, self._settings, self._wall = gate, settings, wall
+        self.ids = RequestIds(wall, os.urandom)
+        self.journal = Journal(reactor, chain, now, wall, flush, best_effort=settings.mode is AuditMode.BEST_EFFORT)
+
+    def open(self, configuration: Configuration) -> None:
+        """Take the directory; what a crash left open ends here. Raises KgateError where it cannot be used."""
+        left = self.journal.open()
+        self.keep(configuration)
+        for id_ in left:
+            self.journal.append(event_record("request-end", id_, self.gate, self._wall(), outcome="unknown"))
+
+    def keep(self, configuration: Configuration) -> None:
+        """The policy's text goes beside the audit before it decides anything. Raises KgateError where that cannot be, unless best effort will do."""
+        directory = self._settings.directory
+        try:
+            keep_policy(directory, configuration.policy)
+            if configuration.shadow is not None:
+                keep_policy(directory, configuration.shadow)
+        except OSError as error:
+            problem = f"{directory}: the policy's text cannot be kept beside the audit: {error.strerror}; make room, or check who may write"
+            if self._settings.mode is AuditMode.STRICT:
+                raise KgateError(problem) from error
+            log.error("{problem}", problem=problem)
+
+    def event(self, event: str, fields: Mapping[str, object], then: Then | None = None) -> None:
+        """Something happened to the gate itself, or on its own pages; ``then`` is told whether that is durable."""
+        self.journal.append(event_record(event, self.ids.next(), self.gate, self._wall(), **fields), then)
+
+    def in_force(self, event: str, configuration: Configuration, fields: Mapping[str, object]) -> None:
+        """Which policies are asked from now on, and each relaxation, which a reader of the audit must know to judge it; the log has it too."""
+        self.event(event, {**fields, **revisions(configuration)})
+        for warning in configuration.warnings:
+            log.warn("{warning}", warning=str(warning))
+            self.event("relaxation", {"reasons": [str(warning)]})
+
+    def tick(self) -> None:
+        """Called a few times a second."""
+        self.journal.tick()
+
+    def close(self) -> Deferred[None]:
+        """Fires when every record is on the disk, or known not to be."""
+        self.event("stop", {})
+        return self.journal.stop()
+
+
+def revisions(configuration: Configuration) -> dict[str, object]:
+    """The policies of a configuration."""
+    policy, shadow = configuration.policy, configuration.shadow
+    found: dict[str, object] = {"policy_revision": policy.revision, "policy_sha256": fingerprint(policy.source)}
+    return found | ({"shadow_revision": shadow.revision, "shadow_sha256": fingerprint(shadow.source)} if shadow is not None else {})
