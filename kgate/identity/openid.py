@@ -103,10 +103,11 @@ def authorization_url(
         "code_challenge": challenge_of(verifier),
         "code_challenge_method": METHOD,
     }
+    if step_up:
+        # max_age=0 says the same (Core section 3.1.2.1), which leaves ``prompt`` one value where a refresh token is asked for: Microsoft Entra takes no two.
+        asked |= {"prompt": "login", "max_age": "0"} | ({"acr_values": " ".join(acr_values)} if acr_values else {})
     if "offline_access" in scopes:
         asked["prompt"] = "consent"  # Core section 11: without it a provider may ignore offline_access
-    if step_up:
-        asked |= {"prompt": "login", "max_age": "0"} | ({"acr_values": " ".join(acr_values)} if acr_values else {})
     joint = "&" if urlsplit(provider.authorization_endpoint).query else "?"
     return provider.authorization_endpoint + joint + urlencode(asked)
 

@@ -55,6 +55,11 @@ def test_a_step_up_asks_for_the_person_anew_and_as_strongly_as_configured() -> N
     assert (asked["prompt"], asked["max_age"], asked["acr_values"]) == (["login"], ["0"], ["gold silver"])
 
 
+def test_a_step_up_asks_for_a_refresh_token_as_any_sign_in_does() -> None:
+    asked = parse_qs(urlsplit(authorization_url(PROVIDER, CLIENT, ["openid", "offline_access"], "s", "n", VERIFIER, True)).query)
+    assert (asked["prompt"], asked["max_age"]) == (["consent"], ["0"])  # one value: not every provider takes two
+
+
 def test_pkce_by_the_rfcs_own_example() -> None:
     verifier, challenge = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
     assert challenge_of(verifier) == challenge and proves(verifier, challenge) and is_challenge(challenge)
