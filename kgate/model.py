@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import frozen
 
 Pairs = tuple[tuple[str, str], ...]
 """A small mapping as a sorted tuple of pairs, so that it can be hashed."""
@@ -266,7 +266,7 @@ class Decision:
     rule: str = ""
     reasons: tuple[Reason, ...] = ()
     impersonate: Impersonation | None = None
-    limits: Limits = field(factory=Limits)
+    limits: Limits = Limits()
     record: Recording = Recording.NONE
     until: float | None = None
     """The next instant at which the answer could change with nothing else changing: a window's edge, an expiry. None is never."""

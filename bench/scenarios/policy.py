@@ -8,6 +8,7 @@ from bench.process import Server
 from bench.rounds import Goal, Measures, Pace, Scenario
 from bench.scenarios import subjects as of
 from kgate.model import Identity
+from kgate.service.running import settle_memory
 
 ASKED = 2_000
 
@@ -18,8 +19,9 @@ def _decisions(ground: Ground, server: Server, subject: object, pace: Pace) -> M
         strangers = [
             (Identity(f"stranger-{number}", (f"group-{rules // 2}",)), action("team-1", f"pod-{number}")) for number in range(ASKED)
         ]
-        made = policy(rules, lambda number: f"group-{number}", lambda _: '"*"')
-        found[f"µs, {rules} rules"] = measure(made, strangers, 1)
+        made = policy(rules, lambda number: f"groups: [group-{number}]", lambda _: '"*"')
+        settle_memory()
+        found[f"µs, {rules} rules"] = measure(made, [strangers])
     found["1,000 / 50"] = found["µs, 1000 rules"] / found["µs, 50 rules"]
     return found
 

@@ -181,6 +181,8 @@ def split_proxy_name(name: str) -> tuple[str, str]:
 
 def shown(text: str) -> str:
     """A value of the request in a sentence: printable, and not long."""
+    if text.isprintable() and len(text) <= 80:
+        return text
     clean = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text[:80])
     return clean + ("…" if len(text) > 80 else "")
 

@@ -17,7 +17,7 @@ from kgate.model import Action, Context, Decision, Ground, Identity, Reason, Rec
 from kgate.policy.cases import Placed
 from kgate.policy.impersonation import impersonation
 from kgate.policy.index import Clause, Index, Person
-from kgate.policy.misses import denied_by, nearest_miss
+from kgate.policy.misses import nearest_miss
 from kgate.policy.offers import Granted
 from kgate.policy.question import Question
 from kgate.policy.rules import Rule
@@ -146,12 +146,11 @@ def _answer(policy: Policy, clause: Clause, person: Person, identity: Identity, 
 def _decide(policy: Policy, clause: Clause, identity: Identity, until: float | None) -> Decision:
     rule = clause.rule
     if clause.denies:
-        return Decision(False, policy.revision, rule.name, (denied_by(clause),), until=until)
+        return Decision(False, policy.revision, rule.name, clause.says, until=until)
     seen = impersonation(rule.as_, identity)
     if isinstance(seen, Reason):
         return Decision(False, policy.revision, rule.name, (Reason(seen.ground, rule.name, seen.text),), until=until)
-    reasons = (Reason(Ground.ALLOWED, rule.name, f'rule "{rule.name}" allows it'),)
-    return Decision(True, policy.revision, rule.name, reasons, seen, rule.stream_limits, rule.record, until)
+    return Decision(True, policy.revision, rule.name, clause.says, seen, clause.limits, rule.record, until)
 
 
 def _by_grant(policy: Policy, clause: Clause, asked: Question, until: float | None) -> Decision:

@@ -1,7 +1,8 @@
 """Sets of entries as bits, and what gives them for a value: the machinery under ``index`` and ``people``.
 
 A facet is a dictionary of exact words beside the *distinct* patterns of all entries, each tried once per new value; what a value gives is kept,
-bounded, until the policy is replaced. These memos are exact: a set depends on nothing but the policy and the value.
+bounded, until the policy is replaced. These memos are exact: a set depends on nothing but the policy and the value. So somebody never seen costs a
+look-up for their name and one for each of their groups: the groups were seen with others.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Generic, TypeVar
 from kgate.documents.globs import Pattern, Selection
 
 K = TypeVar("K")
+V = TypeVar("V")
 Bits = int
 KEPT = 8192
 """Values remembered by each memo; it starts over when full."""
@@ -44,19 +46,22 @@ class _Listed(Generic[K]):
         self._exact = {value: _packed(numbers) for value, numbers in exact.items()}
         self._patterns = {pattern: bits(numbers) for pattern, numbers in patterns.items()}
 
-    def __bool__(self) -> bool:
-        return bool(self._exact or self._patterns)
-
-    def entries(self, values: Iterable[K]) -> Bits:
-        """The entries that list one of ``values``."""
-        found = 0
-        for value in values:
-            numbers = self._exact.get(value, 0)
-            found |= numbers if isinstance(numbers, int) else bits(numbers)
-            for pattern, entries in self._patterns.items():
-                if pattern.matches(value):
-                    found |= entries
+    def entries(self, value: K) -> Bits:
+        """The entries that list ``value``."""
+        numbers = self._exact.get(value, 0)
+        found = numbers if isinstance(numbers, int) else bits(numbers)
+        for pattern, entries in self._patterns.items():
+            if pattern.matches(value):
+                found |= entries
         return found
+
+
+def remember(memo: dict[K, V], value: K, found: V) -> None:
+    """Keep what ``value`` gives, within bounds."""
+    if len(memo) >= KEPT:
+        memo.clear()
+    if len(str(value)) <= KEPT_LENGTH:
+        memo[value] = found
 
 
 def _packed(numbers: list[int]) -> Bits | tuple[int, ...]:
@@ -69,10 +74,13 @@ class Facet(Generic[K]):
     def __init__(self, selections: Sequence[Selection[K] | None], denying: Bits = 0, *, unasked: bool) -> None:
         listed = [(number, selection) for number, selection in enumerate(selections) if selection is not None]
         free = bits(number for number, selection in enumerate(selections) if selection is None) if unasked else 0
-        self._listed = _Listed((number, selection.exact, selection.patterns) for number, selection in listed)
+        some = [(number, selection) for number, selection in listed if not selection.everything]
+        self._listed = _Listed((number, selection.exact, selection.patterns) for number, selection in some)
         self._excluded = _Listed((number, selection.excluded_exact, selection.excluded_patterns) for number, selection in listed)
         self._always = free | bits(number for number, selection in listed if not (selection.exact or selection.patterns))
+        self._any_value = self._always | bits(number for number, selection in listed if selection.everything)
         self._memo: dict[K, Bits] = {}
+        self._listings: dict[K, tuple[Bits, Bits]] = {}
         asking = bits(number for number, _ in listed) if listed else 0
         universal = bits(number for number, selection in listed if selection.universal) if listed else 0
         self.spanning = free | universal | (asking & denying)
@@ -87,17 +95,27 @@ class Facet(Generic[K]):
         """
         found = self._memo.get(value)
         if found is None:
-            found = self.spanning if _is_every(value) else self.of_any((value,))
-            if len(self._memo) >= KEPT:
-                self._memo.clear()
-            if len(str(value)) <= KEPT_LENGTH:
-                self._memo[value] = found
+            included, excluded = self._listing(value)
+            found = self.spanning if _is_every(value) else (self._any_value | included) & ~excluded
+            remember(self._memo, value, found)
         return found
 
     def of_any(self, values: Sequence[K]) -> Bits:
-        """The entries that a set of values satisfies, not remembered."""
-        included = self._always | self._listed.entries(values)
-        return included & ~self._excluded.entries(values) if self._excluded else included
+        """The entries that a set of values satisfies; a star needs a value, a list of nothing but exclusions needs none."""
+        found = self._any_value if values else self._always
+        without = 0
+        for value in values:
+            known = self._listings.get(value)
+            if known is None:
+                known = self._listing(value)
+                remember(self._listings, value, known)
+            found |= known[0]
+            without |= known[1]
+        return found & ~without if without else found
+
+    def _listing(self, value: K) -> tuple[Bits, Bits]:
+        """The entries that include ``value``, and those that exclude it."""
+        return self._listed.entries(value), self._excluded.entries(value)
 
 
 def _is_every(value: object) -> bool:

@@ -11,7 +11,7 @@ the resources that Kubernetes' own impersonation check uses); all must be allowe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from attrs import evolve
 
@@ -36,7 +36,8 @@ def impersonation(granted: As | None, identity: Identity) -> Impersonation | Rea
         )
     if granted is None:
         return Impersonation(identity.user, own_groups(identity), identity.uid, identity.extra)
-    user, uid = _one("user", granted.user, identity), _one("uid", granted.uid, identity)
+    user = _one("user", granted.user, identity) if granted.user is not None else ""
+    uid = _one("uid", granted.uid, identity) if granted.uid is not None else ""
     if isinstance(user, Reason):
         return user
     if isinstance(uid, Reason):
@@ -51,26 +52,28 @@ def impersonation(granted: As | None, identity: Identity) -> Impersonation | Rea
     )
 
 
-def _one(key: str, made: Template | None, identity: Identity) -> str | Reason:
-    """What a template gives that must be one name: empty where there is none, a Reason where the template gives none, or more than one."""
-    names = names_of(made, identity) if made is not None else ("",)
-    if made is None or len(names) == 1:
+def _one(key: str, made: Template, identity: Identity) -> str | Reason:
+    """What a template gives that must be one name: a Reason where it gives none, or more than one."""
+    names = names_of(made, identity)
+    if len(names) == 1:
         return names[0]
     return Reason(
         Ground.IMPERSONATION, text=f"the rule's as.{key} {shown(made.text)} is {len(names) or 'no'} names for {shown(identity.user)}"
     )
 
 
-def _all(made: Iterable[Template], identity: Identity) -> tuple[str, ...]:
+def _all(made: Sequence[Template], identity: Identity) -> tuple[str, ...]:
     """Every name that templates give, each once."""
-    return tuple(dict.fromkeys(name for each in made for name in names_of(each, identity)))
+    if len(made) == 1:
+        return names_of(made[0], identity)
+    return tuple(dict.fromkeys([name for each in made for name in names_of(each, identity)]))
 
 
 def own_groups(identity: Identity) -> tuple[str, ...]:
     """The caller's groups as a cluster may see them."""
     if identity.issuer == IMPERSONATED:
         return identity.groups
-    return tuple(group for group in identity.groups if not group.startswith(SYSTEM))
+    return tuple([group for group in identity.groups if not group.startswith(SYSTEM)])
 
 
 def impersonation_actions(

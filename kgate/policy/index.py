@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from kgate.model import GRANTED_BY_NAME, Action, Cluster, Decision, Ground, Identity, Operation
+from kgate.model import GRANTED_BY_NAME, Action, Cluster, Decision, Ground, Identity, Limits, Operation, Reason
 from kgate.policy.conditions import Conditions
 from kgate.policy.details import Detail, split_proxy_name
-from kgate.policy.facets import KEPT, Bits, Facet, bits
+from kgate.policy.facets import KEPT, Bits, Facet, bits, remember
 from kgate.policy.parties import Clusters, Members, sets_of
 from kgate.policy.people import People, PeopleSets
 from kgate.policy.resources import ResourceKey, spans_namespaces
@@ -37,6 +37,9 @@ class Clause:
     conditions: Conditions
     plain: bool
     """Nothing is left to ask beyond the index."""
+    says: tuple[Reason, ...]
+    """Where it decides. Made once, as are the limits: most people who come are new to a rule."""
+    limits: Limits
 
 
 class Person:
@@ -65,6 +68,7 @@ class Index:
         self._people: dict[Identity, Person] = {}
         self._clusters: dict[Cluster, Bits] = {}
         self._actions: dict[Operation, Bits] = {}
+        self._kinds_of_things: dict[tuple[str, str, str], Bits] = {}
         self._who = People([clause.rule.who for clause in clauses])
         self._people_sets = PeopleSets(people or {})
         self._in_people = Facet([clause.rule.who.people for clause in clauses], unasked=True)
@@ -117,7 +121,7 @@ class Index:
         return [
             *found,
             (Ground.VERB, self._verbs.of(action.verb) | by_action),
-            (Ground.RESOURCE, self._resources.of(resource_key(action)) | by_action),
+            (Ground.RESOURCE, self._of_resource(action) | by_action),
         ]
 
     def of_such_requests(self, action: Action) -> Bits:
@@ -126,7 +130,7 @@ class Index:
             return self._kinds[Kind.PATHS]
         if action.operation not in GRANTED_BY_NAME:
             return self._kinds[Kind.RESOURCES] | (self._kinds[Kind.ACTIONS] if action.operation is not None else 0)
-        meant = self._verbs.of(action.verb) & self._resources.of(resource_key(action))
+        meant = self._verbs.of(action.verb) & self._of_resource(action)
         return meant | (self._kinds[Kind.ACTIONS] & self._targets.of(ResourceKey(action.api_group, action.resource, "")))
 
     def of_cluster(self, cluster: Cluster) -> Bits:
@@ -147,21 +151,31 @@ class Index:
         return allowing | (self._in_clusters.of_any(sets_of(self._cluster_sets, cluster, denies=True)) & self.denying)
 
     def _of_identity(self, identity: Identity) -> Bits:
-        return self._who.of(identity) & self._in_people.of_any(self._people_sets.of(identity))
+        standing = self._who.of(identity)
+        return standing if self._in_people.idle else standing & self._in_people.of_any(self._people_sets.of(identity))
 
     def _of_kind(self, action: Action) -> Bits:
         """By verb and resource, or by the name of the action. A channel is granted only by the latter; a deny may take it either way."""
         operation = action.operation
         if operation is None:
-            return self._verbs.of(action.verb) & self._resources.of(resource_key(action))
+            return self._verbs.of(action.verb) & self._of_resource(action)
         if operation in GRANTED_BY_NAME:
             return self._of_operation(action) | self._channel_denies(action)
-        return (self._verbs.of(action.verb) & self._resources.of(resource_key(action))) | self._of_operation(action)
+        return (self._verbs.of(action.verb) & self._of_resource(action)) | self._of_operation(action)
 
     def _channel_denies(self, action: Action) -> Bits:
         """Clients open a channel by GET or POST alike, so a deny of either verb takes it."""
         verbs = self._verbs.of(action.verb) | self._verbs.of("get") | self._verbs.of("create")
-        return verbs & self._resources.of(resource_key(action)) & self.denying
+        return verbs & self._of_resource(action) & self.denying
+
+    def _of_resource(self, action: Action) -> Bits:
+        """Remembered under a plain tuple: a ``ResourceKey`` costs more to make than to look up."""
+        asked = (action.api_group, action.resource, action.subresource)
+        found = self._kinds_of_things.get(asked)
+        if found is None:
+            found = self._resources.of(ResourceKey(*asked))
+            remember(self._kinds_of_things, asked, found)
+        return found
 
     def _of_operation(self, action: Action) -> Bits:
         operation = action.operation
@@ -196,4 +210,7 @@ def _clauses(rules: Sequence[Rule]) -> tuple[Clause, ...]:
 
 def _clause(number: int, rule: Rule, entry: Entry) -> Clause:
     details, conditions = entry.details(rule.denies), rule.conditions
-    return Clause(number, rule, entry, rule.denies, details, conditions, not details and not conditions)
+    says = Reason(
+        Ground.DENIED if rule.denies else Ground.ALLOWED, rule.name, f'rule "{rule.name}" {"denies" if rule.denies else "allows"} it'
+    )
+    return Clause(number, rule, entry, rule.denies, details, conditions, not details and not conditions, (says,), rule.stream_limits)

@@ -7,11 +7,15 @@ it". Computed only for denials, from the same bit sets as the decision.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from kgate.documents.globs import Words
 from kgate.model import Action, Context, Ground, Identity, Reason
 from kgate.policy.details import listed, shown, unlike
 from kgate.policy.facets import Bits
 from kgate.policy.index import Clause, Index, resource_key
 from kgate.policy.question import Question
+from kgate.policy.rules import Entry
 
 _PREFERENCE = (
     Ground.NAME, Ground.NAMESPACE, Ground.ACTION, Ground.VERB, Ground.PATH, Ground.RESOURCE, Ground.CLUSTER,
@@ -25,23 +29,31 @@ def nearest_miss(index: Index, identity: Identity, action: Action, context: Cont
     if not concerned:
         return (Reason(Ground.WHO, text=f"no rule is for {shown(identity.user)}"),)
     concerned &= index.of_such_requests(action)
-    sets = dict(index.grounds(action))
-    for ground in (None, *_PREFERENCE):
-        if (ground is None or ground in sets) and (left := _common(concerned, sets, ground)):
-            return _explain(_first(index, left, context), ground, Question(identity, action, context))
-    return (Reason(Ground.NO_RULE, text="no rule allows it"),)
+    found = _nearest(concerned, index.grounds(action))
+    if found is None:
+        return (Reason(Ground.NO_RULE, text="no rule allows it"),)
+    left, ground = found
+    return _explain(_first(index, left, context), ground, Question(identity, action, context))
 
 
-def denied_by(clause: Clause) -> Reason:
-    """Which rule took it away."""
-    return Reason(Ground.DENIED, clause.rule.name, f'rule "{clause.rule.name}" denies it')
+def _nearest(concerned: Bits, grounds: list[tuple[Ground, Bits]]) -> tuple[Bits, Ground | None] | None:
+    """The entries that satisfy every ground; where there are none, those that lack the nearest one alone, and which that is."""
+    met, but_one = concerned, 0
+    for _, satisfied in grounds:
+        kept = met & satisfied
+        but_one = (but_one & satisfied) | (met ^ kept)
+        met = kept
+    if met:
+        return met, None
+    for ground, satisfied in sorted(grounds, key=_preference) if but_one else ():
+        left = but_one ^ (but_one & satisfied)
+        if left:
+            return left, ground
+    return None
 
 
-def _common(concerned: Bits, sets: dict[Ground, Bits], but: Ground | None) -> Bits:
-    for ground, satisfied in sets.items():
-        if ground is not but:
-            concerned &= satisfied
-    return concerned
+def _preference(ground: tuple[Ground, Bits]) -> int:
+    return _PREFERENCE.index(ground[0])
 
 
 def _first(index: Index, left: Bits, context: Context) -> Clause:
@@ -62,7 +74,8 @@ def _explain(clause: Clause, ground: Ground | None, asked: Question) -> tuple[Re
     found = [Reason(ground, name, miss(clause, ground, asked.action))] if ground is not None else []
     if ground is not Ground.ACTION:  # what the entry asks of other actions says nothing of this one
         found += [Reason(each.ground, name, each.miss(asked)) for each in clause.details if each.holds(asked) is not True]
-    found += [Reason(each.ground, name, each.text) for each in clause.conditions.misses(asked)]
+    if clause.conditions:
+        found += [Reason(each.ground, name, each.text) for each in clause.conditions.misses(asked)]
     return tuple(found)
 
 
@@ -76,15 +89,19 @@ def miss(clause: Clause, ground: Ground, action: Action) -> str:
         return (
             f"resource is {shown(str(resource_key(action)))}, not {listed(clause.entry.resources.texts if clause.entry.resources else ())}"
         )
-    value, asked = {
-        Ground.NAMESPACE: (action.namespace, clause.entry.namespaces),
-        Ground.NAME: (action.name, clause.entry.names),
-        Ground.VERB: (action.verb, clause.entry.verbs),
-        Ground.PATH: (action.path, clause.entry.paths),
-    }[ground]
+    value, asked = _VALUES[ground](action, clause.entry)
     if not value:
         return f"the request is for every {ground.value}, not {listed(asked.texts if asked else ())}"
     return unlike(ground.value, value, asked) if asked else f"{ground.value} is {shown(value)}"
+
+
+_VALUES: dict[Ground, Callable[[Action, Entry], tuple[str, Words | None]]] = {
+    Ground.NAMESPACE: lambda action, entry: (action.namespace, entry.namespaces),
+    Ground.NAME: lambda action, entry: (action.name, entry.names),
+    Ground.VERB: lambda action, entry: (action.verb, entry.verbs),
+    Ground.PATH: lambda action, entry: (action.path, entry.paths),
+}
+"""What a request says, and what an entry asks of it."""
 
 
 def _cluster_miss(clause: Clause, action: Action) -> str:

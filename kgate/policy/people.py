@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kgate.model import Identity
 from kgate.policy.facets import Bits, Facet
 from kgate.policy.parties import Members
+
+_VALUES: dict[str, Callable[[Identity], tuple[str, ...]]] = {
+    "users": lambda identity: (identity.user,),
+    "groups": lambda identity: identity.groups or ("",),
+    "issuers": lambda identity: (identity.issuer,),
+    "robots": lambda identity: (identity.robot,) if identity.robot else (),
+    "devices": lambda identity: (identity.device.name,) if identity.device is not None else (),
+}
+"""What each matcher of ``Members`` is held against."""
 
 
 class People:
     """Lists of people, each a set of matchers that must all hold."""
 
     def __init__(self, lists: Sequence[Members]) -> None:
-        self._users = Facet([each.users for each in lists], unasked=True)
-        self._groups = Facet([each.groups for each in lists], unasked=True)
-        self._issuers = Facet([each.issuers for each in lists], unasked=True)
-        self._robots = Facet([each.robots for each in lists], unasked=True)
-        self._devices = Facet([each.devices for each in lists], unasked=True)
+        self._all = (1 << len(lists)) - 1
+        facets = [(Facet([getattr(each, key) for each in lists], unasked=True), values) for key, values in _VALUES.items()]
+        self._asked = [(facet, values) for facet, values in facets if not facet.idle]
 
     def of(self, identity: Identity) -> Bits:
         """The lists that ``identity`` is on."""
-        return (
-            self._users.of_any((identity.user,))
-            & self._groups.of_any(identity.groups or ("",))
-            & self._issuers.of_any((identity.issuer,))
-            & self._robots.of_any((identity.robot,) if identity.robot else ())
-            & self._devices.of_any((identity.device.name,) if identity.device is not None else ())
-        )
+        found = self._all
+        for facet, values in self._asked:
+            found &= facet.of_any(values(identity))
+        return found
 
 
 class PeopleSets:

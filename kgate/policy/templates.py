@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from itertools import product
 
-from attrs import frozen
+from attrs import field, frozen
 
 from kgate.documents.values import Unacceptable
 from kgate.model import Identity
@@ -59,10 +59,11 @@ class Template:
 
     text: str
     parts: tuple[str | Slot, ...]
+    plain: bool = field(init=False, eq=False, repr=False)
+    """Whether it has no placeholder."""
 
-    @property
-    def plain(self) -> bool:
-        """Whether it has no placeholder."""
+    @plain.default
+    def _plain(self) -> bool:
         return not any(isinstance(part, Slot) for part in self.parts)
 
     def expand(self, identity: Identity) -> tuple[str, ...]:

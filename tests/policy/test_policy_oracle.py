@@ -13,8 +13,8 @@ from generated_cases import Question, cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgate.model import Ground
-from kgate.policy.evaluate import Policy, evaluate
+from kgate.model import Action, Ground, Identity
+from kgate.policy.evaluate import Policy, evaluate, refused
 from kgate.policy.load import load_policy
 
 Case = tuple[list[dict[str, Any]], list[Question]]
@@ -75,6 +75,37 @@ def test_a_denial_says_why_and_names_no_rule_for_others(case: Case) -> None:
         named = {reason.rule for reason in decision.reasons if reason.rule}
         assert all(oracle.is_for(rule["who"], who) for rule in made if rule["name"] in named)
         assert decision.allowed == ([reason.ground for reason in decision.reasons] == [Ground.ALLOWED])
+
+
+NEARER = [Ground.NAME, Ground.NAMESPACE, Ground.ACTION, Ground.VERB, Ground.PATH, Ground.RESOURCE, Ground.CLUSTER]
+
+ELSEWHERE = (Ground.WHO, Ground.IMPERSONATION)
+"""No rule is for this caller, or it is discovery, which no rule allows."""
+
+
+def nearest_rule(policy: Policy, who: Identity, action: Action) -> str:
+    """The first that lacks nothing beside its context, else the first that lacks one thing alone, the narrowest there is; entry by entry."""
+    index = policy.index
+    concerned = index.person(who).standing & index.of_such_requests(action) & ~index.denying
+    grounds = index.grounds(action)
+    lacking = [
+        (clause.rule.name, [ground for ground, entries in grounds if not entries >> number & 1])
+        for number, clause in enumerate(index.clauses)
+        if concerned >> number & 1
+    ]
+    return next((name for wanted in [[], *([ground] for ground in NEARER)] for name, lacks in lacking if lacks == wanted), "")
+
+
+@settings(max_examples=80, deadline=None)
+@given(cases(most=20, least=10))
+def test_the_nearest_miss_is_nearest(case: Case) -> None:
+    made, questions = case
+    policy = policy_of(made)
+    for who, action, context in questions:
+        decision = evaluate(policy, who, action, evolve(context, grants=()))
+        if decision.allowed or decision.rule or refused(who, action, context) or decision.reasons[0].ground in ELSEWHERE:
+            continue
+        assert decision.reasons[0].rule == nearest_rule(policy, who, action)
 
 
 def test_generated_cases_are_not_vacuous() -> None:
