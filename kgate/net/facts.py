@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from kgate.net.files import FileWatch
 from kgate.net.web import Unreachable, Web
-from kgate.settings.shapes import FactSource
+from kgate.settings.surroundings import FactSource
 from kgate.surroundings.document import MOST_BYTES, Unreadable, Values, told
 
 log = Logger()

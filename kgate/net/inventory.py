@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from kgate.identity.devices import Inventory, InventoryMapping, read_inventory
 from kgate.identity.jose import Flaw
 from kgate.net.web import Unreachable, Web
-from kgate.settings.shapes import InventoryApi
+from kgate.settings.credentials import InventoryApi
 
 log = Logger()
 

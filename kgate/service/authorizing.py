@@ -26,8 +26,7 @@ from kgate.net.consulting import Consulting, Line
 from kgate.net.credentials import credential_of
 from kgate.service.part import Part, Shared
 from kgate.settings import Configuration
-from kgate.settings.authorizers import AuthorizerSettings, OpaSettings
-from kgate.settings.checks import PLUGINS
+from kgate.settings.authorizers import PLUGINS, AuthorizerSettings, OpaSettings
 
 
 class Plugin(Protocol):

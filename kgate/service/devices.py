@@ -27,7 +27,7 @@ class DeviceInventories(Part):
     def reloaded(self) -> None:
         """Another authority or inventory."""
         configuration = self._shared.configuration()
-        settings, sources = configuration.settings.identity.devices, configuration.devices
+        settings, sources = configuration.settings.identity.devices, configuration.identity.devices
         if settings is None or sources is None:
             self._polled = self.devices = None
             return

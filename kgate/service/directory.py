@@ -13,7 +13,7 @@ from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.directory import Directory
 from kgate.net.directory import FollowedDirectory
 from kgate.service.part import Part, Shared
-from kgate.settings.shapes import ScimSettings
+from kgate.settings.people import ScimSettings
 from kgate.store.directory import KnownAs
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from kgate.review.shadow import Shadow
 from kgate.sessions.causes import stale
 from kgate.sessions.registry import Registry, cut_all
 from kgate.settings import Configuration
-from kgate.settings.shapes import DeadlineSettings, LimitSettings
+from kgate.settings.operation import DeadlineSettings, LimitSettings
 from kgate.wire import http1, http2
 from kgate.wire.events import RequestReceived
 

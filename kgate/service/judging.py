@@ -24,7 +24,7 @@ class Judging(Part):
         """Opaque tokens' issuer, and each cluster whose service accounts may come."""
         shared, configuration = self._shared, self._shared.configuration()
         self._judges = {}
-        for asked in configuration.introspections:
+        for asked in configuration.identity.introspections:
             issuer = asked.configuration
             web = shared.web_for(issuer.issuer.certificateAuthority)
             judge = Introspection(issuer, asked.settings.client_id, asked.secret, web, shared.now, shared.wall)

@@ -30,7 +30,7 @@ class Listeners(Part):
 
     def prepare(self, configuration: Configuration) -> Callable[[], None]:
         """Certificates; connections that are there keep those that they came by."""
-        authority = configuration.authority_pem
+        authority = configuration.identity.authority_pem
         contexts = [server_context(each.tls.certificate, each.tls.key, authority) for each in configuration.settings.listen]
         return partial(self._use, contexts)
 

@@ -15,7 +15,7 @@ from kgate.net.notices import Dialect, NoticeBoard, Received, Receiver, Speaker
 from kgate.net.polling import Poller
 from kgate.service.part import Part, Shared
 from kgate.settings import Configuration
-from kgate.settings.shapes import SignalSettings
+from kgate.settings.issuers import SignalSettings
 
 WELL_KNOWN = "/.well-known/ssf-configuration"
 """OpenID Shared Signals Framework 1.0 section 7.1: where a transmitter says what its keys are."""
@@ -23,7 +23,7 @@ WELL_KNOWN = "/.well-known/ssf-configuration"
 
 def transmitters(configuration: Configuration) -> list[Issuer]:
     """Those whose keys are needed for their signatures under events only."""
-    issuers = {each.issuer.url for each in configuration.issuers}
+    issuers = {each.issuer.url for each in configuration.identity.issuers}
     return [_found(each.issuer) for each in configuration.settings.identity.signals if each.issuer.url not in issuers]
 
 
@@ -33,7 +33,7 @@ def _found(issuer: Issuer) -> Issuer:
 
 def speakers(configuration: Configuration) -> Mapping[str, Speaker]:
     """Who is believed, by issuer: each issuer of tokens about its own people's logouts, each transmitter about events."""
-    clients = {each.configuration.issuer.url: {each.settings.client_id} for each in configuration.logins}
+    clients = {each.configuration.issuer.url: {each.settings.client_id} for each in configuration.identity.logins}
     found: dict[str, Speaker] = {
         each.issuer.url: Speaker(
             each.issuer.url,
@@ -41,7 +41,7 @@ def speakers(configuration: Configuration) -> Mapping[str, Speaker]:
             each.issuer.url,
             frozenset({Dialect.LOGOUT}),
         )
-        for each in configuration.issuers
+        for each in configuration.identity.issuers
     }
     for signal in configuration.settings.identity.signals:
         url, audiences = signal.issuer.url, frozenset(signal.issuer.audiences)

@@ -21,7 +21,8 @@ from kgate.net.facts import FactFile, FactPoll, Source
 from kgate.net.geo import GeoFiles, read_atlas
 from kgate.service.part import Part, Shared
 from kgate.settings import Configuration
-from kgate.settings.shapes import FactSource, GeoSettings, Settings
+from kgate.settings.shapes import Settings
+from kgate.settings.surroundings import FactSource, GeoSettings
 from kgate.store import facts as stored
 from kgate.surroundings.board import Board
 from kgate.surroundings.document import Unreadable, Values, told

@@ -11,7 +11,7 @@ from kgate.net.id_tokens import IdTokens
 from kgate.net.provider import Login, SignInProvider
 from kgate.service.part import Shared
 from kgate.settings import Configuration
-from kgate.settings.checks import LoginAt
+from kgate.settings.issuers import LoginAt
 
 
 class Providers:
@@ -29,7 +29,7 @@ class Providers:
     def configure(self, configuration: Configuration) -> None:
         """Those that this configuration names."""
         url = configuration.settings.public_url
-        made_of: dict[str, tuple[LoginAt, str]] = {each.configuration.issuer.url: (each, url) for each in configuration.logins}
+        made_of: dict[str, tuple[LoginAt, str]] = {each.configuration.issuer.url: (each, url) for each in configuration.identity.logins}
         self._current = {
             issuer: self._current[issuer] if issuer in self._current and self._made_of.get(issuer) == of else self._make(*of)
             for issuer, of in made_of.items()

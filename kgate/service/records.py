@@ -17,7 +17,7 @@ from kgate.net.archive import keep_policy
 from kgate.net.journal import Journal, Then
 from kgate.policy.load import fingerprint
 from kgate.settings import Configuration
-from kgate.settings.shapes import AuditMode, AuditSettings
+from kgate.settings.operation import AuditMode, AuditSettings
 
 log = Logger()
 

@@ -154,7 +154,7 @@ class GateService(Service):
         self._configuration = configuration
         for each in take_over:
             each()
-        authenticator = configuration.authenticator(
+        authenticator = configuration.identity.authenticator(
             *(source for part in self._parts for source in part.sources()),
             directory=self._directory.directory,
             notices=self._notices.notices,

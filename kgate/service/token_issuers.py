@@ -35,7 +35,7 @@ class TokenIssuers(Part):
         """Other issuers."""
         configuration = self._configuration()
         asked_for_groups = [each.issuer.url for each in configuration.settings.identity.oidc if each.userinfo]
-        self._tokens = self._keys.source(configuration.issuers, transmitters(configuration), asked_for_groups)
+        self._tokens = self._keys.source(configuration.identity.issuers, transmitters(configuration), asked_for_groups)
 
     def sources(self) -> Sequence[Source]:
         """Their tokens."""

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import NewType
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from kgate.documents.structuring import nearest
 from kgate.documents.values import Duration, Unacceptable, accept, https_url
-from kgate.settings.paths import FilePath
+from kgate.errors import InvalidFileError
+from kgate.kube.kubeconfig import ClusterAccess, parse_kubeconfig
+from kgate.settings.reading import Place, Reading
+from kgate.settings.values import FilePath
 
+PLUGINS = "kgate.authorizers"
+"""The entry points of third parties' authorizers."""
 AuthorizerName = NewType("AuthorizerName", str)
 OpaUrl = NewType("OpaUrl", str)
 """``https://host[:port]/v1/data/PATH``; ``http://`` only to this machine."""
@@ -100,3 +108,34 @@ def opa_url(text: str) -> OpaUrl:
     if parts.scheme == "http" and parts.hostname in _HERE and not parts.query and not parts.fragment and "@" not in parts.netloc:
         return OpaUrl(text)
     return OpaUrl(https_url(text))
+
+
+def all_webhooks(reading: Reading, authorizers: Iterable[AuthorizerSettings]) -> dict[str, ClusterAccess]:
+    """Kubeconfigs, files and plugins that must be there."""
+    found: dict[str, ClusterAccess] = {}
+    for number, each in enumerate(authorizers):
+        place: Place = ("authorizers", number)
+        if each.webhook is not None:
+            access = _webhook_access(reading, (*place, "webhook", "kubeconfig"), each.webhook)
+            if access is not None:
+                found[each.name] = access
+        for key in ("certificate_authority", "token_file"):
+            if each.opa is not None and (path := getattr(each.opa, key)) is not None:
+                reading.bytes_of((*place, "opa", key), path)
+        installed = entry_points(group=PLUGINS).names if each.plugin is not None else frozenset()
+        if each.plugin is not None and each.plugin.name not in installed:
+            reading.sections.fault(
+                (*place, "plugin", "name"), f'no authorizer "{each.plugin.name}" is installed', nearest(each.plugin.name, installed)
+            )
+    return found
+
+
+def _webhook_access(reading: Reading, place: Place, webhook: WebhookSettings) -> ClusterAccess | None:
+    kubeconfig = reading.document(place, webhook.kubeconfig, lambda text, file: parse_kubeconfig(text, file))
+    if kubeconfig is None:
+        return None
+    try:
+        return kubeconfig.access(lambda path: reading.read(Path(path)), webhook.context or "")
+    except InvalidFileError as error:
+        reading.sections.mistakes.extend(error.mistakes)
+        return None

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any, cast, get_type_hints
+from typing import Any, get_type_hints
 
-from attrs import NOTHING, define, fields
+from attrs import NOTHING, fields
 from cattrs import Converter
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
-from kgate.documents.reading import Mapping, Plain, decode, line_of, read_mapping
-from kgate.documents.structuring import a_whole_number, key_path, strict_converter, structure, structure_list, unknown_keys, written
-from kgate.documents.values import Unacceptable, fact_name, host_name, https_url
+from kgate.documents.reading import Plain, decode, read_mapping
+from kgate.documents.structuring import strict_converter, structure, structure_list, unknown_keys, written
+from kgate.documents.values import fact_name, host_name, https_url
 from kgate.errors import InvalidFileError, Mistake, UsageError
 from kgate.expressions import Kind
 from kgate.identity.certificates import CERTIFICATE, CertificateText, CertificateTexts
@@ -21,61 +18,46 @@ from kgate.identity.devices import BODY, ITEM, BodyItems, ItemCondition, ItemTex
 from kgate.identity.issuer_configuration import register_hooks
 from kgate.identity.tokens import Digest, token_digest
 from kgate.settings.authorizers import AuthorizerName, AuthorizerSettings, OpaUrl, authorizer_name, opa_url
+from kgate.settings.clusters import ClusterSettings
+from kgate.settings.credentials import ClientCertificateAuthorities, ClientCertificateAuthority
 from kgate.settings.files import Read, read_file, unreadable
-from kgate.settings.paths import FilePath
-from kgate.settings.shapes import (
+from kgate.settings.reading import Sections
+from kgate.settings.shapes import Settings
+from kgate.settings.surroundings import FactSource
+from kgate.settings.values import (
+    CLUSTER,
     DEFAULT_STATE,
-    ClientCertificateAuthorities,
-    ClientCertificateAuthority,
     ClusterName,
-    ClusterSettings,
     Count,
     FactName,
-    FactSource,
+    FilePath,
     HostName,
     LabelKey,
     ProxyUrl,
     PublicUrl,
     ServerUrl,
-    Settings,
     SourceName,
     StateUrl,
+    cluster_name,
+    count,
+    file_path,
+    label_key,
+    proxy_url,
+    source_name,
+    state_url,
 )
-
-MAX_COUNT = 1_000_000
-_CLUSTER = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
-_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,251}[A-Za-z0-9])?")
-_SOURCE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_PROXY = re.compile(r"(http|https|socks5)://([^@/\s]+@)?[^@/\s:]+(:[0-9]{1,5})?/?")
-
-
-@define
-class Sections:
-    """What could be read of the file: wrong sections are missing, and their mistakes are listed."""
-
-    file: str
-    root: Mapping
-    mistakes: list[Mistake]
-    values: dict[str, Any]
-
-    def place(self, path: tuple[str | int, ...], text: str, hint: str = "") -> Mistake:
-        """Something to say of what stands at ``path``."""
-        return Mistake(self.file, line_of(self.root, path), f"{key_path(path)}: {text}" if path else text, hint)
-
-    def fault(self, path: tuple[str | int, ...], text: str, hint: str = "") -> None:
-        """Note a mistake at ``path``."""
-        self.mistakes.append(self.place(path, text, hint))
-
-    def settings(self) -> Settings:
-        """The whole. Raises InvalidFileError with every mistake, this file's first."""
-        if self.mistakes:
-            raise InvalidFileError(sorted(self.mistakes, key=lambda each: (each.file != self.file, each.file, each.line)))
-        return Settings(**self.values)
 
 
 def load_settings(path: Path, read: Read = read_file) -> Settings:
     """The settings that the file says, not yet held against the files that it names. Raises InvalidFileError with every mistake."""
-    return read_sections(path, read).settings()
+    return settings_of(read_sections(path, read))
+
+
+def settings_of(sections: Sections) -> Settings:
+    """The whole. Raises InvalidFileError with every mistake, this file's first."""
+    if sections.mistakes:
+        raise InvalidFileError(sorted(sections.mistakes, key=lambda each: (each.file != sections.file, each.file, each.line)))
+    return Settings(**sections.values)
 
 
 def read_sections(path: Path, read: Read) -> Sections:
@@ -99,7 +81,7 @@ def read_sections(path: Path, read: Read) -> Sections:
         elif each.default is NOTHING:
             sections.fault((), f'"{each.name}" is missing', _EXAMPLES.get(each.name, ""))
     if "state" not in root:
-        sections.values["state"] = _state(base, DEFAULT_STATE)
+        sections.values["state"] = state_url(base, DEFAULT_STATE)
     return sections
 
 
@@ -128,7 +110,7 @@ def _section(sections: Sections, converter: Converter, name: str, kind: Any) -> 
 def _clusters(sections: Sections, converter: Converter, value: dict[str, Plain]) -> dict[ClusterName, ClusterSettings]:
     found: dict[ClusterName, ClusterSettings] = {}
     for name, each in value.items():
-        if not _CLUSTER.fullmatch(name):
+        if not CLUSTER.fullmatch(name):
             sections.fault(("clusters", name), "is not a name for a cluster", "use lower-case letters, digits, dash and dot, at most 63")
         made = structure(converter, each, ClusterSettings, sections.file, sections.mistakes, root=sections.root, path=("clusters", name))
         if made is not None:
@@ -152,26 +134,20 @@ def settings_converter(base: Path) -> Converter:
     on(ItemValue, written(ITEM.compile))
     on(Digest, written(token_digest))
     on(ClientCertificateAuthorities, lambda value, _: _authorities(converter, value))
-    on(FilePath, written(lambda text: _path(base, text)))
+    on(FilePath, written(lambda text: file_path(base, text)))
     on(PublicUrl, written(lambda text: https_url(text, path=False)))
     on(ServerUrl, written(https_url))
-    on(ProxyUrl, written(_proxy_url))
-    on(StateUrl, written(lambda text: _state(base, text)))
-    on(ClusterName, written(_cluster_name))
+    on(ProxyUrl, written(proxy_url))
+    on(StateUrl, written(lambda text: state_url(base, text)))
+    on(ClusterName, written(cluster_name))
     on(HostName, written(host_name))
-    on(LabelKey, written(_label))
+    on(LabelKey, written(label_key))
     on(AuthorizerName, written(authorizer_name))
     on(OpaUrl, written(opa_url))
-    on(SourceName, written(_source))
+    on(SourceName, written(source_name))
     on(FactName, written(lambda text: FactName(fact_name(text))))
-    on(Count, _count)
+    on(Count, count)
     return converter
-
-
-def _cluster_name(text: str) -> ClusterName:
-    if not _CLUSTER.fullmatch(text):
-        raise Unacceptable(f'"{text}" is not a name for a cluster', "name one of clusters")
-    return ClusterName(text)
 
 
 def _authorities(converter: Converter, value: Plain) -> tuple[ClientCertificateAuthority, ...]:
@@ -179,48 +155,3 @@ def _authorities(converter: Converter, value: Plain) -> tuple[ClientCertificateA
     if isinstance(value, list):
         return converter.structure(value, tuple[ClientCertificateAuthority, ...])
     return (converter.structure(value, ClientCertificateAuthority),)
-
-
-def _path(base: Path, text: str) -> FilePath:
-    if not text or "\0" in text:
-        raise Unacceptable("is not a path")
-    return FilePath(base / Path(text).expanduser() if text.startswith("~") else base / text)
-
-
-def _proxy_url(text: str) -> ProxyUrl:
-    if not _PROXY.fullmatch(text):
-        raise Unacceptable("is not the URL of a forward proxy", "write it as http://proxy.example.com:3128")
-    return ProxyUrl(text)
-
-
-def _state(base: Path, text: str) -> StateUrl:
-    hint = "write sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME"
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise Unacceptable("is not the URL of a database", hint) from None
-    if url.drivername == "postgresql+psycopg":
-        return StateUrl(text)
-    if url.drivername != "sqlite":
-        raise Unacceptable(f"{url.drivername} is not a kind of database that kgate keeps its state in", hint)
-    if not url.database or url.database == ":memory:" or url.query:
-        raise Unacceptable("names no file", hint)
-    return StateUrl(f"sqlite:///{base / url.database}")
-
-
-def _source(text: str) -> SourceName:
-    if not _SOURCE.fullmatch(text):
-        raise Unacceptable(f'"{text}" is not a name for a source', "use lower-case letters, digits and dash, at most 63")
-    return SourceName(text)
-
-
-def _label(text: str) -> LabelKey:
-    if not _LABEL.fullmatch(text):
-        raise Unacceptable(f'"{text}" is not a key for a label', "use letters, digits, dash, dot, underscore and slash")
-    return LabelKey(text)
-
-
-def _count(value: Plain, _: object) -> Count:
-    if not 1 <= a_whole_number(value) <= MAX_COUNT:
-        raise Unacceptable(f"{value} is out of range", f"it is at least 1 and at most {MAX_COUNT:,}")
-    return cast("Count", value)

@@ -1,13 +1,19 @@
-"""The policy's file, or every policy file of a directory as one text."""
+"""``policy`` and ``shadow``: a file, or every policy file of a directory as one text."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from kgate.documents.reading import decode
+from kgate.documents.structuring import nearest
 from kgate.errors import InvalidFileError, Mistake
-from kgate.policy.load import join
-from kgate.settings.files import Read
+from kgate.policy.evaluate import Policy
+from kgate.policy.load import join, load_policy
+from kgate.policy.trial import failures
+from kgate.settings.clusters import ClusterSettings
+from kgate.settings.files import Read, unreadable
+from kgate.settings.reading import Place, Reading
 
 SUFFIXES = frozenset({".yaml", ".yml"})
 
@@ -27,3 +33,32 @@ def policy_text(path: Path, read: Read) -> str:
     if not files:
         raise InvalidFileError([Mistake(str(path), 0, "the directory has no policy", "put files that end in .yaml there")])
     return join([(each.name, decode(read(each), str(each))) for each in files])
+
+
+def tested_policy(reading: Reading, place: Place, path: Path | None) -> Policy | None:
+    """A policy, of one file or a directory of them, that passes its own tests: one that does not is none that anybody meant."""
+    if path is None:
+        return None
+    try:
+        policy = load_policy(policy_text(path, reading.read), str(path))
+    except OSError as error:
+        reading.sections.fault(place, unreadable(path, error))
+        return None
+    except InvalidFileError as error:
+        reading.sections.mistakes.extend(error.mistakes)
+        return None
+    clusters: Mapping[str, ClusterSettings] = reading.sections.values.get("clusters") or {}
+    reading.sections.mistakes += failures(
+        policy, {name: dict(cluster.as_policy_sees_it(name).labels) for name, cluster in clusters.items()}
+    )
+    return policy
+
+
+def check_names(reading: Reading, policy: Policy, clusters: Collection[str]) -> None:
+    """Clusters that the policy names and nobody configured: most likely a slip."""
+    for rule in policy.rules:
+        words = rule.clusters.names
+        for name in sorted(words.exact | words.excluded_exact if words is not None else ()):
+            if name not in clusters:
+                text = f'rule "{rule.name}" names the cluster {name}, which is not configured'
+                reading.warnings.append(Mistake(policy.file, 0, text, nearest(name, clusters)))

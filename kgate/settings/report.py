@@ -7,7 +7,7 @@ from pathlib import Path
 from attrs import frozen
 
 from kgate.errors import InvalidFileError, Mistake
-from kgate.settings.checks import load_configuration
+from kgate.settings.configuration import load_configuration
 from kgate.settings.files import Read, read_file
 
 
@@ -35,8 +35,8 @@ def check(path: Path, now: float, read: Read = read_file) -> Report:
     counts = [
         _count(len(settings.clusters), "cluster"),
         _count(len(policy.rules), "rule") + f" (revision {policy.revision})",
-        _count(len(found.tokens.identities) if found.tokens else 0, "token"),
-        *([_count(len(found.issuers), "issuer")] if found.issuers else []),
+        _count(len(found.identity.tokens.identities) if found.identity.tokens else 0, "token"),
+        *([_count(len(found.identity.issuers), "issuer")] if found.identity.issuers else []),
     ]
     return Report((), found.warnings, f"{', '.join(counts)}; listening on {', '.join(str(each.address) for each in settings.listen)}")
 

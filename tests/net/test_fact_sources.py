@@ -10,11 +10,12 @@ import pytest
 from geo_data import COUNTRY, written
 from twisted.internet.task import Clock
 
+from kgate.documents.values import Duration
 from kgate.net.facts import FactFile, FactPoll
 from kgate.net.geo import GeoFiles
 from kgate.net.web import Reply, Unreachable
-from kgate.settings.paths import FilePath
-from kgate.settings.shapes import Duration, FactName, FactSource, ServerUrl, SourceName
+from kgate.settings.surroundings import FactSource
+from kgate.settings.values import FactName, FilePath, ServerUrl, SourceName
 from kgate.surroundings.document import Values
 from kgate.surroundings.geo import Atlas
 

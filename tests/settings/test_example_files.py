@@ -11,7 +11,8 @@ import pytest
 from configuration_files import FILE, NOW, Files
 
 from kgate.settings import load_configuration
-from kgate.settings.shapes import ClusterSettings, Settings
+from kgate.settings.clusters import ClusterSettings
+from kgate.settings.shapes import Settings
 
 CONF = Path(__file__).parents[2] / "conf"
 

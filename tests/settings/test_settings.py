@@ -12,7 +12,7 @@ from kgate.errors import InvalidFileError, UsageError
 from kgate.identity.credentials import Credentials
 from kgate.model import Cluster, Identity
 from kgate.settings import Configuration, load_configuration, load_settings
-from kgate.settings.shapes import AuditMode
+from kgate.settings.operation import AuditMode
 
 
 def load(files: Files, now: float = NOW) -> Configuration:
@@ -55,8 +55,8 @@ def test_everything_it_names_is_read_and_ready() -> None:
     assert (configuration.access["prod-eu"].server.url, configuration.access["dev"].server.url) == (
         "https://10.0.0.6:6443", "https://10.0.0.5:6443",
     )  # fmt: skip
-    assert configuration.authority_pem == authority().certificate.decode()
-    who = configuration.authenticator().authenticate(Credentials("t"), NOW)
+    assert configuration.identity.authority_pem == authority().certificate.decode()
+    who = configuration.identity.authenticator().authenticate(Credentials("t"), NOW)
     assert isinstance(who, Identity) and who.robot == "ci"
 
 
@@ -230,4 +230,4 @@ def test_sources_of_groups_that_make_no_sense(groups: str, says: str) -> None:
 
 def test_a_file_of_groups_counts() -> None:
     configuration = load(changed("identity:\n", "identity:\n  groups: {sources: [token, file], merge: first, file: groups.yaml}\n"))
-    assert configuration.roster is not None and configuration.roster.groups_of("bob") == ("sre",)
+    assert configuration.identity.roster is not None and configuration.identity.roster.groups_of("bob") == ("sre",)

@@ -21,7 +21,7 @@ from live_gate import TOKENS
 from raw_client import Http2Client, RawClient
 from recording_cluster import Connection
 
-from kgate.settings.shapes import DeadlineSettings
+from kgate.settings.operation import DeadlineSettings
 
 pytestmark = pytest.mark.threat("16")
 

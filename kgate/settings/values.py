@@ -1,0 +1,98 @@
+"""The kinds of value in the configuration that are not everybody's, and how each is written. What is none raises ``Unacceptable``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NewType, cast
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from kgate.documents.reading import Plain
+from kgate.documents.structuring import a_whole_number
+from kgate.documents.values import Unacceptable
+
+FilePath = NewType("FilePath", Path)
+"""Absolute: in the file it is relative to it."""
+PublicUrl = NewType("PublicUrl", str)
+"""``https://host[:port]``."""
+ServerUrl = NewType("ServerUrl", str)
+"""``https://host[:port][/path]``."""
+ProxyUrl = NewType("ProxyUrl", str)
+"""``http://[user:password@]host:port`` of a forward proxy, or ``https://``, ``socks5://``."""
+HostName = NewType("HostName", str)
+StateUrl = NewType("StateUrl", str)
+"""``sqlite:///FILE`` (absolute here) or ``postgresql+psycopg://…``."""
+DEFAULT_STATE = StateUrl("sqlite:///state.db")
+"""Beside the configuration file."""
+ClusterName = NewType("ClusterName", str)
+LabelKey = NewType("LabelKey", str)
+SourceName = NewType("SourceName", str)
+FactName = NewType("FactName", str)
+Count = NewType("Count", int)
+"""A whole number, at least one."""
+
+MAX_COUNT = 1_000_000
+CLUSTER = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
+_LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,251}[A-Za-z0-9])?")
+_SOURCE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_PROXY = re.compile(r"(http|https|socks5)://([^@/\s]+@)?[^@/\s:]+(:[0-9]{1,5})?/?")
+
+
+def file_path(base: Path, text: str) -> FilePath:
+    """Relative to the folder ``base``; ``~`` is the home of whoever runs the gate."""
+    if not text or "\0" in text:
+        raise Unacceptable("is not a path")
+    return FilePath(base / Path(text).expanduser() if text.startswith("~") else base / text)
+
+
+def cluster_name(text: str) -> ClusterName:
+    """A cluster that is named elsewhere than in ``clusters``."""
+    if not CLUSTER.fullmatch(text):
+        raise Unacceptable(f'"{text}" is not a name for a cluster', "name one of clusters")
+    return ClusterName(text)
+
+
+def proxy_url(text: str) -> ProxyUrl:
+    """A forward proxy."""
+    if not _PROXY.fullmatch(text):
+        raise Unacceptable("is not the URL of a forward proxy", "write it as http://proxy.example.com:3128")
+    return ProxyUrl(text)
+
+
+def state_url(base: Path, text: str) -> StateUrl:
+    """A database; SQLite's file is relative to the folder ``base``."""
+    hint = "write sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME"
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise Unacceptable("is not the URL of a database", hint) from None
+    if url.drivername == "postgresql+psycopg":
+        return StateUrl(text)
+    if url.drivername != "sqlite":
+        raise Unacceptable(f"{url.drivername} is not a kind of database that kgate keeps its state in", hint)
+    if not url.database or url.database == ":memory:" or url.query:
+        raise Unacceptable("names no file", hint)
+    return StateUrl(f"sqlite:///{base / url.database}")
+
+
+def source_name(text: str) -> SourceName:
+    """A source of facts."""
+    if not _SOURCE.fullmatch(text):
+        raise Unacceptable(f'"{text}" is not a name for a source', "use lower-case letters, digits and dash, at most 63")
+    return SourceName(text)
+
+
+def label_key(text: str) -> LabelKey:
+    """A cluster's label."""
+    if not _LABEL.fullmatch(text):
+        raise Unacceptable(f'"{text}" is not a key for a label', "use letters, digits, dash, dot, underscore and slash")
+    return LabelKey(text)
+
+
+def count(value: Plain, _: object) -> Count:
+    """A structure hook."""
+    if not 1 <= a_whole_number(value) <= MAX_COUNT:
+        raise Unacceptable(f"{value} is out of range", f"it is at least 1 and at most {MAX_COUNT:,}")
+    return cast("Count", value)
