@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from kgate.exchange.local import LocalResponse
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 
@@ -43,6 +45,8 @@ def part(name: str) -> LocalResponse:
 
 @cache
 def _templates() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # with the first page: a start need not wait for it
+
     return Environment(loader=PackageLoader("kgate.api"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 

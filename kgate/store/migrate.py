@@ -7,12 +7,9 @@ know what it means.
 from __future__ import annotations
 
 import importlib
+from importlib.resources import files
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, text
+from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from kgate.errors import KgateError, UnreachableError
@@ -45,20 +42,24 @@ def all_tables() -> MetaData:
     return metadata
 
 
-def configuration(connection: Connection) -> Config:
-    """Alembic's, working in ``connection``'s transaction."""
-    config = Config()
-    config.set_main_option("script_location", "kgate.store:migrations")
-    config.attributes["connection"] = connection
-    return config
+def known_revisions() -> list[str]:
+    """Those that this release can make, the newest last: its files are named by them."""
+    names = (each.name for each in files("kgate.store.migrations").joinpath("versions").iterdir())
+    return sorted(name[1:5] for name in names if name.startswith("m"))
 
 
 def _upgrade(connection: Connection) -> None:
-    config = configuration(connection)
-    scripts = ScriptDirectory.from_config(config)
-    known = {revision.revision for revision in scripts.walk_revisions()}
-    there = set(MigrationContext.configure(connection).get_current_heads())
-    if not there <= known:
+    known, there = known_revisions(), _revisions(connection)
+    if not there <= set(known):
         raise KgateError("state: the database was made by a newer release of kgate; run that one, or name another database")
-    if there != set(scripts.get_heads()):
-        command.upgrade(config, "head")
+    if there != {known[-1]}:
+        from kgate.store.upgrade import upgrade  # Alembic takes a tenth of a second, which only a release's first start need spend
+
+        upgrade(connection)
+
+
+def _revisions(connection: Connection) -> set[str]:
+    """Where the database is; empty where it is new."""
+    if not inspect(connection).has_table("alembic_version"):
+        return set()
+    return set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
