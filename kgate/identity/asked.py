@@ -99,6 +99,6 @@ class AskedTokens:
         return Pending(JudgementWanted(self.name, bearer))
 
 
-def is_opaque(token: str) -> bool:
-    """Whether a token says nothing by itself: it is no JWT, and none of this gate's own static ones either."""
-    return token.count(".") != 2
+def is_opaque(token: str, prefix: str = "") -> bool:
+    """Whether a token that begins with ``prefix`` says nothing else by itself: it is no JWT, and none of this gate's own static ones either."""
+    return token.startswith(prefix) and token.count(".") != 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from kgate.exchange.gate import Upstream
 from kgate.identity.asked import AskedTokens, JudgementWanted, is_opaque
@@ -21,7 +22,7 @@ class Judging(Part):
         shared.fetches.register(JudgementWanted, self._get)
 
     def sources(self) -> Sequence[Source]:
-        """Opaque tokens' issuer, and each cluster whose service accounts may come."""
+        """Opaque tokens' issuers, the longest prefix first, and each cluster whose service accounts may come."""
         shared, configuration = self._shared, self._shared.configuration()
         self._judges = {}
         for asked in configuration.identity.introspections:
@@ -29,7 +30,8 @@ class Judging(Part):
             web = shared.web_for(issuer.issuer.certificateAuthority)
             judge = Introspection(issuer, asked.settings.client_id, asked.secret, web, shared.now, shared.wall)
             name = f"issuer {issuer.issuer.url}"
-            self._judges[name] = AskedTokens(name, is_opaque, asked.settings.cache, shared.now), judge
+            concerns = partial(is_opaque, prefix=asked.settings.token_prefix)
+            self._judges[name] = AskedTokens(name, concerns, asked.settings.cache, shared.now), judge
         for settings in configuration.settings.identity.service_accounts:
             prefix = f"{settings.cluster}:" if settings.prefix is None else settings.prefix
             reviewer = Reviewer(settings.cluster, settings.audiences, settings.clusters or (settings.cluster,), prefix)

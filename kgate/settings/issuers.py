@@ -46,6 +46,8 @@ class IntrospectionSettings:
     client_secret_file: FilePath
     cache: Duration = field(default=Duration(60.0))
     """How long a yes holds: so long a token goes on that was revoked meanwhile."""
+    token_prefix: str = ""
+    """What the issuer's opaque tokens begin with. One without asks about all that no other claims."""
 
 
 @frozen
@@ -156,16 +158,17 @@ def _client_secret(reading: Reading, place: Place, file: Path) -> str:
 
 
 def all_introspections(reading: Reading, oidc: Sequence[OidcSettings]) -> tuple[IntrospectionAt, ...]:
-    """Whom to ask about opaque tokens. They do not say whose they are, so it can be only one."""
+    """Whom to ask about opaque tokens, the longest prefix first. Each token is shown to one issuer only: another could use it."""
     found: list[IntrospectionAt] = []
     for number, issuer in enumerate(oidc):
         if issuer.introspection is not None:
             place: Place = ("identity", "oidc", number, "introspection")
             secret = _client_secret(reading, place, issuer.introspection.client_secret_file)
-            if found:
-                reading.sections.fault(place, "is the second one, and an opaque token does not say whose it is", "keep one")
+            if issuer.introspection.token_prefix in {each.settings.token_prefix for each in found}:
+                hint = "give each its own: opaque tokens say by it whom to ask"
+                reading.sections.fault((*place, "token_prefix"), "is the same at two issuers", hint)
             found.append(IntrospectionAt(issuer, issuer.introspection, secret))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda each: len(each.settings.token_prefix), reverse=True))
 
 
 def check_service_accounts(reading: Reading, accounts: Sequence[ServiceAccountSettings], clusters: Mapping[str, ClusterSettings]) -> None:

@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from identity_gate import WATCHING, IdentityGate, identity_gate
 from identity_provider import SECRET, IdentityProvider, client, oidc_provider
 from issuer import TestIssuer
 from recording_cluster import OK, Connection
+from web_server import WebServer, document, web_server
 
 BOT = "system:serviceaccount:ci:bot"
 POLICY = {
@@ -33,12 +35,31 @@ def idp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityProvider]:
 
 
 @pytest.fixture(scope="module")
-def gate(idp: IdentityProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityGate]:
+def partner() -> Iterator[WebServer]:
+    """Another issuer, whose opaque tokens begin with partner_: each is bob's."""
+    with web_server() as web:
+        web.pages["/.well-known/openid-configuration"] = document(
+            {"issuer": web.url, "jwks_uri": f"{web.url}/keys", "introspection_endpoint": f"{web.url}/introspect"}
+        )
+        web.pages["/keys"] = document({"keys": []})
+        web.pages["/introspect"] = lambda _: document(
+            {"active": True, "sub": "bob", "groups": ["developers"], "aud": "kgate", "exp": int(time.time()) + 60}
+        )
+        yield web
+
+
+@pytest.fixture(scope="module")
+def gate(idp: IdentityProvider, partner: WebServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IdentityGate]:
     folder = tmp_path_factory.mktemp("gate")
     (folder / "secret").write_text(SECRET)
     asked = {"client_id": "kgate-introspects", "client_secret_file": "secret", "cache": "1s"}
+    trusted = {"url": partner.url, "audiences": ["kgate"], "certificateAuthority": partner.pem}
+    mappings = {"username": {"claim": "sub", "prefix": "partner:"}, "groups": {"claim": "groups", "prefix": ""}}
     identity = {
-        "oidc": [{**idp.issuer(username={"claim": "client_id", "prefix": ""}), "introspection": asked}],
+        "oidc": [
+            {**idp.issuer(username={"claim": "client_id", "prefix": ""}), "introspection": asked},
+            {"issuer": trusted, "claimMappings": mappings, "introspection": {**asked, "token_prefix": "partner_"}},
+        ],
         "service_accounts": [{"cluster": "lab", "audiences": ["kgate-lab"], "cache": "1s"}],
     }
     with identity_gate(folder, identity, POLICY) as running:
@@ -53,6 +74,13 @@ def test_an_opaque_token_is_asked_about(idp: IdentityProvider, gate: IdentityGat
     status, message = gate.ask(idp.token("alice", "urn:opaque:other"))
     assert (status, "for somebody else" in message) == (401, True)
     assert gate.ask("made-up")[0] == 401
+
+
+def test_each_issuer_is_shown_its_own_tokens_only(idp: IdentityProvider, partner: WebServer, gate: IdentityGate) -> None:
+    assert gate.whoami("partner_0123456789")["user"] == "partner:bob"
+    assert gate.whoami(idp.token("alice", "urn:opaque:kgate"))["user"] == "alice"
+    shown = [parse_qs(seen.body.decode())["token"] for seen in partner.seen if seen.path == "/introspect"]
+    assert shown == [["partner_0123456789"]]
 
 
 def test_a_revoked_one_is_cut(idp: IdentityProvider, gate: IdentityGate) -> None:

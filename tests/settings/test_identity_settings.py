@@ -61,7 +61,7 @@ def test_then_what_they_name() -> None:
         "kgate.yaml:12: identity.client_certificates[1].authority: nowhere.crt does not exist",
         "kgate.yaml:16: identity.oidc: the issuer https://a.example stands here twice (keep one)",
         "kgate.yaml:19: identity.oidc[0].introspection.client_secret_file: nowhere does not exist",
-        "kgate.yaml:22: identity.oidc[1].introspection: is the second one, and an opaque token does not say whose it is (keep one)",
+        "kgate.yaml:22: identity.oidc[1].introspection.token_prefix: is the same at two issuers (give each its own: opaque tokens say by it whom to ask)",
         'kgate.yaml:24: identity.service_accounts[0].cluster: prod-uk is not configured (did you mean "prod-eu"?)',
         "kgate.yaml:25: identity.service_accounts[1].audiences: kgate stands at two clusters (give each cluster its own: a token says by it whom to ask)",
     ]  # fmt: skip
