@@ -31,8 +31,13 @@ def sparse(draw: st.DrawFn, keys: dict[str, Strategy], most: int) -> dict[str, A
 
 
 def usually(usual: Any, otherwise: Strategy) -> Strategy:
-    """``usual`` in two of three draws."""
-    return st.sampled_from([True, True, False]).flatmap(lambda plain: st.just(usual) if plain else otherwise)
+    """``usual`` in three of four draws."""
+    return st.sampled_from([True, True, True, False]).flatmap(lambda plain: st.just(usual) if plain else otherwise)
+
+
+def one_or_two(matcher: Strategy) -> Strategy:
+    """A named set: one list of matchers, or several of which one will do."""
+    return matcher | st.lists(matcher, min_size=1, max_size=2)
 
 
 NAMES = listing("a", "b*", "*", "system:masters", "system:*")
@@ -52,8 +57,17 @@ SELECTORS = {
     ),
 }
 PLACES = {"names": listing("dev", "prod*", "*"), "labels": st.fixed_dictionaries({"env": listing("dev", "*", "prod") | st.just("dev")})}
-WHO = usually({"users": ANY}, sparse(PEOPLE, 2).map(lambda keys: keys or {"groups": ANY}))
-CLUSTERS = usually({"names": ANY}, sparse(PLACES, 1).map(lambda keys: keys or {"names": ["dev"]}))
+SOMEBODY = sparse(PEOPLE, 2).map(lambda keys: keys or {"groups": ANY})
+SOMEWHERE = sparse(PLACES, 2).map(lambda keys: keys or {"names": ANY})
+SETS = {
+    "people": st.fixed_dictionaries({name: one_or_two(SOMEBODY) for name in ("leads", "crew")}),
+    "clusters": st.fixed_dictionaries({name: one_or_two(SOMEWHERE) for name in ("calm", "wild")}),
+}
+"""The named sets of a policy; rules name them whether anybody is in them or not."""
+IN_SETS = st.builds(lambda words, keys: {"people": words, **keys}, listing("leads", "crew", "*"), sparse(PEOPLE, 1))
+ON_SETS = st.builds(lambda words, keys: {"sets": words, **keys}, listing("calm", "wild", "*"), sparse(PLACES, 1))
+WHO = usually({"users": ANY}, SOMEBODY | IN_SETS)
+CLUSTERS = usually({"names": ANY}, sparse(PLACES, 1).map(lambda keys: keys or {"names": ["dev"]}) | ON_SETS)
 SHARED = {"namespaces": listing("team-1", "team-*", "*", "kube-system"), "names": NAMES}
 RESOURCES = listing("*", "pods", "secrets", "pods/log", "pods/*", "*/scale", "deployments.apps", "*.apps", "pods.*", "*.*", "nodes")
 CHANNELS_TOO = st.one_of(RESOURCES, listing("pods/exec", "*/proxy", "pods/*"))
@@ -260,7 +274,8 @@ Question = tuple[Identity, Action, Context]
 
 
 @st.composite
-def cases(draw: st.DrawFn, most: int = 12, least: int = 1) -> tuple[list[dict[str, Any]], list[Question]]:
-    """A policy and questions of one kind."""
+def cases(draw: st.DrawFn, most: int = 12, least: int = 1) -> tuple[dict[str, Any], list[Question]]:
+    """A policy, as plain data, and questions of one kind."""
     kind = draw(st.sampled_from(["resource", "operation", "operation", "path"]))
-    return draw(rules(kind)), draw(st.lists(st.tuples(IDENTITIES, actions(kind), CONTEXTS), min_size=least, max_size=most))
+    policy = {"rules": draw(rules(kind)), **{key: draw(sets) for key, sets in SETS.items()}}
+    return policy, draw(st.lists(st.tuples(IDENTITIES, actions(kind), CONTEXTS), min_size=least, max_size=most))

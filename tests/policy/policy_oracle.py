@@ -26,7 +26,7 @@ def decide(
     rules: list[Rule], who: Identity, action: Action, context: Context, sets: dict[str, Any] | None = None
 ) -> tuple[bool, str, Impersonation | None]:
     """Allowed, by which rule, as whom. ``sets`` has ``people`` and ``clusters`` of the file."""
-    rules = [{**rule, "_people": (sets or {}).get("people", {}), "_clusters": (sets or {}).get("clusters", {})} for rule in rules]
+    sets = sets or {}
     if (who.expires is not None and who.expires <= context.now) or not action.verb:
         return False, "", None
     if who.networks and in_networks(who.networks, context.address) is not True:
@@ -34,12 +34,12 @@ def decide(
     if who.clusters and not listed(list(who.clusters), [action.cluster.name]):
         return False, "", None
     for rule in rules:
-        if "deny" in rule and any(matches(rule, entry, who, action, context, True) is not False for entry in rule["deny"]):
+        if "deny" in rule and any(matches(rule, entry, who, action, context, sets, True) is not False for entry in rule["deny"]):
             return False, rule["name"], None
     if not action.resource and action.verb in ("get", "head") and any(re.fullmatch(path, action.path) for path in DISCOVERY):
         return granted("", {}, who)
     for rule in rules:
-        if "allow" in rule and any(matches(rule, entry, who, action, context, False) is True for entry in rule["allow"]):
+        if "allow" in rule and any(matches(rule, entry, who, action, context, sets, False) is True for entry in rule["allow"]):
             return granted(rule["name"], rule.get("as", {}), who)
     return False, "", None
 
@@ -85,11 +85,13 @@ def seen_names(text: str, who: Identity) -> list[str]:
     return [name for name in filled(text, who) if name.isprintable() and name.strip() == name and not name.startswith("system:")]
 
 
-def matches(rule: Rule, entry: dict[str, Any], who: Identity, action: Action, context: Context, denies: bool) -> Truth:
+def matches(
+    rule: Rule, entry: dict[str, Any], who: Identity, action: Action, context: Context, sets: dict[str, Any], denies: bool
+) -> Truth:
     return every(
         [
-            is_for(rule["who"], who) and in_sets(rule, who),
-            is_on(rule["clusters"], action, denies) and on_sets(rule, action, denies),
+            is_meant(rule, who, sets),
+            is_on(rule["clusters"], action, denies) and on_sets(rule, action, denies, sets),
             asks(entry, action, denies),
             place(entry, action, who),
             selected(entry, action),
@@ -121,16 +123,18 @@ def is_for(asked: dict[str, list[str]], who: Identity) -> bool:
     )
 
 
-def in_sets(rule: Rule, who: Identity) -> bool:
-    sets = {name: lists if isinstance(lists, list) else [lists] for name, lists in rule.get("_people", {}).items()}
-    return listed(rule["who"].get("people"), [name for name, lists in sets.items() if any(is_for(each, who) for each in lists)])
+def is_meant(rule: Rule, who: Identity, sets: dict[str, Any]) -> bool:
+    within = [name for name, lists in lists_of(sets, "people") if any(is_for(each, who) for each in lists)]
+    return is_for(rule["who"], who) and listed(rule["who"].get("people"), within)
 
 
-def on_sets(rule: Rule, action: Action, denies: bool) -> bool:
-    sets = {name: lists if isinstance(lists, list) else [lists] for name, lists in rule.get("_clusters", {}).items()}
-    return listed(
-        rule["clusters"].get("sets"), [name for name, lists in sets.items() if any(is_on(each, action, denies) for each in lists)]
-    )
+def on_sets(rule: Rule, action: Action, denies: bool, sets: dict[str, Any]) -> bool:
+    within = [name for name, lists in lists_of(sets, "clusters") if any(is_on(each, action, denies) for each in lists)]
+    return listed(rule["clusters"].get("sets"), within)
+
+
+def lists_of(sets: dict[str, Any], key: str) -> list[tuple[str, list[Any]]]:
+    return [(name, lists if isinstance(lists, list) else [lists]) for name, lists in sets.get(key, {}).items()]
 
 
 def is_on(asked: dict[str, Any], action: Action, denies: bool) -> bool:

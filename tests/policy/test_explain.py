@@ -59,8 +59,8 @@ def verdicts(found: Explanation) -> dict[str, str]:
 @settings(max_examples=60, deadline=None)
 @given(cases())
 def test_the_first_rule_that_matches_is_the_one_that_evaluate_decided_by(case: Any) -> None:
-    rules, questions = case
-    policy = load_policy(json.dumps({"rules": rules}), "p.yaml")
+    made, questions = case
+    policy = load_policy(json.dumps(made), "p.yaml")
     for identity, action, context in questions:
         found = explain(policy, identity, action, context)
         decision = evaluate(policy, identity, action, context)

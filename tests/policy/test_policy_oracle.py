@@ -17,11 +17,11 @@ from kgate.model import Action, Ground, Identity
 from kgate.policy.evaluate import Policy, evaluate, refused
 from kgate.policy.load import load_policy
 
-Case = tuple[list[dict[str, Any]], list[Question]]
+Case = tuple[dict[str, Any], list[Question]]
 
 
-def policy_of(made: list[dict[str, Any]]) -> Policy:
-    return load_policy(json.dumps({"rules": made}), "generated.yaml")
+def policy_of(made: dict[str, Any]) -> Policy:
+    return load_policy(json.dumps(made), "generated.yaml")
 
 
 CASES = int(os.environ.get("KGATE_ORACLE_CASES", "1000"))
@@ -45,7 +45,7 @@ def both_evaluators_agree(case: Case) -> None:
     for who, action, context in questions:
         decision = evaluate(policy, who, action, context)
         compared[decision.reasons[0].ground.value] += 1
-        assert (decision.allowed, decision.rule, decision.impersonate) == oracle.decide(made, who, action, context)
+        assert (decision.allowed, decision.rule, decision.impersonate) == oracle.decide(made["rules"], who, action, context, made)
 
 
 @settings(max_examples=100, deadline=None)
@@ -61,7 +61,7 @@ def test_a_decision_holds_until_it_says(case: Case, points: list[float]) -> None
             continue
         for point in points:
             later = evolve(context, now=context.now + point * (end - context.now))
-            assert oracle.decide(made, who, action, later) == oracle.decide(made, who, action, context)
+            assert oracle.decide(made["rules"], who, action, later, made) == oracle.decide(made["rules"], who, action, context, made)
 
 
 @settings(max_examples=100, deadline=None)
@@ -73,7 +73,7 @@ def test_a_denial_says_why_and_names_no_rule_for_others(case: Case) -> None:
         decision = evaluate(policy, who, action, context)
         assert decision.reasons and all(reason.text and reason.text.isprintable() for reason in decision.reasons)
         named = {reason.rule for reason in decision.reasons if reason.rule}
-        assert all(oracle.is_for(rule["who"], who) for rule in made if rule["name"] in named)
+        assert all(oracle.is_meant(rule, who, made) for rule in made["rules"] if rule["name"] in named)
         assert decision.allowed == ([reason.ground for reason in decision.reasons] == [Ground.ALLOWED])
 
 
@@ -116,7 +116,7 @@ def test_generated_cases_are_not_vacuous() -> None:
     def look(case: Case) -> None:
         made, questions = case
         for question in questions:
-            allowed, rule, _ = oracle.decide(made, *question)
+            allowed, rule, _ = oracle.decide(made["rules"], *question, made)
             outcomes["allowed" if allowed and rule else "denied" if rule else "neither"] += 1
 
     look()

@@ -20,8 +20,8 @@ from kgate.policy.samples import samples
 @settings(max_examples=40, deadline=None)
 @given(cases())
 def test_the_rule_that_decides_is_found_from_either_end(case: Any) -> None:
-    rules, questions = case
-    policy = load_policy(json.dumps({"rules": rules}), "p.yaml")
+    made, questions = case
+    policy = load_policy(json.dumps(made), "p.yaml")
     for identity, action, context in questions:
         decision = evaluate(policy, identity, action, context)
         if decision.rule:
@@ -32,7 +32,7 @@ def test_the_rule_that_decides_is_found_from_either_end(case: Any) -> None:
 @settings(max_examples=25, deadline=None)
 @given(cases(most=1))
 def test_a_policy_and_its_samples_differ_from_nothing_but_another(case: Any) -> None:
-    policy = load_policy(json.dumps({"rules": case[0]}), "p.yaml")
+    policy = load_policy(json.dumps(case[0]), "p.yaml")
     assert list(samples(policy, 1.8e9))
     assert edits(policy, policy) == () and shifts(policy, policy, 1.8e9) == []
 

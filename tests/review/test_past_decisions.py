@@ -50,8 +50,8 @@ def through_the_file(
 @settings(max_examples=60, deadline=None)
 @given(cases(), WANTED)
 def test_replay_and_explain_agree_with_what_the_gate_did(case: Any, wanted: Impersonation | None) -> None:
-    rules, questions = case
-    policy = load_policy(json.dumps({"rules": rules}), "p.yaml")
+    made, questions = case
+    policy = load_policy(json.dumps(made), "p.yaml")
     for identity, action, context in questions:
         decision, past = through_the_file(policy, identity, action, context, wanted)
         assert (past.allowed, past.rule, past.ground) == (decision.allowed, decision.rule, decision.reasons[0].ground)

@@ -168,8 +168,8 @@ def test_nor_does_it_follow_a_stream_to_another_end(used: Policy) -> None:
 @settings(max_examples=25, deadline=None)
 @given(cases(most=6), cases(most=1), st.lists(st.sampled_from(["hour", "day", "facts", "policy"]), min_size=6, max_size=6))
 def test_any_history_under_any_policies_comes_out_the_same_again(case: Any, other: Any, between: list[str]) -> None:
-    rules, questions = case
-    policies = [load_policy(json.dumps({"rules": each}), "p.yaml") for each in (rules, other[0])]
+    made, questions = case
+    policies = [load_policy(json.dumps(each), "p.yaml") for each in (made, other[0])]
     gate = Gate(policies[0])
     gate.now = questions[0][2].now
     for (identity, action, _), event in zip(questions, between, strict=False):
