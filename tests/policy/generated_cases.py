@@ -156,14 +156,14 @@ DENIED = {"resource": by_resource(CHANNELS_TOO), "operation": st.one_of(by_actio
 def rules(draw: st.DrawFn, kind: str) -> list[dict[str, Any]]:
     """The rules of a policy, as plain data."""
     made = []
-    for number in range(draw(st.integers(1, 6))):
+    for number in range(draw(st.integers(2, 6))):
         rule: dict[str, Any] = {"name": f"r{number}", "who": draw(WHO), "clusters": draw(CLUSTERS)}
         if draw(st.integers(0, 4)) == 0:
             rule["deny"] = draw(st.lists(DENIED[kind], min_size=1, max_size=2))
         else:
             rule["allow"] = draw(st.lists(ENTRIES[kind], min_size=1, max_size=3))
             rule |= draw(sparse({"as": AS}, 1)) | draw(st.sampled_from([*[{}] * 9, OFFER]))
-        made.append({**rule, **draw(sparse({"when": CONDITIONS, "unless": CONDITIONS}, draw(st.sampled_from([0, 0, 1, 2]))))})
+        made.append({**rule, **draw(sparse({"when": CONDITIONS, "unless": CONDITIONS}, draw(st.sampled_from([0, 0, 0, 1, 2]))))})
     return made
 
 

@@ -111,7 +111,7 @@ def test_the_nearest_miss_is_nearest(case: Case) -> None:
 def test_generated_cases_are_not_vacuous() -> None:
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=80, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
     @given(cases())
     def look(case: Case) -> None:
         made, questions = case
