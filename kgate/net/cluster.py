@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
 
 from kgate.errors import KgateError
 from kgate.exchange.gate import Then
@@ -22,8 +21,8 @@ from kgate.net.dial import DialFailed
 from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
 from kgate.net.upstream import Dial, Endpoint, Health, UpstreamPool
+from kgate.net.ways import through
 from kgate.wire import http1, http2
-from kgate.wire.forward_proxy import ForwardProxy, HttpConnect, Socks5
 
 UPSTREAM_WINDOW = 512 * 1024
 """Of one stream: a few hundred microseconds of a local network."""
@@ -138,14 +137,7 @@ def endpoint_of(access: ClusterAccess) -> Endpoint:
     name = access.tls_server_name or server.host
     if not access.proxy_url:
         return Endpoint(server.host, server.port, name)
-    proxy = urlsplit(access.proxy_url)
-    if proxy.scheme == "https":
+    if access.proxy_url.startswith("https:"):
         raise KgateError(f"{access.context}: a proxy-url of https:// is not carried; use http:// or socks5://")
-    default = 1080 if proxy.scheme == "socks5" else 80
-
-    def negotiate() -> ForwardProxy:
-        if proxy.scheme == "socks5":
-            return Socks5(server.host, server.port)
-        return HttpConnect(server.host, server.port, unquote(proxy.username or ""), unquote(proxy.password or ""))
-
-    return Endpoint(proxy.hostname or "", proxy.port or default, name, negotiate)
+    way = through(access.proxy_url, server.host, server.port)
+    return Endpoint(way.host, way.port, name, way.negotiate)

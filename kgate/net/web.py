@@ -28,6 +28,7 @@ from twisted.web.iweb import IBodyProducer, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
 from kgate.documents.pem import certificates_in
+from kgate.net.ways import Ways, WebProxy
 
 SECONDS = 5.0
 MAX_BYTES = 1024 * 1024
@@ -71,11 +72,11 @@ class Web(Protocol):
 
 
 class Asking:
-    """See the module. ``authority`` is PEM text; without it the system's roots are trusted."""
+    """See the module. ``authority`` is PEM text; without it the system's roots are trusted. ``proxy`` gives the forward proxy as of now."""
 
-    def __init__(self, reactor: Any, authority: str | None = None) -> None:
+    def __init__(self, reactor: Any, authority: str | None = None, proxy: WebProxy = lambda: None) -> None:
         self._reactor = reactor
-        self._agent = Agent(reactor, contextFactory=_Trust(authority), connectTimeout=SECONDS)
+        self._agent = Agent.usingEndpointFactory(reactor, Ways(reactor, _Trust(authority), proxy, SECONDS))
 
     async def ask(
         self,

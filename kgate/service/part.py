@@ -43,8 +43,8 @@ class Shared:
     decide_again: DecideAgain
 
     def web_for(self, authority: str | None) -> Web:
-        """Asks others, with these trust roots (PEM) or the system's."""
-        return Asking(self.reactor, authority)
+        """Asks others, with these trust roots (PEM) or the system's, and through the forward proxy where there is one."""
+        return Asking(self.reactor, authority, lambda: self.configuration().settings.web_proxy)
 
 
 class Part:

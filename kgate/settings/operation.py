@@ -1,4 +1,4 @@
-"""``audit``, ``secrets``, ``sign_in``, ``admin``, ``limits`` and ``deadlines``: how the gate itself is run."""
+"""``audit``, ``secrets``, ``sign_in``, ``admin``, ``web_proxy``, ``limits`` and ``deadlines``: how the gate itself is run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from kgate.documents.globs import Glob
 from kgate.documents.values import Address, Duration, Unacceptable, accept
 from kgate.settings.reading import Place, Reading
-from kgate.settings.values import Count, FilePath
+from kgate.settings.values import Count, FilePath, ProxyUrl
 from kgate.store.sealing import read_keys
 
 MOST_TOKEN_SECONDS = 600.0
@@ -63,6 +64,26 @@ class AdminSettings:
     """/healthz, /readyz and /metrics, in clear text and without credentials: for this machine or a closed network."""
 
     address: Address
+
+
+@frozen
+class WebProxySettings:
+    """The forward proxy through which the gate asks issuers, transmitters, inventories, sources of facts and OPA. Clusters have their own."""
+
+    url: ProxyUrl = field(repr=False)
+    direct: tuple[str, ...] = ()
+    """Hosts that are asked without it: names, addresses, globs."""
+
+    def __attrs_post_init__(self) -> None:
+        tls = self.url.startswith("https:")
+        accept(
+            Unacceptable("of https:// is not carried", "use http:// or socks5://", ("url",)) if tls else None,
+            None if all(self.direct) else Unacceptable("has an empty name", "take it out", ("direct",)),
+        )
+
+    def leads_to(self, host: str) -> bool:
+        """Whether ``host`` is asked through it."""
+        return not any(Glob(each.lower()).matches(host.lower()) for each in self.direct)
 
 
 @frozen

@@ -11,7 +11,15 @@ from kgate.settings.authorizers import AuthorizerSettings
 from kgate.settings.clusters import ClusterSettings
 from kgate.settings.identity import IdentitySettings
 from kgate.settings.listen import Listen
-from kgate.settings.operation import AdminSettings, AuditSettings, DeadlineSettings, LimitSettings, SecretsSettings, SignInSettings
+from kgate.settings.operation import (
+    AdminSettings,
+    AuditSettings,
+    DeadlineSettings,
+    LimitSettings,
+    SecretsSettings,
+    SignInSettings,
+    WebProxySettings,
+)
 from kgate.settings.surroundings import FactSource, GeoSettings
 from kgate.settings.values import DEFAULT_STATE, ClusterName, Count, FilePath, PublicUrl, StateUrl
 
@@ -40,6 +48,7 @@ class Settings:
     authorizers: tuple[AuthorizerSettings, ...] = ()
     """Who else must allow what the policy allows."""
     admin: AdminSettings | None = None
+    web_proxy: WebProxySettings | None = None
     limits: LimitSettings = field(default=LimitSettings())
     deadlines: DeadlineSettings = field(default=DeadlineSettings())
     drain: Duration = field(default=Duration(30.0))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from authority import Authority
+from forward_proxies import ForwardProxy
 from reactors import turn_until
 from twisted.internet.defer import Deferred
 from web_server import Page, WebServer, document, web_server
 
 from kgate.net.web import Asking, Reply, Unreachable
+from kgate.settings.operation import WebProxySettings
+from kgate.settings.values import ProxyUrl
 
 
 @pytest.fixture
@@ -96,3 +101,71 @@ def test_nobody_there(reactor: Any) -> None:
 )
 def test_an_address_that_is_none(reactor: Any, url: str) -> None:
     assert ask(reactor, Asking(reactor), url) == Unreachable("has an address that is none")
+
+
+@pytest.fixture(params=["HTTP CONNECT", "SOCKS5"])
+def proxy(request: pytest.FixtureRequest) -> Iterator[ForwardProxy]:
+    made = ForwardProxy(socks=request.param == "SOCKS5")
+    yield made
+    made.stop()
+
+
+def settings(proxy: ForwardProxy, *direct: str) -> WebProxySettings:
+    url = f"socks5://127.0.0.1:{proxy.port}" if proxy.socks else f"http://gate:s%40cret@127.0.0.1:{proxy.port}"
+    return WebProxySettings(ProxyUrl(url), direct)
+
+
+def test_the_way_leads_through_a_forward_proxy_and_tls_through_to_the_server(reactor: Any, web: WebServer, proxy: ForwardProxy) -> None:
+    web.pages["/big"] = Page(200, b"x" * 500_000)
+    answer = ask(reactor, Asking(reactor, web.pem, lambda: settings(proxy)), f"{web.url}/big")
+    assert isinstance(answer, Reply) and len(answer.body) == 500_000
+    port = int(web.url.rpartition(":")[2])
+    if proxy.socks:
+        assert proxy.asked == [b"127.0.0.1" + port.to_bytes(2, "big")]
+    else:
+        assert proxy.asked[0].startswith(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n" % port)
+        assert b"\r\nProxy-Authorization: Basic " + b64encode(b"gate:s@cret") + b"\r\n" in proxy.asked[0]
+    assert "proxy-authorization" not in web.seen[-1].headers
+
+
+def test_the_server_behind_a_proxy_must_be_who_it_says(reactor: Any, web: WebServer, proxy: ForwardProxy) -> None:
+    other = Authority("somebody else").certificate.decode()
+    answer = ask(reactor, Asking(reactor, other, lambda: settings(proxy)), f"{web.url}/keys")
+    assert answer == Unreachable("cannot be trusted: certificate verify failed")
+
+
+def test_some_hosts_are_asked_without_the_proxy(reactor: Any, web: WebServer, proxy: ForwardProxy) -> None:
+    web.pages["/keys"] = document({"keys": []})
+    for direct in ("127.0.0.1", "127.*"):
+        assert isinstance(ask(reactor, Asking(reactor, web.pem, lambda direct=direct: settings(proxy, direct)), f"{web.url}/keys"), Reply)
+    assert proxy.asked == []
+
+
+def test_a_proxy_that_refuses_is_quoted(reactor: Any, web: WebServer, proxy: ForwardProxy) -> None:
+    proxy.answer = b"\x05\x02\x00\x01" + bytes(6) if proxy.socks else b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
+    words = "the SOCKS proxy answered: not allowed" if proxy.socks else "the proxy answered HTTP/1.1 407 Proxy Authentication Required"
+    answer = ask(reactor, Asking(reactor, web.pem, lambda: settings(proxy)), f"{web.url}/keys")
+    assert answer == Unreachable(f"cannot be reached: {words}")
+
+
+def test_a_proxy_that_is_not_there_or_says_nothing(reactor: Any, web: WebServer, proxy: ForwardProxy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = WebProxySettings(ProxyUrl(f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        answer = ask(reactor, Asking(reactor, web.pem, lambda: there), f"{web.url}/keys", seconds=0.3)
+        assert answer == Unreachable("did not answer within 0.3 s")
+        asked, _ = silent.accept()
+        with asked:
+            asked.settimeout(0)
+            assert asked.recv(4096).startswith(b"CONNECT ")
+            turn_until(reactor, lambda: _is_over(asked))  # given up, not left open
+    answer = ask(reactor, Asking(reactor, web.pem, lambda: WebProxySettings(ProxyUrl("http://127.0.0.1:1"))), f"{web.url}/keys")
+    assert isinstance(answer, Unreachable) and answer.text.startswith("cannot be reached: Connection was refused")
+
+
+def _is_over(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True

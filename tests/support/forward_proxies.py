@@ -13,7 +13,7 @@ class ForwardProxy:
     """``answer`` is said instead of opening the way, where it is set. ``asked`` has every request: the CONNECT's head, or SOCKS' name and port."""
 
     def __init__(self, *, socks: bool = False) -> None:
-        self._socks = socks
+        self.socks = socks
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.asked: list[bytes] = []
@@ -44,13 +44,13 @@ class ForwardProxy:
                 return
             server = socket.create_connection(("127.0.0.1", port))
             self._open.append(server)
-            client.sendall(b"\x05\x00\x00\x01" + bytes(6) if self._socks else OPENED)
+            client.sendall(b"\x05\x00\x00\x01" + bytes(6) if self.socks else OPENED)
             threading.Thread(target=_copy, args=(server, client), daemon=True).start()
             _copy(client, server)
 
     def _negotiated(self, client: socket.socket) -> int:
         """The port that the client wants."""
-        if not self._socks:
+        if not self.socks:
             head = b""
             while not head.endswith(b"\r\n\r\n"):
                 head += client.recv(1)
