@@ -14,7 +14,7 @@ token_issuers, judging      issuers whose tokens say who somebody is, and whom t
 signing_in   sessions of the gate's own; providers  people's identity providers; login_records
 directory, notices, devices, robots      what else is known of people and programs
 granting     access on request
-reloading    another configuration, all of it or nothing; watching  the files whose change is one; quiet  reading it beside the traffic
+reloading    another configuration, all of it or nothing; quiet  reading it beside the traffic
 
 records      the gate's own events, and the journal
 place        which process of the gate this is; workers  the supervisor of several

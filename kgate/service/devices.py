@@ -17,6 +17,7 @@ class DeviceInventories(Part):
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._polled: PolledInventory | None = None
+        self._trusted: str | None = None
         self.devices: Devices | None = None
         """What knows devices; None where none are configured."""
 
@@ -33,7 +34,8 @@ class DeviceInventories(Part):
             return
         if settings.api is None:
             self._polled = None
-        elif self._polled is None or self._polled.settings != settings.api:
+        elif self._polled is None or (self._polled.settings, self._trusted) != (settings.api, sources.api_authority):
+            self._trusted = sources.api_authority
             self._polled = PolledInventory(self._shared.now, settings.api, self._shared.web_for(sources.api_authority), self._changed)
         inventory = self._polled.inventory if self._polled is not None else Inventory(sources.listed)
         self.devices = Devices(sources.trust, inventory, settings.name)

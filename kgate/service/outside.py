@@ -49,6 +49,8 @@ class _Sight:
 
     atlas: Atlas | None
     keys: dict[str, bytes]
+    authorities: dict[str, str]
+    """Whom to trust for a source's server, PEM."""
 
 
 class Outside(Part):
@@ -61,6 +63,7 @@ class Outside(Part):
         self._geo: GeoFiles | None = None
         self._geo_settings: GeoSettings | None = None
         self._settings: tuple[FactSource, ...] = ()
+        self._authorities: dict[str, str] = {}
         self._sources: list[Source] = []
         self._pushes: dict[str, _Push] = {}
         self._messages: dict[str, stored.Message] = {}
@@ -87,6 +90,9 @@ class Outside(Part):
         try:
             atlas = read_atlas(geo.country, geo.asn) if geo is not None and geo != self._geo_settings else None
             keys = {str(each.source): each.key_file.read_bytes().strip() for each in settings.facts if each.key_file is not None}
+            authorities = {
+                str(each.source): file.read_text() for each in settings.facts if (file := each.certificate_authority) is not None
+            }
         except OSError as error:
             raise KgateError(f"{error.filename}: cannot be read: {error.strerror}") from error
         except Unacceptable as error:
@@ -94,7 +100,7 @@ class Outside(Part):
         short = [name for name, key in keys.items() if len(key) < LEAST_KEY]
         if short:
             raise KgateError(f"facts: the key of {short[0]} is shorter than {LEAST_KEY} characters; make one with: openssl rand -hex 32")
-        return _Sight(atlas, keys)
+        return _Sight(atlas, keys, authorities)
 
     def _exchange(self, settings: Settings, sight: _Sight) -> None:
         """Look at these sources from now on. What a source told stays known over a reload that leaves it as it is."""
@@ -106,9 +112,9 @@ class Outside(Part):
         kept = [each.source for each in settings.facts if former.get(each.source) == each]
         old = Board(kept, self.world.board)
         self.world.board = Board([each.source for each in settings.facts], old)
-        if settings.facts != self._settings:
+        if (settings.facts, sight.authorities) != (self._settings, self._authorities):
             self.stop()
-            self._settings = settings.facts
+            self._settings, self._authorities = settings.facts, sight.authorities
             self._sources = [made for each in settings.facts if (made := self._source(each)) is not None]
             if self._started:
                 self.start()
@@ -177,8 +183,8 @@ class Outside(Part):
         if settings.file is not None:
             return FactFile(settings.file, settings, self._wall, self._told)
         if settings.url is not None:
-            authority = settings.certificate_authority.read_text() if settings.certificate_authority is not None else None
-            return FactPoll(self._shared.reactor, self._shared.web_for(authority), settings.url, settings, self._wall, self._told)
+            web = self._shared.web_for(self._authorities.get(settings.source))
+            return FactPoll(self._shared.reactor, web, settings.url, settings, self._wall, self._told)
         return None
 
     def _push(self, name: str) -> _Push | None:

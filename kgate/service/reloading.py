@@ -18,9 +18,9 @@ from kgate.errors import KgateError
 from kgate.net.files import FileWatch
 from kgate.service.part import Part, Shared
 from kgate.service.quiet import let_go, quietly
-from kgate.service.watching import watched
 from kgate.settings import Configuration, load_configuration
 from kgate.settings.shapes import Settings
+from kgate.settings.watched import watched
 
 log = Logger()
 

@@ -11,7 +11,7 @@ Each section of the file has a module, with what it may say, what only shows aga
     values         kinds of value;  certificates  what can be said of one
     load           the file itself → ``Settings``
     reading, files      one reading, with its mistakes and warnings
-    configuration       all of it
+    configuration       all of it;  watched  the files whose change is a reload
     report         all of it for a person: ``kgate check``
 
 ``load_configuration`` is the one way in: a start, a reload and ``kgate check`` read and check the very same things, so what passes the check starts.

@@ -119,3 +119,11 @@ def test_its_silence_ends_what_is_known(mdm: Mdm, gate: IdentityGate, laptop: tu
         assert "nothing is known of device laptop" in watch.end()
     assert gate.gate.admin("/readyz") == (503, "device inventory: it answered 503; nothing is known of any device\n")
     mdm.state = "ok"
+
+
+def test_another_authority_of_the_inventory_is_taken_over_and_asked_at_once(mdm: Mdm, gate: IdentityGate) -> None:
+    trusted = gate.gate.folder / "mdm.crt"
+    trusted.write_bytes(Authority("somebody else").certificate)
+    eventually("it is not trusted any more", lambda: "certificate" in gate.gate.admin("/readyz")[1], 10)
+    trusted.write_text(mdm.web.pem)
+    eventually("it is asked again", lambda: gate.gate.admin("/readyz")[0] == 200, 10)

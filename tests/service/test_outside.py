@@ -13,9 +13,11 @@ import pytest
 from arena import Arena
 from authority import Authority
 from geo_data import COUNTRY, written
+from lab.waiting import eventually
 from live_gate import TOKENS, LiveGate
 from raw_client import RawClient
 from recording_cluster import Connection, RecordingCluster
+from web_server import document, web_server
 
 from kgate.surroundings.push import sign
 
@@ -164,6 +166,22 @@ def test_a_gate_does_not_start_on_geo_data_that_are_none(tmp_path: Path, arena: 
     gate = LiveGate(tmp_path, arena.gate.authority, arena.gate.config["clusters"], POLICY, {"geo": {"asn": "bad.mmdb"}})
     with pytest.raises(AssertionError, match="geo: is not a database in MaxMind's format"):
         gate.start()
+
+
+def test_another_authority_of_a_server_is_taken_over_and_it_is_asked_at_once(tmp_path: Path, arena: Arena) -> None:
+    for name in ("cluster-ca.crt", "cluster-token"):
+        (tmp_path / name).write_bytes((arena.gate.folder / name).read_bytes())
+    (tmp_path / "status.crt").write_bytes(Authority("somebody else").certificate)
+    with web_server() as status:
+        status.pages["/facts"] = document({"incident": {"open": False}})
+        source = {"source": "status", "url": f"{status.url}/facts", "certificate_authority": "status.crt", "every": "1h", "max_age": "2h"}
+        gate = LiveGate(tmp_path, arena.gate.authority, arena.gate.config["clusters"], POLICY, {"drain": "1s", "facts": [source]}).start()
+        try:
+            eventually("it is not trusted", lambda: "facts 1" in gate.admin("/readyz")[1], 10)
+            (tmp_path / "status.crt").write_text(status.pem)
+            eventually("it has told", lambda: gate.admin("/readyz")[0] == 200, 10)
+        finally:
+            gate.stop()
 
 
 def test_what_was_told_is_known_after_a_restart(arena: Arena, watch: Watch) -> None:

@@ -1,0 +1,54 @@
+"""Which files make the configuration: a change of one of them is a reload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from attrs import fields, has
+
+from kgate.settings.authorizers import OpaSettings
+from kgate.settings.clusters import ClusterSettings
+from kgate.settings.configuration import Configuration
+from kgate.settings.credentials import InventoryApi
+from kgate.settings.issuers import SignalSettings
+from kgate.settings.operation import AuditSettings
+from kgate.settings.policies import policy_files
+from kgate.settings.surroundings import FactSource, GeoSettings
+
+NOT_WATCHED: frozenset[tuple[type, str]] = frozenset(
+    {
+        *((kind, "token_file") for kind in (ClusterSettings, FactSource, InventoryApi, OpaSettings, SignalSettings)),
+        (FactSource, "file"),
+        (GeoSettings, "country"),
+        (GeoSettings, "asn"),
+        (AuditSettings, "directory"),
+    }
+)
+"""Tokens are read again as they are used, facts and geo data are looked at by those who use them, and the audit's directory changes all the time."""
+
+
+def watched(path: Path, configuration: Configuration) -> set[Path]:
+    """The file at ``path`` and whatever it names. Raises OSError where a policy's directory cannot be listed."""
+    paths = {path, *_named(configuration.settings)}
+    for each in (configuration.settings.policy, configuration.settings.shadow):
+        paths |= {*policy_files(each)} if each is not None else set()
+    for access in (*configuration.access.values(), *configuration.webhooks.values()):
+        paths |= {Path(file) for file in access.files if file != access.credential.token_file}
+    return paths
+
+
+def _named(value: object) -> Iterator[Path]:
+    """Every path in a setting, however deep."""
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _named(each)
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _named(each)
+    elif has(kind := type(value)):
+        for field in fields(kind):
+            if (kind, field.name) not in NOT_WATCHED:
+                yield from _named(getattr(value, field.name))
