@@ -134,11 +134,6 @@ class Action:
     follows: bool = False
     """Ends only when one side ends it: watch, logs -f, exec, attach, port-forward, proxy."""
 
-    @property
-    def is_resource(self) -> bool:
-        """Whether this names a Kubernetes resource (otherwise only ``path`` counts)."""
-        return bool(self.resource)
-
 
 @frozen(cache_hash=True)
 class Fact:
@@ -288,11 +283,9 @@ class Ending(Enum):
     EXPRESSION = "expression"
     LIMIT = "limit"
     DRAIN = "drain"
-    OPERATOR = "operator"
     CLUSTER_GONE = "cluster-gone"
     STALE = "stale"
     """The gate has not heard from its store for too long to know who was let out."""
-    AUDIT = "audit"
     PROTOCOL = "protocol"
 
 

@@ -9,6 +9,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 TEXT = b"text/plain; charset=utf-8"
+METRICS = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class _Page(Resource):
@@ -36,11 +37,17 @@ def admin_site(ready: Callable[[], Mapping[str, str]], metrics: Callable[[], byt
         lines = [f"{name}: {text}\n" for name, text in problems.items()] or ["ok\n"]
         return (503 if problems else 200), "".join(lines).encode()
 
-    pages: dict[bytes, Any] = {
-        b"healthz": _Page(lambda: (200, b"ok\n")),
-        b"readyz": _Page(readyz),
-        b"metrics": _Page(lambda: (200, metrics()), b"text/plain; version=0.0.4; charset=utf-8"),
-    }
+    return site_of(
+        {
+            b"healthz": _Page(lambda: (200, b"ok\n")),
+            b"readyz": _Page(readyz),
+            b"metrics": _Page(lambda: (200, metrics()), METRICS),
+        }
+    )
+
+
+def site_of(pages: Mapping[bytes, Any]) -> Site:
+    """These pages and no other; what fails in one shows in the log only."""
     root = Resource()
     for name, page in pages.items():
         root.putChild(name, page)

@@ -21,7 +21,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from zope.interface import implementer
 
-from kgate.api.admin import TEXT
+from kgate.api.admin import METRICS, TEXT, site_of
 from kgate.metrics import by_worker
 
 SECONDS = 2.0
@@ -84,18 +84,7 @@ def gathered_site(reactor: Any, sockets: Callable[[], Mapping[int, Path]], resta
         answers = await asked(b"/metrics")
         return 200, by_worker({number: answer[1] for number, answer in answers.items() if answer is not None}, restarts())
 
-    pages: dict[bytes, Any] = {
-        b"healthz": _Gathered(healthz),
-        b"readyz": _Gathered(readyz),
-        b"metrics": _Gathered(metrics, b"text/plain; version=0.0.4; charset=utf-8"),
-    }
-    root = Resource()
-    for name, page in pages.items():
-        root.putChild(name, page)
-    site = Site(root)
-    site.displayTracebacks = False
-    site.noisy = False
-    return site
+    return site_of({b"healthz": _Gathered(healthz), b"readyz": _Gathered(readyz), b"metrics": _Gathered(metrics, METRICS)})
 
 
 def _told(number: int, answer: Page | None) -> str:

@@ -122,5 +122,4 @@ KINDS = (
 )
 
 BY_PATH = {(kind.group, kind.version, kind.plural): kind for kind in KINDS}
-BY_KIND = {(kind.api_version, kind.kind): kind for kind in KINDS}
 GROUP_VERSIONS = tuple(dict.fromkeys((kind.group, kind.version) for kind in KINDS))

@@ -64,8 +64,6 @@ _KINDS: Mapping[str, Kind] = {
     _RISC + "credential-compromise": Kind.CREDENTIAL_CHANGED,
     _SSF + "verification": Kind.VERIFICATION,
 }
-EVENTS_REQUESTED = tuple(sorted(uri for uri, kind in _KINDS.items() if kind not in (Kind.LOGOUT, Kind.VERIFICATION)))
-"""What a stream of this receiver asks its transmitter for."""
 
 _SAID: Mapping[Kind, str] = {
     Kind.LOGOUT: "you signed out at the identity provider",

@@ -9,7 +9,7 @@ of one (k/k#66754, CVE-2026-44546). So nothing is joined, and a value that is no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
@@ -43,11 +43,6 @@ class ImpersonationRequest:
 
 
 # --- what goes upstream
-
-
-def strip_system_groups(groups: Iterable[str]) -> tuple[str, ...]:
-    """Without those that only Kubernetes itself hands out (``system:masters`` among them): no claim may name them."""
-    return tuple(group for group in groups if not group.startswith("system:"))
 
 
 def impersonation_error(impersonate: Impersonation) -> str | None:

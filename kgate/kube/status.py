@@ -37,25 +37,18 @@ _LONGEST = 256
 _LINE = 2048
 
 
-def status_body(code: int, message: str, details: Mapping[str, object] | None = None) -> bytes:
-    """The JSON body of an error answer. ``details`` are ``StatusDetails`` (name, group, kind, causes, retryAfterSeconds)."""
-    body: dict[str, object] = {
+def status_body(code: int, message: str) -> bytes:
+    """The JSON body of an error answer."""
+    body = {
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
         "status": "Failure",
         "message": one_line(message),
         "reason": REASONS.get(code, "Unknown"),
+        "code": code,
     }
-    if details:
-        body["details"] = details
-    return orjson.dumps(body | {"code": code})
-
-
-def denied_details(action: Action) -> dict[str, object]:
-    """``StatusDetails`` of a 403: what was asked for, where programs look for it."""
-    parts = {"name": action.name, "group": action.api_group, "kind": action.resource}
-    return {key: one_line(value) for key, value in parts.items() if value}
+    return orjson.dumps(body)
 
 
 def one_line(text: str, longest: int = _LINE) -> str:

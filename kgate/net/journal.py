@@ -162,11 +162,6 @@ class Journal:
         """The hash of the last sealed line."""
         return self._chain.head
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is being written at this moment."""
-        return self._busy is None
-
     def __len__(self) -> int:
         return len(self._queue)
 

@@ -167,12 +167,6 @@ def members_of(connection: Connection, group: str) -> tuple[Member, ...]:
     return tuple(Member(*row) for row in connection.execute(asked.order_by(members.c.member)))
 
 
-def groups_with(connection: Connection, member: str) -> tuple[tuple[str, str], ...]:
-    """Id and name of each group that somebody is in, by name."""
-    asked = select(entries.c.id, entries.c.name).join(members, members.c.group == entries.c.id).where(members.c.member == member)
-    return tuple((row.id, row.name) for row in connection.execute(asked.order_by(entries.c.name)))
-
-
 def set_members(connection: Connection, group: str, wanted: Collection[Member], now: float) -> None:
     """A group has exactly these members from now on; only those who come or go are touched and told of."""
     before, after = set(members_of(connection, group)), set(wanted)

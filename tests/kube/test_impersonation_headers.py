@@ -15,7 +15,6 @@ from kgate.kube.impersonation import (
     identity_headers,
     impersonation_error,
     impersonation_request,
-    strip_system_groups,
 )
 from kgate.kube.refusal import Headers, Refusal
 from kgate.model import Impersonation
@@ -61,12 +60,6 @@ def test_there_is_an_end_to_groups_extras_and_bytes() -> None:
     assert "more than 512" in str(impersonation_error(Impersonation("alice", tuple(f"g{n}" for n in range(MAX_GROUPS + 1)))))
     assert "extra" in str(impersonation_error(Impersonation("alice", extra=(("k", tuple("ab" * 65)),))))
     assert "bytes" in str(impersonation_error(Impersonation("alice", tuple(f"{n:0256d}" for n in range(300)))))
-
-
-@pytest.mark.threat("04")
-def test_groups_that_only_kubernetes_hands_out_are_dropped() -> None:
-    claimed = ("developers", "system:masters", "system:nodes", "system", "my-system:masters", "system:")
-    assert strip_system_groups(claimed) == ("developers", "system", "my-system:masters")
 
 
 def test_each_group_has_a_line_of_its_own() -> None:

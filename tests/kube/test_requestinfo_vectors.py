@@ -36,12 +36,12 @@ def asked(vector: list[Any]) -> Action | Refusal:
 
 
 def expected_fields(vector: list[Any]) -> dict[str, Any]:
-    _, _, _, is_resource, path, verb, group, version, namespace, resource, sub, name, fields, labels, *_ = vector
+    _, _, _, _, path, verb, group, version, namespace, resource, sub, name, fields, labels, *_ = vector
     if sub in CHANNELS and verb == "get":
         verb = "create"  # GET and POST are one action: the one difference, on purpose
     return {
         "path": path, "verb": verb, "api_group": group, "api_version": version, "namespace": namespace, "resource": resource,
-        "subresource": sub, "name": name, "field_selector": fields, "label_selector": labels, "is_resource": is_resource,
+        "subresource": sub, "name": name, "field_selector": fields, "label_selector": labels,
     }  # fmt: skip
 
 
@@ -78,6 +78,8 @@ def test_we_read_every_target_as_the_api_server_does_or_not_at_all() -> None:
         if isinstance(action, Action):
             if vector[2]:
                 wrong.append((vector[:3], "Go refuses it"))
+            elif bool(action.resource) != vector[3]:
+                wrong.append((vector[:2], "one of both takes it for a resource"))
             elif different := differences(vector, action):
                 wrong.append((vector[:2], different))
     assert wrong == []

@@ -129,10 +129,10 @@ def test_a_full_disk_is_tried_again_with_the_next_record_or_tick_and_not_in_betw
         turn_until(world.reactor, lambda: bool(world.journal.problem))
         for _ in range(20):
             world.reactor.iterate(0.01)
-        assert world.journal.idle, "nothing is being written: the disk is left alone"
+        assert len(world.journal) == 1, "it waits: the disk is left alone"
         world.journal.tick()
-        assert not world.journal.idle
-        turn_until(world.reactor, lambda: world.journal.idle)
+        assert len(world.journal) == 0, "it is being written"
+        turn_until(world.reactor, lambda: len(world.journal) == 1)
     world.stop()
 
 
