@@ -154,7 +154,8 @@ class SignIns:
         )
         await self.store.write(lambda connection: begin_signin(connection, kept))
         login = provider.login
-        url = authorization_url(found, login.client, login.scopes, state, nonce, verifier, wanted.step_up, login.acr_values)
+        asked = (login.scopes, state, nonce, verifier, wanted.step_up, login.acr_values, login.prompt)
+        url = authorization_url(found, login.client, *asked)
         return Begun(url, browser)
 
     async def finish(self, answer: Mapping[str, str], asker: Asker) -> Known | Failed:

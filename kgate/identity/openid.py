@@ -91,8 +91,10 @@ def authorization_url(
     verifier: str,
     step_up: bool = False,
     acr_values: Sequence[str] = (),
+    prompt: str | None = None,
 ) -> str:
-    """Where the browser goes (Core section 3.1.2.1). ``step_up`` asks for the person anew, and for one of ``acr_values`` if there are any."""
+    """Where the browser goes (Core section 3.1.2.1). ``step_up`` asks for the person anew, and for one of ``acr_values`` if there are any. ``prompt`` is what
+    is asked otherwise; None is what a refresh token needs by the specification (section 11)."""
     asked = {
         "response_type": "code",
         "client_id": client.id,
@@ -103,11 +105,13 @@ def authorization_url(
         "code_challenge": challenge_of(verifier),
         "code_challenge_method": METHOD,
     }
+    usual = prompt if prompt is not None else "consent" if "offline_access" in scopes else ""
     if step_up:
-        # max_age=0 says the same (Core section 3.1.2.1), which leaves ``prompt`` one value where a refresh token is asked for: Microsoft Entra takes no two.
-        asked |= {"prompt": "login", "max_age": "0"} | ({"acr_values": " ".join(acr_values)} if acr_values else {})
-    if "offline_access" in scopes:
-        asked["prompt"] = "consent"  # Core section 11: without it a provider may ignore offline_access
+        # max_age=0 says the same as prompt=login (Core section 3.1.2.1), which leaves the one value that Microsoft Entra takes for what must be there.
+        usual = "consent" if usual == "consent" else "login"
+        asked |= {"max_age": "0"} | ({"acr_values": " ".join(acr_values)} if acr_values else {})
+    if usual:
+        asked["prompt"] = usual
     joint = "&" if urlsplit(provider.authorization_endpoint).query else "?"
     return provider.authorization_endpoint + joint + urlencode(asked)
 

@@ -59,6 +59,8 @@ class Login:
     scopes: tuple[str, ...]
     acr_values: tuple[str, ...] = ()
     """What a step-up asks for."""
+    prompt: str | None = None
+    """See ``authorization_url``."""
 
 
 class SignInProvider:

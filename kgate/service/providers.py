@@ -40,6 +40,6 @@ class Providers:
         issuer, settings = at.configuration.issuer, at.settings
         client = Client(settings.client_id, at.secret, f"{public_url}/login/callback")
         name = settings.name or urlsplit(issuer.url).hostname or issuer.url
-        login = Login(issuer.url, issuer.discovery, client, name, settings.scopes, settings.acr_values)
+        login = Login(issuer.url, issuer.discovery, client, name, settings.scopes, settings.acr_values, settings.prompt)
         verifier = IdTokens(at.configuration, settings.client_id, self._issuers, self._shared.fetches, self._shared.wall)
         return SignInProvider(login, self._shared.web_for(issuer.certificateAuthority), verifier, self._shared.now)

@@ -16,6 +16,8 @@ from kgate.settings.reading import Place, Reading
 from kgate.settings.values import ClusterName, FilePath, ServerUrl
 from kgate.store.sealing import MAKE_ONE
 
+_PROMPTS = (None, "", "consent", "login", "select_account")
+
 
 @frozen
 class LoginSettings:
@@ -30,11 +32,14 @@ class LoginSettings:
     """``offline_access`` lets the gate ask the provider again and again whether it still stands by the sign-in."""
     acr_values: tuple[str, ...] = ()
     """What ``kgate login --step-up`` asks the provider for."""
+    prompt: str | None = None
+    """What any sign-in asks the provider to show; ``""`` is nothing. By default ``consent`` where ``offline_access`` is among the scopes."""
 
     def __attrs_post_init__(self) -> None:
         accept(
             None if self.client_id else Unacceptable("is empty", "write the id that the provider knows this gate by", ("client_id",)),
             None if "openid" in self.scopes else Unacceptable("lacks openid", "without it nobody says who signed in", ("scopes",)),
+            None if self.prompt in _PROMPTS else Unacceptable("is no prompt", 'write consent, login, select_account, or ""', ("prompt",)),
         )
 
 

@@ -55,9 +55,31 @@ def test_a_step_up_asks_for_the_person_anew_and_as_strongly_as_configured() -> N
     assert (asked["prompt"], asked["max_age"], asked["acr_values"]) == (["login"], ["0"], ["gold silver"])
 
 
-def test_a_step_up_asks_for_a_refresh_token_as_any_sign_in_does() -> None:
-    asked = parse_qs(urlsplit(authorization_url(PROVIDER, CLIENT, ["openid", "offline_access"], "s", "n", VERIFIER, True)).query)
-    assert (asked["prompt"], asked["max_age"]) == (["consent"], ["0"])  # one value: not every provider takes two
+@pytest.mark.parametrize(
+    ("scopes", "configured", "usual", "step_up"),
+    [
+        (["openid"], None, None, ["login"]),
+        (
+            ["openid", "offline_access"],
+            None,
+            ["consent"],
+            ["consent"],
+        ),  # with max_age=0 it says both, in one value: not every provider takes two
+        (
+            ["openid", "offline_access"],
+            "",
+            None,
+            ["login"],
+        ),  # a provider that gives refresh tokens unasked, and where people may not consent
+        (["openid", "offline_access"], "select_account", ["select_account"], ["login"]),
+    ],
+)
+def test_the_prompt_is_what_a_refresh_token_needs_unless_the_operator_knows_better(
+    scopes: list[str], configured: str | None, usual: list[str] | None, step_up: list[str]
+) -> None:
+    for anew, expected in ((False, usual), (True, step_up)):
+        asked = parse_qs(urlsplit(authorization_url(PROVIDER, CLIENT, scopes, "s", "n", VERIFIER, anew, prompt=configured)).query)
+        assert asked.get("prompt") == expected and asked.get("max_age") == (["0"] if anew else None)
 
 
 def test_pkce_by_the_rfcs_own_example() -> None:
