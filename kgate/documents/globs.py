@@ -26,6 +26,11 @@ class Glob:
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_pieces", tuple(self.text.split("*")))
 
+    @property
+    def prefix(self) -> str:
+        """What stands before the first star."""
+        return self._pieces[0]
+
     def matches(self, value: str) -> bool:
         """Whether the whole of ``value`` fits."""
         if len(self._pieces) == 1:
@@ -44,6 +49,10 @@ class Glob:
 
 class Pattern(Protocol[K_contra]):
     """What matches more than one value. Hashable, so that an index keeps one of each."""
+
+    @property
+    def prefix(self) -> str:
+        """How every text begins that it matches; of what is no text, and where that is not known, nothing."""
 
     def matches(self, value: K_contra, /) -> bool:
         """Whether ``value`` fits."""

@@ -1,13 +1,13 @@
 """Sets of entries as bits, and what gives them for a value: the machinery under ``index`` and ``people``.
 
-A facet is a dictionary of exact words beside the *distinct* patterns of all entries, each tried once per new value; what a value gives is kept,
+A facet is a dictionary of exact words beside the *distinct* patterns of all entries, found by how they begin; what a value gives is kept,
 bounded, until the policy is replaced. These memos are exact: a set depends on nothing but the policy and the value. So somebody never seen costs a
 look-up for their name and one for each of their groups: the groups were seen with others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from kgate.documents.globs import Pattern, Selection
@@ -44,15 +44,21 @@ class _Listed(Generic[K]):
             for pattern in some_patterns:
                 patterns.setdefault(pattern, []).append(number)
         self._exact = {value: _packed(numbers) for value, numbers in exact.items()}
-        self._patterns = {pattern: bits(numbers) for pattern, numbers in patterns.items()}
+        self._patterns: dict[int, dict[str, list[tuple[Pattern[K], Bits]]]] = {}
+        """By length of the prefix, and by prefix: of 10,000 globs only those are tried that begin as the value does."""
+        for pattern, numbers in patterns.items():
+            alike = self._patterns.setdefault(len(pattern.prefix), {})
+            alike.setdefault(pattern.prefix, []).append((pattern, bits(numbers)))
 
     def entries(self, value: K) -> Bits:
         """The entries that list ``value``."""
         numbers = self._exact.get(value, 0)
         found = numbers if isinstance(numbers, int) else bits(numbers)
-        for pattern, entries in self._patterns.items():
-            if pattern.matches(value):
-                found |= entries
+        text = value if isinstance(value, str) else ""
+        for length, patterns in self._patterns.items():
+            for pattern, entries in patterns.get(text[:length], ()):
+                if pattern.matches(value):
+                    found |= entries
         return found
 
 
@@ -69,11 +75,10 @@ def _packed(numbers: list[int]) -> Bits | tuple[int, ...]:
 
 
 class Facet(Generic[K]):
-    """One thing that entries ask: ``selections`` has each entry's list, None where it does not ask. ``unasked``: such entries are satisfied."""
+    """One thing that entries ask: ``selections`` has the lists of those that do. ``free``: the others that are satisfied whatever it is."""
 
-    def __init__(self, selections: Sequence[Selection[K] | None], denying: Bits = 0, *, unasked: bool) -> None:
-        listed = [(number, selection) for number, selection in enumerate(selections) if selection is not None]
-        free = bits(number for number, selection in enumerate(selections) if selection is None) if unasked else 0
+    def __init__(self, selections: Mapping[int, Selection[K]], free: Bits, denying: Bits = 0) -> None:
+        listed = selections.items()
         some = [(number, selection) for number, selection in listed if not selection.everything]
         self._listed = _Listed((number, selection.exact, selection.patterns) for number, selection in some)
         self._excluded = _Listed((number, selection.excluded_exact, selection.excluded_patterns) for number, selection in listed)
@@ -81,11 +86,12 @@ class Facet(Generic[K]):
         self._any_value = self._always | bits(number for number, selection in listed if selection.everything)
         self._memo: dict[K, Bits] = {}
         self._listings: dict[K, tuple[Bits, Bits]] = {}
-        asking = bits(number for number, _ in listed) if listed else 0
-        universal = bits(number for number, selection in listed if selection.universal) if listed else 0
+        asking = bits(selections)
+        universal = bits(number for number, selection in listed if selection.universal)
+        self.free = free
         self.spanning = free | universal | (asking & denying)
         """The entries that a request satisfies which does not say which one."""
-        self.idle = not listed
+        self.idle = not selections
         """No entry asks it."""
 
     def of(self, value: K) -> Bits:
@@ -116,6 +122,13 @@ class Facet(Generic[K]):
     def _listing(self, value: K) -> tuple[Bits, Bits]:
         """The entries that include ``value``, and those that exclude it."""
         return self._listed.entries(value), self._excluded.entries(value)
+
+
+def facet(selections: Sequence[Selection[K] | None], denying: Bits = 0, *, unasked: bool) -> Facet[K]:
+    """The facet of each entry's list, None where it does not ask. ``unasked``: such entries are satisfied."""
+    asked = {number: selection for number, selection in enumerate(selections) if selection is not None}
+    free = ((1 << len(selections)) - 1) & ~bits(asked) if unasked else 0
+    return Facet(asked, free, denying)
 
 
 def _is_every(value: object) -> bool:

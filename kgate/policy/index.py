@@ -18,8 +18,8 @@ from attrs import frozen
 from kgate.model import GRANTED_BY_NAME, Action, Cluster, Decision, Ground, Identity, Limits, Operation, Reason
 from kgate.policy.conditions import Conditions
 from kgate.policy.details import Detail, split_proxy_name
-from kgate.policy.facets import KEPT, Bits, Facet, bits, remember
-from kgate.policy.parties import Clusters, Members, sets_of
+from kgate.policy.facets import KEPT, Bits, Facet, bits, facet, remember
+from kgate.policy.parties import Clusters, LabelWords, Members, sets_of
 from kgate.policy.people import People, PeopleSets
 from kgate.policy.resources import ResourceKey, spans_namespaces
 from kgate.policy.rules import Entry, Kind, Rule
@@ -71,20 +71,20 @@ class Index:
         self._kinds_of_things: dict[tuple[str, str, str], Bits] = {}
         self._who = People([clause.rule.who for clause in clauses])
         self._people_sets = PeopleSets(people or {})
-        self._in_people = Facet([clause.rule.who.people for clause in clauses], unasked=True)
-        self._labelled = [clause for clause in clauses if clause.rule.clusters.labels]
-        self._cluster_names = Facet([clause.rule.clusters.names for clause in clauses], unasked=True)
+        self._in_people = facet([clause.rule.who.people for clause in clauses], unasked=True)
+        self._labels = {key: Facet(asked, self.all & ~bits(asked), denying) for key, asked in _labels(clauses).items()}
+        self._cluster_names = facet([clause.rule.clusters.names for clause in clauses], unasked=True)
         self._cluster_sets = clusters or {}
-        self._in_clusters = Facet([clause.rule.clusters.sets for clause in clauses], unasked=True)
+        self._in_clusters = facet([clause.rule.clusters.sets for clause in clauses], unasked=True)
         entries = [clause.entry for clause in clauses]
-        self._verbs = Facet([entry.verbs for entry in entries], denying, unasked=False)
-        self._paths = Facet([entry.paths for entry in entries], denying, unasked=False)
-        self._resources = Facet([entry.resources if entry.kind is Kind.RESOURCES else None for entry in entries], denying, unasked=False)
-        self._operations = Facet([entry.actions for entry in entries], denying, unasked=False)
-        self._targets = Facet([entry.resources if entry.kind is Kind.ACTIONS else None for entry in entries], denying, unasked=True)
+        self._verbs = facet([entry.verbs for entry in entries], denying, unasked=False)
+        self._paths = facet([entry.paths for entry in entries], denying, unasked=False)
+        self._resources = facet([entry.resources if entry.kind is Kind.RESOURCES else None for entry in entries], denying, unasked=False)
+        self._operations = facet([entry.actions for entry in entries], denying, unasked=False)
+        self._targets = facet([entry.resources if entry.kind is Kind.ACTIONS else None for entry in entries], denying, unasked=True)
         fixed = [entry.namespaces if entry.namespaces is not None and not entry.namespaces.templates else None for entry in entries]
-        self._namespaces = Facet(fixed, denying, unasked=True)
-        self._names = Facet([entry.names for entry in entries], denying, unasked=True)
+        self._namespaces = facet(fixed, denying, unasked=True)
+        self._names = facet([entry.names for entry in entries], denying, unasked=True)
 
     def person(self, identity: Identity) -> Person:
         """What is known of ``identity``, found out where it is new."""
@@ -139,9 +139,15 @@ class Index:
         if found is None:
             if len(self._clusters) >= KEPT:
                 self._clusters.clear()
-            meant = {id(clause.rule): clause.rule.clusters.holds(cluster, clause.denies) for clause in self._labelled}
-            wrong = bits(number for number, clause in enumerate(self.clauses) if not meant.get(id(clause.rule), True))
-            found = self._clusters[cluster] = self._cluster_names.of(cluster.name) & self._of_cluster_sets(cluster) & ~wrong
+            found = self._cluster_names.of(cluster.name) & self._of_cluster_sets(cluster) & self._of_labels(dict(cluster.labels))
+            self._clusters[cluster] = found
+        return found
+
+    def _of_labels(self, labels: Mapping[str, str]) -> Bits:
+        """A label that a cluster does not have fits no allow, and no deny but one that lists exceptions only."""
+        found = self.all
+        for key, asked in self._labels.items():
+            found &= asked.of_any((labels[key],)) if key in labels else asked.of_any(()) & (asked.free | self.denying)
         return found
 
     def _of_cluster_sets(self, cluster: Cluster) -> Bits:
@@ -206,6 +212,15 @@ def _clauses(rules: Sequence[Rule]) -> tuple[Clause, ...]:
     """The entries of ``rules``, the denying ones first."""
     ordered = sorted(enumerate(rules), key=lambda each: not each[1].denies)
     return tuple(_clause(number, rule, entry) for number, rule in ordered for entry in rule.entries)
+
+
+def _labels(clauses: Sequence[Clause]) -> dict[str, dict[int, LabelWords]]:
+    """By label, what the entries' rules ask of it."""
+    found: dict[str, dict[int, LabelWords]] = {}
+    for number, clause in enumerate(clauses):
+        for key, values in (clause.rule.clusters.labels or {}).items():
+            found.setdefault(key, {})[number] = values
+    return found
 
 
 def _clause(number: int, rule: Rule, entry: Entry) -> Clause:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from kgate.model import Identity
-from kgate.policy.facets import Bits, Facet
+from kgate.policy.facets import Bits, facet
 from kgate.policy.parties import Members
 
 _VALUES: dict[str, Callable[[Identity], tuple[str, ...]]] = {
@@ -23,14 +23,14 @@ class People:
 
     def __init__(self, lists: Sequence[Members]) -> None:
         self._all = (1 << len(lists)) - 1
-        facets = [(Facet([getattr(each, key) for each in lists], unasked=True), values) for key, values in _VALUES.items()]
-        self._asked = [(facet, values) for facet, values in facets if not facet.idle]
+        facets = [(facet([getattr(each, key) for each in lists], unasked=True), values) for key, values in _VALUES.items()]
+        self._asked = [(each, values) for each, values in facets if not each.idle]
 
     def of(self, identity: Identity) -> Bits:
         """The lists that ``identity`` is on."""
         found = self._all
-        for facet, values in self._asked:
-            found &= facet.of_any(values(identity))
+        for each, values in self._asked:
+            found &= each.of_any(values(identity))
         return found
 
 

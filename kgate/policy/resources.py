@@ -100,6 +100,7 @@ class ResourcePattern:
     group: Glob
     resource: Glob
     subresource: Glob | None
+    prefix = ""
 
     def matches(self, value: ResourceKey) -> bool:
         """Whether ``value`` fits."""
