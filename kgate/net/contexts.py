@@ -1,7 +1,8 @@
 """TLS contexts: what both sides of the gate agree to speak.
 
-TLS 1.2 and 1.3 only, no compression, no renegotiation, no session tickets or cache: a client certificate that was revoked must not come back by
-resumption (security.md class 23), and kubectl opens few connections.
+TLS 1.2 and 1.3 only, no compression, no renegotiation, no session tickets: kubectl opens few connections. OpenSSL's cache of TLS 1.2 sessions cannot be
+switched off by ``ssl``, and a resumed session's client certificate is not verified by TLS again. So TLS is not what says that a certificate counts: it is
+held against its authority, the clock and the lists of revoked ones on each use (``identity/certificates``; class 23 of docs/security.md).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 One ``received`` may hold many records: they are decrypted until the incoming BIO is empty and given on in one piece. OpenSSL reads a record's
 header and body separately and never ahead, so ``pending == 0`` means that nothing is left, and no WantRead exception is paid on the way out.
 
-Session tickets are off (contexts are made in ``net/contexts.py``): a certificate revoked since would otherwise be accepted by resumption.
+Session tickets are off (contexts are made in ``net/contexts.py``).
 """
 
 from __future__ import annotations

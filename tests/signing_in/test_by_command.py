@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from sign_in import Machine, Scene, scene
+from lab.waiting import eventually
+from sign_in import Browser, Machine, Scene, scene
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,29 @@ def test_no_secret_is_in_the_log_or_the_audit(world: Scene, alice: Machine) -> N
     written = world.gate.gate.log.read_text() + json.dumps(world.gate.gate.records())
     assert not any(kept[name] in written for name in ("secret", "token"))
     assert "code=" not in written and "the-gates-secret-there" not in written
+
+
+@pytest.mark.threat("24")
+def test_no_secret_is_in_the_arguments_the_environment_or_what_is_said(world: Scene, tmp_path: Path) -> None:
+    """Anybody on the machine may read how programs were started; kgate's own, and the browser that it opens."""
+    machine = world.machine()
+    noted = tmp_path / "noted"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$@" > {noted}.new; env >> {noted}.new; mv {noted}.new {noted}\n')
+    browser.chmod(0o755)
+    authority = machine.home / "gate-ca.crt"
+    authority.write_bytes(world.gate.gate.authority.certificate)
+    process = machine.start("login", machine.url, "--certificate-authority", str(authority), env={"BROWSER": f"{browser} %s"})
+    link = eventually("the browser opens", lambda: noted.exists() and noted.read_text()).split()[0]
+    own = b"".join(Path(f"/proc/{process.pid}/{name}").read_bytes() for name in ("cmdline", "environ")).decode()
+    somebody = Browser()
+    world.company.pick(somebody, somebody.open(link), "alice")
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    code, _, refreshing = machine.run("credential", "--gate", machine.url)
+    kept = json.loads(machine.kept().read_text())
+    assert code == 0 and "PATH=" in own and "PATH=" in noted.read_text()
+    assert not any(kept[name] in own + noted.read_text() + out + err + refreshing for name in ("secret", "token"))
 
 
 def test_clusters_and_kubeconfig_show_what_one_may_see(world: Scene, alice: Machine) -> None:
@@ -159,8 +183,6 @@ def test_step_up_is_a_fresh_sign_in(world: Scene) -> None:
     machine = world.signed_in("alice")
     former = json.loads(machine.kept().read_text())
     process, link = machine.begin_login("--step-up")
-    from sign_in import Browser
-
     browser = Browser()
     shown = browser.open(link)
     asked = next(each for each in browser.visited if each.startswith(world.company.url))
@@ -173,8 +195,6 @@ def test_step_up_is_a_fresh_sign_in(world: Scene) -> None:
 
 
 def test_device_by_code(world: Scene) -> None:
-    from sign_in import Browser
-
     machine = world.machine()
     authority: Path = machine.home / "gate-ca.crt"
     authority.write_bytes(world.gate.gate.authority.certificate)
@@ -194,8 +214,6 @@ def test_device_by_code(world: Scene) -> None:
 
 
 def test_kubectl_may_open_a_browser_only_where_somebody_sits_there_and_once_for_all_who_ask(world: Scene) -> None:
-    from sign_in import Browser
-
     machine = world.signed_in("alice")
     assert machine.run("logout")[0] == 0
     info = {"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1", "spec": {"interactive": False}}

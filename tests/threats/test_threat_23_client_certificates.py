@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from authority import Authority, Leaf
 from identity_gate import PODS, IdentityGate, identity_gate
+from lab.waiting import eventually
 from live_gate import TOKENS
 
 pytestmark = pytest.mark.threat("23")
@@ -101,7 +103,7 @@ def test_a_wrong_use_or_time(scene: Scene, gate: IdentityGate, how: dict[str, ob
 
 
 def test_revoked_while_in_use(scene: Scene, gate: IdentityGate) -> None:
-    """The watch is cut and says why; a new connection is refused; nothing is resumed (no session tickets)."""
+    """The watch is cut and says why; a new connection is refused; there are no session tickets."""
     eve = scene.certificate("eve")
     with gate.watch(certificate=eve) as watch:
         assert watch.tls.session is None or not watch.tls.session.has_ticket
@@ -112,6 +114,33 @@ def test_revoked_while_in_use(scene: Scene, gate: IdentityGate) -> None:
     status, message = gate.ask(certificate=eve)
     assert (status, "was revoked" in message) == (401, True)
     scene.revoke()
+
+
+def test_a_resumed_session_brings_back_nothing_that_has_ended(scene: Scene, gate: IdentityGate) -> None:
+    """TLS 1.2 resumes sessions and does not verify their certificates again; Python's ssl has no way to switch that off, so the gate looks on each use."""
+    fred = scene.certificate("fred", ends=6 / 86400)
+    context = gate.gate.context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(*fred)
+
+    def ask(session: ssl.SSLSession | None = None) -> tuple[bool, bytes, ssl.SSLSession | None]:
+        raw = socket.create_connection(("127.0.0.1", gate.gate.port), 20)
+        with context.wrap_socket(raw, server_hostname="localhost", session=session) as tls:
+            tls.sendall(f"GET {PODS} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            return bool(tls.session_reused), tls.recv(65536)[:12], tls.session
+
+    resumed, status, session = ask()
+    assert (resumed, status) == (False, b"HTTP/1.1 200")
+    assert ask(session)[:2] == (True, b"HTTP/1.1 200")
+
+    def is_refused() -> bool:
+        """By the gate, or by TLS where it did verify again."""
+        try:
+            return ask(session)[1] == b"HTTP/1.1 401"
+        except (ssl.SSLError, ConnectionError):
+            return True
+
+    eventually("it has expired", is_refused, 15, 0.2)
 
 
 def test_expiry_while_in_use(scene: Scene, gate: IdentityGate) -> None:
