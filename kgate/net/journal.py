@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -53,7 +53,7 @@ class _Group:
 
     lines: bytes
     head: str
-    waiting: list[_Waiting] = field(factory=list)
+    waiting: list[_Waiting]
     problem: str = ""
 
 
@@ -123,7 +123,7 @@ class Journal:
         self._work: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
         self._busy: _Group | None = None
         self._stopping: Deferred[None] | None = None
-        self._thread = threading.Thread(target=self._run, name="kgate-audit", daemon=True)
+        self._writing = threading.Thread(target=self._run, name="kgate-audit", daemon=True)
         self._lock = -1
         self._durable_head = self._told_head = GENESIS
         self._told = now()
@@ -146,7 +146,7 @@ class Journal:
         self._chain.head = next((head for path in reversed(files) if (head := _last_hash(path))), GENESIS)
         self._durable_head = self._chain.head
         left = list(open_records(_lines(files[-2:])))
-        self._thread.start()
+        self._writing.start()
         return left
 
     def stop(self) -> Deferred[None]:
@@ -270,7 +270,7 @@ class Journal:
         if stopping is not None:
             self._tell_head()
             self._work.put(None)
-            self._thread.join(5)
+            self._writing.join(5)
             os.close(self._lock)
             stopping.callback(None)
 

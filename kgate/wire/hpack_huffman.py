@@ -78,7 +78,7 @@ def _tree() -> list[list[int]]:
 
 
 _TREE: Final = _tree()
-_ROWS: Final[list[_Row | None]] = [None] * _DEAD + [((_DEAD, b""),) * 256]
+_ROWS: Final[list[_Row | None]] = [*[None] * _DEAD, tuple([(_DEAD, b"")] * 256)]
 
 
 def _step(state: int, byte: int) -> tuple[int, bytes]:

@@ -24,7 +24,7 @@ from kgate.wire.events import (
 )
 from kgate.wire.http1_body import BodyReader, ChunkReader, CloseReader, LengthReader
 from kgate.wire.http1_grammar import NOT_HTTP_1, Invalid, hopeless, parse_chunked, parse_fields, parse_length, parse_status_line
-from kgate.wire.http1_server import Http1Limits
+from kgate.wire.http1_limits import Http1Limits
 from kgate.wire.http1_writing import CHUNKED, BodyWriter, encode_fields
 
 MOST_INFORMATION = 8

@@ -14,8 +14,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from attrs import frozen
-
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import (
     ConnectionFailed,
@@ -30,17 +28,8 @@ from kgate.wire.events import (
 )
 from kgate.wire.http1_body import BodyReader, ChunkReader, LengthReader
 from kgate.wire.http1_grammar import Invalid, hopeless, parse_chunked, parse_fields, parse_length, parse_request_line, valid_authority
+from kgate.wire.http1_limits import Http1Limits
 from kgate.wire.http1_writing import BodyWriter, encode_head
-
-
-@frozen
-class Http1Limits:
-    """Bounds on what a peer may make us hold. Bytes, but ``headers``: lines."""
-
-    head: int = 65536
-    headers: int = 200
-    unconsumed: int = 65536
-    early: int = 65536
 
 
 class _In(Enum):

@@ -331,7 +331,7 @@ class Http2Connection(SendingHalf, Generic[H]):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "RST_STREAM on stream 0")
         if len(payload) != 4:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM of a length other than 4")
-        stream = self._streams.get(number)
+        stream: Stream | None = self._streams.get(number)
         if stream is None:
             self._judge(number, stream, FrameType.RST_STREAM)
             return
@@ -352,7 +352,7 @@ class Http2Connection(SendingHalf, Generic[H]):
             self._window += increment
             self._granted += increment
         else:
-            stream = self._streams.get(number)
+            stream: Stream | None = self._streams.get(number)
             if stream is None:
                 self._judge(number, stream, FrameType.WINDOW_UPDATE)
                 return

@@ -186,7 +186,8 @@ def _plain(headers: Headers, more: bytes) -> set[bytes] | Refusal:
     ``more``: characters that names may have beyond the strict ones.
     """
     known = _SOUND[more]
-    fresh = [field for field in headers if field not in known]
+    sound = known.fields
+    fresh = [field for field in headers if field not in sound]
     if fresh:
         text = _unsound(fresh, more)
         if text:
@@ -206,23 +207,23 @@ def _unsound(fields: Headers, more: bytes) -> str:
     return "a field's value begins or ends with a blank" if [value.strip() for value in values] != values else ""
 
 
-class _Sound(set[tuple[bytes, bytes]]):
+class _Sound:
     """Fields that were checked and may be. Bounded: forgets all when it has ``_MOST``. Secrets and what hardly comes twice are checked each time."""
 
-    _MOST = 4096
-    _LONGEST = 512
+    __slots__ = ("fields",)
+    _MOST: Final = 4096
+    _LONGEST: Final = 512
+
+    def __init__(self) -> None:
+        self.fields: set[tuple[bytes, bytes]] = set()
 
     def learn(self, fields: Headers) -> None:
         """Keep those that are worth it."""
-        if len(self) >= self._MOST:
-            self.clear()
-        self.update(
-            [
-                field
-                for field in fields
-                if field[0] not in _SELDOM_TWICE and len(field[0]) + len(field[1]) <= self._LONGEST and not is_sensitive(field[0])
-            ]
-        )
+        if len(self.fields) >= self._MOST:
+            self.fields.clear()
+        for field in fields:
+            if field[0] not in _SELDOM_TWICE and len(field[0]) + len(field[1]) <= self._LONGEST and not is_sensitive(field[0]):
+                self.fields.add(field)
 
 
 _SELDOM_TWICE: Final = SELDOM_TWICE | {b":path"}
@@ -275,30 +276,28 @@ def _coded(field: tuple[bytes, bytes]) -> bytes:
     return b"" if name in _OF_THE_CONNECTION else encode_field(name, value.strip(b" \t"))
 
 
-class _Coded(dict[tuple[bytes, bytes], bytes]):
-    """What fields are coded to, which is mostly the same from message to message. Bounded: forgets all when it has ``_MOST`` fields.
+_CODED: Final[dict[tuple[bytes, bytes], bytes]] = {}
+"""What fields are coded to, which is mostly the same from message to message. Bounded: forgets all when it has ``_MOST_CODED`` fields.
 
-    What hardly comes twice is not kept: it would only drive the others out.
-    """
-
-    _MOST = 4096
-    _LONGEST = 512
-
-    def __missing__(self, field: tuple[bytes, bytes]) -> bytes:
-        coded = _coded(field)
-        if field[0] not in _SELDOM_TWICE and len(field[0]) + len(field[1]) <= self._LONGEST:
-            if len(self) >= self._MOST:
-                self.clear()
-            self[field] = coded
-        return coded
+What hardly comes twice is not kept: it would only drive the others out.
+"""
+_MOST_CODED: Final = 4096
+_LONGEST_CODED: Final = 512
 
 
-_coded_field: Final = _Coded().__getitem__
+def _remembered(field: tuple[bytes, bytes]) -> bytes:
+    coded = _coded(field)
+    if field[0] not in _SELDOM_TWICE and len(field[0]) + len(field[1]) <= _LONGEST_CODED:
+        if len(_CODED) >= _MOST_CODED:
+            _CODED.clear()
+        _CODED[field] = coded
+    return coded
 
 
 def block(fields: Headers) -> bytes:
     """The header block of ``fields``, coded without state."""
-    return b"".join(map(_coded_field, fields))
+    known = _CODED
+    return b"".join([known.get(field) or _remembered(field) for field in fields])
 
 
 @lru_cache(600)

@@ -120,7 +120,7 @@ def parse_settings(payload: bytes) -> list[tuple[int, int]]:
     return pairs
 
 
-def frame(kind: FrameType, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     """Any frame, whole."""
     return SENT_HEAD.pack(len(payload), kind, flags, stream) + payload
 

@@ -1,0 +1,56 @@
+"""Compiles the hot path with mypyc where ``KGATE_COMPILE=1`` asks for it; everything else that setuptools has to know is in setup.cfg.
+
+The modules stay ordinary typed Python, and run as such where nothing was compiled. What reads configuration stays as it is: cattrs asks attrs classes
+for the types of their fields, which a compiled class has forgotten.
+"""
+
+import os
+from glob import glob
+
+from setuptools import setup
+
+COMPILED = (
+    "kgate/audit/chain.py",
+    "kgate/audit/ids.py",
+    "kgate/audit/line.py",
+    "kgate/audit/record.py",
+    "kgate/authorizers/builtin.py",
+    "kgate/exchange/admission.py",
+    "kgate/exchange/agreement.py",
+    "kgate/exchange/exchange.py",
+    "kgate/exchange/farewell.py",
+    "kgate/exchange/legs.py",
+    "kgate/exchange/refusal.py",
+    "kgate/exchange/relay.py",
+    "kgate/exchange/said.py",
+    "kgate/identity/authenticator.py",
+    "kgate/kube/headers.py",
+    "kgate/kube/operations.py",
+    "kgate/kube/query.py",
+    "kgate/kube/refusal.py",
+    "kgate/kube/requestinfo.py",
+    "kgate/kube/watch.py",
+    "kgate/metrics.py",
+    "kgate/net/turn.py",
+    "kgate/policy/facets.py",
+    "kgate/policy/index.py",
+    "kgate/service/gateway.py",
+    "kgate/sessions/registry.py",
+    "kgate/wire/errors.py",
+    "kgate/wire/events.py",
+    "kgate/wire/hpack.py",
+    "kgate/wire/hpack_huffman.py",
+    *sorted(set(glob("kgate/wire/http[12]_*.py")) - set(glob("kgate/wire/http[12]_limits.py"))),
+)
+
+
+def compiled() -> list[object]:
+    """The extension modules: none where nobody asked."""
+    if os.environ.get("KGATE_COMPILE") != "1":
+        return []
+    from mypyc.build import mypycify
+
+    return list(mypycify(list(COMPILED), opt_level="2", debug_level="0", multi_file=True, group_name="kgate"))
+
+
+setup(ext_modules=compiled())
