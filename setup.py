@@ -48,7 +48,7 @@ def compiled() -> list[object]:
     """The extension modules: none where nobody asked."""
     if os.environ.get("KGATE_COMPILE") != "1":
         return []
-    from mypyc.build import mypycify
+    from mypyc.build import mypycify  # only where it is asked for: it comes with the extra "compile"
 
     return list(mypycify(list(COMPILED), opt_level="2", debug_level="0", multi_file=True, group_name="kgate"))
 
