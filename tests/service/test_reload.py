@@ -73,6 +73,18 @@ def test_what_a_reload_cannot_do_is_said(arena: Arena) -> None:
     mended(arena)
 
 
+def test_what_only_a_part_finds_out_leaves_everything_else_as_it_was_too(arena: Arena) -> None:
+    (arena.gate.folder / "bad.mmdb").write_bytes(b"rubbish")
+    arena.gate.write("nobody.yaml", {"rules": [{**ALLOW_ALICE["rules"][0], "who": {"users": ["nobody"]}}]})
+    with watching(arena) as live:
+        arena.gate.write("kgate.yaml", {**arena.gate.config, "policy": "nobody.yaml", "geo": {"asn": "bad.mmdb"}})
+        assert "geo: is not a database in MaxMind's format" in refusal(arena)["reasons"][0]
+        assert arena.get(PODS) == 200
+        assert goes_on(live)
+    arena.gate.write("kgate.yaml", arena.gate.config)
+    mended(arena)
+
+
 def shown(arena: Arena) -> bytes:
     """The certificate that a new client sees."""
     with arena.client() as client:
