@@ -7,12 +7,12 @@ had in time is a denial for those who waited, and leaves an answer that still co
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -54,13 +54,9 @@ class Consulting:
         self._failed: dict[str, tuple[str, float]] = {}
         self._lines: Mapping[str, Line] = {}
         self._under_way: dict[Question, list[Deferred[None]]] = {}
-        self._waiting: dict[str, deque[Question]] = {}
-        self._running: dict[str, int] = {}
+        self._rooms: defaultdict[str, DeferredSemaphore] = defaultdict(lambda: DeferredSemaphore(AT_ONCE))
         self._renewals: dict[Question, None] = {}
         self._allowance, self._counted = 1.0, now()
-
-    def __len__(self) -> int:
-        return len(self._under_way)
 
     def use(self, lines: Mapping[str, Line]) -> None:
         """The authorizers of the configuration in force."""
@@ -97,43 +93,40 @@ class Consulting:
             self._ask(question)
 
     def _has_room(self, question: Question) -> bool:
-        return self._running.get(question.authorizer, 0) < AT_ONCE
+        return self._rooms[question.authorizer].tokens > 0
 
     def _ask(self, question: Question) -> Deferred[None]:
+        """Fires when it was answered or given up; whoever wants what is being asked waits for the same answer."""
         arrived: Deferred[None] = Deferred()
         waiting = self._under_way.get(question)
         if waiting is not None:
             waiting.append(arrived)
             return arrived
         self._under_way[question] = [arrived]
-        if self._has_room(question):
-            self._start(question)
-        else:
-            self._waiting.setdefault(question.authorizer, deque()).append(question)
+        asked = Deferred.fromCoroutine(self._asked(question))
+        asked.addErrback(lambda failure: log.failure("asking {name} failed", failure, name=question.authorizer))
         return arrived
 
-    def _start(self, question: Question) -> None:
-        line = self._lines.get(question.authorizer)
-        if line is None:  # a reload took it out; whoever waits asks the new chain
-            self._tell(question)
-            return
-        self._running[question.authorizer] = self._running.get(question.authorizer, 0) + 1
-        asked = Deferred.fromCoroutine(line.consulted.asker.ask(question))
-        asked.addTimeout(line.timeout, self._reactor)
-        asked.addErrback(_failed, line)
-        asked.addCallback(lambda answer: self._answered(question, line, answer))
-
-    def _answered(self, question: Question, line: Line, answer: Answer | Unanswered) -> None:
-        name = question.authorizer
-        self._running[name] -= 1
-        withdrawn = self._learn(question, line.consulted, answer)
-        self._tell(question)
-        waiting = self._waiting.get(name)
-        if waiting and self._has_room(question):
-            self._start(waiting.popleft())
+    async def _asked(self, question: Question) -> None:
+        room = self._rooms[question.authorizer]
+        await room.acquire()
+        line = self._lines.get(question.authorizer)  # a reload may have taken it out; whoever waits then asks the new chain
+        answer = await self._answer(question, line) if line is not None else None
+        try:
+            withdrawn = line is not None and answer is not None and self._learn(question, line.consulted, answer)
+        finally:
+            for arrived in self._under_way.pop(question):
+                arrived.callback(None)
+            room.release()
         if withdrawn:
             self._withdrawn()
         self._flush()
+
+    async def _answer(self, question: Question, line: Line) -> Answer | Unanswered:
+        asked = Deferred.fromCoroutine(line.consulted.asker.ask(question))
+        asked.addTimeout(line.timeout, self._reactor)
+        asked.addErrback(_failed, line)
+        return await asked
 
     def _learn(self, question: Question, consulted: Consulted, answer: Answer | Unanswered) -> bool:
         if isinstance(answer, Answer):
@@ -147,10 +140,6 @@ class Consulting:
         if consulted.answers.of(question) is not None:
             return False  # the answer that there is counts until its own end
         return consulted.answers.learn(question, Answer(Opinion.NONE, f"it {answer.text}; ask whoever runs this gate", 0.0))
-
-    def _tell(self, question: Question) -> None:
-        for arrived in self._under_way.pop(question):
-            arrived.callback(None)
 
 
 def _failed(failure: Failure, line: Line) -> Unanswered:

@@ -35,9 +35,6 @@ class Fetches:
         self._ways: dict[type, Way] = {}
         self._under_way: dict[Hashable, list[Callable[[], None]]] = {}
 
-    def __len__(self) -> int:
-        return len(self._under_way)
-
     def register(self, kind: type, way: Way) -> None:
         """``way(wanted)`` fetches values of ``kind`` from now on; a reload registers anew."""
         self._ways[kind] = way

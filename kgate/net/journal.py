@@ -128,7 +128,6 @@ class Journal:
         self._durable_head = self._told_head = GENESIS
         self._told = now()
         self.problem = ""
-        self.commit_seconds = 0.0
 
     # --- start and stop
 
