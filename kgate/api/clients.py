@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from kgate.api.application import Params, Routes, error_response, json_response
 from kgate.api.attempts import Attempts
 from kgate.api.pages import Pages, TokenOf, asker_of
-from kgate.api.signing_in import Asker, Failed, SignIns, Wanted, secret
+from kgate.api.signing_in import WITHDRAWN, Asker, Failed, SignIns, Wanted, secret
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.openid import read_query
 from kgate.identity.pkce import METHOD, is_challenge, proves
@@ -49,7 +49,7 @@ REPLAYED = "its sign-in code was redeemed twice, so somebody has a copy of it"
 SIGNED_OUT = "you signed out"
 _GONE = {
     CodeState.DENIED: "the sign-in was refused on the gate's page, or begun by another program",
-    CodeState.WITHDRAWN: "the identity provider ended the sign-in before it was done; run kgate login again",
+    CodeState.WITHDRAWN: f"{WITHDRAWN}; run kgate login again",
 }
 
 Form = dict[str, str]

@@ -25,6 +25,7 @@ from kgate.net.database import Store
 from kgate.net.provider import Confirmed, SignInProvider, as_person, tokens_from_text, tokens_to_text
 from kgate.net.rechecks import Terms
 from kgate.store.codes import Code, CodeState, add_code, approve_device
+from kgate.store.notices import ended_since
 from kgate.store.people import Person
 from kgate.store.sealing import Sealer, digest
 from kgate.store.sessions import Kind, Session, add_cookie, open_session
@@ -105,6 +106,7 @@ class Recorder(Protocol):
 
 AGAIN = "sign in again"
 ASK = "ask whoever runs this gate"
+WITHDRAWN = "the identity provider ended the sign-in before it was done"
 
 
 class SignIns:
@@ -171,9 +173,9 @@ class SignIns:
         if isinstance(verified, Failed):
             return verified
         tokens, found = verified
-        person = as_person(found, signin.issuer)
-        sealed = self.sealer.seal(tokens_to_text(tokens))
-        return await self._hand_out(Known(signin, person), sealed, asker)
+        known = Known(signin, as_person(found, signin.issuer))
+        made = await self._hand_out(known, self.sealer.seal(tokens_to_text(tokens)), asker, now)
+        return made if made is not None else await self._fail(signin, asker, WITHDRAWN, AGAIN, 403)
 
     async def _verified(self, signin: SignIn, answer: Mapping[str, str], asker: Asker) -> tuple[ProviderTokens, Confirmed] | Failed:
         """The provider's word on who it is."""
@@ -204,42 +206,56 @@ class SignIns:
             return await self._fail(signin, asker, f"the ID token {flaw.text}", AGAIN, 403)
         return tokens, verified
 
-    async def _hand_out(self, known: Known, sealed: str, asker: Asker) -> Known | Failed:
-        """What the sign-in was for."""
-        signin, person, now = known.signin, known.person, self._wall()
-        if signin.user_code:
-            approved = await self.store.write(lambda connection: approve_device(connection, signin.user_code, person, sealed, now))
-            if not approved:
-                return await self._fail(
-                    signin, asker, "the device's code is too old, or was used already", "run kgate login --device again"
-                )
-            return evolve(known, device=True)
-        if signin.redirect_uri:
-            code = secret()
-            row = Code(
-                digest(code),
-                CodeState.APPROVED,
-                now + CODE_SECONDS,
-                challenge=signin.challenge,
-                redirect_uri=signin.redirect_uri,
-                address=asker.address,
-                clusters=signin.clusters,
-                person=person,
-                provider_tokens=sealed,
-            )
-            await self.store.write(lambda connection: add_code(connection, row))
-            return evolve(known, code=code)
-        session = self.new_session(Kind.BROWSER, person, asker.address, "", sealed)
-        if not await self.recorder.login(True, asker, person, session.id, "", Kind.BROWSER.value):
+    async def _hand_out(self, known: Known, sealed: str, asker: Asker, since: float) -> Known | Failed | None:
+        """What the sign-in was for; None where the provider ended it ``since`` it was asked."""
+        if known.signin.user_code:
+            return await self._approve(known, sealed, asker, since)
+        return await (self._give_code if known.signin.redirect_uri else self._open)(known, sealed, asker, since)
+
+    async def _approve(self, known: Known, sealed: str, asker: Asker, since: float) -> Known | Failed | None:
+        code, person, now = known.signin.user_code, known.person, self._wall()
+        approved = await self._keep(person, since, lambda connection: approve_device(connection, code, person, sealed, now))
+        if approved is False:
+            text = "the device's code is too old, or was used already"
+            return await self._fail(known.signin, asker, text, "run kgate login --device again")
+        return evolve(known, device=True) if approved else None
+
+    async def _give_code(self, known: Known, sealed: str, asker: Asker, since: float) -> Known | None:
+        signin, code = known.signin, secret()
+        row = Code(
+            digest(code),
+            CodeState.APPROVED,
+            self._wall() + CODE_SECONDS,
+            challenge=signin.challenge,
+            redirect_uri=signin.redirect_uri,
+            address=asker.address,
+            clusters=signin.clusters,
+            person=known.person,
+            provider_tokens=sealed,
+        )
+
+        def added(connection: Connection) -> bool:
+            add_code(connection, row)
+            return True
+
+        return evolve(known, code=code) if await self._keep(known.person, since, added) else None
+
+    async def _open(self, known: Known, sealed: str, asker: Asker, since: float) -> Known | Failed | None:
+        session = self.new_session(Kind.BROWSER, known.person, asker.address, "", sealed)
+        if not await self.recorder.login(True, asker, known.person, session.id, "", Kind.BROWSER.value):
             return Failed("the sign-in could not be put on record", "try again in a while", 503)
         cookie = secret()
 
-        def opened(connection: Connection) -> None:
+        def opened(connection: Connection) -> bool:
             open_session(connection, session, sealed)
             add_cookie(connection, session.id, digest(cookie))
+            return True
 
-        await self.store.write(opened)
-        return evolve(known, cookie=cookie)
+        return evolve(known, cookie=cookie) if await self._keep(known.person, since, opened) else None
+
+    async def _keep(self, person: Person, since: float, write: Callable[[Connection], bool]) -> bool | None:
+        """What ``write`` gives. None where a notice came that ends the sign-in: it found nothing here yet that it could end."""
+        return await self.store.write(lambda connection: None if ended_since(connection, person, since) else write(connection))
 
     def new_session(self, kind: Kind, person: Person, address: str, clusters: str, sealed: str) -> Session:
         """A session that begins now."""

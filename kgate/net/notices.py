@@ -148,7 +148,7 @@ def _keep(connection: Connection, notice: Notice, now: float) -> Received:
     if not stored.keep(connection, notice, now):
         return Received(notice, False)
     meant = [session.id for session in stored.sessions_of(connection, notice, now)]
-    if notice.kind in _ENDS:
+    if notice.kind in stored.ENDING:
         withdraw_codes(connection, lambda person: stored.is_about(notice, person))
         return Received(notice, True, end_sessions(connection, meant, _ENDS[notice.kind], now))
     if notice.kind is Kind.CLAIMS_CHANGED:

@@ -24,6 +24,8 @@ KEPT_SECONDS = 31 * 86400.0
 """No token that was issued before such a notice is still in force then."""
 _LASTING = (Kind.ACCOUNT_DISABLED.value, Kind.ACCOUNT_ENABLED.value, Kind.COMPLIANCE_CHANGED.value)
 """What holds until the opposite is said."""
+ENDING = frozenset({Kind.LOGOUT, Kind.SESSION_REVOKED, Kind.CREDENTIAL_CHANGED, Kind.ACCOUNT_DISABLED})
+"""What ends the gate's sessions of whom it is about."""
 
 notices = Table(
     "notices",
@@ -82,6 +84,12 @@ def is_about(notice: Notice, person: Person) -> bool:
         return bool(subject.email) and subject.email == person.user.lower()
     known = (person.subject, person.provider_session)
     return person.issuer == notice.issuer and all(each in ("", mine) for each, mine in zip(named, known, strict=True))
+
+
+def ended_since(connection: Connection, person: Person, since: float) -> bool:
+    """Whether a notice that came at ``since`` or later ends a sign-in of ``person`` that had no session yet when it came."""
+    came = select(notices.c.document).where(notices.c.received >= since, notices.c.kind.in_([kind.value for kind in ENDING]))
+    return any(is_about(_notice(row), person) for row in connection.execute(came))
 
 
 def forget(connection: Connection, now: float) -> None:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from attrs import frozen
 from certified_gate import Place, by_its_pages, certified_gate, signs_out, token_of
-from identity_gate import PODS, WATCHING
+from identity_gate import PODS, WATCHING, identity_gate
 from identity_provider import IdentityProvider
+from issuer import TestIssuer
 from lab.waiting import eventually
 from live_exec import SWITCHED, goes_on, live_exec
 from recording_cluster import OK
-from sign_in import Browser, Machine
+from sign_in import KEY, Browser, Machine
+from web_server import Page, Seen, document, web_server
+
+from kgate.identity.notices import BACKCHANNEL_LOGOUT
 
 URI = "{gate}/kgate/v1/backchannel-logout"
 WHY = "you signed out at the identity provider"
@@ -110,3 +116,40 @@ def test_a_device_that_was_approved_and_has_not_asked_yet_gets_nothing(running: 
     answer = browser.open(f"{place.url}/oauth2/token", {**client, **form})
     told = json.loads(answer.text)
     assert (answer.status, told["error"]) == (400, "access_denied") and "provider ended the sign-in" in told["error_description"]
+
+
+@pytest.mark.threat("14")
+def test_a_notice_that_comes_while_somebody_signs_in_counts(tmp_path: Path) -> None:
+    """The provider ends its session between the code and the answer to it: there is no session here yet that the notice could end."""
+    (tmp_path / "gate").mkdir()
+    (tmp_path / "gate" / "secrets.key").write_text(KEY)
+    with web_server() as web:
+        issuer, nonces, told = TestIssuer(web.url), list[str](), list[int]()
+        entry = {
+            "issuer": {"url": web.url, "audiences": ["kgate"], "certificateAuthority": web.pem},
+            "claimMappings": {"username": {"claim": "sub", "prefix": ""}, "groups": {"claim": "groups", "prefix": ""}},
+            "login": {"client_id": "kgate"},
+        }
+        with identity_gate(tmp_path / "gate", {"oidc": [entry]}, secrets={"key_file": "secrets.key"}) as gate:
+
+            def authorize(seen: Seen) -> Page:
+                asked = {name: value for name, (value,) in parse_qs(urlsplit(seen.path).query).items()}
+                nonces.append(asked["nonce"])
+                answer = urlencode({"code": "c", "state": asked["state"]})
+                return Page(303, headers=(("location", f"{asked['redirect_uri']}?{answer}"),))
+
+            def token(_: Seen) -> Page:
+                now = time.time()
+                claims = {"iss": web.url, "aud": "kgate", "iat": int(now), "jti": "l1", "sub": "alice", "events": {BACKCHANNEL_LOGOUT: {}}}
+                form = {"logout_token": issuer.sign(claims, typ="logout+jwt")}
+                told.append(Browser().open(f"https://127.0.0.1:{gate.gate.port}/kgate/v1/backchannel-logout", form).status)
+                return document({"token_type": "Bearer", "id_token": issuer.token(now, sub="alice", nonce=nonces[-1])})
+
+            endpoints = {"jwks_uri": "/keys", "authorization_endpoint": "/authorize", "token_endpoint": "/token"}
+            web.pages["/.well-known/openid-configuration"] = document(
+                {"issuer": web.url, **{name: web.url + path for name, path in endpoints.items()}}
+            )
+            web.pages.update({"/keys": Page(200, issuer.document()), "/authorize": authorize, "/token": token})
+            shown = Browser().open(f"https://127.0.0.1:{gate.gate.port}/login")
+            assert told == [200]
+            assert shown.status == 403 and "The identity provider ended the sign-in before it was done" in shown.words

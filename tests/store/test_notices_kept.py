@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from kgate.identity.notices import Kind, Notice, Subject
 from kgate.store.changes import latest, since
 from kgate.store.codes import Code, CodeState, add_code, find_code, withdraw_codes
-from kgate.store.notices import KEPT_SECONDS, TOPIC, all_notices, find, forget, is_about, keep, key_of, sessions_of
+from kgate.store.notices import KEPT_SECONDS, TOPIC, all_notices, ended_since, find, forget, is_about, keep, key_of, sessions_of
 from kgate.store.people import Person
 from kgate.store.sessions import Kind as SignedInBy
 from kgate.store.sessions import Session, claim_checks, due_now, open_session
@@ -77,6 +77,16 @@ def test_what_no_session_came_of_yet_is_withdrawn_by_the_same_names(engine: Engi
         withdraw_codes(connection, lambda person: is_about(notice, person))
         states = [code.state for digest in ("waits", "approved") if (code := find_code(connection, digest)) is not None]
         assert states == [CodeState.WAITING, CodeState.WITHDRAWN if about else CodeState.APPROVED]
+
+
+def test_a_sign_in_is_over_by_what_came_since_it_was_asked_about(engine: Engine) -> None:
+    alice = Person("alice", issuer="https://idp", subject="a1")
+    with engine.begin() as connection:
+        keep(connection, NOTICE, NOW)
+        keep(connection, evolve(NOTICE, id="j2", kind=Kind.CLAIMS_CHANGED), NOW + 5)
+        assert ended_since(connection, alice, NOW) and ended_since(connection, alice, NOW - 1)
+        assert not ended_since(connection, alice, NOW + 1)
+        assert not ended_since(connection, evolve(alice, subject="b1"), NOW)
 
 
 def test_sessions_whose_claims_changed_are_asked_about_at_once(engine: Engine) -> None:
