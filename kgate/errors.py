@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import field, frozen
 
 
 class KgateError(Exception):
@@ -29,14 +29,22 @@ class UnreachableError(KgateError):
     exit_code = 3
 
 
+LONGEST = 400
+"""Characters of a message that quotes a file: a value of a megabyte must not go to the log, the audit and /readyz whole."""
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 50]} … {text[-47:]}"
+
+
 @frozen
 class Mistake:
     """One mistake in a file: ``line`` counts from 1, 0 where the whole file is meant."""
 
     file: str
     line: int
-    text: str
-    hint: str = ""
+    text: str = field(converter=_bounded)
+    hint: str = field(default="", converter=_bounded)
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

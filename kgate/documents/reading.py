@@ -91,6 +91,10 @@ def read_mapping(text: str, file: str, mistakes: list[Mistake]) -> Mapping:
         mark = error.problem_mark or error.context_mark
         text_of = " ".join(filter(None, (error.problem, error.context)))
         builder.refuse(mark.line + 1 if mark else 0, f"this is not YAML: {text_of}", "check the indentation and the quotes just above")
+    except yaml.reader.ReaderError as error:
+        line, character = text.encode().count(b"\n", 0, error.position) + 1, f"{error.character:04x}"
+        hint = f'take it out, or write "\\u{character}" in double quotes'
+        builder.refuse(line, f"this is not YAML: it has the character U+{character.upper()}", hint)
     except yaml.YAMLError as error:
         builder.refuse(0, f"this is not YAML: {str(error).splitlines()[0]}", "look for control characters")
     if not isinstance(builder.root, Mapping):

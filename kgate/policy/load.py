@@ -15,7 +15,7 @@ from typing import TypeVar
 from attrs import define, field
 
 from kgate.documents.reading import Mapping, line_of, read_mapping
-from kgate.documents.structuring import describe, nearest, structure, structure_list, unknown_keys
+from kgate.documents.structuring import MOST_HINTS, describe, nearest, structure, structure_list, unknown_keys
 from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError, Mistake
 from kgate.policy.cases import Case, Placed
@@ -183,7 +183,7 @@ class _Reading:
             if "*" not in name and name not in sets:
                 line = line_of(root, ("rules", number, *path, place))
                 text = f'rules[{number}].{".".join(path)}[{place}]: there is no set "{name}"'
-                self.mistakes.append(Mistake(file, line, text, nearest(name, sets)))
+                self.mistakes.append(Mistake(file, line, text, nearest(name, sets) if len(self.mistakes) < MOST_HINTS else ""))
 
 
 def _warnings(reading: _Reading, file: str) -> tuple[Mistake, ...]:

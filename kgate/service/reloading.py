@@ -23,6 +23,8 @@ from kgate.settings.shapes import Settings
 from kgate.settings.watched import watched
 
 log = Logger()
+MOST_SHOWN = 20
+"""Mistakes that the log and the record name; ``kgate check`` names all."""
 
 
 class Reloads(Part):
@@ -82,10 +84,11 @@ class Reloads(Part):
     def _stay(self, failure: Failure) -> None:
         """The files are not good: everything stays as it is."""
         failure.trap(KgateError)
-        error = str(failure.value)
-        self._problem = error.splitlines()[0]
-        log.error("the configuration was not reloaded, the old one stays in force:\n{error}", error=error)
-        self._shared.records.event("config", {"allowed": False, "reasons": error.splitlines()[:20]})
+        reasons = str(failure.value).splitlines()
+        self._problem = reasons[0]
+        shown = reasons if len(reasons) <= MOST_SHOWN else [*reasons[: MOST_SHOWN - 1], f"and {len(reasons) - MOST_SHOWN + 1:,} more"]
+        log.error("the configuration was not reloaded, the old one stays in force:\n{error}", error="\n".join(shown))
+        self._shared.records.event("config", {"allowed": False, "reasons": shown})
 
     def _take_over(self, configuration: Configuration, changed_at: float) -> None:
         """The files are good. Raises KgateError before anything is exchanged."""
