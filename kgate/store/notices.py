@@ -16,7 +16,7 @@ from kgate.identity.notices import Kind, Notice, Subject
 from kgate.store.changes import publish
 from kgate.store.metadata import metadata
 from kgate.store.people import Person
-from kgate.store.sessions import Session, sessions_of_provider, sessions_of_user
+from kgate.store.sessions import Session, sessions_of_address, sessions_of_provider
 
 TOPIC = "notices"
 """Of the change feed; keys are ``key_of``."""
@@ -70,7 +70,7 @@ def sessions_of(connection: Connection, notice: Notice, now: float) -> tuple[Ses
     if subject.sub or subject.session:
         found = sessions_of_provider(connection, notice.issuer, now, subject.sub, subject.session)
     else:
-        found = sessions_of_user(connection, subject.email, now) if subject.email else ()
+        found = sessions_of_address(connection, notice.issuer, subject.email, now) if subject.email else ()
     if subject.session or notice.kind is Kind.ACCOUNT_DISABLED:
         return found
     # Issuers date in whole seconds (NumericDate as nearly all write it): in the same second the session was there before. Fail closed.
@@ -79,11 +79,12 @@ def sessions_of(connection: Connection, notice: Notice, now: float) -> tuple[Ses
 
 def is_about(notice: Notice, person: Person) -> bool:
     """Whether it means a sign-in that has no session yet."""
-    subject, named = notice.subject, (notice.subject.sub, notice.subject.session)
-    if not any(named):
+    subject = notice.subject
+    if person.issuer != notice.issuer:
+        return False
+    if not subject.sub and not subject.session:
         return bool(subject.email) and subject.email == person.user.lower()
-    known = (person.subject, person.provider_session)
-    return person.issuer == notice.issuer and all(each in ("", mine) for each, mine in zip(named, known, strict=True))
+    return subject.sub in ("", person.subject) and subject.session in ("", person.provider_session)
 
 
 def ended_since(connection: Connection, person: Person, since: float) -> bool:

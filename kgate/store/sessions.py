@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     and_,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -160,6 +161,11 @@ def live_sessions(connection: Connection, now: float) -> tuple[Session, ...]:
 def sessions_of_user(connection: Connection, user: str, now: float) -> tuple[Session, ...]:
     """The live sessions of one person, by the name that the gate knows them by."""
     return _found(connection, now, sessions.c.user == user)
+
+
+def sessions_of_address(connection: Connection, issuer: str, email: str, now: float) -> tuple[Session, ...]:
+    """The live sessions of whom an issuer's people know by ``email`` (in lower case), however their user name is written."""
+    return _found(connection, now, and_(sessions.c.issuer == issuer, func.lower(sessions.c.user) == email))
 
 
 def sessions_of_provider(

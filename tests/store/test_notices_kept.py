@@ -70,13 +70,23 @@ def test_what_no_session_came_of_yet_is_withdrawn_by_the_same_names(engine: Engi
     notice = evolve(NOTICE, subject=subject)
     alice = Person("Alice@example.com", issuer="https://idp", subject="a1", provider_session="sid-1")
     assert is_about(notice, alice) is about
-    assert not is_about(notice, evolve(alice, issuer="https://other", user="carol@example.com"))
+    assert not is_about(notice, evolve(alice, issuer="https://other"))
     with engine.begin() as connection:
         add_code(connection, Code("waits", CodeState.WAITING, NOW + 600, "BCDF-GHJK"))
         add_code(connection, Code("approved", CodeState.APPROVED, NOW + 60, person=alice, provider_tokens="sealed"))
         withdraw_codes(connection, lambda person: is_about(notice, person))
         states = [code.state for digest in ("waits", "approved") if (code := find_code(connection, digest)) is not None]
         assert states == [CodeState.WAITING, CodeState.WITHDRAWN if about else CodeState.APPROVED]
+
+
+def test_an_address_is_one_in_any_case_and_of_one_issuer(engine: Engine) -> None:
+    """A transmitter that knows people by their addresses (RFC 9493 section 3.2.2), and an identity provider that writes them as people do."""
+    alice = Person("Alice@Example.com", issuer="https://idp", subject="a1")
+    with engine.begin() as connection:
+        open_session(connection, Session("S", SignedInBy.CLI, alice, NOW - 60, NOW + 9999))
+        open_session(connection, Session("T", SignedInBy.CLI, evolve(alice, issuer="https://other"), NOW - 60, NOW + 9999))
+        notice = evolve(NOTICE, subject=Subject(email="alice@example.com"))
+        assert [each.id for each in sessions_of(connection, notice, NOW)] == ["S"]
 
 
 def test_a_sign_in_is_over_by_what_came_since_it_was_asked_about(engine: Engine) -> None:
