@@ -24,7 +24,7 @@ from kgate.settings.operation import note_relaxations, sealing_keys
 from kgate.settings.policies import check_names, tested_policy
 from kgate.settings.reading import Reading
 from kgate.settings.shapes import Settings
-from kgate.settings.surroundings import check_facts
+from kgate.settings.surroundings import check_facts, check_geo
 
 
 @frozen(eq=False)
@@ -65,6 +65,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file, *, runnin
     keys = sealing_keys(reading, get("secrets"))
     public = public_authority(reading, get("public_certificate_authority"))
     policy, shadow = tested_policy(reading, ("policy",), get("policy")), tested_policy(reading, ("shadow",), get("shadow"))
+    check_geo(reading, get("geo"))
     check_facts(reading, get("facts") or ())
     webhooks = all_webhooks(reading, get("authorizers") or ())
     note_relaxations(reading, get("audit"), get("admin"))

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from kgate.documents.reading import MAX_BYTES
 from kgate.documents.values import Duration, Unacceptable, accept
 from kgate.settings.files import unreadable
 from kgate.settings.reading import Place, Reading
 from kgate.settings.values import FactName, FilePath, ServerUrl, SourceName
 from kgate.surroundings.document import Unreadable, told
+from kgate.surroundings.geo import Database
 from kgate.surroundings.push import LEAST_KEY
 
 
@@ -51,6 +53,19 @@ class FactSource:
             None if self.names or self.key_file is None else Unacceptable("needs names", "say which facts its messages may tell"),
             *(Unacceptable("goes only with url", "take it out", (name,)) for name in only_url),
         )
+
+
+def check_geo(reading: Reading, geo: GeoSettings | None) -> None:
+    """Files that must be there, and be databases. To a gate that is running a bad one is nothing new: its old data stay, and a policy must not wait."""
+    for key in ("country", "asn") if geo is not None and not reading.running else ():
+        path = getattr(geo, key)
+        raw = reading.bytes_of(("geo", key), path) if path is not None else None
+        if raw is None or len(raw) > MAX_BYTES:  # what was not read whole can only be judged by who starts with it
+            continue
+        try:
+            Database(raw)
+        except Unacceptable as error:
+            reading.sections.fault(("geo", key), f"{path} {error.text}", error.hint)
 
 
 def check_facts(reading: Reading, sources: Iterable[FactSource]) -> None:

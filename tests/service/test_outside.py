@@ -164,7 +164,7 @@ def test_a_gate_does_not_start_on_geo_data_that_are_none(tmp_path: Path, arena: 
     for name in ("cluster-ca.crt", "cluster-token"):
         (tmp_path / name).write_bytes((arena.gate.folder / name).read_bytes())
     gate = LiveGate(tmp_path, arena.gate.authority, arena.gate.config["clusters"], POLICY, {"geo": {"asn": "bad.mmdb"}})
-    with pytest.raises(AssertionError, match="geo: is not a database in MaxMind's format"):
+    with pytest.raises(AssertionError, match=r"kgate.yaml:\d+: geo.asn: .*bad.mmdb is not a database in MaxMind's format"):
         gate.start()
 
 

@@ -6,6 +6,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+from geo_data import COUNTRY, SYSTEMS, written
+
 from kgate.demo.certificates import Authority
 
 NOW = 1_790_000_000.0
@@ -71,6 +73,12 @@ def certificates() -> dict[str, bytes]:
     }
 
 
+@cache
+def geo_data() -> dict[str, bytes]:
+    """Databases of a few networks."""
+    return {"GeoLite2-Country.mmdb": written(COUNTRY), "GeoLite2-ASN.mmdb": written(SYSTEMS)}
+
+
 class Files(dict[str, bytes | OSError]):
     """File names below ``FOLDER`` and their bytes, or the error that reading one gives."""
 
@@ -90,6 +98,7 @@ class Files(dict[str, bytes | OSError]):
             "push.key": "0123456789abcdef" * 4,
         }
         self.update({name: text.encode() for name, text in texts.items()})
+        self.update(geo_data())
 
     def but(self, name: str, content: bytes | str | OSError | None) -> Files:
         """One of them changed; None takes it away."""

@@ -175,6 +175,20 @@ def test_to_a_gate_that_runs_they_are_no_reason_to_keep_a_policy_that_somebody_t
         load_configuration(FILE, NOW - 10 * 86400, Files().read, running=True)
 
 
+GEO = MINIMAL + "geo: {country: GeoLite2-Country.mmdb, asn: GeoLite2-ASN.mmdb}\n"
+
+
+def test_geo_data_that_are_none_are_found_before_a_start() -> None:
+    assert load(Files(GEO)).settings.geo is not None
+    rubbish, missing = mistakes(Files(GEO).but("GeoLite2-Country.mmdb", "rubbish").but("GeoLite2-ASN.mmdb", None))
+    assert rubbish.startswith("kgate.yaml:14: geo.country: GeoLite2-Country.mmdb is not a database in MaxMind's format (get it again: ")
+    assert missing == "kgate.yaml:14: geo.asn: GeoLite2-ASN.mmdb does not exist"
+
+
+def test_to_a_gate_that_runs_bad_geo_data_are_no_reason_to_keep_a_policy() -> None:
+    load_configuration(FILE, NOW, Files(GEO).but("GeoLite2-Country.mmdb", "rubbish").read, running=True)
+
+
 def test_a_bundle_needs_one_authority_in_force() -> None:
     old = Authority("old", NOW - 90 * 86400)
     assert load(Files().but("people-ca.crt", old.certificate + authority().certificate)).warnings == ()
