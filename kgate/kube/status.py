@@ -73,6 +73,9 @@ def denial_message(identity: Identity, action: Action, decision: Decision, reque
 _SHOWN = frozenset({Operation.CP, Operation.DEBUG})
 """Actions that RBAC's words do not show: cp is an exec, debug a patch."""
 
+_AS = {"groups": "--as-group", "uids": "--as-uid", "userextras": "as-user-extra"}
+"""How kubectl is asked to impersonate: whoever runs ``kubectl exec --as bob`` is denied an action that they did not write."""
+
 
 def describe_action(action: Action) -> str:
     """``create pods/exec in namespace payments of cluster prod-eu``: the words of RBAC, so that a rule can be written from them."""
@@ -82,7 +85,7 @@ def describe_action(action: Action) -> str:
         return f"{verb} {one_line(action.path, _LONGEST)} {cluster}"
     resource = one_line(resource_name(action), _LONGEST)
     if action.operation is Operation.IMPERSONATE:
-        return f"{verb} {resource} {one_line(action.name, _LONGEST)} {cluster}"
+        return f"{verb} {resource} {one_line(action.name, _LONGEST)} ({_AS.get(action.resource, '--as')}) {cluster}"
     if action.operation in _SHOWN:
         resource += f" ({action.operation.value})"
     where = f"in namespace {one_line(action.namespace, _LONGEST)} {cluster}" if action.namespace else cluster

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kgate.documents.globs import Words
-from kgate.model import Action, Context, Ground, Identity, Reason
+from kgate.model import Action, Context, Ground, Identity, Operation, Reason
 from kgate.policy.details import listed, shown, unlike
 from kgate.policy.facets import Bits
 from kgate.policy.index import Clause, Index, resource_key
@@ -117,6 +117,8 @@ def _cluster_miss(clause: Clause, action: Action) -> str:
 
 def _action_miss(clause: Clause, action: Action) -> str:
     asked = action.operation.value if action.operation is not None else action.verb
+    if action.operation is Operation.IMPERSONATE:
+        asked = "impersonate (kubectl --as)"
     if clause.entry.actions is None:
         return f"{asked} is granted only by name, under actions"
     return unlike("action", asked, clause.entry.actions)

@@ -84,7 +84,7 @@ def test_can_i(people: dict[str, Kubectl], who: str, question: tuple[str, ...], 
 
 def test_as_is_only_for_whom_a_rule_grants_it(people: dict[str, Kubectl]) -> None:
     ran = people["alice"].run("auth", "can-i", "get", "pods", "--as=bob")
-    assert ran.code == 1 and "action is impersonate, not exec" in ran.text, ran.text
+    assert ran.code == 1 and "action is impersonate (kubectl --as), not exec" in ran.text, ran.text
 
 
 def test_what_can_i_says_is_what_happens(people: dict[str, Kubectl]) -> None:

@@ -77,7 +77,8 @@ def test_an_action_reads_as_the_rule_that_would_allow_it() -> None:
     assert describe_action(Action(Cluster("dev"), "GET", "list", "/…", "/…", "", "v1", "nodes")) == "list nodes of cluster dev"
     assert describe_action(Action(Cluster("dev"), "OPTIONS", "", "/…", "/…", "", "v1", "pods")) == "OPTIONS pods of cluster dev"
     act_as = Action(Cluster("dev"), "GET", "impersonate", "/…", "/…", resource="users", name="bob", operation=Operation.IMPERSONATE)
-    assert describe_action(act_as) == "impersonate users bob of cluster dev"
+    assert describe_action(act_as) == "impersonate users bob (--as) of cluster dev"
+    assert describe_action(evolve(act_as, resource="groups")) == "impersonate groups bob (--as-group) of cluster dev"
 
 
 def test_a_hostile_name_stays_on_the_line_and_within_it() -> None:

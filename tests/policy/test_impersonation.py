@@ -122,3 +122,15 @@ def test_whom_one_became_is_decided_on_and_keeps_what_limits_the_credential() ->
         "system:serviceaccount:shop:ci", ("system:serviceaccounts",), "", "s", 9.0, ("10.0.0.0/8",),
     )  # fmt: skip
     assert seen(became) == Impersonation("system:serviceaccount:shop:ci", ("system:serviceaccounts",))
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("{actions: [exec]}", "action is impersonate (kubectl --as), not exec"),
+        ('{verbs: ["*"], resources: ["*"]}', "impersonate (kubectl --as) is granted only by name, under actions"),
+    ],
+)
+def test_whoever_wrote_exec_and_as_reads_which_of_them_is_denied(entry: str, words: str) -> None:
+    policy = load_policy(f'rules: [{{name: r, who: {{users: ["*"]}}, clusters: {{names: ["*"]}}, allow: [{entry}]}}]', "f")
+    assert evaluate(policy, ALICE, impersonation_actions(CLUSTER, "jane")[0], NOW).reasons[0].text == words
