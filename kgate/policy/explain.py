@@ -18,8 +18,8 @@ from attrs import evolve, fields, frozen
 from kgate.model import Action, Context, Decision, Ground, Identity, Reason
 from kgate.policy.details import listed, shown
 from kgate.policy.evaluate import Policy, both, decides, details_hold, evaluate, is_discovery, refused
-from kgate.policy.facets import Bits
 from kgate.policy.index import Clause
+from kgate.policy.listing import Bits
 from kgate.policy.misses import miss
 from kgate.policy.question import Question
 from kgate.policy.rules import Entry, Kind, Rule

@@ -7,59 +7,18 @@ look-up for their name and one for each of their groups: the groups were seen wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
-from kgate.documents.globs import Pattern, Selection
+from kgate.documents.globs import Selection
+from kgate.policy.listing import Bits, Listed, bits
 
 K = TypeVar("K")
 V = TypeVar("V")
-Bits = int
 KEPT = 8192
 """Values remembered by each memo; it starts over when full."""
 KEPT_LENGTH = 512
 """Longer values come from nobody but an attacker who fills memory."""
-FEW = 16
-"""Entries up to which a word keeps their numbers: 100,000 people in as many rules must not cost a set each."""
-
-
-def bits(numbers: Iterable[int]) -> Bits:
-    """The set of ``numbers``."""
-    numbers = list(numbers)
-    field = bytearray(max(numbers, default=0) // 8 + 1)
-    for number in numbers:
-        field[number >> 3] |= 1 << (number & 7)
-    return int.from_bytes(field, "little")
-
-
-class _Listed(Generic[K]):
-    """Exact values and patterns, each with the entries that list it: as a set where they are many, one by one where a set would waste memory."""
-
-    def __init__(self, entries: Iterable[tuple[int, Iterable[K], Iterable[Pattern[K]]]]) -> None:
-        exact: dict[K, list[int]] = {}
-        patterns: dict[Pattern[K], list[int]] = {}
-        for number, values, some_patterns in entries:
-            for value in values:
-                exact.setdefault(value, []).append(number)
-            for pattern in some_patterns:
-                patterns.setdefault(pattern, []).append(number)
-        self._exact = {value: _packed(numbers) for value, numbers in exact.items()}
-        self._patterns: dict[int, dict[str, list[tuple[Pattern[K], Bits]]]] = {}
-        """By length of the prefix, and by prefix: of 10,000 globs only those are tried that begin as the value does."""
-        for pattern, numbers in patterns.items():
-            alike = self._patterns.setdefault(len(pattern.prefix), {})
-            alike.setdefault(pattern.prefix, []).append((pattern, bits(numbers)))
-
-    def entries(self, value: K) -> Bits:
-        """The entries that list ``value``."""
-        numbers = self._exact.get(value, 0)
-        found = numbers if isinstance(numbers, int) else bits(numbers)
-        text = value if isinstance(value, str) else ""
-        for length, patterns in self._patterns.items():
-            for pattern, entries in patterns.get(text[:length], ()):
-                if pattern.matches(value):
-                    found |= entries
-        return found
 
 
 def remember(memo: dict[K, V], value: K, found: V) -> None:
@@ -70,18 +29,14 @@ def remember(memo: dict[K, V], value: K, found: V) -> None:
         memo[value] = found
 
 
-def _packed(numbers: list[int]) -> Bits | tuple[int, ...]:
-    return bits(numbers) if len(numbers) > FEW else tuple(numbers)
-
-
 class Facet(Generic[K]):
     """One thing that entries ask: ``selections`` has the lists of those that do. ``free``: the others that are satisfied whatever it is."""
 
     def __init__(self, selections: Mapping[int, Selection[K]], free: Bits, denying: Bits = 0) -> None:
         listed = selections.items()
         some = [(number, selection) for number, selection in listed if not selection.everything]
-        self._listed = _Listed((number, selection.exact, selection.patterns) for number, selection in some)
-        self._excluded = _Listed((number, selection.excluded_exact, selection.excluded_patterns) for number, selection in listed)
+        self._listed = Listed((number, selection.exact, selection.patterns) for number, selection in some)
+        self._excluded = Listed((number, selection.excluded_exact, selection.excluded_patterns) for number, selection in listed)
         self._always = free | bits(number for number, selection in listed if not (selection.exact or selection.patterns))
         self._any_value = self._always | bits(number for number, selection in listed if selection.everything)
         self._memo: dict[K, Bits] = {}

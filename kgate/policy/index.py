@@ -18,7 +18,8 @@ from attrs import frozen
 from kgate.model import GRANTED_BY_NAME, Action, Cluster, Decision, Ground, Identity, Limits, Operation, Reason
 from kgate.policy.conditions import Conditions
 from kgate.policy.details import Detail, split_proxy_name
-from kgate.policy.facets import KEPT, Bits, Facet, bits, facet, remember
+from kgate.policy.facets import KEPT, Facet, facet, remember
+from kgate.policy.listing import Bits, bits
 from kgate.policy.parties import Clusters, LabelWords, Members, sets_of
 from kgate.policy.people import People, PeopleSets
 from kgate.policy.resources import ResourceKey, spans_namespaces

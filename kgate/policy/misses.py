@@ -12,8 +12,8 @@ from collections.abc import Callable
 from kgate.documents.globs import Words
 from kgate.model import Action, Context, Ground, Identity, Operation, Reason
 from kgate.policy.details import listed, shown, unlike
-from kgate.policy.facets import Bits
 from kgate.policy.index import Clause, Index, resource_key
+from kgate.policy.listing import Bits
 from kgate.policy.question import Question
 from kgate.policy.rules import Entry
 

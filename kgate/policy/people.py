@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from kgate.model import Identity
-from kgate.policy.facets import Bits, facet
+from kgate.policy.facets import facet
+from kgate.policy.listing import Bits
 from kgate.policy.parties import Members
 
 _VALUES: dict[str, Callable[[Identity], tuple[str, ...]]] = {
