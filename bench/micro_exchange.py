@@ -34,7 +34,6 @@ from kgate.metrics import Metrics
 from kgate.model import Cluster, Identity
 from kgate.net.cluster import UPSTREAM_LIMITS
 from kgate.net.journal import Journal
-from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
 from kgate.service.gateway import Gateway
 from kgate.sessions.registry import Registry
@@ -154,7 +153,7 @@ class Bench:
             Admission(Routes({b"h2": route}, {}), Authenticator((Tokens(identities),)), authorizer), Metrics(), Nobody(), Application(_idle, {}),
         )  # fmt: skip
         self.wires = [Wire() for _ in tokens]
-        self.legs = [self.gateway.serve(cast("TlsTransport", wire), "10.1.2.3") for wire in self.wires]
+        self.legs = [self.gateway.serve(wire, "10.1.2.3") for wire in self.wires]
         self.asking = [requests(token) for token in tokens.values()]
         self.answering = Encoder()
         self._greet()

@@ -33,6 +33,18 @@ class Transport(Protocol):
         """End at once."""
 
 
+class ClientTransport(Transport, Protocol):
+    """A client's connection as its leg begins."""
+
+    @property
+    def alpn(self) -> str | None:
+        """The protocol agreed on by ALPN, None where the client sent no ALPN."""
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The client's certificate in DER, verified, or None."""
+
+
 class Flushable(Protocol):
     """What a turn flushes."""
 

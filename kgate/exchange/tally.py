@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from attrs import define, field
-
 
 class Direction(Enum):
     """Which way bytes go. The values are the words of the audit record."""
@@ -19,21 +17,23 @@ Observer = Callable[[Direction, str, bytes], None]
 """Is given a piece of a channel's payload as it passes: direction, channel, bytes."""
 
 
-@define
 class Count:
     """Payload bytes of one channel in one direction, without any framing."""
 
-    direction: Direction
-    channel: str
-    bytes: int = 0
+    __slots__ = ("bytes", "channel", "direction")
+
+    def __init__(self, direction: Direction, channel: str, size: int = 0) -> None:
+        self.direction, self.channel, self.bytes = direction, channel, size
 
 
-@define
 class Tally:
     """All counts of one tunnel. ``observe`` costs nothing where it is None: no payload is then copied or unmasked."""
 
-    observe: Observer | None = None
-    _counts: dict[tuple[Direction, str], Count] = field(factory=dict)
+    __slots__ = ("_counts", "observe")
+
+    def __init__(self) -> None:
+        self.observe: Observer | None = None
+        self._counts: dict[tuple[Direction, str], Count] = {}
 
     def count(self, direction: Direction, channel: str) -> Count:
         """The channel's count; it is one of the channels seen from now on."""

@@ -66,6 +66,8 @@ class Tunnel:
         self.admit_port: AdmitPort = _admit_any
         self.ports_seen: set[int] = set(ports)
         self._inside = self._made(ports)
+        self._forward = self._inside if isinstance(self._inside, ForwardSpdy | ForwardTunnelled) else None
+        """Where it is one that may have to tell the client something of its own."""
         self._phase = Phase.LIVE
         self._unsent = b""
 
@@ -97,8 +99,8 @@ class Tunnel:
 
     def to_client(self) -> bytes:
         """What the client is to be told now besides what the cluster says. To be asked after either side's bytes."""
-        inside = self._inside
-        return inside.to_client() if self._phase is Phase.LIVE and isinstance(inside, ForwardSpdy | ForwardTunnelled) else b""
+        forward = self._forward
+        return forward.to_client() if forward is not None and self._phase is Phase.LIVE else b""
 
     def client_eof(self) -> Cause | None:
         """The client sends no more. Neither protocol has half-closed connections, so that is the tunnel's end: no cause is to be told."""

@@ -135,7 +135,7 @@ class Side:
                 self._passed += step
             else:
                 step = min(_BITE, size - at)
-                bite = event._replace(raw=event.raw[at : at + step], offset=event.offset + at)
+                bite = Payload(event.at, event.raw[at : at + step], event.mask, event.offset + at)
                 passage = spdy.feed(bytes(bite.clear()))
                 self._passed += len(passage.data)
                 self._spdy_problem = passage.failure

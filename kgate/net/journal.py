@@ -72,7 +72,8 @@ class _File:
         try:
             view = memoryview(lines)
             while view:
-                view = view[os.write(self._fd, view) :]
+                written = os.write(self._fd, view)
+                view = view[written:]
             _sync(self._fd)
         except OSError:
             os.ftruncate(self._fd, self._size)

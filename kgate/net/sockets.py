@@ -14,26 +14,26 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from kgate.net.turn import Turn
 
-HIGH_WATER = 256 * 1024
+HIGH_WATER: Final = 256 * 1024
 """Bytes buffered for a peer past which its source is paused."""
-LOW_WATER = 64 * 1024
-LINGER_SECONDS = 2.0
+LOW_WATER: Final = 64 * 1024
+LINGER_SECONDS: Final = 2.0
 """How long a closing connection waits for the peer before it is aborted."""
-PARTING_SECONDS = 0.3
+PARTING_SECONDS: Final = 0.3
 """How long a peer has to go by itself once it was told why it must: time for it to read that, little beside the second that a cut may take."""
 
-_BUFFER = bytearray(256 * 1024)
-_VIEW = memoryview(_BUFFER)
+_BUFFER: Final = bytearray(256 * 1024)
+_VIEW: Final = memoryview(_BUFFER)
 
-_TRANSIENT = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR})
+_TRANSIENT: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR})
 
 
 class SocketOwner(Protocol):
@@ -78,7 +78,10 @@ class _State(Enum):
     CLOSED = "closed"
 
 
-@implementer(IReadDescriptor, IWriteDescriptor)
+_OPEN: Final = _State.OPEN
+_CLOSED: Final = _State.CLOSED
+
+
 class StreamSocket:
     """See the module. ``reactor`` needs ``IReactorFDSet`` and ``IReactorTime``."""
 
@@ -91,7 +94,7 @@ class StreamSocket:
         self._fileno = sock.fileno()
         self._backlog: deque[memoryview] = deque()
         self._buffered = 0
-        self._state = _State.OPEN
+        self._state = _OPEN
         self._reading = False
         self._linger: Any = None
         self.congested = False
@@ -115,7 +118,7 @@ class StreamSocket:
                 self._close(str(error))
                 self._turn.flush()
             return
-        if self._state is not _State.OPEN:
+        if self._state is not _OPEN:
             if not count:
                 self._close("closed")
         elif count:
@@ -164,9 +167,9 @@ class StreamSocket:
 
     def write(self, data: bytes) -> None:
         """Send ``data`` now, or as soon as the kernel takes it. Sets ``congested`` past the high-water mark."""
-        if self._state is not _State.OPEN or not data:
+        if self._state is not _OPEN or not data:
             return
-        sent = 0
+        size, sent = len(data), 0
         if not self._backlog:
             try:
                 sent = self._sock.send(data)
@@ -174,17 +177,17 @@ class StreamSocket:
                 if error.errno not in _TRANSIENT:
                     self._close(str(error))
                     return
-            if sent == len(data):
+            if sent == size:
                 return
             self._reactor.addWriter(self)
         self._backlog.append(memoryview(data)[sent:])
-        self._buffered += len(data) - sent
+        self._buffered += size - sent
         if self._buffered > HIGH_WATER:
             self.congested = True
 
     def resume_reading(self) -> None:
         """Let bytes come (again)."""
-        if not self._reading and self._state is not _State.CLOSED:
+        if not self._reading and self._state is not _CLOSED:
             self._reading = True
             self._reactor.addReader(self)
 
@@ -196,13 +199,13 @@ class StreamSocket:
 
     def part(self, end: Callable[[], None]) -> None:
         """Keep reading, and call ``end`` in ``PARTING_SECONDS`` unless it is closed by then."""
-        if self._state is _State.OPEN:
+        if self._state is _OPEN:
             self._wait(PARTING_SECONDS, end)
             self.resume_reading()
 
     def close(self) -> None:
         """Flush, say that nothing follows, and end; aborted after ``LINGER_SECONDS``."""
-        if self._state is not _State.OPEN:
+        if self._state is not _OPEN:
             return
         self._state = _State.CLOSING
         self._wait(LINGER_SECONDS, self.abort)
@@ -232,9 +235,9 @@ class StreamSocket:
             self._linger.cancel()
 
     def _close(self, reason: str) -> None:
-        if self._state is _State.CLOSED:
+        if self._state is _CLOSED:
             return
-        self._state = _State.CLOSED
+        self._state = _CLOSED
         self._stop_waiting()
         self._reactor.removeReader(self)
         self._reactor.removeWriter(self)
@@ -242,3 +245,6 @@ class StreamSocket:
         self._fileno = -1
         self._sock.close()
         self._owner.lost(reason)
+
+
+classImplements(StreamSocket, IReadDescriptor, IWriteDescriptor)  # not a decorator: a decorated class is not compiled

@@ -9,11 +9,11 @@ Session tickets are off (contexts are made in ``net/contexts.py``).
 from __future__ import annotations
 
 import ssl
-from typing import Protocol
+from typing import Final, Protocol
 
 from kgate.net.sockets import StreamSocket
 
-RECORD = 16384
+RECORD: Final = 16384
 
 
 class Carried(Protocol):
@@ -125,9 +125,11 @@ class TlsTransport:
     def received(self, data: memoryview) -> None:
         """Ciphertext arrived."""
         self._incoming.write(data)
-        carried = self._carried or self._shake_hands()
+        carried = self._carried
         if carried is None:
-            return
+            carried = self._shake_hands()
+            if carried is None:
+                return
         try:
             plain = self._decrypt()
         except ssl.SSLError as error:
@@ -165,7 +167,11 @@ class TlsTransport:
 
     def lost(self, reason: str) -> None:
         """The socket is gone."""
-        (self._carried or self._opening).lost(reason)
+        carried = self._carried
+        if carried is not None:
+            carried.lost(reason)
+        else:
+            self._opening.lost(reason)
 
     def drained(self) -> None:
         """The socket's buffer fell."""
@@ -193,7 +199,7 @@ class TlsTransport:
         self.socket.close()
 
 
-_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 """What OpenSSL makes of a peer whose first bytes are no TLS record."""
 
 
@@ -228,4 +234,4 @@ class _Nobody:
         """Nobody listens."""
 
 
-_NOBODY = _Nobody()
+_NOBODY: Final = _Nobody()

@@ -22,7 +22,7 @@ from kgate.exchange.gate import Fetch, OnRecord, Patience
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.local import Application, LocalExchange
 from kgate.exchange.own_reviews import OwnReview, own_review
-from kgate.exchange.ports import ServerWire
+from kgate.exchange.ports import ClientTransport, ServerWire
 from kgate.exchange.refusal import refuse
 from kgate.exchange.rules_review import RulesReview
 from kgate.exchange.said import Said
@@ -32,7 +32,6 @@ from kgate.kube.status import denial_message
 from kgate.metrics import Metrics
 from kgate.model import Action, Context, Decision, Fact, Identity, Impersonation, Pending
 from kgate.net.journal import Journal
-from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
 from kgate.review.shadow import Shadow
 from kgate.sessions.causes import stale
@@ -94,7 +93,7 @@ class Gateway:
 
     # --- connections
 
-    def serve(self, transport: TlsTransport, address: str) -> ClientLeg:
+    def serve(self, transport: ClientTransport, address: str) -> ClientLeg:
         """A client finished its handshake."""
         multiplexed = transport.alpn == "h2"
         limits = http2.Http2Limits(streams=self.limits.streams)

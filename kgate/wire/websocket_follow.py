@@ -40,13 +40,13 @@ class FrameStarted(NamedTuple):
     lead: int
 
 
-class Payload(NamedTuple):
+class Payload:
     """Some of a data frame's payload as it is on the wire, beginning with byte ``offset`` of the frame's payload."""
 
-    at: int
-    raw: memoryview
-    mask: bytes
-    offset: int
+    __slots__ = ("at", "mask", "offset", "raw")
+
+    def __init__(self, at: int, raw: memoryview, mask: bytes, offset: int) -> None:
+        self.at, self.raw, self.mask, self.offset = at, raw, mask, offset
 
     def clear(self) -> bytes | memoryview:
         """The payload without its mask."""
