@@ -19,13 +19,15 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class SharedFields:
-    """Fields that many requests begin with. ``coded`` is theirs who sends them: what the fields look like on its wire, kept with them."""
+    """Fields that many requests begin with. What they look like on the wire is kept with them by who sends them: ``coded`` over HTTP/2, ``lines``
+    over HTTP/1.1."""
 
-    __slots__ = ("coded", "fields")
+    __slots__ = ("coded", "fields", "lines")
 
     def __init__(self, fields: Headers) -> None:
         self.fields = fields
         self.coded: bytes | None = None
+        self.lines: bytes | None = None
 
 
 class RequestHead(NamedTuple):

@@ -7,6 +7,7 @@ close. Bytes that answer nothing end it (security.md class 08).
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import (
@@ -25,11 +26,11 @@ from kgate.wire.events import (
 from kgate.wire.http1_body import BodyReader, ChunkReader, CloseReader, LengthReader
 from kgate.wire.http1_grammar import NOT_HTTP_1, Invalid, hopeless, parse_chunked, parse_fields, parse_length, parse_status_line
 from kgate.wire.http1_limits import Http1Limits
-from kgate.wire.http1_writing import CHUNKED, BodyWriter, encode_fields
+from kgate.wire.http1_writing import CHUNKED, BodyWriter, encode_fields, encode_lines
 
-MOST_INFORMATION = 8
-_FRAMING = frozenset({b"connection", b"content-length", b"transfer-encoding"})
-_BAD_GATEWAY = 502
+MOST_INFORMATION: Final = 8
+_FRAMING: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+_BAD_GATEWAY: Final = 502
 
 
 class _In(Enum):
@@ -95,16 +96,17 @@ class ClientConnection:
         self._stream += 1
         self._method, self._upgrade, self._informed, self._unconsumed = head.method, upgrade, 0, 0
         self._in = _In.HEAD
-        headers = [(b"host", head.authority), *head.headers]
-        known = any(name == b"content-length" for name, _ in headers)
-        self._writer = writer = BodyWriter.choose(headers, end, bodiless=end and not known, chunks=True)
+        known = _says_length(head.headers)
+        self._writer = writer = BodyWriter.choose(head.headers, end, bodiless=end and not known, chunks=True)
+        framing: Headers = []
         if end and head.method in (b"POST", b"PUT", b"PATCH") and not known:
-            headers.append((b"content-length", b"0"))
-        headers += writer.framing if writer.framing is CHUNKED else []
+            framing.append((b"content-length", b"0"))
+        framing += writer.framing if writer.framing is CHUNKED else []
         if upgrade:
             self.reusable = False
-            headers += [(b"connection", b"Upgrade"), (b"upgrade", upgrade)]
-        self._out.append(b"%b %b HTTP/1.1\r\n%b" % (head.method, head.target, encode_fields(headers)))
+            framing += [(b"connection", b"Upgrade"), (b"upgrade", upgrade)]
+        start = b"%b %b HTTP/1.1\r\n" % (head.method, head.target)
+        self._out += (start, encode_lines([(b"host", head.authority)]), _lines(head), encode_fields(framing))
         writer.complete = end
         return self._stream
 
@@ -190,10 +192,14 @@ class ClientConnection:
         line, _, block = head.partition(b"\r\n")
         status = parse_status_line(line)
         fields = parse_fields(block)
-        problem = next((part for part in (status, fields) if isinstance(part, Invalid)), None)
-        if problem is None and len(fields) > self._limits.headers:
+        problem: Invalid | None
+        if isinstance(status, Invalid):
+            problem = status
+        elif isinstance(fields, Invalid):
+            problem = fields
+        elif len(fields) > self._limits.headers:
             problem = Invalid(502, "more header lines than this gate takes")
-        if problem is None and not isinstance(status, Invalid) and not isinstance(fields, Invalid):
+        else:
             problem = self._answer(events, status[0], status[1], fields)
         if problem is not None:
             self._fail(events, problem if problem is NOT_HTTP_1 else hopeless(head, most) or problem)
@@ -201,14 +207,23 @@ class ClientConnection:
         return True
 
     def _answer(self, events: list[Event], status: int, is_11: bool, fields: Headers) -> Invalid | None:
-        special = [field for field in fields if field[0] in _FRAMING]
-        lengths = [value for name, value in special if name == b"content-length"]
-        length, chunked = parse_length(lengths), parse_chunked([value for name, value in special if name == b"transfer-encoding"])
+        lengths: list[bytes] = []
+        codings: list[bytes] = []
+        connection = b""
+        for name, value in fields:
+            if name not in _FRAMING:
+                continue
+            if name == b"content-length":
+                lengths.append(value)
+            elif name == b"transfer-encoding":
+                codings.append(value)
+            else:
+                connection += b"," + value.lower()
+        length, chunked = parse_length(lengths), parse_chunked(codings)
         if isinstance(length, Invalid) or isinstance(chunked, Invalid) or (chunked and (length is not None or not is_11)):
             return Invalid(502, "an answer whose end could be read in two ways")
         if status < 200:
             return self._information(events, status, fields, framed=bool(lengths or chunked))
-        connection = b",".join(value.lower() for name, value in special if name == b"connection")
         if not is_11 or b"close" in connection:
             self.reusable = False
         bodiless = self._method == b"HEAD" or status in (204, 304)
@@ -216,6 +231,12 @@ class ClientConnection:
         ended = bodiless or length == 0
         events.append(ResponseReceived(self._stream, status, kept, ended))
         if ended:
+            self._complete()
+            return None
+        body = self._buffer
+        if length is not None and len(body) == length:  # it came with its head, as small ones do: nothing has to look for its end
+            self._buffer, self._unconsumed = b"", length
+            events += (DataReceived(self._stream, body, length), StreamEnded(self._stream))
             self._complete()
             return None
         self._in = _In.BODY
@@ -277,3 +298,18 @@ class ClientConnection:
 
     def _end(self) -> None:
         self._in, self.closing, self.reusable, self._buffer = _In.OVER, True, False, b""
+
+
+def _says_length(headers: Headers) -> bool:
+    return any(name == b"content-length" for name, _ in headers)
+
+
+def _lines(head: RequestHead) -> bytes:
+    """The lines of the head's fields; those that it shares with others are coded once."""
+    shared = head.shared
+    if shared is None:
+        return encode_lines(head.headers)
+    lines = shared.lines
+    if lines is None:
+        lines = shared.lines = encode_lines(shared.fields)
+    return lines + encode_lines(head.headers[len(shared.fields) :])

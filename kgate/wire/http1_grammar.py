@@ -15,15 +15,15 @@ from kgate.wire.hpack import SELDOM_TWICE
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^`|~0-9A-Za-z]+")
 """RFC 9110 section 5.6.2, without ``_``: some servers take ``X_A`` for ``X-A``."""
-_DIGITS = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,16}")
 _AUTHORITY = re.compile(rb"[A-Za-z0-9.\-_~%!$&'()*+,;=]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.%A-Za-z\-]+\](?::[0-9]{1,5})?")
 _CONTROLS = bytes(byte for byte in range(32) if byte != 9) + b"\x7f"
 _KNOWN_NAMES: dict[bytes, bytes] = {}
 _KNOWN_LINES: dict[bytes, tuple[bytes, bytes]] = {}
 """Lines as they stood in a head, with what they say: nearly all of them come again. The block around them was found free of control bytes."""
-_MOST_KNOWN = 4096
+MOST_KNOWN = 4096
 _LONGEST_KNOWN = 256
+_MOST_DIGITS = 18
 _NOT_REMEMBERED = SELDOM_TWICE | {b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"sec-websocket-protocol"}
 
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
@@ -79,11 +79,16 @@ def _parse_line(line: bytes) -> tuple[bytes, bytes] | None:
     if not known or not colon:
         return None
     field = (known, value.strip(b" \t"))
-    if len(line) <= _LONGEST_KNOWN and known not in _NOT_REMEMBERED:
-        if len(_KNOWN_LINES) >= _MOST_KNOWN:
+    if worth_knowing(known, len(line)):
+        if len(_KNOWN_LINES) >= MOST_KNOWN:
             _KNOWN_LINES.clear()
         _KNOWN_LINES[line] = field
     return field
+
+
+def worth_knowing(name: bytes, size: int) -> bool:
+    """Whether a line of this name and size may be remembered: it is neither a secret, nor another each time, nor long."""
+    return size <= _LONGEST_KNOWN and name not in _NOT_REMEMBERED
 
 
 def _learn(name: bytes) -> bytes:
@@ -91,7 +96,7 @@ def _learn(name: bytes) -> bytes:
     if not _TOKEN.fullmatch(name):
         return b""
     lower = name.lower()
-    if len(_KNOWN_NAMES) < _MOST_KNOWN and len(name) < 64:
+    if len(_KNOWN_NAMES) < MOST_KNOWN and len(name) < 64:
         _KNOWN_NAMES[name] = lower
     return lower
 
@@ -100,7 +105,7 @@ def parse_length(values: list[bytes]) -> int | Invalid | None:
     """Content-Length: one line of at most 18 digits, or none."""
     if not values:
         return None
-    if len(values) > 1 or not _DIGITS.fullmatch(values[0]):
+    if len(values) > 1 or not values[0].isdigit() or len(values[0]) > _MOST_DIGITS:
         return Invalid(400, "Content-Length is not one plain number")
     return int(values[0])
 
@@ -139,6 +144,8 @@ _VISIBLE = bytes(byte for byte in range(33, 127) if byte != ord("#"))
 
 def parse_status_line(line: bytes) -> tuple[int, bool] | Invalid:
     """The status, and whether it is HTTP/1.1."""
+    if line == b"HTTP/1.1 200 OK":  # nearly always
+        return 200, True
     version, _, rest = line.partition(b" ")
     if not version.startswith(b"HTTP/1."):
         return NOT_HTTP_1

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Headers
+from kgate.wire.http1_grammar import MOST_KNOWN, worth_knowing
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
-CHUNKED = [(b"transfer-encoding", b"chunked")]
-EMPTY = [(b"content-length", b"0")]
+_STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+CHUNKED: Final = [(b"transfer-encoding", b"chunked")]
+EMPTY: Final = [(b"content-length", b"0")]
+
+_KNOWN_FIELDS: Final[dict[tuple[bytes, bytes], bytes]] = {}
+"""The lines of fields that were sound."""
 
 
 def reason_phrase(status: int) -> bytes:
@@ -17,12 +22,28 @@ def reason_phrase(status: int) -> bytes:
     return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
 
 
-def encode_fields(headers: Headers) -> bytes:
-    """``name: value`` lines and the empty line. Raises LocalProtocolError where a value could end its line."""
-    text = b"".join([b"%b: %b\r\n" % field for field in headers])
-    if text.count(b"\n") != len(headers) or text.count(b"\r") != len(headers) or b"\0" in text:
+def encode_lines(headers: Headers) -> bytes:
+    """``name: value`` lines. Raises LocalProtocolError where a value could end its line."""
+    lines: list[bytes] = []
+    for field in headers:
+        lines.append(_KNOWN_FIELDS.get(field) or _encode_line(field))
+    return b"".join(lines)
+
+
+def _encode_line(field: tuple[bytes, bytes]) -> bytes:
+    line = b"%b: %b\r\n" % field
+    if line.count(b"\n") != 1 or line.count(b"\r") != 1 or b"\0" in line:
         raise LocalProtocolError("a header that holds a line end or NUL")
-    return text + b"\r\n"
+    if worth_knowing(field[0], len(line)):
+        if len(_KNOWN_FIELDS) >= MOST_KNOWN:
+            _KNOWN_FIELDS.clear()
+        _KNOWN_FIELDS[field] = line
+    return line
+
+
+def encode_fields(headers: Headers) -> bytes:
+    """``encode_lines`` and the empty line."""
+    return encode_lines(headers) + b"\r\n"
 
 
 def encode_head(status: int, headers: Headers) -> bytes:
@@ -43,7 +64,11 @@ class BodyWriter:
     @classmethod
     def choose(cls, headers: Headers, end: bool, *, bodiless: bool, chunks: bool) -> BodyWriter:
         """The framing that ``headers`` ask for, and what must be added to them."""
-        length = next((value for name, value in headers if name == b"content-length"), None)
+        length: bytes | None = None
+        for name, value in headers:
+            if name == b"content-length":
+                length = value
+                break
         if bodiless:
             return cls(0, [], chunks=False)
         if length is not None:
