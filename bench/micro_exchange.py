@@ -25,9 +25,10 @@ from kgate.audit.chain import Chain
 from kgate.audit.ids import RequestIds
 from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.exchange.admission import Admission
-from kgate.exchange.gate import Route, Routes, Then
+from kgate.exchange.gate import Then
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
 from kgate.exchange.ports import ClientWire
+from kgate.exchange.routes import Route, Routes
 from kgate.identity.authenticator import Authenticator
 from kgate.identity.tokens import Tokens
 from kgate.metrics import Metrics
@@ -146,7 +147,7 @@ class Bench:
             for number, token in tokens.items()
         }
         route = Route(Cluster("prod-eu", (("env", "prod"),)), self.cluster)
-        authorizer = PolicyAuthorizer(policy(PEOPLE, lambda number: f"group-{number}", lambda _: "team-*"))
+        authorizer = PolicyAuthorizer(policy(PEOPLE, lambda number: f"groups: [group-{number}]", lambda _: "team-*"))
         live = Registry(time.monotonic, time.time, Nobody(), Nobody())
         self.gateway = Gateway(
             "gate", self.turn, time.monotonic, time.time, RequestIds(time.time, os.urandom), cast("Journal", self.records), live,

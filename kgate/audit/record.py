@@ -27,7 +27,9 @@ _LONGEST = 4096
 
 def timestamp(now: float) -> str:
     """``2026-11-24T09:30:00.000000Z``."""
-    return _second(int(now)) + f".{int(now % 1 * 1_000_000):06d}Z"
+    second = int(now)
+    millionths = int((now - second) * 1_000_000)
+    return f"{_second(second)}.{str(1_000_000 + millionths)[1:]}Z"
 
 
 @lru_cache(maxsize=8)

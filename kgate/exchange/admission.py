@@ -14,8 +14,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+from attrs import evolve
+
 from kgate.authorizers.interface import Authorizer, Overview
-from kgate.exchange.gate import PREFIX, Route, Routes
+from kgate.exchange.routes import PREFIX, Route, Routes
 from kgate.exchange.said import Said
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.kube.impersonation import ImpersonationRequest, impersonation_error
@@ -53,12 +55,19 @@ class Plain:
 class Asked(NamedTuple):
     """What of a request its decision depends on: kept, so that it can be decided again."""
 
-    credentials: Credentials
+    shown: Credentials
+    since: float
+    """When they were shown (Unix seconds)."""
     action: Action
     user_agent: str
     impersonation: ImpersonationRequest | None
     kubectl: tuple[tuple[str, str], ...] = ()
     """What kubectl says of itself (``command``, ``session``): the client's word, a hint only."""
+
+    @property
+    def held(self) -> Credentials:
+        """The credentials of a request that goes on."""
+        return evolve(self.shown, held_since=self.since)
 
     @property
     def asked_as(self) -> Impersonation | None:
@@ -123,7 +132,8 @@ class Admission:
         bearer = said.bearer
         if isinstance(bearer, Refusal):
             return Refused(*bearer)
-        identity = self.authenticator.authenticate(Credentials(bearer, certificate, address), now)
+        credentials = said.shown(bearer, certificate, address)
+        identity = self.authenticator.authenticate(credentials, now)
         if isinstance(identity, Pending):
             return identity
         if isinstance(identity, Rejected):
@@ -141,7 +151,7 @@ class Admission:
         wanted = said.impersonation
         if isinstance(wanted, Refusal):
             return Refused(*wanted, identity, action)
-        asked = Asked(Credentials(bearer, certificate, address, now), action, said.user_agent, wanted, said.kubectl)
+        asked = Asked(credentials, now, action, said.user_agent, wanted, said.kubectl)
         context = self._surroundings.context(now, address, asked.user_agent, identity)
         decision = self._decide(asked, identity, context)
         if isinstance(decision, Pending):
@@ -153,11 +163,11 @@ class Admission:
 
     def decide_again(self, asked: Asked, identity: Identity, now: float) -> Verdict | Pending:
         """The decision on a live request as of ``now``: the credential is looked at again too, for it may be gone or expired."""
-        again = self.authenticator.authenticate(asked.credentials, now)
+        again = self.authenticator.authenticate(asked.held, now)
         if isinstance(again, Pending):
             return again
         who = identity if isinstance(again, Rejected) else again
-        context = self._surroundings.context(now, asked.credentials.address, asked.user_agent, who)
+        context = self._surroundings.context(now, asked.shown.address, asked.user_agent, who)
         if isinstance(again, Rejected):
             reason = Reason(Ground.LOGOUT if again.ended else Ground.EXPIRED, text=again.text)
             return Verdict(identity, context, Decision(False, "", reasons=(reason,)))
@@ -166,12 +176,12 @@ class Admission:
 
     def judge(self, asked: Asked, identity: Identity, action: Action, now: float) -> Decision | Pending:
         """What the decision would be if whoever sent ``asked`` asked for ``action``."""
-        context = self._surroundings.context(now, asked.credentials.address, asked.user_agent, identity)
+        context = self._surroundings.context(now, asked.shown.address, asked.user_agent, identity)
         return decide(self._authorizer, identity, action, context, asked.impersonation)
 
     def overview(self, asked: Asked, identity: Identity, now: float) -> Overview:
         """What the policy gives whoever sent ``asked``, or whom they asked to be."""
-        context = self._surroundings.context(now, asked.credentials.address, asked.user_agent, identity)
+        context = self._surroundings.context(now, asked.shown.address, asked.user_agent, identity)
         wanted = asked.impersonation
         if wanted is not None:
             identity = impersonated(identity, wanted.user, wanted.groups, wanted.uid, wanted.extra)

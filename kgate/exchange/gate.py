@@ -5,19 +5,17 @@ Routes are replaced whole on reload; an exchange that is under way keeps the clu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
 from kgate.exchange.legs import UpstreamLeg
-from kgate.model import Action, Cause, Cluster, Identity, Pending
+from kgate.model import Action, Cause, Identity, Pending
 
 if TYPE_CHECKING:
     from kgate.exchange.admission import Admitted, Verdict
     from kgate.exchange.exchange import Exchange
-
-PREFIX = b"/clusters/"
 
 
 Fetch = Callable[[Hashable, Callable[[], None]], None]
@@ -61,51 +59,6 @@ class Upstream(Protocol):
 
     def refused(self) -> None:
         """The cluster answered 401: the gate's own credential is no good (any more)."""
-
-
-@frozen
-class Route:
-    """A cluster as requests find it."""
-
-    cluster: Cluster
-    upstream: Upstream
-
-
-@frozen
-class Routes:
-    """``names`` serve ``/clusters/NAME/…``; ``hosts`` map a Host without its port, lower-case."""
-
-    names: Mapping[bytes, Route]
-    hosts: Mapping[bytes, Route]
-
-    def is_cluster_host(self, authority: bytes) -> bool:
-        """Whether everything at this host is a cluster's."""
-        return bool(self.hosts) and _host(authority) in self.hosts
-
-    def find(self, authority: bytes, target: bytes) -> tuple[Route, bytes] | None:
-        """The cluster that a request is for, and the target below it."""
-        if self.hosts:
-            route = self.hosts.get(_host(authority))
-            if route is not None:
-                return route, target
-        if not target.startswith(PREFIX):
-            return None
-        end = _name_end(target)
-        route = self.names.get(target[len(PREFIX) : end])
-        return None if route is None else (route, target[end:] if target[end : end + 1] == b"/" else b"/" + target[end:])
-
-
-def _host(authority: bytes) -> bytes:
-    """The host of ``host[:port]``, lower-case."""
-    if authority[:1] == b"[":
-        return authority.partition(b"]")[0].lower() + b"]"
-    return authority.partition(b":")[0].lower()
-
-
-def _name_end(target: bytes) -> int:
-    """Where the cluster's name ends: at the next slash, or at the query."""
-    ends = [end for end in (target.find(b"/", len(PREFIX)), target.find(b"?", len(PREFIX))) if end >= 0]
-    return min(ends, default=len(target))
 
 
 class OnRecord(Protocol):

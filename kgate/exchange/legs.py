@@ -33,6 +33,7 @@ from kgate.wire.events import (
     RequestReceived,
     ResponseReceived,
     StreamEnded,
+    StreamEvent,
     StreamReset,
     StreamWritable,
     TrailersReceived,
@@ -237,7 +238,7 @@ class ClientLeg(Leg[ServerWire]):
                 self._answer(self, event)
             elif isinstance(event, ConnectionFailed):
                 self._forget(Loss(event.text))
-            elif not isinstance(event, GoawayReceived):
+            elif isinstance(event, StreamEvent):
                 responder = self.responders.get(event.stream)
                 if responder is not None:
                     _respond(responder, event)
@@ -302,7 +303,7 @@ class UpstreamLeg(Leg[ClientWire]):
                 self._forget(Loss("the cluster broke the protocol: " + event.text))
             elif isinstance(event, GoawayReceived):
                 self._refused_after(event.last_stream)
-            else:
+            elif isinstance(event, StreamEvent):
                 requester = self.requesters.get(event.stream)
                 if requester is not None:
                     _inform(requester, event)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from attrs import define
 
+from kgate.identity.credentials import Credentials
 from kgate.kube.credentials import bearer_token
 from kgate.kube.headers import inbound_refusal, ordinary_headers
 from kgate.kube.impersonation import ImpersonationRequest, impersonation_request
@@ -29,6 +30,7 @@ class Said:
     impersonation: ImpersonationRequest | Refusal | None
     user_agent: str
     kubectl: tuple[tuple[str, str], ...]
+    _shown: Credentials | None = None
     _upstream: tuple[Impersonation, bytes | None, SharedFields] | None = None
 
     @classmethod
@@ -39,9 +41,16 @@ class Said:
         user_agent = told.pop("user-agent", "")
         return cls(headers, refusal or bearer_token(headers), impersonation_request(headers), user_agent, tuple(told.items()))
 
+    def shown(self, bearer: str | None, certificate: bytes | None, address: str) -> Credentials:
+        """What the request shows of its sender, with what its connection does."""
+        known = self._shown
+        if known is None or known.bearer != bearer or known.certificate != certificate or known.address != address:
+            known = self._shown = Credentials(bearer, certificate, address)
+        return known
+
     def upstream(self, impersonate: Impersonation, bearer: bytes | None) -> SharedFields:
         """The fields of an ordinary request upstream, in that name and with the gate's own token, but for those of the single request."""
         known = self._upstream
-        if known is None or known[0] != impersonate or known[1] != bearer:
+        if known is None or (known[0] is not impersonate and known[0] != impersonate) or known[1] != bearer:
             known = self._upstream = impersonate, bearer, SharedFields(ordinary_headers(self.headers, impersonate, bearer))
         return known[2]

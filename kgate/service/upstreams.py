@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kgate.exchange.gate import Route, Routes
+from kgate.exchange.routes import Route, Routes
 from kgate.kube.kubeconfig import ClusterAccess
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.credentials import credential_of

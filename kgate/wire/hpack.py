@@ -140,6 +140,13 @@ def _number(block: bytes, position: int, prefix: int) -> tuple[int, int]:
     raise HpackError("a number has no end or is too large")
 
 
+_LITERALS: Final[dict[bytes, Field]] = {}
+"""Fields as messages of all connections wrote them out, name and value: most repeat from message to message. Bounded: forgets all when it has
+``_MOST_LITERALS``. Never what is secret, nor what is another each time."""
+_MOST_LITERALS: Final = 4096
+_LONGEST_LITERAL: Final = 256
+
+
 @lru_cache(1024)
 def _short_name(coded: bytes) -> bytes | None:
     """Names repeat across connections, and are no secret."""
@@ -152,20 +159,25 @@ def _short_value(coded: bytes) -> bytes | None:
     return hpack_huffman.decode(coded)
 
 
-def _string(block: bytes, position: int, read: Callable[[bytes], bytes | None]) -> tuple[bytes, int]:
-    """A string and where it ends; ``read`` decodes short ones that are coded."""
-    first = block[position]
-    length = first & 0x7F
+def _bounds(block: bytes, position: int) -> tuple[int, int]:
+    """Where the string that begins at ``position`` has its first byte, and its end."""
+    length = block[position] & 0x7F
     position += 1
     if length == 0x7F:
         length, position = _number(block, position, 0x7F)
-    end = position + length
+    return position, position + length
+
+
+def _string(block: bytes, position: int, read: Callable[[bytes], bytes | None]) -> tuple[bytes, int]:
+    """A string and where it ends; ``read`` decodes short ones that are coded."""
+    coded = block[position] >= 0x80
+    start, end = _bounds(block, position)
     if end > len(block):
         raise HpackError("a string is longer than its block")
-    text = block[position:end]
-    if first < 0x80:
+    text = block[start:end]
+    if not coded:
         return text, end
-    decoded = read(text) if length < 64 else hpack_huffman.decode(text)
+    decoded = read(text) if len(text) < 64 else hpack_huffman.decode(text)
     if decoded is None:
         raise HpackError("a string breaks the Huffman code")
     return decoded, end
@@ -234,13 +246,27 @@ class Decoder:
         if index == prefix:
             index, position = _number(block, position, prefix)
         if not index:
-            name, position = _string(block, position, _short_name)
-        elif index < _DYNAMIC:
-            name = _STATIC[index][0][0]
-        else:
-            name = self._dynamic[_DYNAMIC - 1 - index][0][0]
+            return self._written_out(block, position)
+        name = _STATIC[index][0][0] if index < _DYNAMIC else self._dynamic[_DYNAMIC - 1 - index][0][0]
         value, position = _string(block, position, _short_value if _repeats(name) else hpack_huffman.decode)
         return (name, value), position
+
+    def _written_out(self, block: bytes, position: int) -> tuple[Field, int]:
+        """A field whose name is written out as well."""
+        _, middle = _bounds(block, position)
+        _, end = _bounds(block, middle)
+        written = block[position:end] if end - position <= _LONGEST_LITERAL else b""
+        known = _LITERALS.get(written)
+        if known is not None:
+            return known, end
+        name, middle = _string(block, position, _short_name)
+        value, end = _string(block, middle, hpack_huffman.decode)
+        field = name, value
+        if written and len(written) == end - position and _repeats(name):
+            if len(_LITERALS) >= _MOST_LITERALS:
+                _LITERALS.clear()
+            _LITERALS[written] = field
+        return field, end
 
     def _resize(self, block: bytes, position: int, size: int) -> int:
         if size == 0x1F:
@@ -289,7 +315,7 @@ def is_sensitive(name: bytes) -> bool:
     return name in _NEVER_INDEXED or name.startswith((b"impersonate-", b"x-remote-"))
 
 
-SELDOM_TWICE: Final = frozenset({b"audit-id", b"content-length", b"date", b"etag", b"kubectl-session", b"x-request-id"})
+SELDOM_TWICE: Final = frozenset({b"audit-id", b"content-length", b"etag", b"kubectl-session", b"x-request-id"})
 """Fields whose value is another in nearly every message: to remember them would only drive out what is worth it."""
 
 

@@ -93,15 +93,15 @@ class ClientConnection(Http2Connection[Response]):
         if not isinstance(response, Response):
             code = ErrorCode.PROTOCOL_ERROR if response else ErrorCode.ENHANCE_YOUR_CALM
             raise StreamFault(number, code, response.text if response else "the response's header list is too long")
-        status, headers, length = response
+        status = response.status
         if status < 200:
             self._information_received(stream, response, ended)
             return
         stream.incoming = Incoming.BODY
-        stream.remaining = 0 if stream.bodyless or status in _WITHOUT_CONTENT else length
+        stream.remaining = 0 if stream.bodyless or status in _WITHOUT_CONTENT else response.length
         if ended:
             self._their_half_ended(stream)
-        self._events.append(ResponseReceived(number, status, headers.copy(), ended))
+        self._events.append(ResponseReceived(number, status, response.headers.copy(), ended))
 
     def _information_received(self, stream: Stream, response: Response, ended: bool) -> None:
         stream.information += 1

@@ -3,9 +3,8 @@
 The engine must never let through what would mean something else in HTTP/1.1 behind it (threat class 6): so each character of each part is
 held against the characters that the part may have, and what is neither required nor known is refused. ``Refusal`` says so; it is a value.
 
-Most fields of a message were in one before it, so each of them is checked once and then known (``_Sound``); those that are new are checked all at
-once: the characters outside the allowed set are what ``bytes.translate`` leaves over of all of them together. The few names with a meaning
-of their own are found by one intersection of sets.
+Most fields of a message were in one before it, so each of them is checked once and then known (``_Sound``). The characters outside an allowed set are
+what ``bytes.translate`` leaves over.
 
 Stricter than RFC 9113, on purpose
 - methods are those that the API server knows; ``:path`` is origin-form without ``#``, blanks or anything outside ASCII; ``:scheme`` is http
@@ -23,7 +22,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from kgate.wire.errors import LocalProtocolError
-from kgate.wire.events import Headers, RequestHead
+from kgate.wire.events import Event, Headers, RequestHead
 from kgate.wire.hpack import SELDOM_TWICE, encode_field, is_sensitive
 
 _METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
@@ -34,8 +33,8 @@ _VALUE: Final = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
 _TARGET: Final = bytes(code for code in range(0x21, 0x7F) if code != ord("#"))
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_STATUS: Final = re.compile(rb"[1-5][0-9]{2}")
-_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_STATUSES: Final = {b"%d" % code: code for code in range(100, 600) if code != 101}
+_LONGEST_LENGTH: Final = 18
 
 _OF_THE_CONNECTION: Final = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 """They speak of one HTTP/1.1 connection and have no place here (RFC 9113, 8.2.2)."""
@@ -58,19 +57,25 @@ class Refusal(NamedTuple):
     status: int = 0
 
 
-class Request(NamedTuple):
+class Request(Event):
     """A request's head, and the content-length it announces."""
 
-    head: RequestHead
-    length: int | None
+    __match_args__: tuple[str, ...] = ("head", "length")
+
+    def __init__(self, head: RequestHead, length: int | None) -> None:
+        self.head: Final = head
+        self.length: Final = length
 
 
-class Response(NamedTuple):
+class Response(Event):
     """A response's head, and the content-length it announces."""
 
-    status: int
-    headers: Headers
-    length: int | None
+    __match_args__: tuple[str, ...] = ("status", "headers", "length")
+
+    def __init__(self, status: int, headers: Headers, length: int | None) -> None:
+        self.status: Final = status
+        self.headers: Final = headers
+        self.length: Final = length
 
 
 def request(fields: Headers) -> Request | Refusal:
@@ -139,18 +144,17 @@ class RequestBefore:
 
 def response(fields: Headers) -> Response | Refusal:
     """The response, 1xx or final, that ``fields`` are."""
-    pseudo = _pseudo(fields, frozenset({b":status"}))
-    if isinstance(pseudo, Refusal):
-        return pseudo
-    status = pseudo.get(b":status", b"")
-    if not _STATUS.fullmatch(status) or status == b"101":
+    if not fields or fields[0][0] != b":status":
+        return Refusal("the first field is not :status")
+    status = _STATUSES.get(fields[0][1])
+    if status is None:
         return Refusal(":status is not one of HTTP/2's")
     headers = fields[1:]
     plain = _plain(headers, b"_")
     if isinstance(plain, Refusal):
         return plain
     length = _length(headers, plain)
-    return length if isinstance(length, Refusal) else Response(int(status), headers, length)
+    return length if isinstance(length, Refusal) else Response(status, headers, length)
 
 
 def trailers(fields: Headers) -> Refusal | None:
@@ -187,24 +191,31 @@ def _plain(headers: Headers, more: bytes) -> set[bytes] | Refusal:
     """
     known = _SOUND[more]
     sound = known.fields
-    fresh = [field for field in headers if field not in sound]
-    if fresh:
-        text = _unsound(fresh, more)
-        if text:
-            return Refusal(text)
-        known.learn(fresh)
-    found = _WITH_A_MEANING.intersection([name for name, _ in headers])
-    return _meant(headers, found) if found else set()
+    found: set[bytes] = set()
+    for field in headers:
+        if field not in sound:
+            text = _unsound(field, more)
+            if text:
+                return Refusal(text)
+            known.learn(field)
+        if field[0] in _WITH_A_MEANING:
+            found.add(field[0])
+    return _meant(headers, found) if found else found
 
 
-def _unsound(fields: Headers, more: bytes) -> str:
-    """What is wrong with one of ``fields``, if anything."""
-    if b"".join([name for name, _ in fields]).translate(None, _NAME + more):
+def _unsound(field: tuple[bytes, bytes], more: bytes) -> str:
+    """What is wrong with ``field``, if anything."""
+    name, value = field
+    if name.translate(None, _NAME + more):
         return "a field's name has a character that it must not have"
-    values = [value for _, value in fields]
-    if b"".join(values).translate(None, _VALUE):
+    if not _is_printable(value) and value.translate(None, _VALUE):
         return "a field's value has a control character"
-    return "a field's value begins or ends with a blank" if [value.strip() for value in values] != values else ""
+    return "a field's value begins or ends with a blank" if value.strip() != value else ""
+
+
+def _is_printable(text: bytes) -> bool:
+    """Whether it is printable ASCII, as nearly all is: the quickest way to see that it has no control character."""
+    return text.isascii() and text.decode("ascii").isprintable()
 
 
 class _Sound:
@@ -217,13 +228,13 @@ class _Sound:
     def __init__(self) -> None:
         self.fields: set[tuple[bytes, bytes]] = set()
 
-    def learn(self, fields: Headers) -> None:
-        """Keep those that are worth it."""
-        if len(self.fields) >= self._MOST:
-            self.fields.clear()
-        for field in fields:
-            if field[0] not in _SELDOM_TWICE and len(field[0]) + len(field[1]) <= self._LONGEST and not is_sensitive(field[0]):
-                self.fields.add(field)
+    def learn(self, field: tuple[bytes, bytes]) -> None:
+        """Keep it, if it is worth it."""
+        name, value = field
+        if name not in _SELDOM_TWICE and len(name) + len(value) <= self._LONGEST and not is_sensitive(name):
+            if len(self.fields) >= self._MOST:
+                self.fields.clear()
+            self.fields.add(field)
 
 
 _SELDOM_TWICE: Final = SELDOM_TWICE | {b":path"}
@@ -231,14 +242,14 @@ _SOUND: Final = {b"": _Sound(), b"_": _Sound()}
 """By the characters that names may have beyond the strict ones."""
 
 
-def _meant(headers: Headers, found: frozenset[bytes]) -> set[bytes] | Refusal:
+def _meant(headers: Headers, found: set[bytes]) -> set[bytes] | Refusal:
     if b"" in found:
         return Refusal("a field has no name")
     if found & _OF_THE_CONNECTION:
         return Refusal("a field speaks of the connection, as only HTTP/1.1 can")
     if b"te" in found and any(value != b"trailers" for name, value in headers if name == b"te"):
         return Refusal("te is not trailers")
-    return set(found)
+    return found
 
 
 @lru_cache(256)
@@ -250,7 +261,7 @@ def _length(headers: Headers, plain: set[bytes]) -> int | Refusal | None:
     if b"content-length" not in plain:
         return None
     values = [value for name, value in headers if name == b"content-length"]
-    if len(values) != 1 or not _LENGTH.fullmatch(values[0]):
+    if len(values) != 1 or not values[0].isdigit() or len(values[0]) > _LONGEST_LENGTH:
         return Refusal("content-length is not one number")
     return int(values[0])
 
@@ -271,7 +282,7 @@ def _may_be_sent(name: bytes) -> bool:
 def _coded(field: tuple[bytes, bytes]) -> bytes:
     """A field of ours as HPACK codes it; empty for what speaks of an HTTP/1.1 connection. Raises LocalProtocolError for what none may be."""
     name, value = field
-    if not _may_be_sent(name) or value.translate(None, _VALUE):
+    if not _may_be_sent(name) or (not _is_printable(value) and value.translate(None, _VALUE)):
         raise LocalProtocolError(f"the field {name!r} cannot be sent: its name or its value has a character that it must not have")
     return b"" if name in _OF_THE_CONNECTION else encode_field(name, value.strip(b" \t"))
 

@@ -102,7 +102,7 @@ class ServerConnection(Http2Connection[Request]):
             raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, request.text)
 
     def _open(self, number: int, request: Request, ended: bool) -> None:
-        head, length = request
+        head, length = request.head, request.length
         if ended and length:
             raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, "less DATA than content-length")
         state = State.HALF_CLOSED_REMOTE if ended else State.OPEN

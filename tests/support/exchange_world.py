@@ -8,9 +8,10 @@ from typing import Any
 from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.exchange.admission import Admission, Admitted, Refused, Verdict
 from kgate.exchange.exchange import Exchange
-from kgate.exchange.gate import Patience, Route, Routes
+from kgate.exchange.gate import Patience
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
 from kgate.exchange.refusal import refuse
+from kgate.exchange.routes import Route, Routes
 from kgate.exchange.waiting import Waiting
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.model import Cluster, Identity, Pending

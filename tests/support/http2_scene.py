@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hpack import Encoder
 from twisted.internet.task import Clock
@@ -15,7 +15,14 @@ GET: Headers = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"
 POST: Headers = [(b":method", b"POST"), *GET[1:]]
 OK: Headers = [(b":status", b"200")]
 ASK = RequestHead(b"GET", b"/api/v1/pods", b"gate.example", [])
-SEND = ASK._replace(method=b"POST")
+
+
+def other(head: RequestHead, **changes: Any) -> RequestHead:
+    """``head`` with some of it changed."""
+    return RequestHead(**{name: getattr(head, name) for name in head.__match_args__} | changes)
+
+
+SEND = other(ASK, method=b"POST")
 SETTINGS = frame(FrameType.SETTINGS, 0, 0, b"")
 SETTINGS_ACK = frame(FrameType.SETTINGS, 1, 0, b"")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from http2_scene import ASK, GET, OK, SEND, ClientScene, cut, data, headers, literal, rst, setting, window
+from http2_scene import ASK, GET, OK, SEND, ClientScene, cut, data, headers, literal, other, rst, setting, window
 from twisted.internet.task import Clock
 
 from kgate.wire.errors import LocalProtocolError
@@ -37,7 +37,7 @@ def test_the_client_greets_at_once_and_takes_no_pushes() -> None:
 
 def test_a_request_and_its_response() -> None:
     scene = ClientScene()
-    assert scene.http.open(ASK._replace(headers=[(b"accept", b"x"), (b"impersonate-user", b"alice")]), True) == 1
+    assert scene.http.open(other(ASK, headers=[(b"accept", b"x"), (b"impersonate-user", b"alice")]), True) == 1
     (sent,) = scene.sent()
     assert (sent.kind, sent.flags) == (FrameType.HEADERS, END_HEADERS | END_STREAM)
     assert Decoder(65536).decode(sent.payload) == [*GET, (b"accept", b"x"), (b"impersonate-user", b"alice")]
@@ -78,8 +78,8 @@ def test_the_response_may_end_before_the_request() -> None:
 )
 def test_content_length_without_content(method: bytes, status: bytes, length: bytes) -> None:
     scene = ClientScene()
-    scene.http.open(ASK._replace(method=method), True)
-    scene.http.open(ASK._replace(method=method), True)
+    scene.http.open(other(ASK, method=method), True)
+    scene.http.open(other(ASK, method=method), True)
     fields = [(b":status", status), (b"content-length", length)]
     assert scene.receive(headers(1, fields)) == [ResponseReceived(1, int(status), fields[1:], True)]
     assert scene.receive(headers(3, fields, end=False), data(3, b"x"))[-1] == StreamReset(3, ErrorCode.PROTOCOL_ERROR, by_peer=False)
