@@ -33,9 +33,9 @@ from kgate.metrics import Metrics
 from kgate.model import Action, Context, Decision, Fact, Identity, Impersonation, Pending
 from kgate.net.journal import Journal
 from kgate.net.turn import Turn
-from kgate.review.shadow import Shadow
+from kgate.review.shadow import Otherwise, Shadow, succeeding
 from kgate.sessions.causes import stale
-from kgate.sessions.registry import Registry, cut_all
+from kgate.sessions.registry import SLICE_SECONDS, Registry, cut_all
 from kgate.settings import Configuration
 from kgate.settings.operation import DeadlineSettings, LimitSettings
 from kgate.wire import http1, http2
@@ -84,7 +84,8 @@ class Gateway:
     def use(self, admission: Admission, configuration: Configuration) -> None:
         """Who is admitted from here on, what is said of it by a candidate, and how much a client may take."""
         self.admission = admission
-        self.shadow = Shadow(configuration.shadow) if configuration.shadow is not None else None
+        living = (cast("Exchange", stream) for stream in self.live.streams() if stream.action.follows)
+        self.shadow = succeeding(self.shadow, configuration.shadow, living)
         self._bound(configuration.settings.limits, configuration.settings.deadlines)
 
     def _bound(self, limits: LimitSettings, deadlines: DeadlineSettings) -> None:
@@ -260,18 +261,34 @@ class Gateway:
     def _record_verdict(
         self, event: str, exchange: OnRecord, verdict: Verdict, then: Callable[[bool], None] | None = None, asked: Asked | None = None
     ) -> None:
-        identity, context, decision = verdict
         asked = asked or exchange.admitted.asked
+        stream = exchange if asked.action.follows and event != "port" else None
+        shadow = self._shadowed(verdict.identity, asked.action, verdict.context, verdict.decision, asked.asked_as, stream)
+        self._put_on_record(event, exchange, verdict, asked, shadow, then)
+
+    def _put_on_record(
+        self, event: str, exchange: OnRecord, verdict: Verdict, asked: Asked, shadow: Record, then: Callable[[bool], None] | None = None
+    ) -> None:
+        identity, context, decision = verdict
         self._record_facts(context)
         line = decision_line(event, exchange.id, self.name, identity, asked.action, context, decision, asked.kubectl, asked.asked_as)
-        shadow = self._shadowed(identity, asked.action, context, decision, asked.asked_as)
         self.journal.append(f"{line},{encode(shadow).decode()}" if shadow else line, then)
 
-    def _shadowed(self, identity: Identity, action: Action, context: Context, decision: Decision, asked_as: Impersonation | None) -> Record:
+    def _shadowed(
+        self,
+        identity: Identity,
+        action: Action,
+        context: Context,
+        decision: Decision,
+        asked_as: Impersonation | None,
+        stream: OnRecord | None = None,
+    ) -> Record:
         """What the candidate says otherwise, counted; nothing where there is none."""
         if self.shadow is None:
             return {}
-        otherwise = self.shadow.judge(identity, action, context, asked_as, decision)
+        return self._differs(self.shadow.judge(identity, action, context, asked_as, decision, stream))
+
+    def _differs(self, otherwise: Otherwise | None) -> Record:
         self.metrics.shadowed(otherwise.turn.name.lower() if otherwise is not None else "same")
         return shadow_fields(otherwise.decision) if otherwise is not None and otherwise.turn.matters else {}
 
@@ -284,6 +301,8 @@ class Gateway:
 
     def record_end(self, exchange: OnRecord) -> None:
         """Put the end on record and count it."""
+        if self.shadow is not None:
+            self.shadow.forget(exchange)
         took = self.now() - exchange.started
         self.metrics.ended(exchange.action, exchange.status, took, exchange.bytes_in, exchange.bytes_out)
         if exchange.closed_by is not None:
@@ -319,6 +338,23 @@ class Gateway:
             each.look(now)
         for leg in list(self.legs):
             self._look_at(leg, now)
+        if self.shadow is not None:
+            self._follow(self.shadow)
+
+    def _follow(self, shadow: Shadow) -> None:
+        """What lives on, though the candidate would end it at this instant, is counted and on record. In slices, as everything that may be many."""
+        wall, until = self.wall(), self.now() + SLICE_SECONDS
+        for stream in shadow.due(wall):
+            asked = stream.admitted.asked
+            verdict = self.admission.decide_again(asked, stream.identity, wall)
+            if isinstance(verdict, Pending):
+                self._fetch(verdict.wanted, _nothing)
+            else:
+                otherwise = shadow.judge(verdict.identity, asked.action, verdict.context, asked.asked_as, verdict.decision, stream)
+                if otherwise is not None and otherwise.ended:
+                    self._put_on_record("decision-change", stream, verdict, asked, self._differs(otherwise))
+            if self.now() >= until:
+                return
 
     def _look_at(self, leg: ClientLeg, now: float) -> None:
         """End connections that never get on with a request, or that nobody uses."""
