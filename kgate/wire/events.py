@@ -13,7 +13,7 @@ the answer (a 400, a GOAWAY) and nothing more is read.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -21,7 +21,7 @@ Headers = list[tuple[bytes, bytes]]
 class Event:
     """Something that is said once and never changed. Two of a kind that say the same are equal."""
 
-    __match_args__: tuple[str, ...] = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and all(getattr(self, name) == getattr(other, name) for name in self.__match_args__)
@@ -57,7 +57,7 @@ class RequestHead(Event):
     ``shared``, where it is there, are the first of ``headers``.
     """
 
-    __match_args__: tuple[str, ...] = ("method", "target", "authority", "headers", "shared")
+    __match_args__: ClassVar[tuple[str, ...]] = ("method", "target", "authority", "headers", "shared")
 
     def __init__(self, method: bytes, target: bytes, authority: bytes, headers: Headers, shared: SharedFields | None = None) -> None:
         self.method: Final = method
@@ -70,7 +70,7 @@ class RequestHead(Event):
 class RequestReceived(StreamEvent):
     """A request's head arrived whole; ``ended``: no body follows. ``upgrade`` is the lower-cased Upgrade value of HTTP/1.1, or empty."""
 
-    __match_args__: tuple[str, ...] = ("stream", "head", "ended", "upgrade")
+    __match_args__: ClassVar[tuple[str, ...]] = ("stream", "head", "ended", "upgrade")
 
     def __init__(self, stream: int, head: RequestHead, ended: bool, upgrade: bytes = b"") -> None:
         super().__init__(stream)
@@ -82,7 +82,7 @@ class RequestReceived(StreamEvent):
 class InformationReceived(StreamEvent):
     """A 1xx answer other than 101 (client role only)."""
 
-    __match_args__: tuple[str, ...] = ("stream", "status", "headers")
+    __match_args__: ClassVar[tuple[str, ...]] = ("stream", "status", "headers")
 
     def __init__(self, stream: int, status: int, headers: Headers) -> None:
         super().__init__(stream)
@@ -93,7 +93,7 @@ class InformationReceived(StreamEvent):
 class ResponseReceived(StreamEvent):
     """A response's head arrived whole; ``ended``: no body follows (client role only)."""
 
-    __match_args__: tuple[str, ...] = ("stream", "status", "headers", "ended")
+    __match_args__: ClassVar[tuple[str, ...]] = ("stream", "status", "headers", "ended")
 
     def __init__(self, stream: int, status: int, headers: Headers, ended: bool) -> None:
         super().__init__(stream)
@@ -105,7 +105,7 @@ class ResponseReceived(StreamEvent):
 class UpgradeAccepted(StreamEvent):
     """The upstream answered 101 (HTTP/1.1 client role only). From here on the connection carries ``rest`` and then raw bytes."""
 
-    __match_args__: tuple[str, ...] = ("stream", "headers", "rest")
+    __match_args__: ClassVar[tuple[str, ...]] = ("stream", "headers", "rest")
 
     def __init__(self, stream: int, headers: Headers, rest: bytes) -> None:
         super().__init__(stream)
@@ -116,7 +116,7 @@ class UpgradeAccepted(StreamEvent):
 class DataReceived(StreamEvent):
     """Body bytes. ``credit`` is what to give back by ``consumed(stream, credit)`` once they went on (HTTP/2 counts padding too)."""
 
-    __match_args__: tuple[str, ...] = ("stream", "data", "credit")
+    __match_args__: ClassVar[tuple[str, ...]] = ("stream", "data", "credit")
 
     def __init__(self, stream: int, data: bytes, credit: int) -> None:
         super().__init__(stream)
@@ -127,7 +127,7 @@ class DataReceived(StreamEvent):
 class TrailersReceived(StreamEvent):
     """The trailer section; ``StreamEnded`` follows."""
 
-    __match_args__: tuple[str, ...] = ("stream", "headers")
+    __match_args__: ClassVar[tuple[str, ...]] = ("stream", "headers")
 
     def __init__(self, stream: int, headers: Headers) -> None:
         super().__init__(stream)
@@ -137,13 +137,13 @@ class TrailersReceived(StreamEvent):
 class StreamEnded(StreamEvent):
     """The peer's half of the stream is complete. Not sent where the head event said ``ended``."""
 
-    __match_args__: tuple[str, ...] = ("stream",)
+    __match_args__: ClassVar[tuple[str, ...]] = ("stream",)
 
 
 class StreamReset(StreamEvent):
     """The stream is over at once: RST_STREAM from the peer, or our answer to a mistake of the peer's in this stream alone."""
 
-    __match_args__: tuple[str, ...] = ("stream", "code", "by_peer")
+    __match_args__: ClassVar[tuple[str, ...]] = ("stream", "code", "by_peer")
 
     def __init__(self, stream: int, code: int, by_peer: bool) -> None:
         super().__init__(stream)
@@ -154,13 +154,13 @@ class StreamReset(StreamEvent):
 class StreamWritable(StreamEvent):
     """What was queued for this stream went out (HTTP/2: the peer gave credit; both: the transport drained)."""
 
-    __match_args__: tuple[str, ...] = ("stream",)
+    __match_args__: ClassVar[tuple[str, ...]] = ("stream",)
 
 
 class GoawayReceived(Event):
     """The peer opens no further streams; streams above ``last_stream`` were not processed and may be tried again elsewhere."""
 
-    __match_args__: tuple[str, ...] = ("last_stream", "code")
+    __match_args__: ClassVar[tuple[str, ...]] = ("last_stream", "code")
 
     def __init__(self, last_stream: int, code: int) -> None:
         self.last_stream: Final = last_stream
@@ -170,7 +170,7 @@ class GoawayReceived(Event):
 class ConnectionFailed(Event):
     """The peer broke the protocol. ``status`` is the HTTP status that fits, ``code`` HTTP/2's error code, ``text`` one line for the log."""
 
-    __match_args__: tuple[str, ...] = ("status", "code", "text")
+    __match_args__: ClassVar[tuple[str, ...]] = ("status", "code", "text")
 
     def __init__(self, status: int, code: int, text: str) -> None:
         self.status: Final = status

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 import string
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Event, Headers, RequestHead
@@ -60,7 +60,7 @@ class Refusal(NamedTuple):
 class Request(Event):
     """A request's head, and the content-length it announces."""
 
-    __match_args__: tuple[str, ...] = ("head", "length")
+    __match_args__: ClassVar[tuple[str, ...]] = ("head", "length")
 
     def __init__(self, head: RequestHead, length: int | None) -> None:
         self.head: Final = head
@@ -70,7 +70,7 @@ class Request(Event):
 class Response(Event):
     """A response's head, and the content-length it announces."""
 
-    __match_args__: tuple[str, ...] = ("status", "headers", "length")
+    __match_args__: ClassVar[tuple[str, ...]] = ("status", "headers", "length")
 
     def __init__(self, status: int, headers: Headers, length: int | None) -> None:
         self.status: Final = status
