@@ -1,15 +1,37 @@
-"""The admin address: /healthz (the process runs), /readyz (it can decide, record and reach its clusters), /metrics. Clear text, no credentials."""
+"""The admin address: /healthz (the process runs), /readyz (it can serve requests now), /metrics. Clear text, no credentials.
+
+/readyz is for whoever sends requests here or elsewhere. What all gates have in common, an identity provider that is away or a file with a mistake in it,
+would take all of them out at once, though each serves by what it had: so that is told, and does not count.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from attrs import frozen
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 TEXT = b"text/plain; charset=utf-8"
 METRICS = b"text/plain; version=0.0.4; charset=utf-8"
+OK = "ok\n"
+
+
+@frozen
+class Readiness:
+    """What is not as it should be, each by its name, in words."""
+
+    stops: Mapping[str, str]
+    """Why no request can be served here now: 503."""
+    warns: Mapping[str, str]
+    """What somebody should look at, while requests are served."""
+
+    def page(self) -> tuple[int, bytes]:
+        """Status and body."""
+        lines = [f"{name}: {text}\n" for name, text in self.stops.items()] or [OK]
+        lines += [f"warning: {name}: {text}\n" for name, text in self.warns.items()]
+        return (503 if self.stops else 200), "".join(lines).encode()
 
 
 class _Page(Resource):
@@ -29,18 +51,12 @@ class _Page(Resource):
         return body
 
 
-def admin_site(ready: Callable[[], Mapping[str, str]], metrics: Callable[[], bytes]) -> Site:
-    """``ready()`` names each thing that is not as it should be, with its words; nothing named is ready."""
-
-    def readyz() -> tuple[int, bytes]:
-        problems = ready()
-        lines = [f"{name}: {text}\n" for name, text in problems.items()] or ["ok\n"]
-        return (503 if problems else 200), "".join(lines).encode()
-
+def admin_site(ready: Callable[[], Readiness], metrics: Callable[[], bytes]) -> Site:
+    """The pages of one process; ``ready`` and ``metrics`` give theirs as of now."""
     return site_of(
         {
-            b"healthz": _Page(lambda: (200, b"ok\n")),
-            b"readyz": _Page(readyz),
+            b"healthz": _Page(lambda: (200, OK.encode())),
+            b"readyz": _Page(lambda: ready().page()),
             b"metrics": _Page(lambda: (200, metrics()), METRICS),
         }
     )

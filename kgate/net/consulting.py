@@ -66,7 +66,7 @@ class Consulting:
     def problems(self) -> dict[str, str]:
         """Authorizers that did not answer when they were last asked, and why not.
 
-        For a while only: a gate that a balancer took out for this is asked nothing, and would never find out that it is over.
+        For a while only: where nothing is asked, nobody would ever find out that it is over.
         """
         recent = self._now() - TOLD_SECONDS
         return {name: text for name, (text, at) in self._failed.items() if at > recent}

@@ -105,7 +105,7 @@ class Asking:
 
     async def _whole(self, method: bytes, url: bytes, headers: Headers, body: bytes, limit: int) -> Reply | Unreachable:
         response = await self._agent.request(method, url, headers, cast("IBodyProducer", _Body(body)) if body else None)
-        collected = await _collected(response, limit)
+        collected = await body_of(response, limit)
         if collected is None:
             return Unreachable(f"answered with more than {limit} bytes")
         names = (
@@ -153,7 +153,7 @@ class _Body:
         """It is written at once."""
 
 
-def _collected(response: IResponse, limit: int) -> Deferred[bytes | None]:
+def body_of(response: IResponse, limit: int) -> Deferred[bytes | None]:
     """The body; None where it is longer than ``limit``."""
     collector = _Collector(limit)
     response.deliverBody(collector)  # type: ignore[call-arg, misc]  # the interface is declared without self

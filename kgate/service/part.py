@@ -78,7 +78,7 @@ class Part:
         """Called every few seconds: notice what died without a word."""
 
     def problems(self) -> Mapping[str, str]:
-        """What is not as it should be, for /readyz."""
+        """What is not as it should be, for /readyz; requests are served all the same."""
         return {}
 
     def stop(self) -> None:

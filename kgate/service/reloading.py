@@ -45,6 +45,11 @@ class Reloads(Part):
         if self._watch.changed():
             self.reload()
 
+    @property
+    def refused(self) -> bool:
+        """Whether the files as they are now are not in force."""
+        return bool(self._problem)
+
     def problems(self) -> Mapping[str, str]:
         """Files that do not check."""
         return {"configuration": f"not reloaded, the old one stays in force: {self._problem}"} if self._problem else {}

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from kgate.api import whoami
-from kgate.api.admin import admin_site
+from kgate.api.admin import Readiness, admin_site
 from kgate.api.application import Application
 from kgate.api.caller import FetchingCallers
 from kgate.exchange.admission import Admission
@@ -176,7 +176,7 @@ class GateService(Service):
     def startService(self) -> None:
         """Begin to serve."""
         super().startService()  # type: ignore[no-untyped-call]
-        site = admin_site(self._problems, self._metrics.render)
+        site = admin_site(self._readiness, self._metrics.render)
         self._admin = self._place.serve_admin(self._reactor, self._admin_socket, site)
         self._records.in_force("start", self._configuration, {})
         self._database.start()
@@ -224,13 +224,15 @@ class GateService(Service):
             if look:
                 part.look()
 
-    def _problems(self) -> dict[str, str]:
-        """What is not as it should be, for /readyz."""
-        own = {"audit": self._records.journal.problem, "clock": self._wall.problem, "state": self._database.problem}
-        problems = {name: text for name, text in own.items() if text}
+    def _readiness(self) -> Readiness:
+        """For /readyz."""
+        stops = {"audit": self._records.journal.problem, "state": self._database.problem, "clusters": self._upstreams.unreachable}
+        if not self.running:
+            stops["gate"] = "it drains: what is under way goes on, new requests belong elsewhere"
+        warns = {"clock": self._wall.problem}
         for part in self._parts:
-            problems.update(part.problems())
-        return problems
+            warns.update(part.problems())
+        return Readiness(*({name: text for name, text in told.items() if text} for told in (stops, warns)))
 
     def _watch_metrics(self) -> None:
         watch, signing_in = self._metrics.watch, self._signing_in
@@ -239,6 +241,11 @@ class GateService(Service):
         watch("kgate_client_connections", "Connections of clients", lambda: len(self._gateway.legs))
         watch("kgate_audit_queue", "Audit records that are not durable yet", lambda: len(self._records.journal))
         watch("kgate_upstream_connections", "Connections to clusters", self._upstreams.connections)
+        watch(
+            "kgate_reload_refused",
+            "1 while the files have mistakes and what was read before them is in force",
+            lambda: self._reloads.refused,
+        )
 
 
 def settle_memory() -> None:

@@ -61,6 +61,12 @@ class Upstreams(Part):
         """How many there are."""
         return sum(len(upstream.pool.legs) for upstream in self._current.values())
 
+    @property
+    def unreachable(self) -> str:
+        """Why no request can go anywhere; empty where there is a cluster that one can go to, or none was asked for."""
+        out = self._current and all(each.health.reachable is False for each in self._current.values())
+        return "none of them can be reached" if out else ""
+
     def problems(self) -> Mapping[str, str]:
         """Clusters that cannot be reached."""
         return {f"cluster {name}": each.health.text for name, each in self._current.items() if each.health.reachable is False}

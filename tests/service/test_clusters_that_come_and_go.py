@@ -29,7 +29,8 @@ def told(arena: Arena) -> tuple[int, str]:
 def not_ready(arena: Arena, words: str) -> None:
     """The admin page names the cluster and the reason."""
     eventually("readyz says so", lambda: arena.gate.admin("/readyz")[0] == 503)
-    assert f"cluster lab: {words}" in arena.gate.admin("/readyz")[1]
+    page = arena.gate.admin("/readyz")[1]
+    assert "clusters: none of them can be reached\n" in page and f"warning: cluster lab: {words}" in page
 
 
 def test_nobody_listens_there_and_then_somebody_does(make: Make, authority: Authority, tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def test_sigterm_lets_what_lives_go_on_for_a_while_and_then_says_why_it_ends(are
         assert arena.gate.process is not None
         started = time.monotonic()
         arena.gate.process.send_signal(signal.SIGTERM)
+        drains = (503, "gate: it drains: what is under way goes on, new requests belong elsewhere\n")
+        eventually("it is not ready", lambda: arena.gate.admin("/readyz") == drains, 1)
         rest = live.rest()
         assert 0.8 < time.monotonic() - started < 15
         assert b'"type":"ERROR"' in rest and b"kgate: " in rest

@@ -47,7 +47,9 @@ def test_the_old_policy_goes_on_deciding(arena: Arena, name: str) -> None:
         file.write_text(HOSTILE[name])
         arena.gate.reload()
         eventually("it is refused", refused, PROMISED)
-        assert f"configuration: not reloaded, the old one stays in force: {said}" in arena.gate.admin("/readyz")[1]
+        told = f"ok\nwarning: configuration: not reloaded, the old one stays in force: {said}\n"
+        assert arena.gate.admin("/readyz") == (200, told), "it serves: nobody takes it out of service for a file"
+        assert "\nkgate_reload_refused 1.0\n" in arena.gate.admin("/metrics")[1]
         assert said in arena.gate.log.read_text()
         assert answers == {200} and arena.get(PODS) == 200 and goes_on(live)
 
@@ -55,4 +57,4 @@ def test_the_old_policy_goes_on_deciding(arena: Arena, name: str) -> None:
 def test_a_good_file_counts_again(arena: Arena) -> None:
     arena.gate.write_policy({"rules": [{**ALLOW_ALICE["rules"][0], "who": {"users": ["nobody"]}}]})
     eventually("it counts", lambda: arena.get(PODS) == 403)
-    assert "not reloaded" not in arena.gate.admin("/readyz")[1]
+    assert arena.gate.admin("/readyz") == (200, "ok\n") and "\nkgate_reload_refused 0.0\n" in arena.gate.admin("/metrics")[1]

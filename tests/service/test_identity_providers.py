@@ -80,10 +80,10 @@ def test_an_outage_shows_and_locks_nobody_out(idp: IdentityProvider, gate: Ident
         assert gate.ask(token)[0] == 200
         # Looking for a key that is not there is rationed, and the tests before this one used their share.
         eventually("the outage shows", lambda: gate.ask(unknown)[0] == 401 and shown in gate.gate.admin("/readyz")[1], 30)
-        assert gate.ask(fresh)[0] == 200
+        assert gate.ask(fresh)[0] == 200 and gate.gate.admin("/readyz")[0] == 200
     finally:
         idp.do("up")
-    eventually("the gate fetched the keys again", lambda: gate.gate.admin("/readyz")[0] == 200, 30)
+    eventually("the gate fetched the keys again", lambda: gate.gate.admin("/readyz") == (200, "ok\n"), 30)
     eventually("the new key counts", lambda: gate.ask(unknown)[0] == 200, 30)
 
 

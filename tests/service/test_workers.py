@@ -91,6 +91,16 @@ def test_the_admin_address_has_the_figures_of_each(gate: LiveGate) -> None:
     assert {sample.labels["worker"] for sample in samples if sample.name == "kgate_client_connections"} == {"1", "2"}
 
 
+def test_a_worker_that_hangs_is_named_and_holds_up_nobody(gate: LiveGate) -> None:
+    hung = workers(gate)[2]
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        assert "worker 2: does not answer\n" in gate.admin("/readyz")[1]
+    finally:
+        os.kill(hung, signal.SIGCONT)
+    both_up(gate)
+
+
 def test_a_changed_policy_reaches_both_and_so_does_sighup(gate: LiveGate) -> None:
     gate.write_policy({"rules": [NOBODY, *ALLOW_ALICE["rules"]]})
     eventually("both deny", lambda: {ask(gate) for _ in range(12)} == {403})
