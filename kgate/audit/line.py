@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from kgate.audit.record import LONGEST, Record, decision_record, end_record, safe, timestamp, what, who, why
+from kgate.audit.record import LONGEST, LONGEST_FIELD, Record, decision_record, end_record, safe, timestamp, what, who, why
 from kgate.audit.text import encode
-from kgate.model import Action, Cause, Context, Decision, Identity, Impersonation
+from kgate.model import Action, Cause, Cluster, Context, Decision, Identity, Impersonation, Operation
 
 Kubectl = tuple[tuple[str, str], ...]
 
@@ -80,9 +80,26 @@ def _who(identity: Identity) -> str:
     return encode(dict(who(identity))).decode()
 
 
-@lru_cache(maxsize=4096)
 def _what(action: Action) -> str:
-    return encode(dict(what(action))).decode()
+    """Only name and path differ from request to request; what else is seldom there goes the plain way."""
+    name, path = action.name, action.path
+    seldom = action.container or action.label_selector or action.field_selector or action.command or action.ports
+    if seldom or len(action.resource) > LONGEST_FIELD or not (_needs_no_escape(path) and _needs_no_escape(name)):
+        return encode(dict(what(action))).decode()
+    kind = _kind(action.cluster, action.verb, action.operation, action.api_group, action.resource, action.subresource, action.namespace)
+    return f'{kind},"name":"{name}","path":"{path}"' if name else f'{kind},"path":"{path}"'
+
+
+def _needs_no_escape(text: str) -> bool:
+    """Whether JSON has it as it stands, and a record whole."""
+    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text and len(text) <= LONGEST_FIELD
+
+
+@lru_cache(maxsize=4096)
+def _kind(cluster: Cluster, verb: str, operation: Operation | None, api_group: str, resource: str, subresource: str, namespace: str) -> str:
+    """What comes before name and path, by the very function that makes the record."""
+    few = Action(cluster, "", verb, "", "", api_group, "", resource, subresource, namespace, operation=operation)
+    return encode({name: value for name, value in what(few) if name != "path"}).decode()
 
 
 @lru_cache(maxsize=4096)

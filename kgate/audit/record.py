@@ -22,7 +22,7 @@ Record = dict[str, object]
 
 LONGEST = {"user_agent": 1024, "path": 8192}
 MOST_ARGUMENTS = 256
-_LONGEST = 4096
+LONGEST_FIELD = 4096
 
 
 def timestamp(now: float) -> str:
@@ -37,7 +37,7 @@ def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def safe(text: str, longest: int = _LONGEST) -> str:
+def safe(text: str, longest: int = LONGEST_FIELD) -> str:
     """``text`` as UTF-8 can carry it, cut with a mark where it is too long."""
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")
@@ -77,7 +77,6 @@ def _device(device: Device) -> Record:
     return fields | {"posture": dict(device.posture)} if device.posture else fields
 
 
-@lru_cache(maxsize=4096)
 def what(action: Action) -> tuple[tuple[str, object], ...]:
     """The fields that say what for."""
     fields: Record = {"cluster": action.cluster.name}
@@ -111,7 +110,7 @@ def what(action: Action) -> tuple[tuple[str, object], ...]:
 def _was_cut(action: Action) -> bool:
     """Whether the record does not hold all of what was asked."""
     texts = (action.resource, action.name, action.container, action.label_selector, action.field_selector, *action.command)
-    return len(action.command) > MOST_ARGUMENTS or len(action.path) > LONGEST["path"] or max(map(len, texts)) > _LONGEST
+    return len(action.command) > MOST_ARGUMENTS or len(action.path) > LONGEST["path"] or max(map(len, texts)) > LONGEST_FIELD
 
 
 @lru_cache(maxsize=4096)

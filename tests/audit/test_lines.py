@@ -43,6 +43,19 @@ def test_a_decision(
     assert Chain().seal(line) == Chain().seal(plain)
 
 
+ODD = st.sampled_from(["", "nginx-7", '"', "\\", "a b", "\x7f", "\x00", "é", "x" * 4096, "x" * 4097])
+
+
+@given(ACTIONS, ODD, ODD, ODD)
+def test_a_decision_on_an_action_that_has_nothing_seldom(action: Action, name: str, path: str, resource: str) -> None:
+    usual = evolve(
+        action, container="", label_selector="", field_selector="", command=(), ports=(), name=name, path=path, resource=resource
+    )
+    identity, context, decision = Identity("alice"), Context(1_790_000_000.5, "10.1.2.3"), Decision(True, "abc", "view")
+    plain = decision_record("request", "01K", "gate", identity, usual, context, decision)
+    assert decision_line("request", "01K", "gate", identity, usual, context, decision).encode() == encode(plain)
+
+
 COUNTS = st.integers(0, 2**50)
 
 
