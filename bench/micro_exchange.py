@@ -34,7 +34,6 @@ from kgate.identity.tokens import Tokens
 from kgate.metrics import Metrics
 from kgate.model import Cluster, Identity
 from kgate.net.cluster import UPSTREAM_LIMITS
-from kgate.net.journal import Journal
 from kgate.net.turn import Turn
 from kgate.service.gateway import Gateway
 from kgate.sessions.registry import Registry
@@ -82,10 +81,10 @@ class Records:
     """A journal whose disk takes no time: records are sealed, and their waiters told, when ``commit`` is called."""
 
     def __init__(self) -> None:
-        self._queue: list[tuple[dict[str, object], Callable[[bool], None] | None]] = []
+        self._queue: list[tuple[dict[str, object] | str, Callable[[bool], None] | None]] = []
         self._chain = Chain()
 
-    def append(self, record: dict[str, object], then: Callable[[bool], None] | None = None) -> None:
+    def append(self, record: dict[str, object] | str, then: Callable[[bool], None] | None = None) -> None:
         """Queue it."""
         self._queue.append((record, then))
 
@@ -150,7 +149,7 @@ class Bench:
         authorizer = PolicyAuthorizer(policy(PEOPLE, lambda number: f"groups: [group-{number}]", lambda _: "team-*"))
         live = Registry(time.monotonic, time.time, Nobody(), Nobody())
         self.gateway = Gateway(
-            "gate", self.turn, time.monotonic, time.time, RequestIds(time.time, os.urandom), cast("Journal", self.records), live,
+            "gate", self.turn, time.monotonic, time.time, RequestIds(time.time, os.urandom), self.records, live,
             Admission(Routes({b"h2": route}, {}), Authenticator((Tokens(identities),)), authorizer), Metrics(), Nobody(), Application(_idle, {}),
         )  # fmt: skip
         self.wires = [Wire() for _ in tokens]

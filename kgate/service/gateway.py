@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from attrs import evolve
 
@@ -31,7 +31,7 @@ from kgate.exchange.waiting import Waiting
 from kgate.kube.status import denial_message
 from kgate.metrics import Metrics
 from kgate.model import Action, Context, Decision, Fact, Identity, Impersonation, Pending
-from kgate.net.journal import Journal
+from kgate.net.journal import Then
 from kgate.net.turn import Turn
 from kgate.review.shadow import Otherwise, Shadow, succeeding
 from kgate.sessions.causes import stale
@@ -48,6 +48,13 @@ CUTS_SECONDS = 15.0
 """And after so long nothing lives on."""
 OUT_OF_TOUCH = Refused(503, "the gate has lost touch with its store, so it cannot tell who may come in; try again in a moment")
 _REVIEWS = {"selfsubjectaccessreviews": SelfReview, "selfsubjectrulesreviews": RulesReview}
+
+
+class Journal(Protocol):
+    """Where records go."""
+
+    def append(self, record: Record | str, then: Then | None = None) -> None:
+        """Queue a record (a string is one that is encoded, without its braces); ``then`` is told whether it became durable."""
 
 
 class Gateway:

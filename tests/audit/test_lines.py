@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attrs import evolve
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded_values import ACTIONS, AS, CONTEXTS, IDENTITIES, SECONDS
 
@@ -11,7 +11,7 @@ from kgate.audit.chain import Chain
 from kgate.audit.line import decision_line, end_line, kubectl_record
 from kgate.audit.record import decision_record, end_record
 from kgate.audit.text import encode
-from kgate.model import Action, Cause, Context, Decision, Ending, Ground, Identity, Impersonation, Reason
+from kgate.model import Action, Cause, Cluster, Context, Decision, Ending, Ground, Identity, Impersonation, Reason
 
 ANYTHING = st.text(max_size=12) | st.sampled_from(["\ud800", "\x9b31m", "\u202e", '"', "\\", "x" * 5000, "é" * 300, "\x00\n"])
 ADDRESSES = st.ip_addresses().map(str)
@@ -47,6 +47,7 @@ ODD = st.sampled_from(["", "nginx-7", '"', "\\", "a b", "\x7f", "\x00", "é", "x
 
 
 @given(ACTIONS, ODD, ODD, ODD)
+@example(Action(Cluster("prod"), "GET", "get", "/", "/", resource="pods"), "a", "/a", "x" * 4097)
 def test_a_decision_on_an_action_that_has_nothing_seldom(action: Action, name: str, path: str, resource: str) -> None:
     usual = evolve(
         action, container="", label_selector="", field_selector="", command=(), ports=(), name=name, path=path, resource=resource
