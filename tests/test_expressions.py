@@ -15,6 +15,7 @@ from kgate.documents.values import Unacceptable
 from kgate.expressions import MAX_LENGTH, Expression, Failed, Kind, Vocabulary
 
 NAMES = Vocabulary({"claims": Kind.MAPPING, "identity.groups": Kind.TEXTS, "identity.user": Kind.TEXT})
+_RE2 = "patterns are RE2's: no lookahead, no backreferences, no more than 1000 repetitions"
 CLAIMS: dict[str, Any] = {"sub": "alice", "groups": ["sre", "dev"], "n": 3, "email_verified": False, "none": None, "o": {"a-b": 1}}
 
 
@@ -57,6 +58,17 @@ def test_what_operators_write_for_kubernetes() -> None:
         ),
         ('identity.user + "x"', (Kind.BOOLEAN,), "gives string, not true or false"),
         ("true", (Kind.TEXT, Kind.TEXTS), "gives bool, not text or a list of texts"),
+        *(
+            (text, (), f"has a regular expression that does not compile: {said} ({_RE2})")
+            for text, said in (
+                ("identity.user.matches('(')", "missing ): ("),
+                ("matches(identity.user, r'a(?=b)')", "invalid perl operator: (?="),
+                (r"identity.user.matches('\\pL{1000}')", "pattern too large - compile failed"),
+                ("identity.groups.exists(g, g == 'x' || g.matches('[é'))", "missing ]: [é"),
+                ("{'a': [identity.user.matches('(a{1000}){1000}') ? 1 : 2]}.a[0] == 1", "invalid repetition size: {1000}"),
+                ("cel.bind(u, identity.user, !(u.size() > 3 && u.matches('*')))", "no argument for repetition operator: *"),
+            )
+        ),
         ("identity.user + 1", (), "is not an expression: found no matching overload for '_+_' applied to '(string, int)' at character 15"),
         (" ", (), "is an empty expression (write one, or leave the key out)"),
         ("1+" * MAX_LENGTH + "1", (), f"is an expression of more than {MAX_LENGTH} characters (split it into several)"),
@@ -161,6 +173,7 @@ def test_a_bomb_is_refused_when_it_is_compiled(text: str) -> None:
         'identity.groups.map(g, "corp:" + g.lowerAscii()).exists(g, g == identity.user)',
         'cel.bind(parts, identity.user.split("@"), parts.size() == 2 && parts[1] == "corp.example")',
         'identity.user.replace("@", "-").replace(".", "-") == "alice-corp-example"',
+        "identity.user.matches('^team-[a-z]{2,20}$') || matches('x', '') || claims.sub.matches(identity.user + '(')",
         "claims.groups.all(g, identity.groups.exists(h, g == h))",
         '"%s/%s".format([identity.user, claims.sub]) == "alice/alice"',
         "claims.?a.orValue({}).?b.orValue([]).size() > 3 ? claims.n > 1 : identity.user != ''",

@@ -10,8 +10,8 @@ It is CEL by Google's own C++ implementation, with the extensions that Kubernete
 
 CEL always ends, and that is not enough for something that runs on the reactor's thread. An expression is at most ``MAX_LENGTH`` characters; the
 library refuses more than 32 levels of nesting and stops after 10,000 steps of its comprehensions, however they are nested, which takes some
-milliseconds; regular expressions are RE2's, linear in the text. What could grow large without many steps is refused when it is compiled
-(``growth``). The rest is bounded by the size of the values, which are ours or a token's.
+milliseconds; regular expressions are RE2's, linear in the text, and those that stand there are tried (``patterns``). What could grow large without
+many steps is refused when it is compiled (``growth``). The rest is bounded by the size of the values, which are ours or a token's.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 
 from attrs import field, frozen
 from cel_expr_python import cel
@@ -26,6 +27,7 @@ from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_string
 
 from kgate.documents.values import Unacceptable
 from kgate.expressions.growth import LIMIT, largest
+from kgate.expressions.patterns import literal_patterns
 
 MAX_LENGTH = 4096
 _MESSAGE = re.compile(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)")
@@ -112,11 +114,13 @@ class Vocabulary:
         given = program.return_type()
         if gives and not any(given in (kind.value, cel.Type.DYN) for kind in gives):
             raise Unacceptable(f"gives {given.name().lower()}, not {' or '.join(kind.words for kind in gives)}")
-        if largest(program.serialize()) > LIMIT:
+        checked = program.serialize()
+        if largest(checked) > LIMIT:
             raise Unacceptable(
                 "is an expression whose values could grow beyond all bounds",
                 "take a step less: replace, join, cel.bind, or a loop within a loop",
             )
+        _try_patterns(checked)
         return Expression(text, program)
 
     def _refusal(self, message: str) -> Unacceptable:
@@ -129,6 +133,21 @@ class Vocabulary:
         if unknown is not None:
             return Unacceptable(f'has the unknown name "{unknown[1]}" {where}', f"names: {', '.join(self._names)}")
         return Unacceptable(f"is not an expression: {_plain(text)} {where}")
+
+
+def _try_patterns(checked: bytes) -> None:
+    for pattern in literal_patterns(checked):
+        found = _matches_nothing().evaluate({"pattern": pattern})
+        if isinstance(found, Failed):
+            said = found.text.partition(": ")[2] or found.text
+            hint = "patterns are RE2's: no lookahead, no backreferences, no more than 1000 repetitions"
+            raise Unacceptable(f"has a regular expression that does not compile: {said}", hint)
+
+
+@cache
+def _matches_nothing() -> Expression:
+    """What compiles ``pattern``: the library has no other way to look at one."""
+    return Vocabulary({"pattern": Kind.TEXT}).compile("''.matches(pattern)")
 
 
 def _has_nul(value: object) -> bool:

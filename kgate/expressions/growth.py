@@ -3,15 +3,13 @@
 CEL ends, and the library stops after 10,000 steps of comprehensions; but values can grow without a step. ``"x".replace("x", "xxxxxxxxxx")`` nine times
 over is a gigabyte, and so is ``cel.bind(a, …, cel.bind(b, a+a+a+a, …))``. So the size of each part is bounded from above here, taking every input
 for ``INPUT`` long, and an expression of which a part could exceed ``LIMIT`` is refused where it stands.
-
-The tree is read from the library's own serialisation, a ``cel.expr.CheckedExpr`` in a ``google.protobuf.Any``: the handful of its fields that
-matter, by protocol buffers' wire format (field number and type, then a number or a counted string), which is the only form in which the library
-shows its tree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+
+from kgate.expressions.tree import CALL, COMPREHENSION, CONST, IDENT, LIST, SELECT, STRING, STRUCT, fields, roots, text
 
 INPUT = 1_000
 """What a name of the vocabulary is taken to be long, in characters and elements together."""
@@ -22,13 +20,7 @@ MOST_LOOPS = 6
 MOST_STEPS = 10_000
 """The library's own bound on the steps of comprehensions."""
 
-_VALUE = 2
-"""Any.value"""
-_EXPR = 4
-"""CheckedExpr.expr"""
-_CONST, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _COMPREHENSION = 3, 4, 5, 6, 7, 8, 9
-"""Expr's kinds."""
-_TEXTS = (6, 7)
+_TEXTS = (STRING, 7)
 """Constant.string_value, bytes_value"""
 _SCALARS = frozenset(
     {
@@ -40,13 +32,11 @@ _SCALARS = frozenset(
 """Functions that give a number or a truth."""
 
 Sizes = Mapping[str, float]
-Fields = list[tuple[int, bytes]]
 
 
 def largest(checked: bytes) -> float:
     """The upper bound of the largest value of a serialised expression."""
-    expressions = (raw for field, body in _fields(checked) if field == _VALUE for number, raw in _fields(body) if number == _EXPR)
-    return max((_Bound().of(raw, {}) for raw in expressions), default=float("inf"))
+    return max((_Bound().of(raw, {}) for raw in roots(checked)), default=float("inf"))
 
 
 class _Bound:
@@ -57,27 +47,27 @@ class _Bound:
 
     def of(self, raw: bytes, known: Sizes) -> float:
         """The bound of an Expr; ``known`` has the variables that the expression itself made."""
-        for kind, body in _fields(raw):
+        for kind, body in fields(raw):
             found = self._kind(kind, body, known)
             if found is not None:
                 return found if found <= LIMIT else float("inf")
         return 1.0
 
     def _kind(self, kind: int, body: bytes, known: Sizes) -> float | None:
-        if kind == _CONST:
-            return float(max((len(text) for number, text in _fields(body) if number in _TEXTS), default=1)) + 1.0
-        if kind == _IDENT:
-            return known.get(_text(body, 1), float(INPUT))
-        if kind == _SELECT:
-            return max((self.of(each, known) for number, each in _fields(body) if number == 1), default=float(INPUT))
-        if kind == _CALL:
+        if kind == CONST:
+            return float(max((len(value) for number, value in fields(body) if number in _TEXTS), default=1)) + 1.0
+        if kind == IDENT:
+            return known.get(text(body, 1), float(INPUT))
+        if kind == SELECT:
+            return max((self.of(each, known) for number, each in fields(body) if number == 1), default=float(INPUT))
+        if kind == CALL:
             return self._call(body, known)
-        if kind == _LIST:
-            return sum((self.of(each, known) for number, each in _fields(body) if number == 1), 1.0)
-        if kind == _STRUCT:
-            entries = (entry for number, entry in _fields(body) if number == 2)
-            return sum((self.of(each, known) for entry in entries for number, each in _fields(entry) if number in (3, 4)), 1.0)
-        if kind != _COMPREHENSION:
+        if kind == LIST:
+            return sum((self.of(each, known) for number, each in fields(body) if number == 1), 1.0)
+        if kind == STRUCT:
+            entries = (entry for number, entry in fields(body) if number == 2)
+            return sum((self.of(each, known) for entry in entries for number, each in fields(entry) if number in (3, 4)), 1.0)
+        if kind != COMPREHENSION:
             return None
         if self._loops >= MOST_LOOPS:
             return float("inf")
@@ -87,13 +77,13 @@ class _Bound:
         return found
 
     def _call(self, body: bytes, known: Sizes) -> float:
-        fields = list(_fields(body))
-        target = [self.of(each, known) for number, each in fields if number == 1]
-        arguments = [self.of(each, known) for number, each in fields if number == 3]
+        counted = list(fields(body))
+        target = [self.of(each, known) for number, each in counted if number == 1]
+        arguments = [self.of(each, known) for number, each in counted if number == 3]
         parts = target + arguments
         if float("inf") in parts:
             return float("inf")
-        function = _text(body, 2)
+        function = text(body, 2)
         if function in _SCALARS:
             return 1.0
         if function == "_?_:_":
@@ -111,11 +101,11 @@ class _Bound:
         The elements together are no larger than what is looped over. What a step gives grows at least in proportion to its element, so the sum is
         largest where all elements are small, or where one of them is everything.
         """
-        parts = dict(_fields(body))
+        parts = dict(fields(body))
         within = self.of(parts.get(2, b""), known)
         begin = self.of(parts.get(4, b""), known)
-        accumulator = _text(body, 3)
-        names = [_text(body, number) for number in (1, 8) if number in parts]
+        accumulator = text(body, 3)
+        names = [text(body, number) for number in (1, 8) if number in parts]
         small, large = ({**known, **dict.fromkeys(names, size), accumulator: 0.0} for size in (1.0, within))
         total = begin
         if not _is_empty_list(parts.get(2, b"")):
@@ -127,34 +117,4 @@ class _Bound:
 
 
 def _is_empty_list(raw: bytes) -> bool:
-    return any(kind == _LIST and not body for kind, body in _fields(raw))
-
-
-def _text(raw: bytes, field: int) -> str:
-    return next((value.decode("utf-8", "replace") for number, value in _fields(raw) if number == field), "")
-
-
-def _fields(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    """The counted fields of a message, number and bytes; others are skipped (https://protobuf.dev/programming-guides/encoding/)."""
-    at = 0
-    while at < len(raw):
-        key, at = _varint(raw, at)
-        number, kind = key >> 3, key & 7
-        if kind == 2:
-            size, at = _varint(raw, at)
-            yield number, raw[at : at + size]
-            at += size
-        elif kind == 0:
-            _, at = _varint(raw, at)
-        else:
-            at += {1: 8, 5: 4}[kind]
-
-
-def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = raw[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if not byte & 0x80:
-            return value, at
+    return any(kind == LIST and not body for kind, body in fields(raw))
