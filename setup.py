@@ -10,7 +10,7 @@ gets a line of its own.
 import os
 from glob import glob
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 COMPILED = (
     "kgate/audit/chain.py",
@@ -69,4 +69,5 @@ def compiled() -> list[object]:
     return list(mypycify(list(COMPILED), opt_level="2", debug_level="0", multi_file=True, group_name="kgate"))
 
 
-setup(ext_modules=compiled())
+# twistd looks for the plugin in Twisted's own folder of plugins, which is a package of nobody's: find: would pass it by.
+setup(packages=[*find_packages(include=["kgate", "kgate.*"]), "twisted.plugins"], ext_modules=compiled())

@@ -1,10 +1,12 @@
-"""What ``scripts/compile`` makes of the hot path passes the tests of the folders that it is from, every one."""
+"""What is compiled, and what is installed elsewhere, is all of the gate and the same gate."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,23 @@ def test_compiled_modules_pass_the_tests_of_the_plain_ones() -> None:
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     print(done.stdout.splitlines()[-1])
+
+
+NOT_MODULES = {
+    "twisted/plugins/kgate_plugin.py",
+    "kgate/py.typed",
+    "kgate/api/templates/base.html",
+    "kgate/store/migrations/env.py",
+}
+
+
+def test_a_wheel_has_the_plugin_the_pages_and_the_migrations(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-deps"]
+    plain = {name: value for name, value in os.environ.items() if name != "KGATE_COMPILE"}
+    subprocess.run([*build, "--wheel-dir", str(tmp_path), str(ROOT)], check=True, env=plain, timeout=300)
+    (wheel,) = tmp_path.glob("kgate-*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    assert packed >= NOT_MODULES
+    assert not {name for name in packed if name.startswith(("tests/", "bench/"))}
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "kgate").rglob("*.py")}
+    assert modules <= packed
