@@ -27,7 +27,8 @@ from kgate.wire.events import (
     TrailersReceived,
 )
 from kgate.wire.http1_body import BodyReader, ChunkReader, LengthReader
-from kgate.wire.http1_grammar import Invalid, hopeless, parse_chunked, parse_fields, parse_length, parse_request_line, valid_authority
+from kgate.wire.http1_framing import Framing
+from kgate.wire.http1_grammar import Invalid, hopeless, parse_fields, parse_request_line
 from kgate.wire.http1_limits import Http1Limits
 from kgate.wire.http1_writing import BodyWriter, encode_head
 
@@ -176,70 +177,23 @@ class ServerConnection:
         return RequestReceived(self._stream, RequestHead(method, target, before.head.authority, before.head.headers), True)
 
     def _framed(self, method: bytes, target: bytes, is_11: bool, fields: Headers) -> RequestReceived | Invalid:
-        """What the framing headers say; Host and Transfer-Encoding are used up here."""
-        hosts: list[bytes] = []
-        lengths: list[bytes] = []
-        codings: list[bytes] = []
-        connection = upgrade = expect = b""
-        upgrades = 0
-        kept: Headers = []
-        for field in fields:
-            name = field[0]
-            if name == b"host":
-                hosts.append(field[1])
-                continue
-            if name == b"transfer-encoding":
-                codings.append(field[1])
-                continue
-            if name == b"content-length":
-                lengths.append(field[1])
-            elif name == b"connection":
-                connection += b"," + field[1].lower()
-            elif name == b"upgrade":
-                upgrades += 1
-                upgrade = field[1].lower()
-            elif name == b"expect":
-                expect = field[1].lower()
-            kept.append(field)
-        if (len(hosts) != 1 and (is_11 or hosts)) or (hosts and not valid_authority(hosts[0])):
-            return Invalid(400, "not exactly one valid Host")
-        length, chunked = parse_length(lengths), parse_chunked(codings)
-        if isinstance(length, Invalid):
-            return length
-        if isinstance(chunked, Invalid):
-            return chunked
-        if chunked and (length is not None or not is_11):
-            return Invalid(400, "Transfer-Encoding beside Content-Length, or on HTTP/1.0")
-        if expect and expect != b"100-continue":
-            return Invalid(417, "an expectation other than 100-continue")
-        asked = self._asked_upgrade(is_11, connection, upgrade, upgrades, bool(length or chunked))
-        if isinstance(asked, Invalid):
-            return asked
+        """The request, and what comes after its head; Host and Transfer-Encoding are used up here."""
+        framing = Framing(fields, is_11)
+        if framing.fault is not None:
+            return framing.fault
         self._stream += 1
-        self._method, self._is_11, self._expects = method, is_11, bool(expect)
-        self._keep = self._keep and is_11 and b"close" not in connection
-        self._writer = None
-        self._unconsumed = 0
-        ended = not length and not chunked
-        if asked:
+        self._method, self._is_11, self._expects = method, is_11, framing.expects
+        self._keep = self._keep and is_11 and not framing.closes
+        self._writer, self._unconsumed = None, 0
+        if framing.upgrade:
             self._in, self._keep = _In.UPGRADING, False
-        elif ended:
-            self._in = _In.WAITING
-        else:
+        elif framing.has_body:
             self._in = _In.BODY
-            self._body = ChunkReader(self._limits.head) if chunked else LengthReader(length or 0)
-        return RequestReceived(self._stream, RequestHead(method, target, hosts[0] if hosts else b"", kept), ended, asked)
-
-    @staticmethod
-    def _asked_upgrade(is_11: bool, connection: bytes, upgrade: bytes, upgrades: int, body: bool) -> bytes | Invalid:
-        """The API server takes any Connection value that contains ``upgrade`` for an upgrade: so do we, and then want no doubt left."""
-        if b"upgrade" not in connection:
-            return b""
-        if upgrades != 1 or not upgrade or not is_11:
-            return Invalid(400, "Connection asks for an upgrade and there is not exactly one Upgrade")
-        if body:
-            return Invalid(400, "an upgrade request with a body")
-        return upgrade
+            self._body = ChunkReader(self._limits.head) if framing.chunked else LengthReader(framing.length)
+        else:
+            self._in = _In.WAITING
+        head = RequestHead(method, target, framing.authority, framing.kept)
+        return RequestReceived(self._stream, head, not framing.has_body, framing.upgrade)
 
     def _some_body(self, events: list[Event]) -> bool:
         body = self._body
