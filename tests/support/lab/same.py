@@ -25,6 +25,7 @@ _VERSION = re.compile(rb'("?(?:resourceVersion|generation|observedGeneration)"?:
 _LIST = re.compile(rb'("metadata":\{"resourceVersion":")\d+(?:(","continue":")[^"]+)?"')
 _GENERATED = re.compile(rb"-[0-9a-f]{8,10}(?:-[a-z0-9]{5})?\b")
 _KLOG = re.compile(rb"^([EWI])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ ", re.MULTILINE)
+_LATE_STREAM = re.compile(rb"^E\d{4} .* websocket\.go:\d+\] Unknown stream id \d+, discarding message\n", re.MULTILINE)
 
 
 def exactly(text: bytes) -> bytes:
@@ -57,6 +58,11 @@ def but_list_revision(text: bytes) -> bytes:
 def but_pod_names(text: bytes) -> bytes:
     """Objects made twice whose controllers gave their pods and replica sets random names."""
     return _GENERATED.sub(b"-HASH", but_instance(text))
+
+
+def but_late_streams(text: bytes) -> bytes:
+    """kubectl's own race, seen on both ways: what its WebSocket reads before the stream is known to it is told of and dropped."""
+    return _LATE_STREAM.sub(b"", text)
 
 
 def but_klog(text: bytes) -> bytes:
