@@ -12,7 +12,7 @@ Who asks and whether they may can be ``Pending``: then nothing is decided, and a
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from attrs import evolve
 
@@ -52,17 +52,31 @@ class Plain:
         return Context(now, address, user_agent)
 
 
-class Asked(NamedTuple):
-    """What of a request its decision depends on: kept, so that it can be decided again."""
+class Asked:
+    """What of a request its decision depends on: kept, so that it can be decided again.
 
-    shown: Credentials
-    since: float
-    """When they were shown (Unix seconds)."""
-    action: Action
-    user_agent: str
-    impersonation: ImpersonationRequest | None
-    kubectl: tuple[tuple[str, str], ...] = ()
-    """What kubectl says of itself (``command``, ``session``): the client's word, a hint only."""
+    ``since`` (Unix seconds) is when ``shown`` was; ``kubectl`` what kubectl says of itself (``command``, ``session``): the client's word, a hint only.
+    """
+
+    def __init__(
+        self,
+        shown: Credentials,
+        since: float,
+        action: Action,
+        user_agent: str,
+        impersonation: ImpersonationRequest | None,
+        kubectl: tuple[tuple[str, str], ...],
+    ) -> None:
+        self.shown: Final = shown
+        self.since: Final = since
+        self.action: Final = action
+        self.user_agent: Final = user_agent
+        self.impersonation: Final = impersonation
+        self.kubectl: Final = kubectl
+
+    def of(self, action: Action) -> Asked:
+        """The same by the same people, for something else."""
+        return Asked(self.shown, self.since, action, self.user_agent, self.impersonation, self.kubectl)
 
     @property
     def held(self) -> Credentials:
@@ -75,16 +89,33 @@ class Asked(NamedTuple):
         return as_asked(self.impersonation)
 
 
-class Admitted(NamedTuple):
+class Verdict:
+    """Who asked at that moment, and the answer."""
+
+    def __init__(self, identity: Identity, context: Context, decision: Decision) -> None:
+        self.identity: Final = identity
+        self.context: Final = context
+        self.decision: Final = decision
+
+
+class Admitted(Verdict):
     """A request that may go upstream by ``route`` in the name of ``impersonate``."""
 
-    asked: Asked
-    identity: Identity
-    context: Context
-    decision: Decision
-    impersonate: Impersonation
-    route: Route
-    said: Said
+    def __init__(
+        self,
+        asked: Asked,
+        identity: Identity,
+        context: Context,
+        decision: Decision,
+        impersonate: Impersonation,
+        route: Route,
+        said: Said,
+    ) -> None:
+        super().__init__(identity, context, decision)
+        self.asked: Final = asked
+        self.impersonate: Final = impersonate
+        self.route: Final = route
+        self.said: Final = said
 
 
 class Refused(NamedTuple):
@@ -97,14 +128,6 @@ class Refused(NamedTuple):
     context: Context | None = None
     decision: Decision | None = None
     asked_as: Impersonation | None = None
-
-
-class Verdict(NamedTuple):
-    """Who asked at that moment, and the answer."""
-
-    identity: Identity
-    context: Context
-    decision: Decision
 
 
 class Admission:

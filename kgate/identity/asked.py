@@ -66,7 +66,7 @@ class AskedTokens:
         bearer = credentials.bearer
         if bearer is None or not self._concerns(bearer):
             return None
-        digest, instant = hashlib.sha256(bearer.encode()).digest(), self._monotonic()
+        digest, instant = credentials.digest, self._monotonic()
         known = self._known.get(digest)
         if known is None or known.until <= instant:
             return self._ask(bearer, digest, instant)

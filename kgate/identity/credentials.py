@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from hashlib import sha256
+
 from attrs import frozen
 
 
@@ -15,6 +18,11 @@ class Credentials:
     certificate: bytes | None = None
     address: str = ""
     held_since: float | None = None
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the token, under which what is known of tokens is kept: of nothing, where there is none."""
+        return sha256((self.bearer or "").encode()).digest()
 
 
 @frozen

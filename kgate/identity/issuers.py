@@ -11,7 +11,6 @@ token ends by the clock that no one sets is fixed when it is first seen, and out
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -134,7 +133,7 @@ class Issuers:
         bearer = credentials.bearer
         if bearer is None or bearer.count(".") < 2:
             return None
-        digest = hashlib.sha256(bearer.encode()).digest()
+        digest = credentials.digest
         known = self._known.get(digest)
         instant = self._monotonic()
         if known is None or known.until <= instant or known.keys is not self._rings[known.issuer].current(instant):

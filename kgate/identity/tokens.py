@@ -10,7 +10,6 @@ and are held against every request.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import NewType
@@ -71,10 +70,9 @@ class Tokens:
 
     def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | None:
         """Whose token it is; None where it is none of these."""
-        bearer = credentials.bearer
-        if bearer is None:
+        if credentials.bearer is None:
             return None
-        identity = self.identities.get(hashlib.sha256(bearer.encode()).digest())
+        identity = self.identities.get(credentials.digest)
         if identity is not None and identity.expires is not None and identity.expires <= now:
             return Rejected(f"the token {identity.robot} has expired", "ask for a new one")
         return identity

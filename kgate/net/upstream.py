@@ -26,8 +26,9 @@ from kgate.wire.forward_proxy import ForwardProxy
 
 STREAMS_UNTIL_TOLD = 100
 """How many waiting requests one dial is expected to serve before the connection says (the API server's own limit)."""
-IDLE_KEPT = 64
-"""Idle HTTP/1.1 connections kept."""
+IDLE_KEPT = 512
+"""Idle HTTP/1.1 connections kept. Fewer than requests are under way at once would be a handshake for nearly every request; the cluster closes those
+that it has seen idle for long."""
 
 Then = Callable[["UpstreamLeg | DialFailed"], None]
 

@@ -248,7 +248,7 @@ class Gateway:
         """Put the decision on record before anything happens."""
         admitted = exchange.admitted
         event = "stream-start" if exchange.action.follows else "request"
-        self._record_verdict(event, exchange, Verdict(admitted.identity, admitted.context, admitted.decision), then)
+        self._record_verdict(event, exchange, admitted, then)
 
     def decide_port(self, exchange: Exchange, port: int) -> Any:
         """The decision on one port of a live port-forward as of now. What has to be fetched for it is there at the next try."""
@@ -276,7 +276,7 @@ class Gateway:
     def _put_on_record(
         self, event: str, exchange: OnRecord, verdict: Verdict, asked: Asked, shadow: Record, then: Callable[[bool], None] | None = None
     ) -> None:
-        identity, context, decision = verdict
+        identity, context, decision = verdict.identity, verdict.context, verdict.decision
         self._record_facts(context)
         line = decision_line(event, exchange.id, self.name, identity, asked.action, context, decision, asked.kubectl, asked.asked_as)
         self.journal.append(f"{line},{encode(shadow).decode()}" if shadow else line, then)
@@ -376,7 +376,7 @@ class Gateway:
 
 def _for_port(exchange: Exchange, port: int) -> Asked:
     asked = exchange.admitted.asked
-    return asked._replace(action=evolve(asked.action, ports=(port,)))
+    return asked.of(evolve(asked.action, ports=(port,)))
 
 
 def _nothing() -> None:

@@ -99,7 +99,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
 
 
 def gate_before(clusters: Clusters, folder: Path) -> LiveGate:
-    gate = LiveGate(folder, clusters.authority, clusters.settings, settings={"deadlines": {"connect": "1s", "answer": "1s"}})
+    gate = LiveGate(folder, clusters.authority, clusters.settings, settings={"deadlines": {"connect": "1s", "answer": "3s"}})
     (folder / "ca.crt").write_bytes(clusters.authority.certificate)
     (folder / "token").write_text("the-gates-own-token")
     return gate
