@@ -56,11 +56,11 @@ class Ticker:
         self._stopped = threading.Event()
         self._taken = threading.Event()
         self._taken.set()
-        self._thread = threading.Thread(target=self._run, name="kgate-tick", daemon=True)
+        self._ticking = threading.Thread(target=self._run, name="kgate-tick", daemon=True)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._ticking.start()
 
     def stop(self) -> None:
         """End; a tick that is on its way may still come."""
