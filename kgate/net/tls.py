@@ -149,7 +149,7 @@ class TlsTransport:
         plain: list[bytes] = []
         try:
             while incoming.pending:
-                data = read(min(RECORD, incoming.pending))  # no more than can come: what is asked for is allocated
+                data = read(RECORD)  # never only what is pending: OpenSSL may hold the record's beginning already
                 if not data:
                     self._finished = True
                     break
