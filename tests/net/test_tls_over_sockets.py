@@ -105,7 +105,9 @@ def ask(world: World, port: int, data: bytes, before: bytes = b"", alpn: list[st
         tls.setblocking(False)  # one thread for both ways: an SSL object takes no two at once
         answer, left = bytearray(), memoryview(data)
         while len(answer) < len(data):
-            select.select([tls], [tls] if left else [], [], 5)
+            assert any(select.select([tls], [tls] if left else [], [], 5)), (
+                f"{len(answer)} bytes came back, and then nothing for five seconds"
+            )
             with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 while left:
                     left = left[tls.send(left[:16384]) :]
