@@ -6,7 +6,7 @@ group is told. Under load groups grow and the cost of a record shrinks; alone, a
     IDLE ──somebody waits──▶ WRITING ──a large group──▶ GATHERING ──GATHER_SECONDS──▶ WRITING
       └──nobody waits──▶ LINGERING ──LINGER_SECONDS, or somebody waits──▶ WRITING
 
-A record that nobody waits for (a request's end) goes with the next that somebody waits for, or alone a moment later: else each request would cost two
+A request's end, for which nobody waits (it comes encoded; events of the gate itself are written at once), goes with the next that somebody waits for, or alone a moment later: else each request would cost two
 flushes, and the next one would wait for the end of the last. After a large group the next is given time to become one: a flush costs the processor as
 much as the records of half a dozen requests.
 
@@ -201,7 +201,7 @@ class Journal:
             then(True)
             return
         self._queue.append(_Waiting(record, then, self._now()))
-        if then is None:
+        if then is None and isinstance(record, str):
             self._linger()
         elif self._pace is not _Pace.GATHERING:
             self._next()
