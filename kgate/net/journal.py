@@ -6,9 +6,9 @@ group is told. Under load groups grow and the cost of a record shrinks; alone, a
     IDLE ──somebody waits──▶ WRITING ──a large group──▶ GATHERING ──GATHER_SECONDS──▶ WRITING
       └──nobody waits──▶ LINGERING ──LINGER_SECONDS, or somebody waits──▶ WRITING
 
-A request's end, for which nobody waits (it comes encoded; events of the gate itself are written at once), goes with the next that somebody waits for, or alone a moment later: else each request would cost two
-flushes, and the next one would wait for the end of the last. After a large group the next is given time to become one: a flush costs the processor as
-much as the records of half a dozen requests.
+A request's end, for which nobody waits, goes with the next record that somebody waits for, or alone a moment later: else each request would cost two
+flushes, and the next one would wait for the end of the last. (It comes encoded; events of the gate itself do not, and are written at once.) After a large
+group the next is given time to become one: a flush costs the processor as much as the records of half a dozen requests.
 
 A group that cannot be written never happened: the file is cut back to its last durable byte, the chain to its last durable hash, whoever waits is told
 no, and records that nobody waits for are kept for the next try. Writing is tried again with the next record or tick, so a disk that has room again is noticed
