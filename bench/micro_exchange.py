@@ -84,7 +84,7 @@ class Records:
         self._queue: list[tuple[dict[str, object] | str, Callable[[bool], None] | None]] = []
         self._chain = Chain()
 
-    def append(self, record: dict[str, object] | str, then: Callable[[bool], None] | None = None) -> None:
+    def append(self, record: dict[str, object] | str, then: Callable[[bool], None] | None = None, *, lingers: bool = False) -> None:
         """Queue it."""
         self._queue.append((record, then))
 

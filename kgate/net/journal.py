@@ -3,12 +3,11 @@
 Records queue while a commit is under way; when it ends, all that queued is the next group: one ``write``, one ``fdatasync``, and then every waiter of the
 group is told. Under load groups grow and the cost of a record shrinks; alone, a record waits for one disk flush.
 
-    IDLE ──somebody waits──▶ WRITING ──a large group──▶ GATHERING ──GATHER_SECONDS──▶ WRITING
-      └──nobody waits──▶ LINGERING ──LINGER_SECONDS, or somebody waits──▶ WRITING
+    IDLE ──a record──▶ WRITING ──a large group──▶ GATHERING ──GATHER_SECONDS──▶ WRITING
+      └──one that lingers──▶ LINGERING ──LINGER_SECONDS, or a record that does not──▶ WRITING
 
-A request's end, for which nobody waits, goes with the next record that somebody waits for, or alone a moment later: else each request would cost two
-flushes, and the next one would wait for the end of the last. (It comes encoded; events of the gate itself do not, and are written at once.) After a large
-group the next is given time to become one: a flush costs the processor as much as the records of half a dozen requests.
+A request's end lingers: it goes with the next record, or alone a moment later; else each request would cost two flushes, and the next one would wait for
+the end of the last. After a large group the next is given time to become one: a flush costs the processor as much as the records of half a dozen requests.
 
 A group that cannot be written never happened: the file is cut back to its last durable byte, the chain to its last durable hash, whoever waits is told
 no, and records that nobody waits for are kept for the next try. Writing is tried again with the next record or tick, so a disk that has room again is noticed
@@ -55,18 +54,18 @@ class _Pace(Enum):
     """What the writer is at; see the module."""
 
     IDLE = "nothing is queued"
-    LINGERING = "only what nobody waits for is queued"
+    LINGERING = "only what may linger is queued"
     GATHERING = "the next group is given time to grow"
     WRITING = "a group is on its way to the disk"
 
 
 class _Waiting:
-    """A record that is not durable yet, and who is told."""
+    """A record that is not durable yet, who is told, and whether it may linger."""
 
-    __slots__ = ("record", "since", "then")
+    __slots__ = ("lingers", "record", "since", "then")
 
-    def __init__(self, record: dict[str, object] | str, then: Then | None, since: float) -> None:
-        self.record, self.then, self.since = record, then, since
+    def __init__(self, record: dict[str, object] | str, then: Then | None, since: float, lingers: bool) -> None:
+        self.record, self.then, self.since, self.lingers = record, then, since, lingers
 
 
 class _Group:
@@ -189,22 +188,21 @@ class Journal:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def append(self, record: dict[str, object] | str, then: Then | None = None) -> None:
-        """Queue a record (a string is one that is encoded, without its braces); ``then`` is told whether it became durable."""
+    def append(self, record: dict[str, object] | str, then: Then | None = None, *, lingers: bool = False) -> None:
+        """Queue a record (a string is one that is encoded, without its braces); ``then`` is told whether it became durable. One that ``lingers`` is
+        written with the next that does not, or a moment later."""
+        goes_on = then is not None and self._best_effort
         if len(self._queue) >= MOST_QUEUED:
             if then is not None:
-                then(self._best_effort)
+                then(goes_on)
             return
-        if then is not None and self._best_effort:
-            self._queue.append(_Waiting(record, None, self._now()))
-            self._linger()
-            then(True)
-            return
-        self._queue.append(_Waiting(record, then, self._now()))
-        if then is None and isinstance(record, str):
+        self._queue.append(_Waiting(record, None if goes_on else then, self._now(), lingers or goes_on))
+        if lingers or goes_on:
             self._linger()
         elif self._pace is not _Pace.GATHERING:
             self._next()
+        if then is not None and goes_on:
+            then(True)
 
     def tick(self) -> None:
         """Tell whoever has waited too long; try again where writing failed."""
@@ -262,7 +260,7 @@ class Journal:
             self._next()
         elif last >= LARGE:
             self._wait(_Pace.GATHERING, GATHER_SECONDS)
-        elif any(waiting.then is not None for waiting in self._queue):
+        elif not all(waiting.lingers for waiting in self._queue):
             self._next()
         elif self._queue:
             self._linger()

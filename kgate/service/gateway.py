@@ -53,8 +53,8 @@ _REVIEWS = {"selfsubjectaccessreviews": SelfReview, "selfsubjectrulesreviews": R
 class Journal(Protocol):
     """Where records go."""
 
-    def append(self, record: Record | str, then: Then | None = None) -> None:
-        """Queue a record (a string is one that is encoded, without its braces); ``then`` is told whether it became durable."""
+    def append(self, record: Record | str, then: Then | None = None, *, lingers: bool = False) -> None:
+        """See ``kgate.net.journal``."""
 
 
 class Gateway:
@@ -328,7 +328,8 @@ class Gateway:
                 exchange.bytes_out,
                 exchange.closed_by,
                 exchange.revocation,
-            )
+            ),
+            lingers=True,
         )
 
     # --- time

@@ -18,7 +18,7 @@ from reactors import dispose, make_reactor, turn_until
 
 from kgate.audit.chain import Broken, Flaw, Verified, verify
 from kgate.errors import KgateError
-from kgate.net.journal import PATIENCE, Journal
+from kgate.net.journal import LARGE, PATIENCE, Journal
 
 
 class World:
@@ -77,6 +77,53 @@ def test_everybody_of_a_group_is_told_once_it_is_on_disk_and_the_chain_holds(wor
     assert isinstance(verify(lines), Verified)
     assert oct((world.folder / "audit-20270115-0001.jsonl").stat().st_mode)[-3:] == "600"
     assert oct(world.folder.stat().st_mode)[-3:] == "700"
+    world.stop()
+
+
+def ended(world: World) -> None:
+    world.journal.append({"event": "request-end", "id": "1"}, lingers=True)
+
+
+def test_what_lingers_goes_with_the_next_record(world: World) -> None:
+    world.open()
+    ended(world)
+    assert len(world.journal) == 1  # not on its way yet
+    world.append(2)
+    assert len(world.journal) == 0
+    world.until_told(1)
+    assert len(world.lines()) == 2
+    world.stop()
+
+
+def test_what_lingers_is_written_alone_a_moment_later_where_nothing_else_comes(world: World) -> None:
+    world.open()
+    ended(world)
+    turn_until(world.reactor, lambda: len(world.lines()) == 1)
+    world.stop()
+
+
+def test_a_record_that_does_not_linger_is_not_held_up_by_one_that_came_while_a_group_was_written(world: World) -> None:
+    world.open()
+    world.append(1)
+    ended(world)
+    world.append(2, wait=False)
+    world.until_told(1)
+    assert len(world.journal) == 0  # both are on their way
+    turn_until(world.reactor, lambda: len(world.lines()) == 3)
+    world.stop()
+
+
+def test_after_a_large_group_the_next_is_given_time_to_grow(world: World) -> None:
+    world.open()
+    world.append(0)
+    for number in range(LARGE):
+        world.append(number)
+    world.until_told(1 + LARGE)
+    world.append(1)
+    world.append(2)
+    assert len(world.journal) == 2  # not on their way yet
+    world.until_told(3 + LARGE)
+    assert isinstance(verify(world.lines()), Verified)
     world.stop()
 
 

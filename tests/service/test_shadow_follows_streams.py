@@ -78,7 +78,7 @@ class World:
 
     # the journal and the cluster
 
-    def append(self, record: dict[str, object] | str, then: Callable[[bool], None] | None = None) -> None:
+    def append(self, record: dict[str, object] | str, then: Callable[[bool], None] | None = None, *, lingers: bool = False) -> None:
         self.records.append(orjson.loads(f"{{{record}}}") if isinstance(record, str) else record)
 
     def acquire(self, then: Then) -> None:
