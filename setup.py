@@ -58,6 +58,7 @@ COMPILED = (
     "kgate/wire/hpack_huffman.py",
     "kgate/wire/websocket.py",
     "kgate/wire/websocket_follow.py",
+    "kgate/wire/memory.py",
     *sorted(set(glob("kgate/wire/http[12]_*.py")) - set(glob("kgate/wire/http[12]_limits.py"))),
 )
 

@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import Final
 
 from kgate.wire import hpack_huffman
+from kgate.wire.memory import remember
 
 Field = tuple[bytes, bytes]
 _Entry = tuple[Field, int]
@@ -141,9 +142,8 @@ def _number(block: bytes, position: int, prefix: int) -> tuple[int, int]:
 
 
 _LITERALS: Final[dict[bytes, Field]] = {}
-"""Fields as messages of all connections wrote them out, name and value: most repeat from message to message. Bounded: forgets all when it has
-``_MOST_LITERALS``. Never what is secret, nor what is another each time."""
-_MOST_LITERALS: Final = 4096
+"""Fields as messages of all connections wrote them out, name and value: most repeat from message to message. Never what is secret, nor what is another each
+time."""
 _LONGEST_LITERAL: Final = 256
 
 
@@ -263,9 +263,7 @@ class Decoder:
         value, end = _string(block, middle, hpack_huffman.decode)
         field = name, value
         if written and len(written) == end - position and _repeats(name):
-            if len(_LITERALS) >= _MOST_LITERALS:
-                _LITERALS.clear()
-            _LITERALS[written] = field
+            remember(_LITERALS, written, field)
         return field, end
 
     def _resize(self, block: bytes, position: int, size: int) -> int:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from kgate.wire.events import Headers
 from kgate.wire.hpack import SELDOM_TWICE
+from kgate.wire.memory import MOST, remember
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^`|~0-9A-Za-z]+")
 """RFC 9110 section 5.6.2, without ``_``: some servers take ``X_A`` for ``X-A``."""
@@ -21,7 +22,6 @@ _CONTROLS = bytes(byte for byte in range(32) if byte != 9) + b"\x7f"
 _KNOWN_NAMES: dict[bytes, bytes] = {}
 _KNOWN_LINES: dict[bytes, tuple[bytes, bytes]] = {}
 """Lines as they stood in a head, with what they say: nearly all of them come again. The block around them was found free of control bytes."""
-MOST_KNOWN = 4096
 _LONGEST_KNOWN = 256
 _MOST_DIGITS = 18
 _NOT_REMEMBERED = SELDOM_TWICE | {b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"sec-websocket-protocol"}
@@ -80,9 +80,7 @@ def _parse_line(line: bytes) -> tuple[bytes, bytes] | None:
         return None
     field = (known, value.strip(b" \t"))
     if worth_knowing(known, len(line)):
-        if len(_KNOWN_LINES) >= MOST_KNOWN:
-            _KNOWN_LINES.clear()
-        _KNOWN_LINES[line] = field
+        remember(_KNOWN_LINES, line, field)
     return field
 
 
@@ -96,7 +94,7 @@ def _learn(name: bytes) -> bytes:
     if not _TOKEN.fullmatch(name):
         return b""
     lower = name.lower()
-    if len(_KNOWN_NAMES) < MOST_KNOWN and len(name) < 64:
+    if len(_KNOWN_NAMES) < MOST and len(name) < 64:
         _KNOWN_NAMES[name] = lower
     return lower
 

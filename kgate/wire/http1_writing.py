@@ -7,7 +7,8 @@ from typing import Final
 
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Headers
-from kgate.wire.http1_grammar import MOST_KNOWN, worth_knowing
+from kgate.wire.http1_grammar import worth_knowing
+from kgate.wire.memory import remember
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 CHUNKED: Final = [(b"transfer-encoding", b"chunked")]
@@ -24,10 +25,7 @@ def reason_phrase(status: int) -> bytes:
 
 def encode_lines(headers: Headers) -> bytes:
     """``name: value`` lines. Raises LocalProtocolError where a value could end its line."""
-    lines: list[bytes] = []
-    for field in headers:
-        lines.append(_KNOWN_FIELDS.get(field) or _encode_line(field))
-    return b"".join(lines)
+    return b"".join([_KNOWN_FIELDS.get(field) or _encode_line(field) for field in headers])
 
 
 def _encode_line(field: tuple[bytes, bytes]) -> bytes:
@@ -35,9 +33,7 @@ def _encode_line(field: tuple[bytes, bytes]) -> bytes:
     if line.count(b"\n") != 1 or line.count(b"\r") != 1 or b"\0" in line:
         raise LocalProtocolError("a header that holds a line end or NUL")
     if worth_knowing(field[0], len(line)):
-        if len(_KNOWN_FIELDS) >= MOST_KNOWN:
-            _KNOWN_FIELDS.clear()
-        _KNOWN_FIELDS[field] = line
+        remember(_KNOWN_FIELDS, field, line)
     return line
 
 

@@ -3,7 +3,7 @@
 The engine must never let through what would mean something else in HTTP/1.1 behind it (threat class 6): so each character of each part is
 held against the characters that the part may have, and what is neither required nor known is refused. ``Refusal`` says so; it is a value.
 
-Most fields of a message were in one before it, so each of them is checked once and then known (``_Sound``). The characters outside an allowed set are
+Most fields of a message were in one before it, so each of them is checked once and then known (``_SOUND``). The characters outside an allowed set are
 what ``bytes.translate`` leaves over.
 
 Stricter than RFC 9113, on purpose
@@ -24,8 +24,9 @@ from typing import ClassVar, Final, NamedTuple
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Event, Headers, RequestHead
 from kgate.wire.hpack import SELDOM_TWICE, encode_field, is_sensitive
+from kgate.wire.http1_grammar import METHODS, Invalid, parse_length
+from kgate.wire.memory import remember
 
-_METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 _SCHEMES: Final = frozenset({b"https", b"http"})
 _REQUEST_PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
 _NAME: Final = (string.ascii_lowercase + string.digits + "!#$%&'*+-.^`|~").encode()
@@ -34,7 +35,6 @@ _TARGET: Final = bytes(code for code in range(0x21, 0x7F) if code != ord("#"))
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _STATUSES: Final = {b"%d" % code: code for code in range(100, 600) if code != 101}
-_LONGEST_LENGTH: Final = 18
 
 _OF_THE_CONNECTION: Final = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 """They speak of one HTTP/1.1 connection and have no place here (RFC 9113, 8.2.2)."""
@@ -80,12 +80,12 @@ class Response(Event):
 
 def request(fields: Headers) -> Request | Refusal:
     """The request that ``fields`` are."""
-    pseudo = _pseudo(fields, _REQUEST_PSEUDO)
+    pseudo = _pseudo(fields)
     if isinstance(pseudo, Refusal):
         return pseudo
     headers = fields[len(pseudo) :]
     method, target = pseudo.get(b":method", b""), pseudo.get(b":path", b"")
-    if method not in _METHODS:
+    if method not in METHODS:
         return Refusal("this method is not served", 501 if _TOKEN.fullmatch(method) and method != b"CONNECT" else 0)
     if pseudo.get(b":scheme") not in _SCHEMES:
         return Refusal(":scheme is neither https nor http")
@@ -172,13 +172,13 @@ def _target_problem(target: bytes) -> bool:
     return target[:1] != b"/" or bool(target.translate(None, _TARGET))
 
 
-def _pseudo(fields: Headers, known: frozenset[bytes]) -> dict[bytes, bytes] | Refusal:
-    """The pseudo header fields at the list's beginning; those further down are found out by their colon, which no name may have."""
+def _pseudo(fields: Headers) -> dict[bytes, bytes] | Refusal:
+    """A request's pseudo header fields at the list's beginning; those further down are found out by their colon, which no name may have."""
     found: dict[bytes, bytes] = {}
     for name, value in fields:
         if name[:1] != b":":
             break
-        if name in found or name not in known:
+        if name in found or name not in _REQUEST_PSEUDO:
             return Refusal("a pseudo header field is unknown or comes twice")
         found[name] = value
     return found
@@ -189,15 +189,15 @@ def _plain(headers: Headers, more: bytes) -> set[bytes] | Refusal:
 
     ``more``: characters that names may have beyond the strict ones.
     """
-    known = _SOUND[more]
-    sound = known.fields
+    sound = _SOUND[more]
     found: set[bytes] = set()
     for field in headers:
         if field not in sound:
             text = _unsound(field, more)
             if text:
                 return Refusal(text)
-            known.learn(field)
+            if _is_worth_knowing(field):
+                remember(sound, field, None)
         if field[0] in _WITH_A_MEANING:
             found.add(field[0])
     return _meant(headers, found) if found else found
@@ -218,28 +218,16 @@ def _is_printable(text: bytes) -> bool:
     return text.isascii() and text.decode("ascii").isprintable()
 
 
-class _Sound:
-    """Fields that were checked and may be. Bounded: forgets all when it has ``_MOST``. Secrets and what hardly comes twice are checked each time."""
-
-    __slots__ = ("fields",)
-    _MOST: Final = 4096
-    _LONGEST: Final = 512
-
-    def __init__(self) -> None:
-        self.fields: set[tuple[bytes, bytes]] = set()
-
-    def learn(self, field: tuple[bytes, bytes]) -> None:
-        """Keep it, if it is worth it."""
-        name, value = field
-        if name not in _SELDOM_TWICE and len(name) + len(value) <= self._LONGEST and not is_sensitive(name):
-            if len(self.fields) >= self._MOST:
-                self.fields.clear()
-            self.fields.add(field)
-
-
 _SELDOM_TWICE: Final = SELDOM_TWICE | {b":path"}
-_SOUND: Final = {b"": _Sound(), b"_": _Sound()}
-"""By the characters that names may have beyond the strict ones."""
+_SOUND: Final[dict[bytes, dict[tuple[bytes, bytes], None]]] = {b"": {}, b"_": {}}
+"""Fields that were checked and may be, by the characters that names may have beyond the strict ones. Secrets and what hardly comes twice are checked each
+time."""
+_LONGEST_KNOWN: Final = 512
+
+
+def _is_worth_knowing(field: tuple[bytes, bytes]) -> bool:
+    name, value = field
+    return name not in _SELDOM_TWICE and len(name) + len(value) <= _LONGEST_KNOWN and not is_sensitive(name)
 
 
 def _meant(headers: Headers, found: set[bytes]) -> set[bytes] | Refusal:
@@ -260,10 +248,8 @@ def _is_authority(text: bytes) -> bool:
 def _length(headers: Headers, plain: set[bytes]) -> int | Refusal | None:
     if b"content-length" not in plain:
         return None
-    values = [value for name, value in headers if name == b"content-length"]
-    if len(values) != 1 or not values[0].isdigit() or len(values[0]) > _LONGEST_LENGTH:
-        return Refusal("content-length is not one number")
-    return int(values[0])
+    length = parse_length([value for name, value in headers if name == b"content-length"])
+    return Refusal("content-length is not one number") if isinstance(length, Invalid) else length
 
 
 def _joined_cookies(headers: Headers) -> Headers:
@@ -288,20 +274,13 @@ def _coded(field: tuple[bytes, bytes]) -> bytes:
 
 
 _CODED: Final[dict[tuple[bytes, bytes], bytes]] = {}
-"""What fields are coded to, which is mostly the same from message to message. Bounded: forgets all when it has ``_MOST_CODED`` fields.
-
-What hardly comes twice is not kept: it would only drive the others out.
-"""
-_MOST_CODED: Final = 4096
-_LONGEST_CODED: Final = 512
+"""What fields are coded to, which is mostly the same from message to message. What hardly comes twice is not kept: it would only drive the others out."""
 
 
 def _remembered(field: tuple[bytes, bytes]) -> bytes:
     coded = _coded(field)
-    if field[0] not in _SELDOM_TWICE and len(field[0]) + len(field[1]) <= _LONGEST_CODED:
-        if len(_CODED) >= _MOST_CODED:
-            _CODED.clear()
-        _CODED[field] = coded
+    if field[0] not in _SELDOM_TWICE and len(field[0]) + len(field[1]) <= _LONGEST_KNOWN:
+        remember(_CODED, field, coded)
     return coded
 
 

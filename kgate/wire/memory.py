@@ -1,0 +1,17 @@
+"""What is remembered of one message for the next, whoever sends it. Bounded, whatever a peer sends: what is full forgets all."""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+MOST: Final = 4096
+
+
+def remember(known: dict[K, V], key: K, value: V) -> None:
+    """Put it into ``known``, which forgets all first where it has ``MOST``."""
+    if len(known) >= MOST:
+        known.clear()
+    known[key] = value
