@@ -59,10 +59,8 @@ class Ways:
         host, proxy = uri.host.decode("ascii").strip("[]"), self._proxy()
         if uri.scheme == b"http":
             return self._straight(host, uri.port)
-        if proxy is not None and proxy.leads_to(host):
-            way = self._led(through(proxy.url, host, uri.port))
-        else:
-            way = self._straight(host, uri.port)
+        proxied = proxy is not None and proxy.leads_to(host)
+        way = self._led(through(proxy.url, host, uri.port)) if proxy is not None and proxied else self._straight(host, uri.port)
         return wrapClientTLS(self._trust.creatorForNetloc(uri.host, uri.port), way)
 
     def _straight(self, host: str, port: int) -> Any:

@@ -12,33 +12,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-from attrs import define
 from authority import Authority
-from identity_gate import IdentityGate, identity_gate
+from identity_gate import identity_gate
 from identity_provider import PEOPLE, SECRET, IdentityProvider, oidc_provider, sign_in_client
 from live_gate import ALLOW_ALICE
-from sign_in import KEY, Browser, Machine, Shown, reserved_port
+from sign_in import KEY, Browser, Machine, Shown, SignInGate, reserved_port
 
 SETTINGS: dict[str, Any] = {"secrets": {"key_file": "secrets.key"}, "sign_in": {"recheck": "1s"}, "drain": "1s"}
 
 
-@define
-class Place:
-    """A gate whose people sign in with some provider."""
-
-    gate: IdentityGate
-    folder: Path
-    machines: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self.gate.gate.port}"
-
-    def machine(self) -> Machine:
-        self.machines += 1
-        home = self.folder / f"home-{self.machines}"
-        home.mkdir()
-        return Machine(home, self.gate)
+class Place(SignInGate):
+    """A gate whose people sign in with some provider, and what it keeps of them."""
 
     def sessions(self, columns: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.gate.gate.folder / "state.db")) as database:

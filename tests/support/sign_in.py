@@ -198,13 +198,12 @@ class Machine:
 
 
 @define
-class Scene:
-    """A gate, the company whose people sign in there, and machines."""
+class SignInGate:
+    """A gate whose people sign in, and their machines."""
 
     gate: IdentityGate
-    company: Company
     folder: Path
-    _machines: int = 0
+    _machines: int = field(init=False, default=0)
 
     @property
     def url(self) -> str:
@@ -216,6 +215,13 @@ class Scene:
         home = self.folder / f"home-{self._machines}"
         home.mkdir()
         return Machine(home, self.gate)
+
+
+@define
+class Scene(SignInGate):
+    """Together with the company that they are of."""
+
+    company: Company
 
     def signed_in(self, person: str, *arguments: str) -> Machine:
         """A machine on which somebody is signed in."""
@@ -264,4 +270,4 @@ def scene(
         (folder / "gate" / "secrets.key").write_text(KEY)
         more = {"secrets": {"key_file": "secrets.key"}, **({"sign_in": dict(sign_in)} if sign_in else {}), **settings}
         with identity_gate(folder / "gate", {"oidc": [running.issuer(**(login or {}))]}, port=port, **more) as gate:
-            yield Scene(gate, running, folder)
+            yield Scene(gate, folder, running)
