@@ -15,7 +15,7 @@ from lab.cluster import RealCluster
 from lab.gate import free_port
 from lab.kubectl import Kubectl, Ran
 from lab.pods import BLOB_BYTES, BLOBS, BOX, COUNTER, GREETER, IMAGE, LINES, pod
-from lab.same import Ways, but_klog, but_late_streams, hold_alike
+from lab.same import Ways, but_klog, hold_alike
 from lab.terminal import terminal
 from lab.waiting import eventually
 
@@ -36,7 +36,7 @@ def test_exec_ends_with_the_exit_code_of_the_program(tunnel_ways: Ways, code: in
 
 def test_exec_without_stdin_and_with_an_empty_one(tunnel_ways: Ways) -> None:
     assert tunnel_ways.same("exec", "box", "--", "cat").out == b""
-    assert tunnel_ways.same("exec", "-i", "box", "--", "wc", "-c", stdin=b"", like=but_late_streams).out == b"0\n"
+    assert tunnel_ways.same("exec", "-i", "box", "--", "wc", "-c", stdin=b"").out == b"0\n"
 
 
 def test_exec_carries_50_MB_in_and_back(tunnel_ways: Ways) -> None:
