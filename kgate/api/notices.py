@@ -11,7 +11,8 @@ from urllib.parse import parse_qs
 
 from kgate.api.application import Params, Routes, json_response
 from kgate.exchange.local import LocalRequest, LocalResponse
-from kgate.identity.notices import Notice, Refused
+from kgate.identity.notice_tokens import Refused
+from kgate.identity.notices import Notice
 from kgate.net.database import StoreUnavailableError
 from kgate.net.notices import Dialect, Received, Receiver
 

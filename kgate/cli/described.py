@@ -18,8 +18,8 @@ from kgate.documents.values import Instant, Unacceptable, instant
 from kgate.errors import UsageError
 from kgate.model import Action, Context, Identity, Operation
 from kgate.policy.cases import Asker, Case, Circumstances, Deed, DeviceFacts, Expectation, Json, Port
-from kgate.policy.resources import HOME
 from kgate.policy.trial import Labels
+from kgate.policy.well_known import HOME
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SHORT = {

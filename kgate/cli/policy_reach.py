@@ -18,7 +18,7 @@ from kgate.cli.described import Described, described
 from kgate.cli.output import OUTPUT, as_json, bar, table
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory, cluster_labels, policy_file, settings_of
 from kgate.documents.reading import decode
-from kgate.identity.tokens import load_tokens
+from kgate.identity.robots import load_tokens
 from kgate.kube.status import describe_action
 from kgate.model import Action, Cluster, Context, Decision, Identity
 from kgate.net import trail

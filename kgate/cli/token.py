@@ -23,8 +23,8 @@ from kgate.cli.places import CONFIG_OPTION, settings_of
 from kgate.documents.reading import decode
 from kgate.documents.values import Unacceptable, duration, instant
 from kgate.errors import KgateError, UsageError
+from kgate.identity.robots import load_tokens
 from kgate.identity.token_file import with_token, without_token
-from kgate.identity.tokens import load_tokens
 from kgate.model import Identity
 from kgate.settings.files import read_file, unreadable
 

@@ -18,9 +18,10 @@ from kgate.exchange.self_review import actions_of
 from kgate.kube.access_review import Attributes, parse_rules_review
 from kgate.kube.rules_review import OWN_RULES, Listed, ListedRule, read_list, render_list, render_question
 from kgate.model import Cluster, Impersonation
-from kgate.policy.resources import CLUSTER_SCOPED, ResourceKey
+from kgate.policy.resources import ResourceKey
 from kgate.policy.rules import VERBS
 from kgate.policy.visible import Face
+from kgate.policy.well_known import CLUSTER_SCOPED
 
 MOST_FACES = 8
 MOST_LINES = 4000

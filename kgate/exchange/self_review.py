@@ -25,7 +25,7 @@ from kgate.kube.access_review import (
 from kgate.kube.operations import operation_of
 from kgate.kube.status import describe_reasons
 from kgate.model import Action, Cluster, Decision, Operation, Pending
-from kgate.policy.resources import CLUSTER_SCOPED
+from kgate.policy.well_known import CLUSTER_SCOPED
 
 _CHANNELS = (
     ("", "pods", "exec"), ("", "pods", "attach"), ("", "pods", "portforward"), ("", "pods", "proxy"), ("", "serviceaccounts", "token"),

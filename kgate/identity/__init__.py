@@ -3,6 +3,7 @@
 credentials    what a request shows, and the answer where it is not enough
 names          which user and group names may go further
 tokens         static tokens of robots, kept as SHA-256
+robots         the file that lists them
 token_file     adding one to the file, and taking one out
 jose           signed tokens and the keys of whoever signs them, read strictly
 issuer_configuration  which issuers are believed: Kubernetes' AuthenticationConfiguration
@@ -17,6 +18,7 @@ trust          who signs client certificates, and which of those are revoked
 certificates   client certificates: CN → user, O → groups, or as CEL maps them
 devices        machines with a certificate of their own, and what an inventory says of them
 notices        what an issuer tells between two tokens: logout, disabled, out of compliance
+notice_tokens  the tokens that say so
 people         further groups from rosters, merged by precedence; who is out
 roster_file    the operator's file of groups
 authenticator  the configured sources, asked in order

@@ -14,7 +14,7 @@ from kgate.documents.reading import read_mapping
 from kgate.documents.structuring import strict_converter, structure_list, unknown_keys, written
 from kgate.documents.values import Unacceptable, accept
 from kgate.errors import InvalidFileError, Mistake
-from kgate.identity.tokens import Name, person_name
+from kgate.identity.robots import Name, person_name
 
 
 @frozen

@@ -11,7 +11,8 @@ from typing import Any
 
 from kgate.documents.reading import Mapping, line_of, read_mapping
 from kgate.errors import KgateError
-from kgate.identity.tokens import Tokens, load_tokens
+from kgate.identity.robots import load_tokens
+from kgate.identity.tokens import Tokens
 
 
 class UnmanageableFileError(KgateError):

@@ -20,7 +20,8 @@ from kgate.net.credentials import Credential
 from kgate.net.dial import DialFailed
 from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
-from kgate.net.upstream import Dial, Endpoint, Health, UpstreamPool
+from kgate.net.upstream import Dial, Endpoint
+from kgate.net.upstream_pool import Health, UpstreamPool
 from kgate.net.ways import through
 from kgate.wire import http1, http2
 

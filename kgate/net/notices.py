@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from kgate.exchange.gate import Fetch
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuers import Signers, Verified, audiences
-from kgate.identity.notices import Kind, Notice, Notices, Refused, logout_notice, security_event
+from kgate.identity.notice_tokens import Refused, logout_notice, security_event
+from kgate.identity.notices import Kind, Notice, Notices
 from kgate.model import Pending
 from kgate.net.database import Database, StoreUnavailableError
 from kgate.net.fetches import settled

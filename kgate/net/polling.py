@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.identity.jose import Flaw, read_object
-from kgate.identity.notices import Refused
+from kgate.identity.notice_tokens import Refused
 from kgate.net.notices import Received
 from kgate.net.web import Reply, Unreachable, Web
 

@@ -1,36 +1,21 @@
-"""Connections to one cluster: as many as its streams need, opened when they are needed, shared where HTTP/2 allows it.
-
-A request is given a connection at once where one has room: an HTTP/2 connection with a free stream, else an idle HTTP/1.1 one, the last used
-first. Otherwise it waits for a dial; as many dials are under way as the waiting requests can fill. ALPN decides which protocol a new connection
-speaks. An upgrade always gets an HTTP/1.1 connection of its own, which is never pooled.
-
-A failed dial fails the requests that wait, with its words; the next request dials again. Every dial ends in time.
-"""
+"""Opening a connection to a cluster that is ready for requests: TCP, the forward proxy where there is one, TLS. Every dial ends in time."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define, frozen
+from attrs import frozen
 
 from kgate.exchange.legs import UpstreamLeg
 from kgate.net.dial import DialFailed, ProxiedSocket, TcpDial, resolve
 from kgate.net.sockets import StreamSocket
 from kgate.net.tls import Carried, TlsTransport
 from kgate.net.turn import Turn
+from kgate.net.upstream_pool import Then
 from kgate.wire.forward_proxy import ForwardProxy
-
-STREAMS_UNTIL_TOLD = 100
-"""How many waiting requests one dial is expected to serve before the connection says (the API server's own limit)."""
-IDLE_KEPT = 512
-"""Idle HTTP/1.1 connections kept. Fewer than requests are under way at once would be a handshake for nearly every request; the cluster closes those
-that it has seen idle for long."""
-
-Then = Callable[["UpstreamLeg | DialFailed"], None]
 
 
 @frozen
@@ -114,114 +99,3 @@ class Dial:
             if self._deadline.active():
                 self._deadline.cancel()
             then(result)
-
-
-@define
-class Health:
-    """What the last attempts to speak to a cluster showed. ``at`` is monotonic."""
-
-    reachable: bool | None = None
-    text: str = "not tried yet"
-    at: float = 0.0
-
-
-class UpstreamPool:
-    """The connections to one cluster. ``connect(upgrade, then)`` starts a dial for us: it knows the endpoint and the credentials."""
-
-    def __init__(self, connect: Callable[[bool, Then], None], now: Callable[[], float]) -> None:
-        self._connect, self._now = connect, now
-        self._multiplexed: list[UpstreamLeg] = []
-        self._idle: list[UpstreamLeg] = []
-        self._waiting: deque[Then] = deque()
-        self._dialling = 0
-        self._closed = False
-        self.legs: set[UpstreamLeg] = set()
-        self.health = Health()
-
-    def acquire(self, then: Then) -> None:
-        """Give ``then`` a connection that takes one request now, or why there is none. It may be called before this returns."""
-        leg = self._ready()
-        if leg is not None:
-            then(leg)
-            return
-        self._waiting.append(then)
-        if self._dialling * STREAMS_UNTIL_TOLD < len(self._waiting) or not self._multiplexed:
-            self._dial()
-
-    def acquire_own(self, then: Then) -> None:
-        """Give ``then`` a new HTTP/1.1 connection for an upgrade."""
-
-        def opened(result: UpstreamLeg | DialFailed) -> None:
-            self._note(result)
-            then(result)
-
-        self._connect(True, opened)
-
-    def spare(self, leg: UpstreamLeg) -> None:
-        """A stream of ``leg`` ended."""
-        if self._closed:
-            if not leg.requesters:
-                leg.transport.close()
-        elif leg.multiplexed:
-            self._serve(leg)
-        elif leg.wire.reusable and not leg.closed:
-            self._idle.append(leg)
-            self._serve(leg)
-            if len(self._idle) > IDLE_KEPT:
-                self._idle.pop(0).transport.close()
-        else:
-            leg.transport.close()
-
-    def gone(self, leg: UpstreamLeg) -> None:
-        """``leg`` is closed."""
-        self.legs.discard(leg)
-        for pool in (self._multiplexed, self._idle):
-            if leg in pool:
-                pool.remove(leg)
-
-    def close(self) -> None:
-        """The cluster was removed: end what is idle now, and what is under way once it is through."""
-        self._closed = True
-        for leg in [*self._idle, *self._multiplexed]:
-            if not leg.requesters:
-                leg.transport.close()
-
-    def _ready(self) -> UpstreamLeg | None:
-        for leg in self._multiplexed:
-            if leg.capacity > 0:
-                return leg
-        while self._idle:
-            leg = self._idle.pop()
-            if leg.capacity > 0:
-                return leg
-        return None
-
-    def _dial(self) -> None:
-        self._dialling += 1
-        self._connect(False, self._dialled)
-
-    def _dialled(self, result: UpstreamLeg | DialFailed) -> None:
-        self._dialling -= 1
-        self._note(result)
-        if isinstance(result, DialFailed):
-            waiting, self._waiting = self._waiting, deque()
-            for then in waiting:
-                then(result)
-            return
-        (self._multiplexed if result.multiplexed else self._idle).append(result)
-        self._serve(result)
-
-    def _serve(self, leg: UpstreamLeg) -> None:
-        """Hand ``leg`` to the requests that wait, as far as it has room; dial for the rest."""
-        while self._waiting and leg.capacity > 0:
-            if not leg.multiplexed and leg in self._idle:
-                self._idle.remove(leg)
-            self._waiting.popleft()(leg)
-        if len(self._waiting) > self._dialling * (STREAMS_UNTIL_TOLD if self._multiplexed else 1):
-            self._dial()
-
-    def _note(self, result: UpstreamLeg | DialFailed) -> None:
-        failed = isinstance(result, DialFailed)
-        self.health = Health(not failed, result.text if isinstance(result, DialFailed) else "reachable", self._now())
-        if isinstance(result, UpstreamLeg):
-            self.legs.add(result)

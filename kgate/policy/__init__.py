@@ -2,7 +2,8 @@
 
     load          text → ``Policy``, or every mistake in it
     rules         what a rule, an entry and ``as`` are
-    resources     how RBAC writes resources, and which of them the cluster keeps outside namespaces
+    resources     how RBAC writes resources
+    well_known    which of Kubernetes' own are outside namespaces, and which group each is in
     conditions/   ``when`` and ``unless``: one file for each kind of context
     details       what an entry asks beyond the index: containers, commands, ports
     index         which entries an identity, a cluster, a verb … leave standing, as sets of bits

@@ -22,8 +22,9 @@ from kgate.policy.facets import KEPT, Facet, facet, remember
 from kgate.policy.listing import Bits, bits
 from kgate.policy.parties import Clusters, LabelWords, Members, sets_of
 from kgate.policy.people import People, PeopleSets
-from kgate.policy.resources import ResourceKey, spans_namespaces
+from kgate.policy.resources import ResourceKey
 from kgate.policy.rules import Entry, Kind, Rule
+from kgate.policy.well_known import spans_namespaces
 
 
 @frozen(eq=False)

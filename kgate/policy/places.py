@@ -11,8 +11,8 @@ from kgate.documents.values import Unacceptable
 from kgate.model import Ground, Identity
 from kgate.policy.details import unlike
 from kgate.policy.question import Question
-from kgate.policy.resources import spans_namespaces
 from kgate.policy.templates import Template, namespaces_of, template
+from kgate.policy.well_known import spans_namespaces
 
 
 @frozen

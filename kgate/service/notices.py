@@ -10,7 +10,8 @@ from kgate.api.application import Routes
 from kgate.api.notices import NoticePages, on_record
 from kgate.identity.issuer_configuration import Issuer, IssuerUrl
 from kgate.identity.issuers import Signers
-from kgate.identity.notices import Notice, Notices, Refused, concerns
+from kgate.identity.notice_tokens import Refused
+from kgate.identity.notices import Notice, Notices, concerns
 from kgate.net.notices import Dialect, NoticeBoard, Received, Receiver, Speaker
 from kgate.net.polling import Poller
 from kgate.service.part import Part, Shared

@@ -12,7 +12,8 @@ from cryptography.x509 import CertificateRevocationList
 from kgate.documents.values import Duration, Unacceptable, accept
 from kgate.identity.certificates import CertificateText, CertificateTexts, PeopleAuthority
 from kgate.identity.devices import BodyItems, ItemCondition, ItemText, ItemValue, load_devices
-from kgate.identity.tokens import Digest, Tokens, load_tokens
+from kgate.identity.robots import Digest, load_tokens
+from kgate.identity.tokens import Tokens
 from kgate.identity.trust import Trust, load_authorities, load_lists
 from kgate.model import Device
 from kgate.settings.certificates import authority_findings

@@ -16,7 +16,7 @@ from kgate.expressions import Kind
 from kgate.identity.certificates import CERTIFICATE, CertificateText, CertificateTexts
 from kgate.identity.devices import BODY, ITEM, BodyItems, ItemCondition, ItemText, ItemValue
 from kgate.identity.issuer_configuration import register_hooks
-from kgate.identity.tokens import Digest, token_digest
+from kgate.identity.robots import Digest, token_digest
 from kgate.settings.authorizers import AuthorizerName, AuthorizerSettings, OpaUrl, authorizer_name, opa_url
 from kgate.settings.clusters import ClusterSettings
 from kgate.settings.credentials import ClientCertificateAuthorities, ClientCertificateAuthority

@@ -2,6 +2,7 @@
 
 How it is made, from the bytes up: ``hpack_huffman`` and ``hpack`` (header compression), ``http2_frames`` (numbers and short frames),
 ``http2_fields`` (what a message may be), ``http2_streams`` (the states, as tables), ``http2_limits`` (what a connection may cost),
+``http2_allowances`` (what only attackers use up),
 ``http2_sending`` (queues, windows and turns), ``http2_connection`` (the loop over the frames that arrive), ``http2_server`` and
 ``http2_client`` (what a role adds).
 

@@ -8,10 +8,11 @@ from kgate.wire import http2_fields as fields
 from kgate.wire import http2_frames as frames
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Headers, InformationReceived, RequestHead, ResponseReceived, StreamReset
+from kgate.wire.http2_allowances import Seconds
 from kgate.wire.http2_connection import Http2Connection, Phase
 from kgate.wire.http2_fields import Refusal, Response
 from kgate.wire.http2_frames import FIRST_WINDOW, LARGEST_STREAM, ConnectionFault, ErrorCode, FrameType, Setting, StreamFault
-from kgate.wire.http2_limits import Http2Limits, Seconds
+from kgate.wire.http2_limits import Http2Limits
 from kgate.wire.http2_streams import Incoming, Outgoing, State, Stream
 
 _ASSUMED_STREAMS: Final = 100

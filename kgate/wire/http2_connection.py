@@ -25,9 +25,10 @@ from kgate.wire import http2_frames as frames
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import ConnectionFailed, DataReceived, Event, GoawayReceived, Headers, StreamEnded, StreamReset, TrailersReceived
 from kgate.wire.hpack import Decoder, HpackError
+from kgate.wire.http2_allowances import Noise, Resets, Seconds
 from kgate.wire.http2_fields import Refusal
 from kgate.wire.http2_frames import END_HEADERS, END_STREAM, LARGEST_WINDOW, ConnectionFault, ErrorCode, FrameType, Setting, StreamFault
-from kgate.wire.http2_limits import Http2Limits, Noise, Resets, Seconds
+from kgate.wire.http2_limits import Http2Limits
 from kgate.wire.http2_sending import SendingHalf
 from kgate.wire.http2_streams import AFTER_THEIR_END, VERDICTS, Incoming, State, Stream, Verdict
 

@@ -45,7 +45,7 @@ class SendingHalf(ABC):
         """What the connection as a whole may still send."""
         self._peer_window = FIRST_WINDOW
         """What each new stream may send."""
-        self._row: deque[Stream] = deque()
+        self._row: list[Stream] = []
         self._full = False
         self._start = FIRST_BLOCK
         self._provoked = 0
@@ -153,7 +153,7 @@ class SendingHalf(ABC):
         events: list[Event] = []
         row, left = self._row, self._limits.turn
         while row and not self._full and self._window > 0:
-            stream = row.popleft()
+            stream = row.pop(0)
             stream.waiting = False
             if not stream.queue or stream.send_window <= 0:
                 continue  # SETTINGS took its window while it waited (RFC 9113 section 6.9.2): credit lines it up again

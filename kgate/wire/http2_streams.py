@@ -126,18 +126,21 @@ class Stream:
 
 
 class PastStreams:
-    """How streams ended, for as long as a late frame is likely. Bounded: ``_MANY`` of either sort."""
+    """How streams ended, for as long as a late frame is likely. Bounded: at most ``_MANY`` resets and, of those that just ended, at least the last 64."""
 
     __slots__ = ("_ended", "_resets")
     _MANY = 256
 
     def __init__(self) -> None:
-        self._ended: deque[int] = deque(maxlen=64)
+        self._ended: list[int] = []
         self._resets: dict[int, State] = {}
 
     def end(self, number: int) -> None:
         """Both halves ended."""
-        self._ended.append(number)
+        ended = self._ended
+        ended.append(number)
+        if len(ended) >= 128:
+            del ended[:64]
 
     def reset(self, number: int, state: State) -> None:
         """``state`` says who reset it; the first reset counts."""

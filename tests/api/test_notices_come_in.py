@@ -20,7 +20,7 @@ from raw_client import RawClient
 from recording_cluster import RecordingCluster
 from web_server import Page, Seen, WebServer, document, web_server
 
-from kgate.identity.notices import BACKCHANNEL_LOGOUT
+from kgate.identity.notice_tokens import BACKCHANNEL_LOGOUT
 
 CAEP = "https://schemas.openid.net/secevent/caep/event-type/"
 POLICY = {

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from kgate.cli import main
 from kgate.identity.credentials import Credentials
-from kgate.identity.tokens import load_tokens
+from kgate.identity.robots import load_tokens
 from kgate.model import Identity
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kgate.identity.authenticator import Authenticator
 from kgate.identity.credentials import Credentials, Rejected
-from kgate.identity.notices import BACKCHANNEL_LOGOUT, Kind, Notice, Notices, Refused, Subject, concerns, logout_notice, security_event
+from kgate.identity.notice_tokens import BACKCHANNEL_LOGOUT, Refused, logout_notice, security_event
+from kgate.identity.notices import Kind, Notice, Notices, Subject, concerns
 from kgate.model import Device, Identity
 
 NOW = 1_790_000_000.0

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgate.errors import InvalidFileError, KgateError
+from kgate.identity.robots import load_tokens
 from kgate.identity.token_file import UnmanageableFileError, entry_line, with_token, without_token
-from kgate.identity.tokens import load_tokens
 
 FILE = """\
 # Robots of the build farm.

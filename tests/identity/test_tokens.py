@@ -8,7 +8,8 @@ import pytest
 
 from kgate.errors import InvalidFileError
 from kgate.identity.credentials import Credentials, Rejected
-from kgate.identity.tokens import Tokens, load_tokens
+from kgate.identity.robots import load_tokens
+from kgate.identity.tokens import Tokens
 from kgate.model import Identity
 
 NOW = 1_790_000_000.0

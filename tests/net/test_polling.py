@@ -9,7 +9,8 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from kgate.identity.notices import Kind, Notice, Refused, Subject
+from kgate.identity.notice_tokens import Refused
+from kgate.identity.notices import Kind, Notice, Subject
 from kgate.net.database import StoreUnavailableError
 from kgate.net.notices import Received
 from kgate.net.polling import REST_SECONDS, Poller

@@ -6,30 +6,32 @@ from typing import Any
 
 import pytest
 
+from kgate.exchange.legs import UpstreamLeg
 from kgate.net.dial import DialFailed
-from kgate.net.upstream import IDLE_KEPT, STREAMS_UNTIL_TOLD, UpstreamPool
+from kgate.net.turn import Turn
+from kgate.net.upstream_pool import IDLE_KEPT, STREAMS_UNTIL_TOLD, UpstreamPool
 
 
-class Leg:
-    """A connection with room for ``room`` requests at once."""
+class Connection:
+    """A leg with room for ``room`` requests at once, over a wire and a transport that are this object."""
+
+    congested = closing = False
 
     def __init__(self, *, multiplexed: bool, room: int = 1) -> None:
-        self.multiplexed, self.room = multiplexed, room
-        self.closed = self.told_to_close = False
-        self.requesters: dict[int, object] = {}
-        self.wire = self.transport = self
-        self.reusable = True
+        self.room, self.reusable, self.told_to_close = room, True, False
+        wire: Any = self
+        self.leg = UpstreamLeg(wire, wire, Turn(), lambda: 50.0, lambda leg: None, lambda leg: None, multiplexed=multiplexed)
 
     @property
     def capacity(self) -> int:
-        return self.room - len(self.requesters)
+        return self.room - len(self.leg.requesters)
 
     def close(self) -> None:
         self.told_to_close = True
 
 
 class World:
-    """A pool whose dials are answered by hand; ``given`` is what requests got, in order. A leg that is given takes the request."""
+    """A pool whose dials are answered by hand; ``given`` is what requests got, in order. A connection that is given takes the request."""
 
     def __init__(self) -> None:
         self.clock = 50.0
@@ -42,18 +44,21 @@ class World:
             self.pool.acquire(self._take)
 
     def _take(self, got: Any) -> None:
-        self.given.append(got)
-        if isinstance(got, Leg):
-            got.requesters[len(self.given)] = self
+        if isinstance(got, UpstreamLeg):
+            request: Any = self
+            got.requesters[len(self.given)] = request
+            self.given.append(got.wire)
+        else:
+            self.given.append(got)
 
-    def answer(self, result: Any) -> Any:
-        self.dials.pop(0)(result)
+    def answer(self, result: Connection | DialFailed) -> Any:
+        self.dials.pop(0)(result.leg if isinstance(result, Connection) else result)
         return result
 
-    def done(self, leg: Leg) -> None:
-        """One of the leg's requests has its answer."""
-        leg.requesters.popitem()
-        self.pool.spare(leg)  # type: ignore[arg-type]
+    def done(self, connection: Connection) -> None:
+        """One of the connection's requests has its answer."""
+        connection.leg.requesters.popitem()
+        self.pool.spare(connection.leg)
 
 
 @pytest.fixture
@@ -64,32 +69,32 @@ def world() -> World:
 def test_a_request_waits_for_the_dial_and_the_next_finds_it_open(world: World) -> None:
     world.ask()
     assert (world.given, len(world.dials)) == ([], 1)
-    leg = world.answer(Leg(multiplexed=True, room=100))
+    connection = world.answer(Connection(multiplexed=True, room=100))
     world.ask(5)
-    assert world.given == [leg] * 6
+    assert world.given == [connection] * 6
     assert world.dials == [] and (world.pool.health.reachable, world.pool.health.at) == (True, 50.0)
 
 
 def test_http2_takes_as_many_as_it_has_room_for_and_then_another_is_dialled(world: World) -> None:
     world.ask()
-    first = world.answer(Leg(multiplexed=True, room=2))
+    first = world.answer(Connection(multiplexed=True, room=2))
     world.ask(2)
     assert world.given == [first, first] and len(world.dials) == 1
-    second = world.answer(Leg(multiplexed=True, room=2))
+    second = world.answer(Connection(multiplexed=True, room=2))
     assert world.given == [first, first, second]
 
 
 def test_a_stream_that_ended_goes_to_whoever_waits(world: World) -> None:
     world.ask()
-    leg = world.answer(Leg(multiplexed=True, room=1))
+    connection = world.answer(Connection(multiplexed=True, room=1))
     world.ask()
-    world.done(leg)
-    assert world.given == [leg, leg]
+    world.done(connection)
+    assert world.given == [connection, connection]
 
 
 def test_http1_has_one_request_on_a_connection_and_the_latest_one_is_used_again(world: World) -> None:
     world.ask(2)
-    first, second = world.answer(Leg(multiplexed=False)), world.answer(Leg(multiplexed=False))
+    first, second = world.answer(Connection(multiplexed=False)), world.answer(Connection(multiplexed=False))
     assert world.given == [first, second]
     world.done(first)
     world.done(second)
@@ -99,29 +104,29 @@ def test_http1_has_one_request_on_a_connection_and_the_latest_one_is_used_again(
 
 def test_a_connection_that_may_not_be_used_again_is_closed(world: World) -> None:
     world.ask()
-    leg = world.answer(Leg(multiplexed=False))
-    leg.reusable = False
-    world.done(leg)
-    assert leg.told_to_close
+    connection = world.answer(Connection(multiplexed=False))
+    connection.reusable = False
+    world.done(connection)
+    assert connection.told_to_close
     world.ask()
     assert len(world.dials) == 1
 
 
 def test_one_that_was_lost_is_never_given(world: World) -> None:
     world.ask()
-    leg = world.answer(Leg(multiplexed=False))
-    world.done(leg)
-    world.pool.gone(leg)
+    connection = world.answer(Connection(multiplexed=False))
+    world.done(connection)
+    world.pool.gone(connection.leg)
     world.ask()
-    assert world.given == [leg] and len(world.dials) == 1
+    assert world.given == [connection] and len(world.dials) == 1
 
 
 def test_only_so_many_idle_ones_are_kept(world: World) -> None:
     world.ask(IDLE_KEPT + 3)
-    legs = [world.answer(Leg(multiplexed=False)) for _ in range(IDLE_KEPT + 3)]
-    for leg in legs:
-        world.done(leg)
-    assert [leg.told_to_close for leg in legs] == [True] * 3 + [False] * IDLE_KEPT
+    connections = [world.answer(Connection(multiplexed=False)) for _ in range(IDLE_KEPT + 3)]
+    for connection in connections:
+        world.done(connection)
+    assert [connection.told_to_close for connection in connections] == [True] * 3 + [False] * IDLE_KEPT
 
 
 def test_a_dial_that_fails_fails_all_that_wait_with_its_words_and_the_next_dials_again(world: World) -> None:
@@ -136,14 +141,14 @@ def test_a_dial_that_fails_fails_all_that_wait_with_its_words_and_the_next_dials
 
 def test_many_at_once_do_not_dial_one_each_where_the_cluster_speaks_http2(world: World) -> None:
     world.ask()
-    world.answer(Leg(multiplexed=True, room=1))
+    world.answer(Connection(multiplexed=True, room=1))
     world.ask(STREAMS_UNTIL_TOLD + 1)
     assert len(world.dials) == 2
 
 
 def test_a_cluster_that_is_removed_ends_what_is_idle_and_lets_the_rest_finish(world: World) -> None:
     world.ask(2)
-    busy, idle = world.answer(Leg(multiplexed=False)), world.answer(Leg(multiplexed=False))
+    busy, idle = world.answer(Connection(multiplexed=False)), world.answer(Connection(multiplexed=False))
     world.done(idle)
     world.pool.close()
     assert (busy.told_to_close, idle.told_to_close) == (False, True)

@@ -21,7 +21,7 @@ from recording_cluster import OK
 from sign_in import KEY, Browser, Machine
 from web_server import Page, Seen, document, web_server
 
-from kgate.identity.notices import BACKCHANNEL_LOGOUT
+from kgate.identity.notice_tokens import BACKCHANNEL_LOGOUT
 
 URI = "{gate}/kgate/v1/backchannel-logout"
 WHY = "you signed out at the identity provider"

@@ -18,7 +18,7 @@ from raw_client import RawClient
 from recording_cluster import RecordingCluster
 from web_server import Page, document, web_server
 
-from kgate.identity.notices import BACKCHANNEL_LOGOUT
+from kgate.identity.notice_tokens import BACKCHANNEL_LOGOUT
 
 POLICY = {
     "rules": [{"name": "all", "who": {"users": ["*"]}, "clusters": {"names": ["*"]}, "allow": [{"verbs": ["*"], "resources": ["*"]}]}]
