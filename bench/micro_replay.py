@@ -15,8 +15,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import evolve
-
 from kgate.audit.chain import Chain
 from kgate.audit.record import Record, decision_record, end_record
 from kgate.model import Action, Cluster, Context, Identity
@@ -52,7 +50,7 @@ def records(count: int, used: Policy) -> Iterator[Record]:
         context = Context(BEGIN + number * 0.6, "10.1.2.3", "kubectl/v1.32.0 (linux/amd64) kubernetes/abcdef0")
         watching = number % 10 == 9
         if watching:
-            action = evolve(action, verb="watch", name="", follows=True)
+            action = action.but(verb="watch", name="", follows=True)
         decision = evaluate(used, person, action, context)
         id_ = f"01KAXW3Z0Q5N3B1V9R{number:08d}"
         yield decision_record("stream-start" if watching else "request", id_, "gate", person, action, context, decision)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from kgate.authorizers.answers import Answers
 from kgate.authorizers.interface import Asker, Authorizer, Overview, Question, Questions
@@ -57,7 +57,7 @@ class Chain:
             until = sooner(until, end)
         if wanted:
             return Pending(Questions(tuple(wanted)))
-        return decision if until == decision.until else evolve(decision, until=until)
+        return decision if until == decision.until else decision.but(until=until)
 
     def overview(self, identity: Identity, cluster: Cluster, context: Context) -> Overview:
         """The policy's."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 import orjson
-from attrs import evolve
 
 from kgate.audit.read import Past, Rebuilding
 from kgate.audit.show import text_of
@@ -107,7 +106,7 @@ def _known(settings: Settings | None, seen: str | None, config: Path | None, dir
                 past = rebuilding.read(orjson.loads(line))
                 if isinstance(past, Past):
                     people[past.identity.user, past.identity.issuer] = past.identity
-    plain = (evolve(each, expires=None, session="", device=None, networks=()) for each in people.values())
+    plain = (each.but(expires=None, session="", device=None, networks=()) for each in people.values())
     return sorted(plain, key=lambda each: each.user)
 
 

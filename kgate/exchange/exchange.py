@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import evolve
-
 from kgate.exchange.admission import Admitted
 from kgate.exchange.agreement import agree
 from kgate.exchange.gate import Gate, NoConnection
@@ -156,7 +154,7 @@ class Exchange:
             if not found.decision.allowed:
                 self._gate.record_port(self, port, found)
                 return found.decision
-            decision = evolve(decision, until=sooner(decision.until, found.decision.until))
+            decision = decision.but(until=sooner(decision.until, found.decision.until))
         return decision
 
     def _admit_port(self, port: int) -> bool:
@@ -170,7 +168,7 @@ class Exchange:
             self._ports[port] = allowed
             self._gate.record_port(self, port, verdict)
         if allowed:
-            self.decision = evolve(self.decision, until=sooner(self.decision.until, decision.until))
+            self.decision = self.decision.but(until=sooner(self.decision.until, decision.until))
         return allowed
 
     def redecided(self, decision: Decision) -> None:

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, NewType
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from cryptography.x509.oid import NameOID
 
 from kgate.documents.reading import read_mapping
@@ -92,7 +92,7 @@ class Devices:
         if known is None:
             if len(self._beside) >= KEPT:
                 self._beside.clear()
-            known = self._beside[key] = evolve(identity, device=found[0])
+            known = self._beside[key] = identity.but(device=found[0])
         return known
 
     def alone(self, der: bytes, now: float) -> Identity | Rejected | None:

@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
@@ -150,7 +150,7 @@ class GateTokens:
     def _within(self, identity: Identity, clusters: tuple[str, ...]) -> Identity:
         if not clusters or clusters == identity.clusters:
             return identity
-        return _kept(self._scoped, (identity, clusters), lambda: evolve(identity, clusters=clusters))
+        return _kept(self._scoped, (identity, clusters), lambda: identity.but(clusters=clusters))
 
     def _token(self, bearer: str) -> GateToken | Rejected | None:
         """What it says, verified once."""

@@ -111,9 +111,9 @@ class Notices:
                     continue
                 if kind is Kind.COMPLIANCE_CHANGED:
                     device = identity.device
-                    identity = evolve(identity, device=evolve(device, compliant=notice.compliant) if device is not None else None)
+                    identity = identity.but(device=evolve(device, compliant=notice.compliant) if device is not None else None)
                 elif kind is Kind.ASSURANCE_CHANGED:
-                    identity = evolve(identity, acr=notice.level) if _is_later(notice, identity) else identity
+                    identity = identity.but(acr=notice.level) if _is_later(notice, identity) else identity
                 elif _outdates(notice, identity):
                     return Rejected(_SAID[notice.kind], "sign in again")
         return identity

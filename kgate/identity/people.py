@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
-from attrs import evolve
-
 from kgate.identity.credentials import Rejected
 from kgate.identity.names import MAX_GROUPS
 from kgate.model import Identity
@@ -107,4 +105,4 @@ class People:
                 break
         if len(sources) > MAX_GROUPS:
             return Rejected(f"{identity.user} is in more than {MAX_GROUPS} groups", "ask whoever runs this gate to take fewer groups over")
-        return evolve(identity, groups=tuple(sources), group_sources=tuple(sorted(sources.items())))
+        return identity.but(groups=tuple(sources), group_sources=tuple(sorted(sources.items())))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from kgate.errors import Mistake
 from kgate.model import Action, Context, Decision, Ground, Identity, Reason, Recording
@@ -159,7 +159,7 @@ def _by_grant(policy: Policy, clause: Clause, asked: Question, until: float | No
     if not decision.allowed:
         return decision
     name = clause.rule.name
-    return evolve(decision, reasons=(Reason(Ground.ALLOWED, name, f'rule "{name}" allows it: {Granted(name).hit(asked)}'),))
+    return decision.but(reasons=(Reason(Ground.ALLOWED, name, f'rule "{name}" allows it: {Granted(name).hit(asked)}'),))
 
 
 def _open(policy: Policy, identity: Identity, until: float | None) -> Decision:

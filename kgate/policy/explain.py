@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 
-from attrs import evolve, fields, frozen
+from attrs import fields, frozen
 
 from kgate.model import Action, Context, Decision, Ground, Identity, Reason
 from kgate.policy.details import listed, shown
@@ -94,7 +94,7 @@ def next_change(policy: Policy, asked: Question, decision: Decision) -> tuple[fl
         if found.until is None or found.until <= now:
             return None
         now = found.until
-        found = evaluate(policy, asked.identity, asked.action, evolve(asked.context, now=now))
+        found = evaluate(policy, asked.identity, asked.action, asked.context.but(now=now))
         if found.allowed is not decision.allowed:
             return now, found
     return None

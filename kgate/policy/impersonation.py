@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from attrs import evolve
-
 from kgate.model import Action, Cluster, Ground, Identity, Impersonation, Operation, Reason
 from kgate.policy.details import shown
 from kgate.policy.parties import As
@@ -95,7 +93,7 @@ def impersonated(
     identity: Identity, user: str, groups: Iterable[str] = (), uid: str = "", extra: Iterable[tuple[str, tuple[str, ...]]] = ()
 ) -> Identity:
     """Whom ``identity`` became. Session, expiry, device and the limits of its credential stay."""
-    return evolve(identity, user=user, groups=tuple(groups), uid=uid, extra=tuple(extra), issuer=IMPERSONATED, robot="")
+    return identity.but(user=user, groups=tuple(groups), uid=uid, extra=tuple(extra), issuer=IMPERSONATED, robot="")
 
 
 def _account(cluster: Cluster, user: str) -> Action:

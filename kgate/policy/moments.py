@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 from typing import Any
 
-from attrs import evolve
-
 from kgate.documents.globs import Selection
 from kgate.model import Action, Context, Device, Fact, Grant, Identity
 from kgate.policy.conditions import When
@@ -59,16 +57,16 @@ def _meeting(when: When, asked: Question) -> Question:
         posture = {key: words_of(values)[0] for key, values in (when.device.posture or {}).items()}
         compliant = True if when.device.compliant is None else when.device.compliant
         name = identity.device.name if identity.device is not None else "device"
-        identity = evolve(identity, device=Device(name, compliant, tuple(sorted(posture.items()))))
+        identity = identity.but(device=Device(name, compliant, tuple(sorted(posture.items()))))
     if when.authentication is not None:
         strength = when.authentication
         acr, amr = (words_of(strength.acr) or [""])[0], tuple(words_of(strength.amr)[:1])
-        identity = evolve(identity, acr=acr, amr=amr, authenticated_at=context.now)
+        identity = identity.but(acr=acr, amr=amr, authenticated_at=context.now)
     if when.facts is not None:
         facts = {fact.name: Fact(fact.name, fact.value) for fact in when.facts.wanted}
-        context = evolve(context, facts=tuple(facts[name] for name in sorted(facts)))
+        context = context.but(facts=tuple(facts[name] for name in sorted(facts)))
     for field, values in _lists(when):
-        context = evolve(context, **{field: values[0]})
+        context = context.but(**{field: values[0]})
     return Question(identity, asked.action, context)
 
 
@@ -76,7 +74,7 @@ def _others(when: When, met: Question) -> Iterable[Question]:
     """Each further value, the rest as it was."""
     for field, values in _lists(when):
         for value in values[1:]:
-            yield met._replace(context=evolve(met.context, **{field: value}))
+            yield met._replace(context=met.context.but(**{field: value}))
 
 
 def _lists(when: When) -> Iterator[tuple[str, list[Any]]]:

@@ -47,7 +47,7 @@ def _moments(policy: Policy, rule: Rule, identity: Identity, action: Action, now
         yield asked
         edge = evaluate(policy, *asked).until
         if edge is not None and now < edge < now + _DISTANT:
-            yield asked._replace(context=evolve(asked.context, now=edge))
+            yield asked._replace(context=asked.context.but(now=edge))
 
 
 def _people(rule: Rule) -> list[Identity]:

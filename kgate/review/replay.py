@@ -166,7 +166,7 @@ class Replay:
             self.report.add(differs, past, decision)
         if past.event == "stream-start" and past.allowed and decision.allowed:
             # Whether the credential was still good later on is not the policy's matter, and was on record where it was not.
-            lasting = evolve(past, identity=evolve(past.identity, expires=None))
+            lasting = evolve(past, identity=past.identity.but(expires=None))
             self._open[past.id] = _Open(lasting, decide_past(policy, lasting))
 
     def _changed(self, past: Past, decision: Decision) -> None:
@@ -193,7 +193,7 @@ class Replay:
             if stream.ended is None and stream.past.context.facts != facts:
                 self._walk(stream, now - TOLD_LATE)
                 if stream.ended is None:
-                    self._again(stream, evolve(stream.past, context=evolve(stream.past.context, now=now, facts=facts)))
+                    self._again(stream, evolve(stream.past, context=stream.past.context.but(now=now, facts=facts)))
 
     def _walk(self, stream: _Open, until: float) -> None:
         """Along the edges of the new policy's decisions."""
@@ -201,7 +201,7 @@ class Replay:
             edge, now = stream.decision.until, stream.past.context.now
             if edge is None or not now < edge <= until:
                 return
-            self._again(stream, evolve(stream.past, context=evolve(stream.past.context, now=edge)))
+            self._again(stream, evolve(stream.past, context=stream.past.context.but(now=edge)))
 
     def _again(self, stream: _Open, past: Past) -> None:
         if self._policy is not None:

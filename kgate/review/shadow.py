@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from attrs import evolve
-
 from kgate.exchange.gate import OnRecord
 from kgate.model import Action, Context, Decision, Identity, Impersonation
 from kgate.policy.evaluate import Policy
@@ -38,7 +36,7 @@ class Shadow:
     def __init__(self, policy: Policy, living: Iterable[OnRecord] = ()) -> None:
         """``living`` are streams that are older than the candidate: they are due at once."""
         self.policy = policy
-        self._lasting = {stream: evolve(stream.admitted.decision, until=0.0) for stream in living}
+        self._lasting = {stream: stream.admitted.decision.but(until=0.0) for stream in living}
         self._next = 0.0 if self._lasting else NEVER
 
     def judge(

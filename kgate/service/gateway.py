@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from attrs import evolve
-
 from kgate.audit.ids import RequestIds
 from kgate.audit.line import decision_line, end_line
 from kgate.audit.record import Record, decision_record, facts_record, refusal_record, shadow_fields
@@ -377,7 +375,7 @@ class Gateway:
 
 def _for_port(exchange: Exchange, port: int) -> Asked:
     asked = exchange.admitted.asked
-    return asked.of(evolve(asked.action, ports=(port,)))
+    return asked.of(asked.action.but(ports=(port,)))
 
 
 def _nothing() -> None:

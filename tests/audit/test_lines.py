@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded_values import ACTIONS, AS, CONTEXTS, IDENTITIES, SECONDS
@@ -36,7 +35,7 @@ def test_a_decision(
     kubectl: tuple[tuple[str, str], ...],
     asked_as: Impersonation | None,
 ) -> None:
-    identity, context = evolve(identity, user=odd), evolve(context, address=address)
+    identity, context = identity.but(user=odd), context.but(address=address)
     plain = decision_record(event, "01K", "gate", identity, action, context, decision, kubectl_record(kubectl), asked_as)
     line = decision_line(event, "01K", "gate", identity, action, context, decision, kubectl, asked_as)
     assert line.encode() == encode(plain)
@@ -49,9 +48,7 @@ ODD = st.sampled_from(["", "nginx-7", '"', "\\", "a b", "\x7f", "\x00", "é", "x
 @given(ACTIONS, ODD, ODD, ODD)
 @example(Action(Cluster("prod"), "GET", "get", "/", "/", resource="pods"), "a", "/a", "x" * 4097)
 def test_a_decision_on_an_action_that_has_nothing_seldom(action: Action, name: str, path: str, resource: str) -> None:
-    usual = evolve(
-        action, container="", label_selector="", field_selector="", command=(), ports=(), name=name, path=path, resource=resource
-    )
+    usual = action.but(container="", label_selector="", field_selector="", command=(), ports=(), name=name, path=path, resource=resource)
     identity, context, decision = Identity("alice"), Context(1_790_000_000.5, "10.1.2.3"), Decision(True, "abc", "view")
     plain = decision_record("request", "01K", "gate", identity, usual, context, decision)
     assert decision_line("request", "01K", "gate", identity, usual, context, decision).encode() == encode(plain)

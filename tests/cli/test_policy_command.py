@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve
 from click.testing import CliRunner, Result
 
 from kgate.audit.chain import Chain
@@ -278,7 +277,7 @@ def test_threat_27_nothing_of_a_name_on_record_reaches_the_terminal_but_characte
     evil = "evil\x1b]52;c;aGk=\x07\u202e"
     own = POLICY.replace("namespaces: [team-*]", 'namespaces: ["team-{identity.user}"]')
     (folder / "new.yaml").write_text(own)
-    action = evolve(PODS, name=evil, namespace="team-a", path=evil, label_selector=evil)
+    action = PODS.but(name=evil, namespace="team-a", path=evil, label_selector=evil)
     id_ = history.decided(POLICY, action, user=evil)
     output = kgate(*command, *([id_, "-p", "new.yaml"] if command == ["explain"] else [])).output
     assert "evil" in output

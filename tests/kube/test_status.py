@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from attrs import evolve
 
 from kgate.kube.requestinfo import parse_action
 from kgate.kube.status import REASONS, denial_message, describe_action, describe_reasons, one_line, status_body
@@ -78,12 +77,12 @@ def test_an_action_reads_as_the_rule_that_would_allow_it() -> None:
     assert describe_action(Action(Cluster("dev"), "OPTIONS", "", "/…", "/…", "", "v1", "pods")) == "OPTIONS pods of cluster dev"
     act_as = Action(Cluster("dev"), "GET", "impersonate", "/…", "/…", resource="users", name="bob", operation=Operation.IMPERSONATE)
     assert describe_action(act_as) == "impersonate users bob (--as) of cluster dev"
-    assert describe_action(evolve(act_as, resource="groups")) == "impersonate groups bob (--as-group) of cluster dev"
+    assert describe_action(act_as.but(resource="groups")) == "impersonate groups bob (--as-group) of cluster dev"
 
 
 def test_a_hostile_name_stays_on_the_line_and_within_it() -> None:
     assert one_line("a\nb\x1b]52;c;x\x07\u202e") == "a b\ufffd]52;c;x\ufffd\ufffd"
-    long = denial_message(Identity("a" * 9000), evolve(EXEC, namespace="n" * 9000), denied(Reason(Ground.TIME, "r", "t" * 9000)), "01J9")
+    long = denial_message(Identity("a" * 9000), EXEC.but(namespace="n" * 9000), denied(Reason(Ground.TIME, "r", "t" * 9000)), "01J9")
     assert len(long) <= 2048 and long.endswith("(request 01J9)") and "…" in long
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 
 from kgate.model import Action, Cluster, Context, Device, Fact, Ground, Identity, Operation
 from kgate.policy.conditions.expression import NAMES, values
@@ -151,21 +150,21 @@ def test_of_nothing_known_nothing_is_allowed_and_no_deny_stopped(when: str) -> N
 
 def test_a_fact_is_unknown_from_its_end_on() -> None:
     rule = f"{ALLOW}, when: {{facts: {{incident: {{open: false}}}}}}"
-    assert answer(rule, context=evolve(HERE, now=4999.9)) == "allowed until 5000"
-    assert answer(rule, context=evolve(HERE, now=5000.0)) == "fact incident is not known"
+    assert answer(rule, context=HERE.but(now=4999.9)) == "allowed until 5000"
+    assert answer(rule, context=HERE.but(now=5000.0)) == "fact incident is not known"
     expression = f"{ALLOW}, when: {{expression: '!facts.incident.open'}}"
-    assert answer(expression, context=evolve(HERE, now=5000.0)).startswith("expression !facts.incident.open failed")
+    assert answer(expression, context=HERE.but(now=5000.0)).startswith("expression !facts.incident.open failed")
 
 
 def test_a_sign_in_is_too_old_at_the_very_instant() -> None:
     rule = f"{ALLOW}, when: {{authentication: {{max_age: 30m}}}}"
-    assert answer(rule, context=evolve(HERE, now=2799.9)) == "allowed until 2800"
-    assert answer(rule, context=evolve(HERE, now=2800.0)) == "the sign-in is older than 30 min; run kgate login --step-up"
-    assert answer(f"{ALLOW}, unless: {{authentication: {{max_age: 30m}}}}", context=evolve(HERE, now=2800.0)) == "allowed"
+    assert answer(rule, context=HERE.but(now=2799.9)) == "allowed until 2800"
+    assert answer(rule, context=HERE.but(now=2800.0)) == "the sign-in is older than 30 min; run kgate login --step-up"
+    assert answer(f"{ALLOW}, unless: {{authentication: {{max_age: 30m}}}}", context=HERE.but(now=2800.0)) == "allowed"
 
 
 def test_an_expression_sees_each_name_that_is_documented() -> None:
-    action = evolve(GET, operation=Operation.EXEC, command=("sh",), cluster=Cluster("c", (("env", "prod"),)))
+    action = GET.but(operation=Operation.EXEC, command=("sh",), cluster=Cluster("c", (("env", "prod"),)))
     known = values(Question(SOMEBODY, action, HERE))
     assert known.keys() == NAMES.keys()
     assert values(Question(Identity("u"), GET, Context(0.0, ""))).keys() == NAMES.keys() - {

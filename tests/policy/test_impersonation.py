@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 
 from kgate.model import Action, Cluster, Context, Ground, Identity, Impersonation, Operation
 from kgate.policy.evaluate import evaluate
@@ -116,7 +115,7 @@ def test_as_is_granted_name_by_name(entry: str, may: list[str], may_not: list[st
 
 
 def test_whom_one_became_is_decided_on_and_keeps_what_limits_the_credential() -> None:
-    robot = evolve(ALICE, robot="ci", networks=("10.0.0.0/8",), expires=9.0, session="s")
+    robot = ALICE.but(robot="ci", networks=("10.0.0.0/8",), expires=9.0, session="s")
     became = impersonated(robot, "system:serviceaccount:shop:ci", ["system:serviceaccounts"])
     assert (became.user, became.groups, became.robot, became.session, became.expires, became.networks) == (
         "system:serviceaccount:shop:ci", ("system:serviceaccounts",), "", "s", 9.0, ("10.0.0.0/8",),

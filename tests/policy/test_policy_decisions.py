@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from attrs import evolve
 
 from kgate.model import Action, Cluster, Context, Decision, Device, Ground, Identity, Impersonation, Limits, Operation, Reason, Recording
 from kgate.policy.evaluate import Policy, evaluate
@@ -190,15 +189,15 @@ DENIALS: list[tuple[Identity, Action, list[tuple[Ground, str, str]]]] = [
     (OPERATOR, asks("exec web-0 -n x -- sh"), [(Ground.ACTION, "everything-but-channels", "exec is granted only by name, under actions")]),
     (OPERATOR, asks("get secrets/s -n x", PROD), [(Ground.DENIED, "no-secrets", 'rule "no-secrets" denies it')]),
     (MALLORY, asks("get pods/p -n x"), [(Ground.WHO, "", "no rule is for mallory")]),
-    (evolve(ALICE, expires=CONTEXT.now), asks("get pods/p -n x"), [(Ground.EXPIRED, "", "the credential has expired; sign in again")]),
-    (ALICE, evolve(asks("get pods/p -n x"), verb=""), [(Ground.UNKNOWN_VERB, "", "kgate cannot tell what the request does")]),
-    (ROOT, evolve(asks("get pods/p -n x"), verb=""), [(Ground.UNKNOWN_VERB, "", "kgate cannot tell what the request does")]),
+    (ALICE.but(expires=CONTEXT.now), asks("get pods/p -n x"), [(Ground.EXPIRED, "", "the credential has expired; sign in again")]),
+    (ALICE, asks("get pods/p -n x").but(verb=""), [(Ground.UNKNOWN_VERB, "", "kgate cannot tell what the request does")]),
+    (ROOT, asks("get pods/p -n x").but(verb=""), [(Ground.UNKNOWN_VERB, "", "kgate cannot tell what the request does")]),
     (
-        evolve(ALICE, networks=("192.0.2.0/24",)),
+        ALICE.but(networks=("192.0.2.0/24",)),
         asks("get pods/p -n x"),
         [(Ground.NETWORK, "", "the credential may not be used from 10.0.0.1")],
     ),
-    (evolve(ROOT, clusters=("dev-*",)), asks("get /api", PROD), [(Ground.CLUSTER, "", "the credential is for dev-*, not for prod-eu")]),
+    (ROOT.but(clusters=("dev-*",)), asks("get /api", PROD), [(Ground.CLUSTER, "", "the credential is for dev-*, not for prod-eu")]),
 ]
 
 
@@ -214,14 +213,14 @@ def test_outside_of_hours_the_time_is_what_is_missing(policy: Policy) -> None:
 
 
 def test_everything_that_is_missing_in_the_context_is_named(policy: Policy) -> None:
-    stranger = evolve(ALICE, device=Device("phone", False))
+    stranger = ALICE.but(device=Device("phone", False))
     decision = evaluate(policy, stranger, asks("exec web-0 -n team-a -- sh"), Context(TUESDAY_NIGHT, "10.0.0.1"))
     assert [each.text for each in decision.reasons] == ["time is outside 08:00-20:00 Europe/Berlin", "device phone is not compliant"]
 
 
 @pytest.mark.parametrize(("device", "says"), [(None, "no device is known"), (Device("laptop"), "nothing is known of device laptop")])
 def test_an_unknown_device_never_allows(policy: Policy, device: Device | None, says: str) -> None:
-    decision = evaluate(policy, evolve(ALICE, device=device), asks("exec web-0 -n team-a -- sh"), CONTEXT)
+    decision = evaluate(policy, ALICE.but(device=device), asks("exec web-0 -n team-a -- sh"), CONTEXT)
     assert reasons(decision) == [(Ground.DEVICE, "developers-shell", says)]
 
 
@@ -272,7 +271,7 @@ def test_who(who: str, people: list[str]) -> None:
 
 
 def test_a_decision_ends_with_its_credential(policy: Policy) -> None:
-    soon = evolve(ALICE, expires=CONTEXT.now + 60)
+    soon = ALICE.but(expires=CONTEXT.now + 60)
     assert evaluate(policy, soon, asks("get pods/p -n x"), CONTEXT).until == CONTEXT.now + 60
     assert evaluate(policy, soon, asks("exec web-0 -n team-a -- sh"), CONTEXT).until == CONTEXT.now + 60
     assert evaluate(policy, soon, asks("delete pods/p -n x"), CONTEXT).until == CONTEXT.now + 60
@@ -324,7 +323,7 @@ def test_exec_includes_cp_unless_commands_say_otherwise() -> None:
 @pytest.mark.parametrize("verb", ["get", "create", "list"])
 def test_no_verb_on_resources_opens_a_channel(policy: Policy, operation: str, verb: str) -> None:
     """WebSocket exec is a GET, SPDY's a POST; kubectl proxy is any method at all: rules on verbs and resources grant none of them."""
-    assert not evaluate(policy, OPERATOR, evolve(asks(f"{operation} web-0 -n x -- sh"), verb=verb), CONTEXT).allowed
+    assert not evaluate(policy, OPERATOR, asks(f"{operation} web-0 -n x -- sh").but(verb=verb), CONTEXT).allowed
 
 
 def test_a_proxy_is_named_by_what_is_behind_scheme_and_port() -> None:
@@ -336,7 +335,7 @@ def test_a_proxy_is_named_by_what_is_behind_scheme_and_port() -> None:
     )
 
     def rule(name: str, resource: str = "services") -> str:
-        return evaluate(policy, ALICE, evolve(asks(f"proxy {name} -n x"), resource=resource), CONTEXT).rule
+        return evaluate(policy, ALICE, asks(f"proxy {name} -n x").but(resource=resource), CONTEXT).rule
 
     assert [rule(name) for name in ("web:80", "https:web:443", "web:8080", "web", "web:http")] == ["all", "all", "", "", ""]
     assert [rule(name) for name in ("db:80", "https:db:443", "db")] == ["not-db"] * 3
@@ -344,7 +343,7 @@ def test_a_proxy_is_named_by_what_is_behind_scheme_and_port() -> None:
 
 
 def test_texts_of_the_request_are_harmless_in_the_reasons(policy: Policy) -> None:
-    hostile = evolve(asks("get pods/p -n x"), resource="x\x1b]0;title\x07\u202e" + "y" * 200)
+    hostile = asks("get pods/p -n x").but(resource="x\x1b]0;title\x07\u202e" + "y" * 200)
     text = evaluate(policy, ALICE, hostile, CONTEXT).reasons[0].text
     assert text.isprintable() and len(text) < 200
 

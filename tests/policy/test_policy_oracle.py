@@ -8,7 +8,6 @@ from collections import Counter
 from typing import Any
 
 import policy_oracle as oracle
-from attrs import evolve
 from generated_cases import Question, cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,7 +59,7 @@ def test_a_decision_holds_until_it_says(case: Case, points: list[float]) -> None
             assert decision.reasons[0].ground is Ground.EXPIRED
             continue
         for point in points:
-            later = evolve(context, now=context.now + point * (end - context.now))
+            later = context.but(now=context.now + point * (end - context.now))
             assert oracle.decide(made["rules"], who, action, later, made) == oracle.decide(made["rules"], who, action, context, made)
 
 
@@ -102,7 +101,7 @@ def test_the_nearest_miss_is_nearest(case: Case) -> None:
     made, questions = case
     policy = policy_of(made)
     for who, action, context in questions:
-        decision = evaluate(policy, who, action, evolve(context, grants=()))
+        decision = evaluate(policy, who, action, context.but(grants=()))
         if decision.allowed or decision.rule or refused(who, action, context) or decision.reasons[0].ground in ELSEWHERE:
             continue
         assert decision.reasons[0].rule == nearest_rule(policy, who, action)

@@ -173,7 +173,7 @@ def test_any_history_under_any_policies_comes_out_the_same_again(case: Any, othe
     gate = Gate(policies[0])
     gate.now = questions[0][2].now
     for (identity, action, _), event in zip(questions, between, strict=False):
-        gate.asks(evolve(identity, expires=None), evolve(action, follows=action.operation is not None))
+        gate.asks(identity.but(expires=None), action.but(follows=action.operation is not None))
         if event == "policy":
             gate.use(policies[1])
         elif event == "facts":
@@ -248,9 +248,9 @@ def test_a_fact_that_is_told_anew_in_time_ends_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "skipped"),
     [
-        (lambda decision: evolve(decision, allowed=False, reasons=(Reason(Ground.AUTHORIZER, text="no"),)), Skipped.NOT_POLICY),
-        (lambda decision: evolve(decision, revision="0" * 12), Skipped.NO_POLICY),
-        (lambda decision: evolve(decision, revision=""), Skipped.NOT_POLICY),
+        (lambda decision: decision.but(allowed=False, reasons=(Reason(Ground.AUTHORIZER, text="no"),)), Skipped.NOT_POLICY),
+        (lambda decision: decision.but(revision="0" * 12), Skipped.NO_POLICY),
+        (lambda decision: decision.but(revision=""), Skipped.NOT_POLICY),
     ],
 )
 def test_what_the_policy_did_not_say_is_counted_apart(change: Callable[[Decision], Decision], skipped: Skipped) -> None:

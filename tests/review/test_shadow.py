@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 
 from kgate.model import Action, Cluster, Context, Decision, Ground, Identity, Impersonation, Reason
 from kgate.policy.evaluate import evaluate
@@ -44,7 +43,7 @@ def test_it_is_asked_the_same_and_says_what_would_be_otherwise(live: str, candid
 
 
 def test_what_another_authorizer_said_is_not_its_matter() -> None:
-    denied = evolve(decided(rules()), allowed=False, reasons=(Reason(Ground.AUTHORIZER, text="opa says no"),))
+    denied = decided(rules()).but(allowed=False, reasons=(Reason(Ground.AUTHORIZER, text="opa says no"),))
     assert Shadow(load_policy(rules(), "candidate")).judge(ALICE, PODS, NOW, None, denied) is None
 
 

@@ -1,0 +1,34 @@
+"""The vocabulary: frozen values that every other part of kgate speaks in.
+
+Nothing here does anything. A value that crosses from one folder to another is defined here or in the folder that makes it, never in
+both. All are hashable, so that a decision can be cached under everything that went into it. What every request makes or asks is a ``Value``, compiled;
+``value.but(part=…)`` is another that differs in that. What is made seldom is an attrs class.
+
+Times are Unix seconds (float, UTC) unless a name says otherwise; durations are seconds; sizes are bytes.
+"""
+
+from kgate.model.decisions import Cause, Decision, Ending, Ground, Limits, Pending, Reason, Recording
+from kgate.model.people import Device, Identity, Impersonation, Pairs
+from kgate.model.requests import GRANTED_BY_NAME, Action, Cluster, Context, Fact, Grant, Operation
+
+__all__ = [
+    "GRANTED_BY_NAME",
+    "Action",
+    "Cause",
+    "Cluster",
+    "Context",
+    "Decision",
+    "Device",
+    "Ending",
+    "Fact",
+    "Grant",
+    "Ground",
+    "Identity",
+    "Impersonation",
+    "Limits",
+    "Operation",
+    "Pairs",
+    "Pending",
+    "Reason",
+    "Recording",
+]
