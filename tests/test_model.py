@@ -45,7 +45,7 @@ def test_two_that_say_the_same_are_one_key(value: Value) -> None:
 
 @EACH
 def test_each_part_counts(value: Value) -> None:
-    for part in value.PARTS:
+    for part in value.PARTS.names:
         other = type(value)(**{**value.parts(), part: another(getattr(value, part))})
         assert other != value and hash(other) != hash(value), part
 
@@ -61,7 +61,7 @@ def test_parts_go_in_by_place_and_by_name_and_can_be_read(value: Value) -> None:
 @pytest.mark.parametrize("value", CHANGEABLE, ids=lambda value: type(value).__name__)
 def test_a_changed_copy_differs_in_that_alone(value: Any) -> None:
     before = value.parts()
-    for part in value.PARTS:
+    for part in value.PARTS.names:
         there = another(before[part])
         changed = value.but(**{part: there})
         assert changed.parts() == {**before, part: there}
@@ -86,7 +86,7 @@ def test_where_it_is_compiled_nothing_can_be_set_again(value: Value) -> None:
     """Elsewhere only the type checker says so, for whatever else would say it costs as much as making the value."""
     if not model.value.__file__.endswith(".so"):
         pytest.skip("plain Python")
-    for part in value.PARTS:
+    for part in value.PARTS.names:
         with pytest.raises(AttributeError):
             setattr(value, part, getattr(value, part))
     with pytest.raises(AttributeError):

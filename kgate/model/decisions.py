@@ -9,7 +9,7 @@ from typing import ClassVar, Final, TypedDict, Unpack
 from attrs import frozen
 
 from kgate.model.people import Impersonation
-from kgate.model.value import Value
+from kgate.model.value import Parts, Value
 
 
 @frozen
@@ -104,7 +104,7 @@ class DecisionParts(TypedDict, total=False):
 class Decision(Value):
     """The answer, why, and until when it holds by itself."""
 
-    PARTS: ClassVar[tuple[str, ...]] = tuple(DecisionParts.__annotations__)
+    PARTS: ClassVar = Parts(*DecisionParts.__annotations__)
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from typing import ClassVar, Final, TypedDict, Unpack
 
 from attrs import frozen
 
-from kgate.model.value import Value
+from kgate.model.value import Parts, Value
 
 Pairs = tuple[tuple[str, str], ...]
 """A small mapping as a sorted tuple of pairs, so that it can be hashed."""
@@ -58,7 +58,7 @@ class IdentityParts(TypedDict, total=False):
 class Identity(Value):
     """Who asks. ``groups`` keep the order in which their source gave them."""
 
-    PARTS: ClassVar[tuple[str, ...]] = tuple(IdentityParts.__annotations__)
+    PARTS: ClassVar = Parts(*IdentityParts.__annotations__)
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Identity(Value):
 class Impersonation(Value):
     """Who the cluster sees."""
 
-    PARTS: ClassVar[tuple[str, ...]] = ("user", "groups", "uid", "extra")
+    PARTS: ClassVar = Parts("user", "groups", "uid", "extra")
 
     def __init__(
         self,

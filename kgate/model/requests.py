@@ -8,13 +8,13 @@ from typing import ClassVar, Final, TypedDict, Unpack
 from attrs import frozen
 
 from kgate.model.people import Pairs
-from kgate.model.value import Value
+from kgate.model.value import Parts, Value
 
 
 class Cluster(Value):
     """A cluster as policy sees it."""
 
-    PARTS: ClassVar[tuple[str, ...]] = ("name", "labels")
+    PARTS: ClassVar = Parts("name", "labels")
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Action(Value):
     request target (path below the cluster, and query) that was parsed: these bytes go upstream, nothing rebuilt from the parts.
     """
 
-    PARTS: ClassVar[tuple[str, ...]] = tuple(ActionParts.__annotations__)
+    PARTS: ClassVar = Parts(*ActionParts.__annotations__)
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class ContextParts(TypedDict, total=False):
 class Context(Value):
     """Where and when, and what else holds at that moment."""
 
-    PARTS: ClassVar[tuple[str, ...]] = tuple(ContextParts.__annotations__)
+    PARTS: ClassVar = Parts(*ContextParts.__annotations__)
 
     def __init__(
         self,

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from operator import attrgetter
+from typing import Any, ClassVar, Final
+
+
+class Parts:
+    """What values of a kind are made of: two or more ``names``, and ``of(value)``, all of them at once as a tuple."""
+
+    def __init__(self, *names: str) -> None:
+        self.names: Final = names
+        self.of: Final = attrgetter(*names)
 
 
 class Value:
@@ -11,21 +20,26 @@ class Value:
     Its attributes are Final: the type checker holds everybody to it, and where it is compiled so does the class itself.
     """
 
-    PARTS: ClassVar[tuple[str, ...]] = ()
+    PARTS: ClassVar[Parts]
     _hash: int = 0
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (type(other) is type(self) and all(getattr(self, part) == getattr(other, part) for part in self.PARTS))
+        if self is other:
+            return True
+        if type(other) is not type(self):
+            return False
+        of = self.PARTS.of
+        return bool(of(self) == of(other))
 
     def __hash__(self) -> int:
         """Kept, since most of them are asked for it more than once."""
         if not self._hash:
-            self._hash = hash(tuple(self.parts().values()))
+            self._hash = hash(self.PARTS.of(self))
         return self._hash
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{part}={value!r}' for part, value in self.parts().items())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={part!r}' for name, part in self.parts().items())})"
 
     def parts(self) -> dict[str, Any]:
         """What to make one like it of."""
-        return {part: getattr(self, part) for part in self.PARTS}
+        return dict(zip(self.PARTS.names, self.PARTS.of(self), strict=True))
