@@ -14,6 +14,7 @@ Body bytes are never buffered beyond the peer's window: what arrives is credited
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from kgate.exchange.admission import Admitted
 from kgate.exchange.agreement import agree
@@ -46,7 +47,15 @@ class Phase(Enum):
     DONE = "done"
 
 
-_BEFORE_ANSWER = frozenset({Phase.RECORDING, Phase.CONNECTING, Phase.ASKING})
+# The names of enumerations cost a search in their class, 0.1 µs; each request asks a dozen times.
+_RECORDING: Final = Phase.RECORDING
+_CONNECTING: Final = Phase.CONNECTING
+_ASKING: Final = Phase.ASKING
+_ANSWERING: Final = Phase.ANSWERING
+_TUNNEL: Final = Phase.TUNNEL
+_DONE: Final = Phase.DONE
+_PROXY: Final = Operation.PROXY
+_BEFORE_ANSWER: Final = frozenset({_RECORDING, _CONNECTING, _ASKING})
 
 
 class Exchange:
@@ -90,7 +99,7 @@ class Exchange:
         self.id = id_
         self.started = self._touched = gate.now()
         self.deadline: float | None = None
-        self._phase = Phase.RECORDING
+        self._phase = _RECORDING
         self._held: list[tuple[bytes, int]] = []
         self._upstream: UpstreamLeg | None = None
         self._upstream_stream = 0
@@ -178,12 +187,12 @@ class Exchange:
     def cut(self, cause: Cause) -> None:
         """End this now, saying why in whatever protocol the client speaks at this point."""
         phase = self._phase
-        if phase is Phase.DONE:
+        if phase is _DONE:
             return
         self.closed_by = cause
-        if phase is Phase.TUNNEL and self._relay is not None:
+        if phase is _TUNNEL and self._relay is not None:
             self._relay.cut(cause)
-        elif phase is Phase.ANSWERING:
+        elif phase is _ANSWERING:
             self._say_farewell(cause)
         else:
             self._drop_upstream()
@@ -204,24 +213,24 @@ class Exchange:
         gate.record_decision(self, self._recorded)
 
     def _recorded(self, durable: bool) -> None:
-        if self._phase is not Phase.RECORDING:
+        if self._phase is not _RECORDING:
             return
         if not durable:
             self._fail(503, "kgate: the audit record could not be made durable in time, so nothing was sent to the cluster")
             return
-        self._phase = Phase.CONNECTING
+        self._phase = _CONNECTING
         upstream = self.admitted.route.upstream
         (upstream.acquire_own if self._asked_for_upgrade else upstream.acquire)(self._connected)
 
     def _connected(self, leg: UpstreamLeg | NoConnection) -> None:
         if not isinstance(leg, UpstreamLeg):
-            if self._phase is Phase.CONNECTING:
+            if self._phase is _CONNECTING:
                 self._unreachable(leg.text)
             return
-        if self._phase is not Phase.CONNECTING:
+        if self._phase is not _CONNECTING:
             self.admitted.route.upstream.spare(leg)
             return
-        self._phase = Phase.ASKING
+        self._phase = _ASKING
         self._upstream = leg
         held, self._held = self._held, []
         ended = self._client_ended and not held
@@ -235,7 +244,7 @@ class Exchange:
         admitted, upstream = self.admitted, self.admitted.route.upstream
         target, action = upstream.base_path + self.action.target.encode(), self.action
         audit_id, bearer, upgrade = self.id.encode(), upstream.bearer, bool(self._asked_for_upgrade)
-        if upgrade or action.operation is Operation.PROXY:
+        if upgrade or action.operation is _PROXY:
             headers = upstream_headers(action, self._head.headers, admitted.impersonate, audit_id, bearer, upgrade=upgrade)
             return RequestHead(self._head.method, target, upstream.authority, headers)
         shared = admitted.said.upstream(admitted.impersonate, bearer)
@@ -248,7 +257,7 @@ class Exchange:
         self._touched = self._gate.now()
         if self._upstream is not None:
             self._forward(data, credit)
-        elif self._phase is Phase.DONE:
+        elif self._phase is _DONE:
             self._client.wire.consumed(self._stream, credit)
         else:
             self._held.append((data, credit))
@@ -301,7 +310,7 @@ class Exchange:
 
     def upstream_response(self, status: int, headers: Headers, ended: bool) -> None:
         """The answer's head."""
-        if self._phase is not Phase.ASKING:
+        if self._phase is not _ASKING:
             return
         if status == 401:
             self.admitted.route.upstream.refused()
@@ -311,7 +320,7 @@ class Exchange:
         if isinstance(passed, Refusal):
             self._fail(passed.status, f"kgate: {passed.message}")
             return
-        self._phase, self.status, self.deadline = Phase.ANSWERING, status, None
+        self._phase, self.status, self.deadline = _ANSWERING, status, None
         if self.action.follows and not ended:
             self._follower = WatchFollower.of(self.action, passed)
         self._client.wire.send_response(self._stream, status, passed, ended)
@@ -322,7 +331,7 @@ class Exchange:
     def upstream_data(self, data: bytes, credit: int) -> None:
         """Response body bytes."""
         client, upstream = self._client, self._upstream
-        if self._phase is not Phase.ANSWERING or upstream is None:
+        if self._phase is not _ANSWERING or upstream is None:
             return
         self.bytes_out += len(data)
         self._touched = self._gate.now()
@@ -338,7 +347,7 @@ class Exchange:
 
     def upstream_trailers(self, headers: Headers) -> None:
         """The trailer section, which ends the answer."""
-        if self._phase is Phase.ANSWERING:
+        if self._phase is _ANSWERING:
             passed = response_headers(self.status, headers)
             self._client.wire.send_trailers(self._stream, [] if isinstance(passed, Refusal) else passed)
             self._client.touch()
@@ -346,7 +355,7 @@ class Exchange:
 
     def upstream_ended(self) -> None:
         """The answer is complete."""
-        if self._phase is Phase.ANSWERING:
+        if self._phase is _ANSWERING:
             self._client.wire.send_data(self._stream, b"", True)
             self._client.touch()
             self._answered()
@@ -361,13 +370,13 @@ class Exchange:
     def upstream_lost(self, loss: Loss) -> None:
         """The cluster's connection or stream is gone before the answer's end."""
         upstream, self._upstream = self._upstream, None
-        if self._phase is Phase.ASKING:
+        if self._phase is _ASKING:
             if loss.unprocessed and self._can_ask_again():
-                self._phase = Phase.CONNECTING
+                self._phase = _CONNECTING
                 self.admitted.route.upstream.acquire(self._connected)
             else:
                 self._unreachable(loss.text)
-        elif self._phase is Phase.ANSWERING:
+        elif self._phase is _ANSWERING:
             self._client.wire.reset(self._stream, loss.code or INTERNAL_ERROR)
             self._client.touch()
             self._finish()
@@ -379,13 +388,13 @@ class Exchange:
     def upstream_upgraded(self, headers: Headers, rest: bytes) -> None:
         """The cluster switched protocols: from here on this is a tunnel. Only here (CVE-2018-1002105)."""
         upstream = self._upstream
-        if self._phase is not Phase.ASKING or upstream is None:
+        if self._phase is not _ASKING or upstream is None:
             return
         agreed = agree(self.action, self._head.headers, headers)
         if isinstance(agreed, Refusal):
             self._fail(agreed.status, f"kgate: {agreed.message}")
             return
-        self._phase, self.status, self.deadline = Phase.TUNNEL, 101, None
+        self._phase, self.status, self.deadline = _TUNNEL, 101, None
         early = self._client.wire.switch(self._stream, agreed.headers)
         agreed.tunnel.admit_port = self._admit_port
         self._relay = relay = Relay(agreed.tunnel, self._client.transport, upstream.transport, self._tunnel_ended)
@@ -414,11 +423,11 @@ class Exchange:
 
     def _late(self) -> None:
         """The deadline of this phase passed. A body that is still coming gets its time."""
-        if self._phase is Phase.ASKING and not self._client_ended:
+        if self._phase is _ASKING and not self._client_ended:
             return
-        if self._phase is Phase.ASKING:
+        if self._phase is _ASKING:
             self._fail(504, f"kgate: cluster {self.action.cluster.name} did not answer in time; {_ASK_OPERATOR}")
-        elif self._phase is Phase.CONNECTING:
+        elif self._phase is _CONNECTING:
             self._unreachable("no connection in time")
 
     def _unreachable(self, text: str) -> None:
@@ -469,11 +478,11 @@ class Exchange:
             upstream.finished(self._upstream_stream)
 
     def _finish(self) -> None:
-        if self._phase is Phase.DONE:
+        if self._phase is _DONE:
             return
         if self._relay is not None:
             self.bytes_in, self.bytes_out = self._relay.bytes_in, self._relay.bytes_out
-        self._phase = Phase.DONE
+        self._phase = _DONE
         self.client_writable()
         upstream, self._upstream = self._upstream, None
         if upstream is not None:

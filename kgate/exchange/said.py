@@ -7,8 +7,6 @@ token is remembered no longer than the connection it came on. Who the token belo
 
 from __future__ import annotations
 
-from attrs import define
-
 from kgate.identity.credentials import Credentials
 from kgate.kube.credentials import bearer_token
 from kgate.kube.headers import inbound_refusal, ordinary_headers
@@ -20,18 +18,23 @@ from kgate.wire.events import SharedFields
 _TELLING = {b"user-agent": "user-agent", b"kubectl-command": "command", b"kubectl-session": "session"}
 
 
-@define(eq=False)
 class Said:
     """``bearer`` is the token, or why the fields cannot be read at all; ``impersonation`` what ``--as`` asks for; ``kubectl`` what kubectl says of
     itself, a hint only."""
 
-    headers: Headers
-    bearer: str | Refusal | None
-    impersonation: ImpersonationRequest | Refusal | None
-    user_agent: str
-    kubectl: tuple[tuple[str, str], ...]
-    _shown: Credentials | None = None
-    _upstream: tuple[Impersonation, bytes | None, SharedFields] | None = None
+    __slots__ = ("_shown", "_upstream", "bearer", "headers", "impersonation", "kubectl", "user_agent")
+
+    def __init__(
+        self,
+        headers: Headers,
+        bearer: str | Refusal | None,
+        impersonation: ImpersonationRequest | Refusal | None,
+        user_agent: str,
+        kubectl: tuple[tuple[str, str], ...],
+    ) -> None:
+        self.headers, self.bearer, self.impersonation, self.user_agent, self.kubectl = headers, bearer, impersonation, user_agent, kubectl
+        self._shown: Credentials | None = None
+        self._upstream: tuple[Impersonation, bytes | None, SharedFields] | None = None
 
     @classmethod
     def by(cls, headers: Headers) -> Said:

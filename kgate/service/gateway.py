@@ -95,6 +95,7 @@ class Gateway:
 
     def _bound(self, limits: LimitSettings, deadlines: DeadlineSettings) -> None:
         self.limits, self.deadlines = limits, deadlines
+        self._http2 = http2.Http2Limits(streams=limits.streams)
         self._patience = Patience(deadlines.answer, deadlines.body, deadlines.reader)
 
     # --- connections
@@ -102,8 +103,7 @@ class Gateway:
     def serve(self, transport: ClientTransport, address: str) -> ClientLeg:
         """A client finished its handshake."""
         multiplexed = transport.alpn == "h2"
-        limits = http2.Http2Limits(streams=self.limits.streams)
-        wire = http2.ServerConnection(limits, self.now) if multiplexed else http1.ServerConnection()
+        wire = http2.ServerConnection(self._http2, self.now) if multiplexed else http1.ServerConnection()
         leg = ClientLeg(
             cast("ServerWire", wire),
             transport,
@@ -299,8 +299,10 @@ class Gateway:
 
     def _record_facts(self, context: Context) -> None:
         """What was known of the world, before the first decision that it went into, and again in each hour, so that a reader finds it near."""
+        if not context.facts:
+            return
         told = context.facts, int(context.now // 3600)
-        if context.facts and told != self._told:
+        if told != self._told:
             self._told = told
             self.journal.append(facts_record(self._ids.next(), self.name, context.now, context.facts))
 

@@ -18,6 +18,12 @@ from kgate.wire.http2_streams import Incoming, Outgoing, State, Stream
 _ASSUMED_STREAMS: Final = 100
 """What a server that has said nothing yet will take (RFC 9113, 6.5.2, asks for no less)."""
 _WITHOUT_CONTENT: Final = frozenset({204, 304})
+_OVER: Final = Phase.OVER
+_OPEN: Final = State.OPEN
+_AWAITS_HEAD: Final = Incoming.HEAD
+_AWAITS_BODY: Final = Incoming.BODY
+_BODY: Final = Outgoing.BODY
+_NOTHING: Final = Outgoing.NOTHING
 
 
 class ClientConnection(Http2Connection[Response]):
@@ -48,7 +54,7 @@ class ClientConnection(Http2Connection[Response]):
     @property
     def capacity(self) -> int:
         """How many streams may be opened now; 0 for good once the server or we said that this connection ends."""
-        if self._leaving or self._phase is Phase.OVER or self._next > LARGEST_STREAM:
+        if self._leaving or self._phase is _OVER or self._next > LARGEST_STREAM:
             return 0
         return max(0, min(self._peer_streams, self._limits.streams) - len(self._streams))
 
@@ -59,11 +65,11 @@ class ClientConnection(Http2Connection[Response]):
         number = self._next
         self._next += 2
         self._highest = number
-        stream = Stream(number, State.OPEN, Incoming.HEAD, self._peer_window, self._limits.initial_window)
+        stream = Stream(number, _OPEN, _AWAITS_HEAD, self._peer_window, self._limits.initial_window)
         stream.bodyless = head.method == b"HEAD"
         self._out.append(frames.header_frames(number, self._request_block(head), end=end))
         self._streams[number] = stream
-        stream.outgoing = Outgoing.NOTHING if end else Outgoing.BODY
+        stream.outgoing = _NOTHING if end else _BODY
         if end:
             self._our_half_ended(stream)
         return number
@@ -98,7 +104,7 @@ class ClientConnection(Http2Connection[Response]):
         if status < 200:
             self._information_received(stream, response, ended)
             return
-        stream.incoming = Incoming.BODY
+        stream.incoming = _AWAITS_BODY
         stream.remaining = 0 if stream.bodyless or status in _WITHOUT_CONTENT else response.length
         if ended:
             self._their_half_ended(stream)

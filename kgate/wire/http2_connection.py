@@ -36,7 +36,6 @@ H = TypeVar("H", fields.Request, fields.Response)
 
 _REMEMBERED_HEADS: Final = 16
 _LONGEST_REMEMBERED: Final = 2048
-_HEAD: Final = frames.HEAD.unpack_from
 _CONTINUATION: Final = int(FrameType.CONTINUATION)
 _NUMBER: Final = 0x7FFFFFFF
 
@@ -52,6 +51,7 @@ class Phase(Enum):
 
 
 # The names of enumerations cost a search in their class; these are asked for with each frame.
+_PREFACE: Final = Phase.PREFACE
 _FRAMES: Final = Phase.FRAMES
 _OVER: Final = Phase.OVER
 _HALF_CLOSED_REMOTE: Final = State.HALF_CLOSED_REMOTE
@@ -130,13 +130,12 @@ class Http2Connection(SendingHalf, Generic[H]):
         """What ``data`` tells, in its order. Nothing once the connection is over."""
         if self._phase is _OVER:
             return []
-        events: list[Event] = []
-        self._events = events
         self._rest = self._rest + data if self._rest else data
         try:
             self._read_frames()
         except ConnectionFault as fault:
             self._fail(fault)
+        events, self._events = self._events, []
         return events
 
     def receive_eof(self) -> list[Event]:
@@ -204,23 +203,23 @@ class Http2Connection(SendingHalf, Generic[H]):
 
     def _read_frames(self) -> None:
         buffer, position, end = self._rest, 0, len(self._rest)
-        if self._phase is Phase.PREFACE:
+        if self._phase is _PREFACE:
             position = self._read_preface(buffer)
             if not position:
                 return
         while end - position >= 9:
-            high, low, kind, flags, number = _HEAD(buffer, position)
-            if (length := high << 16 | low) > frames.LONGEST_FRAME:
+            length, kind, flags, number = frames.read_head(buffer, position)
+            if length > frames.LONGEST_FRAME:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
             start, position = position + 9, position + 9 + length
             if position > end:
                 position = start - 9
                 break
             if self._phase is not _FRAMES:
-                self._check_order(kind, flags, number & _NUMBER)
+                self._check_order(kind, flags, number)
             try:
                 if kind <= _CONTINUATION:
-                    _METHODS[kind](self, flags, number & _NUMBER, buffer[start:position])
+                    _METHODS[kind](self, flags, number, buffer[start:position])
                 else:
                     self._make_noise("unknown frames")
             except StreamFault as fault:

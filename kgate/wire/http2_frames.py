@@ -25,8 +25,6 @@ END_HEADERS: Final = 0x4
 PADDED: Final = 0x8
 PRIORITY: Final = 0x20
 
-HEAD: Final = Struct(">BHBBL")
-"""Of a frame that arrives: length's high byte, length's low half, type, flags, stream with the reserved bit."""
 SENT_HEAD: Final = Struct(">xHBBL")
 """Of a frame that is sent: length, type, flags, stream. The pad byte is the length's high byte, always 0."""
 SETTING: Final = Struct(">HL")
@@ -108,6 +106,16 @@ SETTING_FAULTS: Final[dict[int, tuple[int, int, ErrorCode]]] = {
 """Each bounded setting's least and greatest value, and what it is to break them."""
 
 
+_HEADERS: Final = int(FrameType.HEADERS)
+
+
+def read_head(buffer: bytes, at: int) -> tuple[int, int, int, int]:
+    """Length, type, flags and stream of the frame whose nine bytes of head begin ``at``. Compiled, byte by byte is quicker than a ``Struct``."""
+    length = buffer[at] << 16 | buffer[at + 1] << 8 | buffer[at + 2]
+    stream = (buffer[at + 5] & 0x7F) << 24 | buffer[at + 6] << 16 | buffer[at + 7] << 8 | buffer[at + 8]
+    return length, buffer[at + 3], buffer[at + 4], stream
+
+
 def parse_settings(payload: bytes) -> list[tuple[int, int]]:
     """The pairs of a SETTINGS frame in their order (a later one wins), each within its bounds. Raises ConnectionFault."""
     if len(payload) % SETTING.size:
@@ -149,7 +157,7 @@ def header_frames(stream: int, block: bytes, *, end: bool) -> bytes:
     """A header block as HEADERS and as many CONTINUATIONs as it takes. ``end``: END_STREAM."""
     flags = END_STREAM if end else 0
     if len(block) <= LONGEST_FRAME:
-        return SENT_HEAD.pack(len(block), FrameType.HEADERS, flags | END_HEADERS, stream) + block
+        return SENT_HEAD.pack(len(block), _HEADERS, flags | END_HEADERS, stream) + block
     parts = [block[start : start + LONGEST_FRAME] for start in range(0, len(block), LONGEST_FRAME)]
     middle = [frame(FrameType.CONTINUATION, 0, stream, part) for part in parts[1:-1]]
     last = frame(FrameType.CONTINUATION, END_HEADERS, stream, parts[-1])

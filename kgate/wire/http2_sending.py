@@ -27,6 +27,7 @@ from kgate.wire.http2_streams import AFTER_OUR_END, Outgoing, PastStreams, State
 
 _DATA: Final = int(FrameType.DATA)
 _BODY: Final = Outgoing.BODY
+_NOTHING: Final = Outgoing.NOTHING
 _ENDED: Final = State.ENDED
 _ENDS_WITH_DATA: Final = b""
 
@@ -82,7 +83,7 @@ class SendingHalf(ABC):
         if known.outgoing is not _BODY:
             raise LocalProtocolError(f"stream {stream} cannot send a body now: its head was not sent, or its end was")
         if end:
-            known.outgoing = Outgoing.NOTHING
+            known.outgoing = _NOTHING
         size = len(data)
         may_go = size <= LONGEST_FRAME and size <= known.send_window and size <= self._window and not self._full
         if known.queued or not (may_go or not size):
@@ -102,7 +103,7 @@ class SendingHalf(ABC):
             return
         if known.outgoing is not _BODY:
             raise LocalProtocolError(f"stream {stream} cannot send trailers now: its head was not sent, or its end was")
-        known.outgoing = Outgoing.NOTHING
+        known.outgoing = _NOTHING
         known.tail = frames.header_frames(stream, self._block(headers), end=True)
         if not known.queued:
             self._finish(known)

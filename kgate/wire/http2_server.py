@@ -26,6 +26,10 @@ _PRICE_OF_AN_ANSWER: Final = 5
 
 _HEAD: Final = Outgoing.HEAD
 _BODY: Final = Outgoing.BODY
+_NOTHING: Final = Outgoing.NOTHING
+_OPEN: Final = State.OPEN
+_HALF_CLOSED_REMOTE: Final = State.HALF_CLOSED_REMOTE
+_AWAITS_BODY: Final = Incoming.BODY
 
 
 class ServerConnection(Http2Connection[Request]):
@@ -65,7 +69,7 @@ class ServerConnection(Http2Connection[Request]):
             if status < 200:
                 raise LocalProtocolError(f"{status} is not the status of a response")
             self._out.append(frames.header_frames(stream, self._block(headers, fields.status(status)), end=end))
-            known.outgoing = Outgoing.NOTHING if end else _BODY
+            known.outgoing = _NOTHING if end else _BODY
             if end:
                 self._our_half_ended(known)
 
@@ -106,8 +110,8 @@ class ServerConnection(Http2Connection[Request]):
         head, length = request.head, request.length
         if ended and length:
             raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, "less DATA than content-length")
-        state = State.HALF_CLOSED_REMOTE if ended else State.OPEN
-        stream = Stream(number, state, Incoming.BODY, self._peer_window, self._limits.initial_window)
+        state = _HALF_CLOSED_REMOTE if ended else _OPEN
+        stream = Stream(number, state, _AWAITS_BODY, self._peer_window, self._limits.initial_window)
         stream.remaining = length
         self._streams[number] = stream
         own = RequestHead(head.method, head.target, head.authority, head.headers.copy())

@@ -71,6 +71,9 @@ class Outgoing(IntEnum):
     NOTHING = 2
 
 
+_FIRST_OUT: Final = Outgoing.HEAD
+
+
 class Incoming(IntEnum):
     """What the peer's half has to send next."""
 
@@ -103,7 +106,7 @@ class Stream:
         self.number = number
         self.state = state
         self.incoming = incoming
-        self.outgoing = Outgoing.HEAD
+        self.outgoing: Outgoing = _FIRST_OUT
         self.send_window = send_window
         self.receive_window = receive_window
         """What the peer may still send."""
