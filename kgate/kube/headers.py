@@ -161,7 +161,7 @@ def response_headers(status: int, headers: Headers) -> Headers | Refusal:
     kept = [field for field in headers if field[0] not in _DROPPED]
     if len(kept) == len(headers):
         return kept
-    dropped = {name for name, _ in headers} & _DROPPED
+    dropped = {field[0] for field in headers if field[0] in _DROPPED}
     if 300 <= status < 400 and b"location" in dropped:
         return Refusal(502, "the cluster answered with a redirect, which is never followed or passed on")
     return _without_named(kept, headers) if b"connection" in dropped else kept

@@ -19,13 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 from kgate.wire import hpack_huffman
 from kgate.wire.memory import remember
 
 Field = tuple[bytes, bytes]
-_Entry = tuple[Field, int]
 
 TABLE_SIZE: Final = 4096
 """The dynamic table's bound where nothing else is announced (RFC 9113, 6.5.2)."""
@@ -105,13 +104,21 @@ class HpackError(Exception):
     """A block that cannot be read: COMPRESSION_ERROR, and the connection's end."""
 
 
-def _entry(name: bytes, value: bytes) -> _Entry:
-    return (name, value), len(name) + len(value) + _OVERHEAD
+class _Entry:
+    """A field, and what it counts in a table or a list. ``pair`` is (name, value), its length not in its type: compiled, what is known to be a pair
+    is taken apart and put together anew each time that it is handed on."""
+
+    __slots__ = ("name", "pair", "size")
+
+    def __init__(self, name: bytes, value: bytes) -> None:
+        self.name = name
+        self.pair: tuple[bytes, ...] = (name, value)
+        self.size = len(name) + len(value) + _OVERHEAD
 
 
 def _static() -> tuple[_Entry, ...]:
     lines = [line.partition(" ") for line in _STATIC_TEXT.split("\n")[1:-1]]
-    return (_entry(b"", b""), *(_entry(name.encode(), value.encode()) for name, _, value in lines))
+    return (_Entry(b"", b""), *(_Entry(name.encode(), value.encode()) for name, _, value in lines))
 
 
 _STATIC: Final = _static()
@@ -121,8 +128,8 @@ _AT_ONCE: Final = tuple(_STATIC[first - 0x80] if 0x80 < first < 0x80 + _DYNAMIC 
 """What a first byte means that is an index of the static table, by far the most frequent sort together with those of the dynamic one (6.1)."""
 _NEWEST: Final = 0x80 + _DYNAMIC
 """The first byte that means the newest entry of the dynamic table."""
-_FIELDS: Final = {field: index for index, (field, _) in enumerate(_STATIC) if index}
-_NAMES: Final = {name: index for (name, _), index in reversed(_FIELDS.items())}
+_FIELDS: Final = {entry.pair: index for index, entry in enumerate(_STATIC) if index}
+_NAMES: Final = {pair[0]: index for pair, index in reversed(_FIELDS.items())}
 """The first index of each name."""
 
 _SHORT: Final = tuple(bytes((length,)) for length in range(0x7F))
@@ -141,7 +148,7 @@ def _number(block: bytes, position: int, prefix: int) -> tuple[int, int]:
     raise HpackError("a number has no end or is too large")
 
 
-_LITERALS: Final[dict[bytes, Field]] = {}
+_LITERALS: Final[dict[bytes, _Entry]] = {}
 """Fields as messages of all connections wrote them out, name and value: most repeat from message to message. Never what is secret, nor what is another each
 time."""
 _LONGEST_LITERAL: Final = 256
@@ -204,7 +211,7 @@ class Decoder:
             raise HpackError("a block ends in the middle of a field, or names an index that is not there") from None
 
     def _decode(self, block: bytes) -> list[Field] | None:
-        fields: list[Field] = []
+        fields: list[tuple[bytes, ...]] = []
         dynamic, position, end, total, most = self._dynamic, 0, len(block), 0, self._header_list
         while position < end:
             first = block[position]
@@ -220,17 +227,15 @@ class Decoder:
                     entry = dynamic[_NEWEST - 1 - first]
                 else:
                     entry, position = self._entry(block, position, first)
-            field, size = entry
-            total += size
+            total += entry.size
             if total <= most:
-                fields.append(field)
-        return fields if total <= most else None
+                fields.append(entry.pair)
+        return cast("list[Field]", fields) if total <= most else None
 
     def _entry(self, block: bytes, position: int, first: int) -> tuple[_Entry, int]:
         """What is not told by one byte: a literal, or an index of several bytes."""
         if first < 0x80:
-            field, position = self._literal(block, position, first)
-            entry = field, len(field[0]) + len(field[1]) + _OVERHEAD
+            entry, position = self._literal(block, position, first)
             if first >= 0x40:
                 self._insert(entry)
             return entry, position
@@ -239,7 +244,7 @@ class Decoder:
             raise HpackError("index 0")
         return self._dynamic[_DYNAMIC - 1 - index], position
 
-    def _literal(self, block: bytes, position: int, first: int) -> tuple[Field, int]:
+    def _literal(self, block: bytes, position: int, first: int) -> tuple[_Entry, int]:
         """A field that is written out: 6.2.1 (to be indexed), 6.2.2 (not), 6.2.3 (never)."""
         prefix = 0x3F if first >= 0x40 else 0x0F
         index = first & prefix
@@ -247,11 +252,11 @@ class Decoder:
             index, position = _number(block, position, prefix)
         if not index:
             return self._written_out(block, position)
-        name = _STATIC[index][0][0] if index < _DYNAMIC else self._dynamic[_DYNAMIC - 1 - index][0][0]
+        name = _STATIC[index].name if index < _DYNAMIC else self._dynamic[_DYNAMIC - 1 - index].name
         value, position = _string(block, position, _short_value if _repeats(name) else hpack_huffman.decode)
-        return (name, value), position
+        return _Entry(name, value), position
 
-    def _written_out(self, block: bytes, position: int) -> tuple[Field, int]:
+    def _written_out(self, block: bytes, position: int) -> tuple[_Entry, int]:
         """A field whose name is written out as well."""
         _, middle = _bounds(block, position)
         _, end = _bounds(block, middle)
@@ -261,10 +266,10 @@ class Decoder:
             return known, end
         name, middle = _string(block, position, _short_name)
         value, end = _string(block, middle, hpack_huffman.decode)
-        field = name, value
+        entry = _Entry(name, value)
         if written and len(written) == end - position and _repeats(name):
-            remember(_LITERALS, written, field)
-        return field, end
+            remember(_LITERALS, written, entry)
+        return entry, end
 
     def _resize(self, block: bytes, position: int, size: int) -> int:
         if size == 0x1F:
@@ -277,16 +282,16 @@ class Decoder:
         return position
 
     def _insert(self, entry: _Entry) -> None:
-        self._evict(entry[1])
-        if entry[1] <= self._largest:
+        self._evict(entry.size)
+        if entry.size <= self._largest:
             self._dynamic.append(entry)
-            self._size += entry[1]
+            self._size += entry.size
 
     def _evict(self, coming: int) -> None:
         """Make room for an entry of ``coming`` bytes; one that is larger than the table empties it (4.4)."""
         dropped = 0
         while self._size + coming > self._largest and dropped < len(self._dynamic):
-            self._size -= self._dynamic[dropped][1]
+            self._size -= self._dynamic[dropped].size
             dropped += 1
         del self._dynamic[:dropped]
         self.generation += 1

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 import string
 from functools import lru_cache
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, cast
 
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Event, Headers, RequestHead
@@ -27,6 +27,8 @@ from kgate.wire.hpack import SELDOM_TWICE, encode_field, is_sensitive
 from kgate.wire.http1_grammar import METHODS, Invalid, parse_length
 from kgate.wire.memory import remember
 
+_AsTheyAre = list[tuple[bytes, ...]]
+"""``Headers`` to a loop that looks each field up whole: compiled, what is known to be a pair is taken apart and put together anew for that."""
 _SCHEMES: Final = frozenset({b"https", b"http"})
 _REQUEST_PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
 _NAME: Final = (string.ascii_lowercase + string.digits + "!#$%&'*+-.^`|~").encode()
@@ -191,21 +193,20 @@ def _plain(headers: Headers, more: bytes) -> set[bytes] | Refusal:
     """
     sound = _SOUND[more]
     found: set[bytes] = set()
-    for field in headers:
+    for field in cast("_AsTheyAre", headers):
         if field not in sound:
-            text = _unsound(field, more)
+            text = _unsound(field[0], field[1], more)
             if text:
                 return Refusal(text)
-            if _is_worth_knowing(field):
+            if _is_worth_knowing(field[0], field[1]):
                 remember(sound, field, None)
         if field[0] in _WITH_A_MEANING:
             found.add(field[0])
     return _meant(headers, found) if found else found
 
 
-def _unsound(field: tuple[bytes, bytes], more: bytes) -> str:
-    """What is wrong with ``field``, if anything."""
-    name, value = field
+def _unsound(name: bytes, value: bytes, more: bytes) -> str:
+    """What is wrong with a field, if anything."""
     if name.translate(None, _NAME + more):
         return "a field's name has a character that it must not have"
     if not _is_printable(value) and value.translate(None, _VALUE):
@@ -219,14 +220,13 @@ def _is_printable(text: bytes) -> bool:
 
 
 _SELDOM_TWICE: Final = SELDOM_TWICE | {b":path"}
-_SOUND: Final[dict[bytes, dict[tuple[bytes, bytes], None]]] = {b"": {}, b"_": {}}
+_SOUND: Final[dict[bytes, dict[tuple[bytes, ...], None]]] = {b"": {}, b"_": {}}
 """Fields that were checked and may be, by the characters that names may have beyond the strict ones. Secrets and what hardly comes twice are checked each
 time."""
 _LONGEST_KNOWN: Final = 512
 
 
-def _is_worth_knowing(field: tuple[bytes, bytes]) -> bool:
-    name, value = field
+def _is_worth_knowing(name: bytes, value: bytes) -> bool:
     return name not in _SELDOM_TWICE and len(name) + len(value) <= _LONGEST_KNOWN and not is_sensitive(name)
 
 
@@ -265,21 +265,21 @@ def _may_be_sent(name: bytes) -> bool:
     return bool(name) and not name.lstrip(b":").translate(None, _NAME + b"_")
 
 
-def _coded(field: tuple[bytes, bytes]) -> bytes:
+def _coded(name: bytes, value: bytes) -> bytes:
     """A field of ours as HPACK codes it; empty for what speaks of an HTTP/1.1 connection. Raises LocalProtocolError for what none may be."""
-    name, value = field
     if not _may_be_sent(name) or (not _is_printable(value) and value.translate(None, _VALUE)):
         raise LocalProtocolError(f"the field {name!r} cannot be sent: its name or its value has a character that it must not have")
     return b"" if name in _OF_THE_CONNECTION else encode_field(name, value.strip(b" \t"))
 
 
-_CODED: Final[dict[tuple[bytes, bytes], bytes]] = {}
+_CODED: Final[dict[tuple[bytes, ...], bytes]] = {}
 """What fields are coded to, which is mostly the same from message to message. What hardly comes twice is not kept: it would only drive the others out."""
 
 
-def _remembered(field: tuple[bytes, bytes]) -> bytes:
-    coded = _coded(field)
-    if field[0] not in _SELDOM_TWICE and len(field[0]) + len(field[1]) <= _LONGEST_KNOWN:
+def _remembered(field: tuple[bytes, ...]) -> bytes:
+    name, value = field
+    coded = _coded(name, value)
+    if name not in _SELDOM_TWICE and len(name) + len(value) <= _LONGEST_KNOWN:
         remember(_CODED, field, coded)
     return coded
 
@@ -287,7 +287,7 @@ def _remembered(field: tuple[bytes, bytes]) -> bytes:
 def block(fields: Headers) -> bytes:
     """The header block of ``fields``, coded without state."""
     known = _CODED
-    return b"".join([known.get(field) or _remembered(field) for field in fields])
+    return b"".join([known.get(field) or _remembered(field) for field in cast("_AsTheyAre", fields)])
 
 
 @lru_cache(600)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Any, NamedTuple
 
 from hpack import Encoder
@@ -9,8 +10,10 @@ from twisted.internet.task import Clock
 
 from kgate.wire.events import Event, Headers, RequestHead
 from kgate.wire.http2 import ClientConnection, Http2Limits, ServerConnection
-from kgate.wire.http2_frames import END_HEADERS, END_STREAM, HEAD, PREFACE, FrameType, frame
+from kgate.wire.http2_frames import END_HEADERS, END_STREAM, PREFACE, FrameType, frame
 
+HEAD = Struct(">BHBBL")
+"""Of a frame: length's high byte, length's low half, type, flags, stream."""
 GET: Headers = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"gate.example"), (b":path", b"/api/v1/pods")]
 POST: Headers = [(b":method", b"POST"), *GET[1:]]
 OK: Headers = [(b":status", b"200")]

@@ -73,7 +73,7 @@ def test_a_field_that_was_sound_once_makes_no_other_sound(one: Headers, other: H
 def test_fields_are_coded_the_same_with_and_without_the_memo(fields: Headers) -> None:
     def coded() -> bytes | None:
         try:
-            return b"".join(map(plainly_coded, fields))
+            return b"".join(plainly_coded(name, value) for name, value in fields)
         except LocalProtocolError:
             return None
 
