@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
 from kgate.audit.text import encode
 
-GENESIS = "0" * 64
-_HASH = b',"hash":"'
-_TAIL = len(_HASH) + 64 + len(b'"}\n')
+GENESIS: Final = "0" * 64
+_HASH: Final = b',"hash":"'
+_TAIL: Final = len(_HASH) + 64 + len(b'"}\n')
 
 
 class Chain:
@@ -32,7 +32,7 @@ class Chain:
         text = record if isinstance(record, str) else encode(record).decode()
         body = f'{{{text}{"," if text else ""}"prev":"{self.head}"}}'.encode()
         self.head = sha256(body).hexdigest()
-        return b'%b%b%b"}\n' % (body[:-1], _HASH, self.head.encode())
+        return b"".join((body[:-1], _HASH, self.head.encode(), b'"}\n'))
 
 
 class Flaw(Enum):

@@ -7,11 +7,12 @@ second. What changes seldom is kept as text: an id is made for each request.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
-_COUNTS = 1 << 20
-_HIGH_BITS = 20
+_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS: Final = [first + second for first in _DIGITS for second in _DIGITS]
+_COUNTS: Final = 1 << 20
+_HIGH_BITS: Final = 20
 """Of a millisecond: what its first six characters have beyond the last four changes every seventeen minutes."""
 
 

@@ -7,14 +7,15 @@ against each other), at a quarter of the price: a piece is encoded once, and kep
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from kgate.audit.record import LONGEST, LONGEST_FIELD, Record, decision_record, end_record, safe, timestamp, what, who, why
 from kgate.audit.text import encode
-from kgate.model import Action, Cause, Cluster, Context, Decision, Identity, Impersonation, Operation
+from kgate.model import Action, Cause, Cluster, Context, Decision, Identity, Impersonation, Operation, Pairs
 
 Kubectl = tuple[tuple[str, str], ...]
 
-_KUBECTL_LONGEST = 256
+_KUBECTL_LONGEST: Final = 256
 
 
 def decision_line(
@@ -86,7 +87,10 @@ def _what(action: Action) -> str:
     seldom = action.container or action.label_selector or action.field_selector or action.command or action.ports
     if seldom or len(action.resource) > LONGEST_FIELD or not (_needs_no_escape(path) and _needs_no_escape(name)):
         return encode(dict(what(action))).decode()
-    kind = _kind(action.cluster, action.verb, action.operation, action.api_group, action.resource, action.subresource, action.namespace)
+    kind = _kind(
+        action.cluster.name, action.cluster.labels, action.verb, action.operation,
+        action.api_group, action.resource, action.subresource, action.namespace,
+    )  # fmt: skip
     return f'{kind},"name":"{name}","path":"{path}"' if name else f'{kind},"path":"{path}"'
 
 
@@ -96,9 +100,11 @@ def _needs_no_escape(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _kind(cluster: Cluster, verb: str, operation: Operation | None, api_group: str, resource: str, subresource: str, namespace: str) -> str:
+def _kind(
+    cluster: str, labels: Pairs, verb: str, operation: Operation | None, api_group: str, resource: str, subresource: str, namespace: str
+) -> str:
     """What comes before name and path, by the very function that makes the record."""
-    few = Action(cluster, "", verb, "", "", api_group, "", resource, subresource, namespace, operation=operation)
+    few = Action(Cluster(cluster, labels), "", verb, "", "", api_group, "", resource, subresource, namespace, operation=operation)
     return encode({name: value for name, value in what(few) if name != "path"}).decode()
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
+from typing import Final
 
 import orjson
 
@@ -20,9 +21,9 @@ from kgate.model import Action, Cause, Context, Decision, Device, Fact, Grant, G
 
 Record = dict[str, object]
 
-LONGEST = {"user_agent": 1024, "path": 8192}
-MOST_ARGUMENTS = 256
-LONGEST_FIELD = 4096
+LONGEST: Final = {"user_agent": 1024, "path": 8192}
+MOST_ARGUMENTS: Final = 256
+LONGEST_FIELD: Final = 4096
 
 
 def timestamp(now: float) -> str:

@@ -27,7 +27,7 @@ from kgate.model import Action, Context, Decision, Ground, Identity, Impersonati
 from kgate.policy.impersonation import impersonated, impersonation_actions
 from kgate.wire.events import RequestReceived
 
-_UPGRADES = frozenset({b"websocket", b"spdy/3.1"})
+_UPGRADES: Final = frozenset({b"websocket", b"spdy/3.1"})
 
 
 class Authenticator(Protocol):
@@ -244,10 +244,10 @@ def as_asked(wanted: ImpersonationRequest | None) -> Impersonation | None:
     return Impersonation(wanted.user, wanted.groups, wanted.uid, wanted.extra) if wanted is not None else None
 
 
-_problem = lru_cache(maxsize=4096)(impersonation_error)
+_problem: Final = lru_cache(maxsize=4096)(impersonation_error)
 
 
-_TUNNELS = frozenset({Operation.EXEC, Operation.CP, Operation.ATTACH, Operation.PORT_FORWARD, Operation.PROXY})
+_TUNNELS: Final = frozenset({Operation.EXEC, Operation.CP, Operation.ATTACH, Operation.PORT_FORWARD, Operation.PROXY})
 
 
 def _upgrade_refusal(action: Action, upgrade: bytes) -> Refusal | None:

@@ -30,9 +30,9 @@ from kgate.model import Action, Cause, Context, Decision, Ending, Identity, Impe
 from kgate.policy.evaluate import sooner
 from kgate.wire.events import Headers, RequestHead, RequestReceived
 
-CANCEL = 8
+CANCEL: Final = 8
 """RFC 9113 section 7: the stream is no longer needed."""
-INTERNAL_ERROR = 2
+INTERNAL_ERROR: Final = 2
 _ASK_OPERATOR = "ask whoever runs this gate"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from kgate.exchange.ports import (
     ClientWire,
@@ -323,7 +323,7 @@ class UpstreamLeg(Leg[ClientWire]):
             requester.upstream_lost(loss)
 
 
-REFUSED_STREAM = 7
+REFUSED_STREAM: Final = 7
 """RFC 9113 section 7: not processed, may be tried again."""
 
 

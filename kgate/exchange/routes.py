@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from attrs import frozen
 
 from kgate.exchange.gate import Upstream
 from kgate.model import Cluster
 
-PREFIX = b"/clusters/"
+PREFIX: Final = b"/clusters/"
 
 
 @frozen

@@ -11,7 +11,7 @@ fetched and asks again, so this stays pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.devices import Devices
@@ -19,8 +19,8 @@ from kgate.identity.notices import Notices
 from kgate.identity.people import People
 from kgate.model import Identity, Pending
 
-MAX_TOKEN = 16 * 1024
-_SIGN_IN = "check the user of this kubeconfig context"
+MAX_TOKEN: Final = 16 * 1024
+_SIGN_IN: Final = "check the user of this kubeconfig context"
 
 
 class Source(Protocol):

@@ -8,6 +8,7 @@ kept, at start and as it arrives.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -38,7 +39,7 @@ _SAID: dict[Kind, str] = {
     Kind.ACCOUNT_DISABLED: "the identity provider disabled the account",
 }
 _SAME_MATTER: dict[Kind, Kind] = {Kind.ACCOUNT_ENABLED: Kind.ACCOUNT_DISABLED}
-KEPT = 8192
+KEPT: Final = 8192
 
 
 @frozen

@@ -15,15 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from kgate.identity.credentials import Rejected
 from kgate.identity.names import MAX_GROUPS
 from kgate.model import Identity
 
-TOKEN = "token"
+TOKEN: Final = "token"
 """The name of the credential itself as a roster."""
-KEPT = 8192
+KEPT: Final = 8192
 
 
 class Merge(Enum):

@@ -15,27 +15,29 @@ takes the impersonation off before it calls the pod.
 
 from __future__ import annotations
 
+from typing import Final
+
 from kgate.kube.credentials import is_credential, offered
 from kgate.kube.impersonation import identity_headers
 from kgate.kube.refusal import Headers, Refusal
 from kgate.model import Action, Impersonation, Operation
 
-_ALWAYS = frozenset(
+_ALWAYS: Final = frozenset(
     {
         b"accept", b"accept-encoding", b"content-encoding", b"content-length", b"content-type", b"if-match", b"if-none-match",
         b"kubectl-command", b"kubectl-session", b"range", b"user-agent",
     }
 )  # fmt: skip
-_UPGRADE = _ALWAYS | {b"sec-websocket-key", b"sec-websocket-protocol", b"sec-websocket-version", b"x-stream-protocol-version"}
+_UPGRADE: Final = _ALWAYS | {b"sec-websocket-key", b"sec-websocket-protocol", b"sec-websocket-version", b"x-stream-protocol-version"}
 """Without Sec-WebSocket-Extensions: permessage-deflate would hide from us what passes (class 18)."""
-_PROXIED = frozenset(
+_PROXIED: Final = frozenset(
     {
         b"accept-language", b"cache-control", b"content-disposition", b"content-language", b"if-modified-since", b"if-range",
         b"if-unmodified-since", b"last-event-id", b"origin", b"pragma", b"referer", b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site",
         b"x-csrf-token", b"x-requested-with",
     }
 )  # fmt: skip
-_PASSED = {
+_PASSED: Final = {
     (False, False): _ALWAYS,
     (False, True): _ALWAYS | _PROXIED,
     (True, False): _UPGRADE,
@@ -49,17 +51,17 @@ _ORDINARY = (
     | {b"authorization", b"cookie", b"host", b"sec-websocket-extensions", b"te", b"upgrade", b"upgrade-insecure-requests"}
 )
 """Names that need no second look; being here lets nothing pass."""
-_ONCE = frozenset(
+_ONCE: Final = frozenset(
     {
         b"authorization", b"content-encoding", b"content-length", b"content-type", b"host", b"impersonate-uid", b"impersonate-user", b"origin",
         b"sec-websocket-key", b"sec-websocket-version", b"upgrade", b"user-agent",
     }
 )  # fmt: skip
 """Sent twice, one reader takes the first and another the last."""
-_CONNECTION_OPTIONS = frozenset((b"", b"close", b"http2-settings", b"keep-alive", b"te", b"upgrade"))
+_CONNECTION_OPTIONS: Final = frozenset((b"", b"close", b"http2-settings", b"keep-alive", b"te", b"upgrade"))
 _RESERVED = (b"impersonate-", b"x-remote-")
 
-_DROPPED = frozenset(
+_DROPPED: Final = frozenset(
     {
         # RFC 9110 section 7.6.1: of this hop only
         b"connection", b"http2-settings", b"keep-alive", b"proxy-authenticate", b"proxy-authentication-info", b"proxy-authorization",

@@ -23,25 +23,26 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
 from kgate.kube.operations import CHANNELS, is_copy, operation_of, ports_of
 from kgate.kube.query import BAD_ESCAPE, Query, first, listed_name, parse_query, truth, unclear, unescaped
 from kgate.kube.refusal import Refusal
 from kgate.model import Action, Cluster, Operation
 
-_REMEMBERED = 2048
-_REMEMBERED_BYTES = 512
+_REMEMBERED: Final = 2048
+_REMEMBERED_BYTES: Final = 512
 """Longer targets are parsed each time, so that a stranger cannot make the memo large."""
 
-_VERBS = {
+_VERBS: Final = {
     b"GET": "get", b"HEAD": "get", b"POST": "create", b"PUT": "update", b"PATCH": "patch", b"DELETE": "delete", b"OPTIONS": "",
 }  # fmt: skip
 """RequestInfo knows six methods and gives the verb ``""`` to any other; OPTIONS is the one other that clients really send."""
 
-_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-_PLAIN = _UNRESERVED + b"/?:@!$&'()*,="
+_UNRESERVED: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+_PLAIN: Final = _UNRESERVED + b"/?:@!$&'()*,="
 """Targets of these alone need no decoding. Without ``+``, which is a space in a query."""
-_PRINTABLE = bytes(byte for byte in range(0x21, 0x7F) if byte not in b"#\\")
+_PRINTABLE: Final = bytes(byte for byte in range(0x21, 0x7F) if byte not in b"#\\")
 
 _NO_QUERY: Query = {}
 
@@ -90,7 +91,7 @@ def _parse(cluster: Cluster, method: bytes, target: bytes) -> Action | Refusal:
     return _resource_action(cluster, name, text, path, parts, query)
 
 
-_remembered = lru_cache(maxsize=_REMEMBERED)(_parse)
+_remembered: Final = lru_cache(maxsize=_REMEMBERED)(_parse)
 
 
 # --- the path
@@ -160,9 +161,9 @@ def _ambiguity(pieces: list[str], segments: list[str], strict: int) -> Refusal |
     return None
 
 
-_DOTS = frozenset((".", ".."))
-_AMBIGUOUS = frozenset("/\\%")
-_SEPARATOR = re.compile(r"[/\\]")
+_DOTS: Final = frozenset((".", ".."))
+_AMBIGUOUS: Final = frozenset("/\\%")
+_SEPARATOR: Final = re.compile(r"[/\\]")
 
 
 # --- the action

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from attrs import define
 
 from kgate.exchange.legs import UpstreamLeg
 from kgate.net.dial import DialFailed
 
-STREAMS_UNTIL_TOLD = 100
+STREAMS_UNTIL_TOLD: Final = 100
 """How many waiting requests one dial is expected to serve before the connection says (the API server's own limit)."""
-IDLE_KEPT = 512
+IDLE_KEPT: Final = 512
 """Idle HTTP/1.1 connections kept. Fewer than requests are under way at once would be a handshake for nearly every request; the cluster closes those
 that it has seen idle for long."""
 

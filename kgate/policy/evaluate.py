@@ -9,6 +9,7 @@ A pure function of its arguments: explain, tests, replay and the re-evaluation o
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from attrs import frozen
 
@@ -23,9 +24,9 @@ from kgate.policy.question import Question
 from kgate.policy.rules import Rule
 from kgate.policy.scope import beyond_scope
 
-DISCOVERY = re.compile(r"/api|/apis|/version|/api/[^/]+|/apis/[^/]+(/[^/]+)?|/openapi(/.*)?")
-_DISCOVERY_VERBS = frozenset({"get", "head"})
-_OWN_REVIEWS = frozenset(
+DISCOVERY: Final = re.compile(r"/api|/apis|/version|/api/[^/]+|/apis/[^/]+(/[^/]+)?|/openapi(/.*)?")
+_DISCOVERY_VERBS: Final = frozenset({"get", "head"})
+_OWN_REVIEWS: Final = frozenset(
     {
         ("authorization.k8s.io", "selfsubjectaccessreviews"),
         ("authorization.k8s.io", "selfsubjectrulesreviews"),

@@ -8,16 +8,16 @@ look-up for their name and one for each of their groups: the groups were seen wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from kgate.documents.globs import Selection
 from kgate.policy.listing import Bits, Listed, bits
 
 K = TypeVar("K")
 V = TypeVar("V")
-KEPT = 8192
+KEPT: Final = 8192
 """Values remembered by each memo; it starts over when full."""
-KEPT_LENGTH = 512
+KEPT_LENGTH: Final = 512
 """Longer values come from nobody but an attacker who fills memory."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kgate.model import Action
 
 _OUTSIDE_NAMESPACES = {
@@ -24,10 +26,10 @@ _OUTSIDE_NAMESPACES = {
     "storagemigration.k8s.io": "storageversionmigrations",
     "metrics.k8s.io": "nodes",
 }
-CLUSTER_SCOPED = frozenset((group, resource) for group, resources in _OUTSIDE_NAMESPACES.items() for resource in resources.split())
+CLUSTER_SCOPED: Final = frozenset((group, resource) for group, resources in _OUTSIDE_NAMESPACES.items() for resource in resources.split())
 """Kubernetes' own resources outside namespaces: listing them spans no namespace, so a deny on a namespace does not concern it."""
 
-_SPANNING_VERBS = frozenset({"list", "watch", "deletecollection"})
+_SPANNING_VERBS: Final = frozenset({"list", "watch", "deletecollection"})
 
 
 def spans_namespaces(action: Action) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from kgate.audit.ids import RequestIds
 from kgate.audit.line import decision_line, end_line
@@ -39,12 +39,12 @@ from kgate.settings.operation import DeadlineSettings, LimitSettings
 from kgate.wire import http1, http2
 from kgate.wire.events import RequestReceived
 
-HEALTH = b"/healthz"
-ADMITS_SECONDS = 10.0
+HEALTH: Final = b"/healthz"
+ADMITS_SECONDS: Final = 10.0
 """A gate that has heard nothing of its store for so long admits nobody (class 14): what was revoked elsewhere is not known here."""
-CUTS_SECONDS = 15.0
+CUTS_SECONDS: Final = 15.0
 """And after so long nothing lives on."""
-OUT_OF_TOUCH = Refused(503, "the gate has lost touch with its store, so it cannot tell who may come in; try again in a moment")
+OUT_OF_TOUCH: Final = Refused(503, "the gate has lost touch with its store, so it cannot tell who may come in; try again in a moment")
 _REVIEWS = {"selfsubjectaccessreviews": SelfReview, "selfsubjectrulesreviews": RulesReview}
 
 

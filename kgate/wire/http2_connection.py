@@ -17,8 +17,9 @@ is half a window. Whatever a stream has not given back when it ends goes back to
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from enum import Enum
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from kgate.wire import http2_fields as fields
 from kgate.wire import http2_frames as frames
@@ -553,7 +554,7 @@ def _without_padding(payload: bytes) -> bytes:
     return payload[1 : len(payload) - payload[0]]
 
 
-_METHODS: Final = (
+_METHODS: Final[tuple[Callable[[Http2Connection[Any], int, int, bytes], None], ...]] = (
     Http2Connection._on_data,
     Http2Connection._on_headers,
     Http2Connection._on_priority,

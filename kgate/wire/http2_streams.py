@@ -30,8 +30,8 @@ class State(IntEnum):
     FORGOTTEN = 7
 
 
-AFTER_THEIR_END: Final = (State.HALF_CLOSED_REMOTE, State.ENDED, State.HALF_CLOSED_REMOTE)
-AFTER_OUR_END: Final = (State.HALF_CLOSED_LOCAL, State.HALF_CLOSED_LOCAL, State.ENDED)
+AFTER_THEIR_END: Final[tuple[State, ...]] = (State.HALF_CLOSED_REMOTE, State.ENDED, State.HALF_CLOSED_REMOTE)
+AFTER_OUR_END: Final[tuple[State, ...]] = (State.HALF_CLOSED_LOCAL, State.HALF_CLOSED_LOCAL, State.ENDED)
 """Indexed by the state before; only live streams end."""
 
 
