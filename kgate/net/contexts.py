@@ -1,6 +1,9 @@
 """TLS contexts: what both sides of the gate agree to speak.
 
-TLS 1.2 and 1.3 only, no compression, no renegotiation, no session tickets: kubectl opens few connections. OpenSSL's cache of TLS 1.2 sessions cannot be
+TLS 1.2 and 1.3 only, no compression, no renegotiation, no session tickets: kubectl opens few connections. Of TLS 1.2's suites a client may use those
+that HTTP/2 does not forbid (RFC 9113 section 9.2.2: forward secrecy and an AEAD), which kubectl always has. Which of them, and which of TLS 1.3's, is the
+client's choice: all are sound, and it knows its processor (a phone without AES wants ChaCha20; Go asks for AES-128, a fifth cheaper than OpenSSL's own
+first choice). OpenSSL's cache of TLS 1.2 sessions cannot be
 switched off by ``ssl``, and a resumed session's client certificate is not verified by TLS again. So TLS is not what says that a certificate counts: it is
 held against its authority, the clock and the lists of revoked ones on each use (``identity/certificates``; class 23 of docs/security.md).
 """
@@ -14,6 +17,7 @@ from pathlib import Path
 from kgate.errors import KgateError
 
 ALPN = ["h2", "http/1.1"]
+_SUITES_OF_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 def _base(protocol: int) -> ssl.SSLContext:
@@ -30,6 +34,8 @@ def server_context(certificate: Path, key: Path, client_authority: str | None = 
     """
     context = _base(ssl.PROTOCOL_TLS_SERVER)
     context.num_tickets = 0
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_ciphers(_SUITES_OF_1_2)
     context.set_alpn_protocols(ALPN)
     try:
         context.load_cert_chain(certificate, key)

@@ -134,6 +134,34 @@ def test_alpn_is_agreed_on_and_its_absence_is_seen(world: World) -> None:
     assert [echo.transport.alpn for echo in world.echoes] == ["h2", None]
 
 
+AES_128, AES_256, CHACHA = "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"
+
+
+@pytest.mark.parametrize("order", [(AES_128, AES_256, CHACHA), (CHACHA, AES_256), (AES_256, AES_128)], ids=lambda order: order[0])
+def test_the_client_chooses_among_the_suites(world: World, order: tuple[str, ...]) -> None:
+    def suite(port: int) -> str:
+        context = world.client()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose order Python lets a client choose
+        context.set_ciphers(":".join(order))
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", port), 5), server_hostname="localhost") as tls:
+            return (tls.cipher() or ("none",))[0]
+
+    assert world.run(suite, world.listen()) == order[0]
+
+
+@pytest.mark.parametrize("weak", ["ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA", "AES128-GCM-SHA256"])
+def test_a_suite_that_http2_forbids_is_not_taken(world: World, weak: str) -> None:
+    def shake_hands(port: int) -> str:
+        context = world.client()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(weak)
+        with socket.create_connection(("127.0.0.1", port), 5) as raw, pytest.raises(ssl.SSLError) as refused:
+            context.wrap_socket(raw, server_hostname="localhost")
+        return str(refused.value)
+
+    assert "handshake failure" in world.run(shake_hands, world.listen()).lower()
+
+
 def test_a_farewell_arrives_though_the_client_is_still_sending(world: World) -> None:
     def talk(port: int) -> bytes:
         with dial(world, port) as tls:
