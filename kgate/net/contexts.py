@@ -2,7 +2,7 @@
 
 TLS 1.2 and 1.3 only, no compression, no renegotiation, no session tickets: kubectl opens few connections. Of TLS 1.2's suites a client may use those
 that HTTP/2 does not forbid (RFC 9113 section 9.2.2: forward secrecy and an AEAD), which kubectl always has. Which of them, and which of TLS 1.3's, is the
-client's choice: all are sound, and it knows its processor (a phone without AES wants ChaCha20; Go asks for AES-128, a fifth cheaper than OpenSSL's own
+client's choice: all are sound, and it knows its processor (a phone without AES wants ChaCha20; Go asks for AES-128, a tenth cheaper than OpenSSL's own
 first choice). OpenSSL's cache of TLS 1.2 sessions cannot be
 switched off by ``ssl``, and a resumed session's client certificate is not verified by TLS again. So TLS is not what says that a certificate counts: it is
 held against its authority, the clock and the lists of revoked ones on each use (``identity/certificates``; class 23 of docs/security.md).
