@@ -19,23 +19,24 @@ HEADERS = (
 
 
 class Crowd:
-    """``people`` ask ``paths`` (each from another place in them) for ``seconds``, ``at_once`` requests each at a time.
+    """``people`` ask ``paths`` (each from another place in them on, or each only a ``share``) for ``seconds``, ``at_once`` requests each at a time.
 
     ``per_second``: requests of each person, spread evenly; None is as fast as they are answered.
     """
 
     def __init__(
         self, ground: Ground, port: int, paths: Sequence[str], seconds: float, *, http1: bool = False, people: int = 50, at_once: int = 10,
-        per_second: float | None = None,
+        share: bool = False, per_second: float | None = None,
     ) -> None:  # fmt: skip
         self._folder = ground.folder / "crowd"
         self._folder.mkdir(exist_ok=True)
         self._logs: list[Path] = []
         self._processes = []
         for number, person in enumerate(ground.people[:people]):
-            start = number * len(paths) // people
+            start, end = number * len(paths) // people, (number + 1) * len(paths) // people
+            asked = paths[start:end] if share else [*paths[start:], *paths[:start]]
             uris = self._folder / f"paths-{number}"
-            uris.write_text("".join(f"https://127.0.0.1:{port}{path}\n" for path in [*paths[start:], *paths[:start]]))
+            uris.write_text("".join(f"https://127.0.0.1:{port}{path}\n" for path in asked))
             argv = self._argv(person, uris, seconds, at_once, http1=http1)
             if per_second is not None:
                 argv += [f"--rps={per_second:g}", f"--log-file={self._folder}/log-{number}"]

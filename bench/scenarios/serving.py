@@ -16,10 +16,19 @@ MICRO = 1e6
 
 
 def serve(
-    ground: Ground, server: Server, subject: Subject, paths: Sequence[str], seconds: float, *, people: int = 50, at_once: int = 10
+    ground: Ground,
+    server: Server,
+    subject: Subject,
+    paths: Sequence[str],
+    seconds: float,
+    *,
+    people: int = 50,
+    at_once: int = 10,
+    share: bool = False,
 ) -> Measures:
     """A window of ``seconds`` in the middle of a crowd's work: CPU µs a request, requests a second, and how much of a core it took."""
-    crowd = Crowd(ground, server.port, paths, seconds + WARM_SECONDS + 1.0, http1=subject.client == "h1", people=people, at_once=at_once)
+    lasts, http1 = seconds + WARM_SECONDS + 1.0, subject.client == "h1"
+    crowd = Crowd(ground, server.port, paths, lasts, http1=http1, people=people, at_once=at_once, share=share)
     time.sleep(WARM_SECONDS)
     used, served, began = server.cpu_seconds(), requests_served(ground), time.monotonic()
     time.sleep(seconds)
