@@ -131,9 +131,8 @@ class Http2Connection(SendingHalf, Generic[H]):
         """What ``data`` tells, in its order. Nothing once the connection is over."""
         if self._phase is _OVER:
             return []
-        self._rest = self._rest + data if self._rest else data
         try:
-            self._read_frames()
+            self._read(data)
         except ConnectionFault as fault:
             self._fail(fault)
         events, self._events = self._events, []
@@ -202,11 +201,23 @@ class Http2Connection(SendingHalf, Generic[H]):
 
     # The loop
 
-    def _read_frames(self) -> None:
-        buffer, position, end = self._rest, 0, len(self._rest)
+    def _read(self, data: bytes) -> None:
+        """Frames of what came. One that began before is put together with what it lacks alone: ``data`` may be 256 KB of a body."""
+        begun = self._rest
+        if len(begun) >= 9:
+            lacks = 9 + frames.read_head(begun, 0)[0] - len(begun)
+            if lacks < len(data) and self._phase is _FRAMES:
+                self._read_frames(begun + data[:lacks], 0)
+                self._read_frames(data, lacks)
+                return
+        self._read_frames(begun + data if begun else data, 0)
+
+    def _read_frames(self, buffer: bytes, position: int) -> None:
+        end = len(buffer)
         if self._phase is _PREFACE:
             position = self._read_preface(buffer)
             if not position:
+                self._rest = buffer
                 return
         while end - position >= 9:
             length, kind, flags, number = frames.read_head(buffer, position)
