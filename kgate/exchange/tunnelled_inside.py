@@ -27,6 +27,7 @@ from kgate.wire.websocket_follow import Control, FrameEvent, FrameStarted, Paylo
 
 BUFFER_MAX: Final = 256 * 1024
 """kubectl's control frames have 300 bytes, which even in messages of one byte are 2 KB."""
+_SPREAD: Final = f"a SPDY frame is spread over more than {BUFFER_MAX} bytes of WebSocket messages"
 _BITE: Final = 4096
 
 
@@ -87,11 +88,9 @@ class Side:
         passage = self._websocket.feed(data)
         data = self._buffer + passage.data if self._buffer else passage.data
         problem = self._problem = self._spdy_problem or passage.failure
-        pieces = self._pieces
-        while pieces and pieces[0].spdy_end <= self._passed:
-            pieces.popleft()
-        if pieces:
-            end, self.standing = pieces[0].cut(self._passed)
+        self._forget_passed()
+        if self._pieces:
+            end, self.standing = self._pieces[0].cut(self._passed)
             size = end - self._base
         else:
             size, self.standing = len(data), self._websocket.standing
@@ -101,7 +100,7 @@ class Side:
         self._base += size
         self._buffer = data[size:]
         if len(self._buffer) > BUFFER_MAX:
-            problem = self._problem = f"a SPDY frame is spread over more than {BUFFER_MAX} bytes of WebSocket messages"
+            problem = self._problem = _SPREAD
         return Carried(going, problem)
 
     def _changed(self, going: bytes) -> bytes:
@@ -143,7 +142,20 @@ class Side:
                     self._change(event, size)
             at += step
         if self._passed < self._fed:
-            self._pieces.append(self._piece(event, size))
+            self._hold(self._piece(event, size))
+
+    def _hold(self, piece: Piece) -> None:
+        """Keep ``piece`` back, within the bound: also where one read brings all that is too much, and the frame's end with it."""
+        self._pieces.append(piece)
+        self._forget_passed()
+        first = self._pieces[0]
+        if piece.end - (first.end - first.size) > BUFFER_MAX:
+            self._spdy_problem = self._spdy_problem or _SPREAD
+
+    def _forget_passed(self) -> None:
+        pieces = self._pieces
+        while pieces and pieces[0].spdy_end <= self._passed:
+            pieces.popleft()
 
     def _change(self, event: Payload, size: int) -> None:
         """Find the bytes of SPDY's changes in the messages that carry them. A mask may stay: what is XORed under it is XORed."""
