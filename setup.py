@@ -41,6 +41,7 @@ COMPILED = (
     "kgate/kube/refusal.py",
     "kgate/kube/requestinfo.py",
     "kgate/kube/watch.py",
+    "kgate/memory.py",
     "kgate/metrics.py",
     "kgate/model/decisions.py",
     "kgate/model/people.py",
@@ -67,7 +68,6 @@ COMPILED = (
     "kgate/wire/hpack_huffman.py",
     "kgate/wire/websocket.py",
     "kgate/wire/websocket_follow.py",
-    "kgate/wire/memory.py",
     *sorted(set(glob("kgate/wire/http[12]_*.py")) - set(glob("kgate/wire/http[12]_limits.py"))),
 )
 

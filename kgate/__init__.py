@@ -12,7 +12,7 @@ One request is an ``Exchange``. It is admitted (who, what, may they) without wai
 record, and only then carried upstream under an impersonated name. After a 101 it becomes a ``Tunnel``. Whatever changes a decision arrives at
 ``sessions``, which asks the very same function again and cuts what is no longer allowed, saying why in the client's own protocol.
 
-    model, errors     the vocabulary
+    model, errors     the vocabulary;  memory  what is remembered, within bounds
     documents/        files that people write → typed values;  expressions  CEL in them
     wire/             bytes ↔ events: HTTP/1.1, HTTP/2, WebSocket, SPDY. No Kubernetes, no Twisted
     kube/             Kubernetes' own rules: what a request means, what goes upstream, what kubectl prints

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "kgate"
 
-BASE = {"model", "errors", "documents", "expressions"}
+BASE = {"model", "errors", "memory", "documents", "expressions"}
 LOWEST = {"wire", "kube", "identity", "policy", "audit", "surroundings"}
 MIDDLE = {"authorizers", "exchange", "sessions", "store"}
 ALLOWED: dict[str, set[str]] = {

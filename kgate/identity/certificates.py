@@ -19,6 +19,7 @@ from kgate.expressions import Expression, Failed, Kind, Vocabulary
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.names import identity_fault
 from kgate.identity.trust import ASK, Trust, Vouched, vouch
+from kgate.memory import remember
 from kgate.model import Identity
 
 ISSUER = "client-certificate"
@@ -66,9 +67,7 @@ class ClientCertificates:
         digest = hashlib.sha256(der).digest()
         known = self._known.get(digest)
         if known is None:
-            if len(self._known) >= KEPT:
-                self._known.clear()
-            known = self._known[digest] = read_certificate(der, self._authorities)
+            known = remember(self._known, digest, read_certificate(der, self._authorities), KEPT)
         return known
 
 

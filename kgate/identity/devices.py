@@ -27,6 +27,7 @@ from kgate.identity.credentials import Rejected
 from kgate.identity.jose import Flaw, read_json
 from kgate.identity.names import name_fault
 from kgate.identity.trust import Trust, Vouched, vouch
+from kgate.memory import remember
 from kgate.model import Device, Identity, Pairs
 
 ISSUER = "device-certificate"
@@ -73,9 +74,7 @@ class Devices:
         """The device and when its certificate ends; None where the certificate is of no device authority."""
         digest = hashlib.sha256(der).digest()
         if digest not in self._known:
-            if len(self._known) >= KEPT:
-                self._known.clear()
-            self._known[digest] = self._read(der)
+            remember(self._known, digest, self._read(der), KEPT)
         known = self._known[digest]
         if known is None or isinstance(known, Rejected):
             return known
@@ -90,9 +89,7 @@ class Devices:
         key = (identity, found[0])
         known = self._beside.get(key)
         if known is None:
-            if len(self._beside) >= KEPT:
-                self._beside.clear()
-            known = self._beside[key] = identity.but(device=found[0])
+            known = remember(self._beside, key, identity.but(device=found[0]), KEPT)
         return known
 
     def alone(self, der: bytes, now: float) -> Identity | Rejected | None:

@@ -23,6 +23,7 @@ from joserfc.jwk import OKPKey
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.gate_sessions import GateSessions, WantedSession
 from kgate.identity.jose import Flaw, Key, KeySet, read_jws, read_key, read_object, verify
+from kgate.memory import remember
 from kgate.model import Identity, Pending
 
 TYPE = "kgate+jwt"
@@ -186,7 +187,5 @@ def read_gate_token(token: str, gate: str, keys: KeySet) -> GateToken | Rejected
 def _kept(memo: dict[K, V], key: K, make: Callable[[], V]) -> V:
     found = memo.get(key)
     if found is None:
-        if len(memo) >= KEPT:
-            memo.clear()
-        found = memo[key] = make()
+        found = remember(memo, key, make(), KEPT)
     return found

@@ -13,6 +13,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from kgate.identity.credentials import Rejected
+from kgate.memory import remember
 from kgate.model import Identity
 
 
@@ -99,9 +100,7 @@ class Notices:
             return identity
         found = self._applied.get(identity)
         if found is None:
-            if len(self._applied) >= KEPT:
-                self._applied.clear()
-            found = self._applied[identity] = self._apply(identity)
+            found = remember(self._applied, identity, self._apply(identity), KEPT)
         return found
 
     def _apply(self, identity: Identity) -> Identity | Rejected:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 from kgate.documents.globs import Selection
+from kgate.memory import remember
 from kgate.policy.listing import Bits, Listed, bits
 
 K = TypeVar("K")
@@ -21,12 +22,10 @@ KEPT_LENGTH: Final = 512
 """Longer values come from nobody but an attacker who fills memory."""
 
 
-def remember(memo: dict[K, V], value: K, found: V) -> None:
+def remember_short(memo: dict[K, V], value: K, found: V) -> None:
     """Keep what ``value`` gives, within bounds."""
-    if len(memo) >= KEPT:
-        memo.clear()
     if len(str(value)) <= KEPT_LENGTH:
-        memo[value] = found
+        remember(memo, value, found, KEPT)
 
 
 class Facet(Generic[K]):
@@ -58,7 +57,7 @@ class Facet(Generic[K]):
         if found is None:
             included, excluded = self._listing(value)
             found = self.spanning if _is_every(value) else (self._any_value | included) & ~excluded
-            remember(self._memo, value, found)
+            remember_short(self._memo, value, found)
         return found
 
     def of_any(self, values: Sequence[K]) -> Bits:
@@ -69,7 +68,7 @@ class Facet(Generic[K]):
             known = self._listings.get(value)
             if known is None:
                 known = self._listing(value)
-                remember(self._listings, value, known)
+                remember_short(self._listings, value, known)
             found |= known[0]
             without |= known[1]
         return found & ~without if without else found

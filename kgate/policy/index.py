@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
+from kgate.memory import remember
 from kgate.model import GRANTED_BY_NAME, Action, Cluster, Decision, Ground, Identity, Limits, Operation, Reason
 from kgate.policy.conditions import Conditions
 from kgate.policy.details import Detail, split_proxy_name
-from kgate.policy.facets import KEPT, Facet, facet, remember
+from kgate.policy.facets import KEPT, Facet, facet, remember_short
 from kgate.policy.listing import Bits, bits
 from kgate.policy.parties import Clusters, LabelWords, Members, sets_of
 from kgate.policy.people import People, PeopleSets
@@ -92,9 +93,7 @@ class Index:
         """What is known of ``identity``, found out where it is new."""
         person = self._people.get(identity)
         if person is None:
-            if len(self._people) >= KEPT:
-                self._people.clear()
-            person = self._people[identity] = Person(self._of_identity(identity))
+            person = remember(self._people, identity, Person(self._of_identity(identity)), KEPT)
         return person
 
     def standing(self, person: Person, action: Action) -> Bits:
@@ -139,10 +138,8 @@ class Index:
         """The entries of rules that mean this cluster."""
         found = self._clusters.get(cluster)
         if found is None:
-            if len(self._clusters) >= KEPT:
-                self._clusters.clear()
             found = self._cluster_names.of(cluster.name) & self._of_cluster_sets(cluster) & self._of_labels(dict(cluster.labels))
-            self._clusters[cluster] = found
+            remember(self._clusters, cluster, found, KEPT)
         return found
 
     def _of_labels(self, labels: Mapping[str, str]) -> Bits:
@@ -182,7 +179,7 @@ class Index:
         found = self._kinds_of_things.get(asked)
         if found is None:
             found = self._resources.of(ResourceKey(*asked))
-            remember(self._kinds_of_things, asked, found)
+            remember_short(self._kinds_of_things, asked, found)
         return found
 
     def _of_operation(self, action: Action) -> Bits:

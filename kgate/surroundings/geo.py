@@ -15,6 +15,7 @@ from typing import NamedTuple
 import maxminddb
 
 from kgate.documents.values import Unacceptable
+from kgate.memory import remember
 
 REMEMBERED = 8192
 _BROKEN = (maxminddb.InvalidDatabaseError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError, struct.error)
@@ -60,9 +61,7 @@ class Atlas:
         """What is known of ``address``."""
         found = self._memo.get(address)
         if found is None:
-            if len(self._memo) >= REMEMBERED:
-                self._memo.clear()
-            found = self._memo[address] = self._look_up(address)
+            found = remember(self._memo, address, self._look_up(address), REMEMBERED)
         return found
 
     def _look_up(self, address: str) -> Place:

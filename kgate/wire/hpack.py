@@ -21,8 +21,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, cast
 
+from kgate.memory import remember
 from kgate.wire import hpack_huffman
-from kgate.wire.memory import remember
 
 Field = tuple[bytes, bytes]
 
@@ -253,7 +253,7 @@ class Decoder:
         if not index:
             return self._written_out(block, position)
         name = _STATIC[index].name if index < _DYNAMIC else self._dynamic[_DYNAMIC - 1 - index].name
-        value, position = _string(block, position, _short_value if _repeats(name) else hpack_huffman.decode)
+        value, position = _string(block, position, _short_value if repeats(name) else hpack_huffman.decode)
         return _Entry(name, value), position
 
     def _written_out(self, block: bytes, position: int) -> tuple[_Entry, int]:
@@ -267,7 +267,7 @@ class Decoder:
         name, middle = _string(block, position, _short_name)
         value, end = _string(block, middle, hpack_huffman.decode)
         entry = _Entry(name, value)
-        if written and len(written) == end - position and _repeats(name):
+        if written and len(written) == end - position and repeats(name):
             remember(_LITERALS, written, entry)
         return entry, end
 
@@ -323,7 +323,8 @@ SELDOM_TWICE: Final = frozenset({b"audit-id", b"content-length", b"etag", b"kube
 
 
 @lru_cache(1024)
-def _repeats(name: bytes) -> bool:
+def repeats(name: bytes) -> bool:
+    """Whether a field of that name is worth remembering: no secret, and not another in nearly every message."""
     return name not in SELDOM_TWICE and not is_sensitive(name)
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from kgate.memory import MOST, remember
 from kgate.wire.events import Headers
 from kgate.wire.hpack import SELDOM_TWICE
-from kgate.wire.memory import MOST, remember
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^`|~0-9A-Za-z]+")
 """RFC 9110 section 5.6.2, without ``_``: some servers take ``X_A`` for ``X-A``."""

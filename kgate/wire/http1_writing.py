@@ -5,10 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
+from kgate.memory import remember
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Headers
 from kgate.wire.http1_grammar import worth_knowing
-from kgate.wire.memory import remember
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 CHUNKED: Final = [(b"transfer-encoding", b"chunked")]

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from kgate.memory import remember
 from kgate.wire import http2_fields as fields
 from kgate.wire import http2_frames as frames
 from kgate.wire.errors import LocalProtocolError
@@ -474,9 +475,7 @@ class Http2Connection(SendingHalf, Generic[H]):
         listed = self._decode(block)
         head = None if listed is None else self._parse(listed)
         if self._decoder.generation == generation and len(block) <= _LONGEST_REMEMBERED:
-            if len(self._heads) >= _REMEMBERED_HEADS:
-                self._heads.clear()
-            self._heads[block] = head
+            remember(self._heads, block, head, _REMEMBERED_HEADS)
         return head
 
     def _judge(self, number: int, stream: Stream | None, kind: FrameType) -> None:

@@ -21,11 +21,11 @@ import string
 from functools import lru_cache
 from typing import ClassVar, Final, NamedTuple, cast
 
+from kgate.memory import remember
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Event, Headers, RequestHead
-from kgate.wire.hpack import SELDOM_TWICE, encode_field, is_sensitive
+from kgate.wire.hpack import SELDOM_TWICE, encode_field, repeats
 from kgate.wire.http1_grammar import METHODS, Invalid, parse_length
-from kgate.wire.memory import remember
 
 _AsTheyAre = list[tuple[bytes, ...]]
 """``Headers`` to a loop that looks each field up whole: compiled, what is known to be a pair is taken apart and put together anew for that."""
@@ -227,7 +227,7 @@ _LONGEST_KNOWN: Final = 512
 
 
 def _is_worth_knowing(name: bytes, value: bytes) -> bool:
-    return name not in _SELDOM_TWICE and len(name) + len(value) <= _LONGEST_KNOWN and not is_sensitive(name)
+    return repeats(name) and len(name) + len(value) <= _LONGEST_KNOWN
 
 
 def _meant(headers: Headers, found: set[bytes]) -> set[bytes] | Refusal:
