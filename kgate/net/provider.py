@@ -126,6 +126,7 @@ def as_person(confirmed: Confirmed, issuer: str, was: Person | None = None) -> P
         identity.authenticated_at if identity.authenticated_at is not None or was is None else was.authenticated_at,
         identity.acr or (was.acr if was is not None else ""),
         identity.amr or (was.amr if was is not None else ()),
+        was.issued_at if was is not None else identity.issued_at,
     )
 
 

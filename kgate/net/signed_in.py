@@ -50,7 +50,7 @@ def as_gate_session(session: Session) -> GateSession:
         clusters=session.clusters,
         subject=person.subject,
         issuer_session=person.provider_session,
-        issued_at=session.checked,
+        issued_at=session.vouched,
     )
     return GateSession(session.id, identity, session.ended_why or OVER if session.ended is not None else "")
 

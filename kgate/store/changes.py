@@ -1,8 +1,7 @@
 """The change feed: one row for each thing that changed, in the order in which it became visible.
 
-A gate remembers the last row that it has seen and asks for what came after. For that, ids must become visible in their order: SQLite has one writer at a
-time anyway; on PostgreSQL a sequence alone does not promise it (a transaction may commit after one with a higher id), so publishing takes an advisory
-lock until the transaction ends. Publishers are few and short.
+A gate remembers the last row that it has seen and asks for what came after. For that, ids must become visible in their order, which a sequence alone does not
+promise (a transaction may commit after one with a higher id): there is one writer at a time, see engine.py.
 
 Rows are kept for a day. A gate that was away for longer finds a gap where its last row was, and reads everything anew.
 """
@@ -11,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, Double, Integer, String, Table, delete, func, insert, select, text
+from sqlalchemy import Column, Connection, Double, Integer, String, Table, delete, func, insert, select
 
 from kgate.store.engine import is_sqlite
 from kgate.store.metadata import metadata
@@ -19,8 +18,6 @@ from kgate.store.metadata import metadata
 KEPT_SECONDS = 86400.0
 CHANNEL = "kgate_changes"
 """PostgreSQL's NOTIFY channel: tells the gates to look, carries nothing."""
-_LOCK = 0x6B67617465
-"""Key of the advisory lock: "kgate"."""
 
 changes = Table(
     "changes",
@@ -51,7 +48,6 @@ class News(NamedTuple):
 def publish(connection: Connection, topic: str, key: str, now: float) -> None:
     """Tell every gate, once this transaction commits, that ``key`` of ``topic`` changed."""
     if not is_sqlite(connection):
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         connection.execute(select(func.pg_notify(CHANNEL, "")))
     connection.execute(insert(changes).values(at=now, topic=topic, key=key))
 

@@ -75,15 +75,15 @@ def add_code(connection: Connection, code: Code) -> None:
 
 
 def find_code(connection: Connection, digest: str) -> Code | None:
-    """The code with this digest, expired or not; it is the caller's until the transaction ends."""
-    row = connection.execute(select(codes).where(codes.c.digest == digest).with_for_update()).one_or_none()
+    """The code with this digest, expired or not."""
+    row = connection.execute(select(codes).where(codes.c.digest == digest)).one_or_none()
     return _code(row) if row is not None else None
 
 
 def find_user_code(connection: Connection, user_code: str, now: float) -> Code | None:
     """The device code that waits for ``user_code``."""
     asked = select(codes).where(codes.c.user_code == user_code, codes.c.expires > now, codes.c.state == CodeState.WAITING.value)
-    row = connection.execute(asked.with_for_update()).one_or_none()
+    row = connection.execute(asked).one_or_none()
     return _code(row) if row is not None else None
 
 
@@ -112,7 +112,7 @@ def deny_device(connection: Connection, user_code: str, now: float) -> bool:
 
 def withdraw_codes(connection: Connection, ended: Callable[[Person], bool]) -> None:
     """No session comes of sign-ins that are ``ended`` already."""
-    waiting = select(codes).where(codes.c.state == CodeState.APPROVED.value).with_for_update()
+    waiting = select(codes).where(codes.c.state == CodeState.APPROVED.value)
     for code in map(_code, connection.execute(waiting).all()):
         if code.person is not None and ended(code.person):
             update_code(connection, evolve(code, state=CodeState.WITHDRAWN, provider_tokens=""))

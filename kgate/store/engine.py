@@ -1,8 +1,12 @@
 """One URL → a SQLAlchemy engine that behaves the same on SQLite and PostgreSQL.
 
-SQLite: WAL, so that readers and the one writer do not wait for each other; ``synchronous=FULL``, because a session that was ended must stay ended after a
-power cut; a transaction that writes takes the write lock when it begins, so that it never fails in its middle for somebody else's.
-PostgreSQL: every statement has a time limit, because what the gate waits for it fails closed on.
+On both there is one writer at a time: a transaction that writes waits for its turn when it begins. So it never fails in its middle for somebody else's,
+each sees all that was written before it, and changes become visible in their order. Writes are few and short.
+
+SQLite: ``BEGIN IMMEDIATE``; WAL, so that readers and the writer do not wait for each other; ``synchronous=FULL``, because a session that was ended must
+stay ended after a power cut.
+PostgreSQL: an advisory lock. Every statement has a time limit, because what the gate waits for it fails closed on; so has a gate that stopped in the
+middle of a transaction, for which the others would wait.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ KINDS = ("sqlite", "postgresql+psycopg")
 WAL_ATTEMPTS = 20
 READS = "kgate_reads"
 """Execution option of a connection that only reads."""
+_TURN = 0x6B67617465
+"""Key of PostgreSQL's advisory lock: "kgate"."""
 
 
 def open_engine(url: str) -> Engine:
@@ -30,14 +36,17 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "begin", _sqlite_begins)
         return engine
     try:
-        options = f"-c statement_timeout={BUSY_SECONDS * 1000} -c lock_timeout={BUSY_SECONDS * 1000}"
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS, "options": options})
+        limits = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        options = " ".join(f"-c {limit}={BUSY_SECONDS * 1000}" for limit in limits)
+        engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS, "options": options})
     except ModuleNotFoundError as error:
         raise UsageError(f"state: {error.name} is not installed; install kgate[postgresql]") from error
+    event.listen(engine, "begin", _postgresql_begins)
+    return engine
 
 
 def is_sqlite(connection: Connection) -> bool:
-    """Whether this is SQLite, where writers are one after another anyway."""
+    """Whether this is SQLite, which has no way to tell other processes of a change."""
     return connection.dialect.name == "sqlite"
 
 
@@ -64,4 +73,13 @@ def _use_wal(connection: Any) -> None:
 
 
 def _sqlite_begins(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READS) else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
+
+
+def _postgresql_begins(connection: Connection) -> None:
+    if _writes(connection):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
+
+
+def _writes(connection: Connection) -> bool:
+    return not connection.get_execution_options().get(READS)

@@ -1,7 +1,7 @@
 """Bringing a database to the tables of this release. It runs at each start; where nothing is to be done it is one query.
 
-Several gates may start at once: one migrates, the others wait for it. A database that a newer release has migrated is refused: this release would not
-know what it means.
+Several gates may start at once: one migrates, the others wait for it, as every writer does (engine.py). A database that a newer release has migrated is
+refused: this release would not know what it means.
 """
 
 from __future__ import annotations
@@ -13,20 +13,16 @@ from sqlalchemy import Connection, Engine, MetaData, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from kgate.errors import KgateError, UnreachableError
-from kgate.store.engine import is_sqlite
 from kgate.store.metadata import metadata
 
 MODULES = ("changes", "codes", "directory", "facts", "keys", "notices", "requests", "robots", "sessions", "signins")
 """The modules of this folder that own tables."""
-_LOCK = 0x6D6967
 
 
 def migrate(engine: Engine) -> None:
     """Make or change what is missing. Raises KgateError where the database cannot be used."""
     try:
         with engine.begin() as connection:
-            if not is_sqlite(connection):
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             _upgrade(connection)
     except DBAPIError as error:
         shown = engine.url.render_as_string()  # without its password

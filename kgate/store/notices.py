@@ -45,7 +45,7 @@ def key_of(notice: Notice) -> str:
 def keep(connection: Connection, notice: Notice, now: float) -> bool:
     """Remember it, and tell every gate; False where it was there before."""
     key = key_of(notice)
-    if connection.execute(select(notices.c.key).where(notices.c.key == key).with_for_update()).first() is not None:
+    if connection.execute(select(notices.c.key).where(notices.c.key == key)).first() is not None:
         return False
     document = json.dumps(asdict(notice) | {"kind": notice.kind.value})
     connection.execute(insert(notices).values(key=key, kind=notice.kind.value, received=now, document=document))
@@ -74,7 +74,7 @@ def sessions_of(connection: Connection, notice: Notice, now: float) -> tuple[Ses
     if subject.session or notice.kind is Kind.ACCOUNT_DISABLED:
         return found
     # Issuers date in whole seconds (NumericDate as nearly all write it): in the same second the session was there before. Fail closed.
-    return tuple(session for session in found if math.floor(session.created) <= notice.at)
+    return tuple(session for session in found if math.floor(session.began) <= notice.at)
 
 
 def is_about(notice: Notice, person: Person) -> bool:

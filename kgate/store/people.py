@@ -24,6 +24,8 @@ class Person:
     authenticated_at: float | None = None
     acr: str = ""
     amr: tuple[str, ...] = ()
+    issued_at: float | None = None
+    """When the provider vouched for the sign-in, by its own clock (``iat``, Unix seconds)."""
 
 
 _CONVERTER = Converter()

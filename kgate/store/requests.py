@@ -176,7 +176,7 @@ def revoke_request(connection: Connection, id_: str, by: str, reason: str, now: 
 
 def find_request(connection: Connection, id_: str) -> AccessRequest | None:
     """The request ``id_``; it is the caller's until the transaction ends."""
-    row = connection.execute(select(access_requests).where(access_requests.c.id == id_).with_for_update()).one_or_none()
+    row = connection.execute(select(access_requests).where(access_requests.c.id == id_)).one_or_none()
     return _request(row) if row is not None else None
 
 

@@ -115,6 +115,16 @@ class Session:
     check_due: float = 0.0
     """When it is to be asked again; 0 where it cannot be asked."""
 
+    @property
+    def began(self) -> float:
+        """When the person signed in, by the identity provider's clock, which its notices are dated by too; by ours where it did not say."""
+        return self.created if self.person.issued_at is None else self.person.issued_at
+
+    @property
+    def vouched(self) -> float:
+        """When the identity provider last stood by it, by the same clock."""
+        return self.began + (self.checked - self.created)
+
 
 def open_session(connection: Connection, session: Session, provider_tokens: str = "") -> None:
     """A person signed in. ``provider_tokens`` are sealed already."""
@@ -138,7 +148,7 @@ def open_session(connection: Connection, session: Session, provider_tokens: str 
 def end_sessions(connection: Connection, ids: Sequence[str], why: str, now: float) -> tuple[str, ...]:
     """End those of ``ids`` that live; gives them. ``why`` reads well behind "your session ended: "."""
     living = select(sessions.c.id).where(sessions.c.id.in_(ids), sessions.c.ended.is_(None), sessions.c.expires > now)
-    ending = tuple(row.id for row in connection.execute(living.with_for_update()))
+    ending = tuple(row.id for row in connection.execute(living))
     if ending:
         ended = update(sessions).where(sessions.c.id.in_(ending))
         connection.execute(ended.values(ended=now, ended_why=why[:1024], provider_tokens="", check_due=0.0))
@@ -206,7 +216,7 @@ def add_refresh_secret(connection: Connection, session: str, secret: str, now: f
 
 def rotate(connection: Connection, secret: str, following: str, now: float) -> tuple[Rotation, Session | None]:
     """Use a refresh secret and put ``following`` in its place (digests). See the module."""
-    row = connection.execute(select(refresh_secrets).where(refresh_secrets.c.digest == secret).with_for_update()).one_or_none()
+    row = connection.execute(select(refresh_secrets).where(refresh_secrets.c.digest == secret)).one_or_none()
     session = find_session(connection, row.session) if row is not None else None
     if row is None or session is None:
         return Rotation.UNKNOWN, None
@@ -266,7 +276,6 @@ def claim_checks(connection: Connection, now: float, again: float, most: int) ->
         .where(sessions.c.ended.is_(None), sessions.c.expires > now, sessions.c.check_due > 0, sessions.c.check_due <= now)
         .order_by(sessions.c.check_due)
         .limit(most)
-        .with_for_update(skip_locked=True)
     )
     rows = connection.execute(due).all()
     connection.execute(update(sessions).where(sessions.c.id.in_([row.id for row in rows])).values(check_due=again))
@@ -286,7 +295,7 @@ def due_now(connection: Connection, ids: Sequence[str], now: float) -> None:
 
 def confirm_session(connection: Connection, id_: str, person: Person, provider_tokens: str, now: float, due: float) -> None:
     """The provider stands by it. ``person`` is what it says now; gates hear of it where that is something new."""
-    row = connection.execute(select(sessions).where(sessions.c.id == id_, sessions.c.ended.is_(None)).with_for_update()).one_or_none()
+    row = connection.execute(select(sessions).where(sessions.c.id == id_, sessions.c.ended.is_(None))).one_or_none()
     if row is None:
         return
     values = {**_columns(person), "provider_tokens": provider_tokens, "checked": now, "check_due": due}

@@ -60,6 +60,6 @@ def begin_signin(connection: Connection, signin: SignIn) -> None:
 
 def take_signin(connection: Connection, state: str, now: float) -> SignIn | None:
     """The sign-in with this state (a digest), which is used up by that; None where there is none or it is too old."""
-    row = connection.execute(select(signins).where(signins.c.state == state).with_for_update()).one_or_none()
+    row = connection.execute(select(signins).where(signins.c.state == state)).one_or_none()
     connection.execute(delete(signins).where((signins.c.state == state) | (signins.c.expires <= now)))
     return SignIn(*row) if row is not None and row.expires > now else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import pytest
 from attrs import evolve
 from sqlalchemy import Engine
@@ -12,7 +15,7 @@ from kgate.store.codes import Code, CodeState, add_code, find_code, withdraw_cod
 from kgate.store.notices import KEPT_SECONDS, TOPIC, all_notices, ended_since, find, forget, is_about, keep, key_of, sessions_of
 from kgate.store.people import Person
 from kgate.store.sessions import Kind as SignedInBy
-from kgate.store.sessions import Session, claim_checks, due_now, open_session
+from kgate.store.sessions import Session, claim_checks, due_now, end_sessions, open_session
 
 NOW = 1_000_000.0
 NOTICE = Notice("https://idp", "j1", Kind.SESSION_REVOKED, Subject(sub="a1"), NOW, level="", compliant=None)
@@ -51,6 +54,41 @@ def test_a_notice_is_about_the_sessions_of_before_it_to_the_second_and_about_the
         assert meant(Subject(sub="a1", session="sid-1")) == ["before", "same-second", "after"]  # the provider's clock may be behind
         assert meant(Subject(sub="a1"), Kind.ACCOUNT_DISABLED) == ["before", "same-second", "after"]
         assert meant(Subject(sub="b1")) == meant(Subject(session="sid-9")) == []
+
+
+@pytest.mark.parametrize("ahead", [-60.0, 60.0])
+def test_a_session_is_as_old_as_its_provider_says_whatever_the_gates_clock_says(engine: Engine, ahead: float) -> None:
+    """A gate whose clock was ahead dated the session behind the logout, by the provider's clock, that followed it."""
+    alice = Person("alice", issuer="https://idp", subject="a1")
+    with engine.begin() as connection:
+        for id_, signed_in in (("before", NOW - 5), ("after", NOW + 5)):
+            session = Session(
+                id_, SignedInBy.CLI, evolve(alice, issued_at=signed_in), signed_in + ahead, NOW + 9999, checked=signed_in + ahead + 300
+            )
+            open_session(connection, session)
+            assert session.vouched == signed_in + 300
+        assert [each.id for each in sessions_of(connection, NOTICE, NOW + ahead)] == ["before"]
+
+
+def test_a_sign_in_and_the_notice_that_ends_it_do_not_pass_each_other(engine: Engine, engines: Callable[[], Engine]) -> None:
+    """Two gates at once: whichever writes first, the other sees it, so the notice ends the session or the sign-in finds the notice."""
+    alice = Person("alice", issuer="https://idp", subject="a1")
+    other = engines()
+    ended: list[str] = []
+
+    def notice_comes() -> None:
+        with other.begin() as connection:
+            keep(connection, NOTICE, NOW)
+            ended.extend(end_sessions(connection, [each.id for each in sessions_of(connection, NOTICE, NOW)], "over", NOW))
+
+    comes = threading.Thread(target=notice_comes)
+    with engine.begin() as connection:
+        assert not ended_since(connection, alice, NOW - 1)
+        comes.start()
+        comes.join(0.3)  # it waits for this transaction
+        open_session(connection, Session("S", SignedInBy.CLI, alice, NOW - 1, NOW + 9999))
+    comes.join()
+    assert ended == ["S"]
 
 
 @pytest.mark.parametrize(
