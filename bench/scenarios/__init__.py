@@ -17,6 +17,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     latency.AT_200,
     latency.AT_500,
     idle.CONNECTIONS,
+    idle.CONTROLLERS,
     idle.WATCHES,
     policy.DECISIONS,
     starting.START,

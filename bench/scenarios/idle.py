@@ -1,8 +1,9 @@
-"""Memory of what does nothing: 1,000 connections that asked once, and 1,000 watches without events."""
+"""Memory of what does nothing: 1,000 connections that asked once, 100 that listed 5 MB once as controllers do, and 1,000 watches without events."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from bench.client import Http2Client
 from bench.ground import Ground, object_path
@@ -11,6 +12,7 @@ from bench.rounds import Goal, Measures, Pace, Scenario, Subject
 from bench.scenarios import subjects as of
 
 COUNT = 1_000
+LISTED = 100
 PER_CONNECTION = 20
 """Watches of each connection."""
 KGATE_WATCH = Subject("kgate", "h2", "streams-h2")
@@ -18,15 +20,24 @@ ENVOY_WATCH = Subject("envoy", "h2", "streams-h2")
 
 
 def _connections(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
+    return _grown(ground, server, [object_path(subject.cluster, "pods", number) for number in range(COUNT)])
+
+
+def _controllers(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
+    return _grown(ground, server, [f"/clusters/{subject.cluster}/api/v1/namespaces/team-1/pods"] * LISTED)
+
+
+def _grown(ground: Ground, server: Server, paths: Sequence[str]) -> Measures:
+    """By what the server is larger with a connection for each of ``paths``, which was asked once."""
     context, clients = ground.context("h2"), []
-    _opened(ground, server, subject, context, 50)  # what is made once
+    _opened(ground, server, paths[:50])  # what is made once
     before = server.resident()
     try:
-        clients = [Http2Client(server.port, context, ground.people[number % len(ground.people)]) for number in range(COUNT)]
-        for number, client in enumerate(clients):
-            client.get(object_path(subject.cluster, "pods", number))
+        clients = [Http2Client(server.port, context, ground.people[number % len(ground.people)]) for number in range(len(paths))]
+        for client, path in zip(clients, paths, strict=True):
+            client.get(path)
         time.sleep(0.3)
-        return {"KB/connection": (server.resident() - before) / COUNT / 1024}
+        return {"KB/connection": (server.resident() - before) / len(paths) / 1024}
     finally:
         for client in clients:
             client.close()
@@ -49,10 +60,10 @@ def _watches(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Me
             client.close()
 
 
-def _opened(ground: Ground, server: Server, subject: Subject, context: object, count: int) -> None:
-    for number in range(count):
+def _opened(ground: Ground, server: Server, paths: Sequence[str]) -> None:
+    for number, path in enumerate(paths):
         client = Http2Client(server.port, ground.context("h2"), ground.people[number % len(ground.people)])
-        client.get(object_path(subject.cluster, "pods", number))
+        client.get(path)
         client.close()
 
 
@@ -62,6 +73,13 @@ CONNECTIONS = Scenario(
     (of.KGATE, of.ENVOY, of.NGINX, of.HAPROXY),
     _connections,
     (Goal("idle connection of kgate, KB", "KB/connection", of.KGATE, None, 24.0),),
+    rounds=1,
+)
+CONTROLLERS = Scenario(
+    "idle-controllers",
+    "100 TLS connections that listed 5 MB once over HTTP/2 and are idle, as controllers mostly are",
+    (of.KGATE, of.ENVOY, of.HAPROXY),
+    _controllers,
     rounds=1,
 )
 WATCHES = Scenario(

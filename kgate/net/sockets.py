@@ -30,6 +30,8 @@ LINGER_SECONDS: Final = 2.0
 PARTING_SECONDS: Final = 0.3
 """How long a peer has to go by itself once it was told why it must: time for it to read that, little beside the second that a cut may take."""
 
+_PIECES: Final = 1024
+"""The most that one ``sendmsg`` takes: Linux' IOV_MAX."""
 _BUFFER: Final = bytearray(256 * 1024)
 _VIEW: Final = memoryview(_BUFFER)
 
@@ -169,7 +171,7 @@ class StreamSocket:
         """Send ``data`` now, or as soon as the kernel takes it. Sets ``congested`` past the high-water mark."""
         if self._state is not _OPEN or not data:
             return
-        size, sent = len(data), 0
+        sent = 0
         if not self._backlog:
             try:
                 sent = self._sock.send(data)
@@ -177,11 +179,33 @@ class StreamSocket:
                 if error.errno not in _TRANSIENT:
                     self._close(str(error))
                     return
-            if sent == size:
-                return
+        if sent < len(data):
+            self._keep(data, sent)
+
+    def write_all(self, pieces: list[bytes]) -> None:
+        """``write`` each of ``pieces``, by one call of the kernel."""
+        if self._state is not _OPEN:
+            return
+        sent = 0
+        if not self._backlog:
+            try:
+                sent = self._sock.sendmsg(pieces[:_PIECES])
+            except OSError as error:
+                if error.errno not in _TRANSIENT:
+                    self._close(str(error))
+                    return
+        for piece in pieces:
+            size = len(piece)
+            if sent < size:
+                self._keep(piece, sent)
+            sent = max(0, sent - size)
+
+    def _keep(self, data: bytes, sent: int) -> None:
+        """Send ``data`` without its first ``sent`` bytes later."""
+        if not self._backlog:
             self._reactor.addWriter(self)
         self._backlog.append(memoryview(data)[sent:])
-        self._buffered += size - sent
+        self._buffered += len(data) - sent
         if self._buffered > HIGH_WATER:
             self.congested = True
 

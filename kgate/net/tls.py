@@ -3,6 +3,9 @@
 One ``received`` may hold many records: they are decrypted until the incoming BIO is empty and given on in one piece. OpenSSL reads a record's
 header and body separately and never ahead, so ``pending == 0`` means that nothing is left, and no WantRead exception is paid on the way out.
 
+A BIO keeps the memory that it once grew to for as long as the connection lives, and what goes through a large one leaves the processor's caches on its
+way: so ciphertext goes into it by ``TAKEN`` bytes, and comes out of it by the record.
+
 Session tickets are off (contexts are made in ``net/contexts.py``).
 """
 
@@ -14,6 +17,8 @@ from typing import Final, Protocol
 from kgate.net.sockets import StreamSocket
 
 RECORD: Final = 16384
+"""The longest (RFC 8446 section 5.1)."""
+TAKEN: Final = 32768
 
 
 class Carried(Protocol):
@@ -88,11 +93,21 @@ class TlsTransport:
         """Encrypt and send."""
         if data and self._carried is not None:
             try:
-                self._tls.write(data)
+                if len(data) <= RECORD:
+                    self._tls.write(data)
+                    self.socket.write(self._outgoing.read())
+                else:
+                    self.socket.write_all(self._encrypt(memoryview(data)))
             except ssl.SSLError:
                 self.socket.abort()
-                return
-            self.socket.write(self._outgoing.read())
+
+    def _encrypt(self, data: memoryview) -> list[bytes]:
+        """The records that ``data`` makes."""
+        records: list[bytes] = []
+        for start in range(0, len(data), RECORD):
+            self._tls.write(data[start : start + RECORD])
+            records.append(self._outgoing.read())
+        return records
 
     def pause_reading(self) -> None:
         """Let the peer's bytes wait in the kernel."""
@@ -124,14 +139,15 @@ class TlsTransport:
 
     def received(self, data: memoryview) -> None:
         """Ciphertext arrived."""
-        self._incoming.write(data)
         carried = self._carried
         if carried is None:
+            self._incoming.write(data)
             carried = self._shake_hands()
             if carried is None:
                 return
+            data = _NOTHING
         try:
-            plain = self._decrypt()
+            plain = self._decrypt(data)
         except ssl.SSLError as error:
             self._fail(error)
             return
@@ -143,10 +159,21 @@ class TlsTransport:
             self.socket.pause_reading()
             carried.ended()
 
-    def _decrypt(self) -> bytes:
-        """Everything that the incoming BIO holds; ``_finished`` where a close_notify ends it."""
-        read, incoming = self._tls.read, self._incoming
+    def _decrypt(self, data: memoryview) -> bytes:
+        """Everything that the incoming BIO holds and ``data`` adds; ``_finished`` where a close_notify ends it."""
         plain: list[bytes] = []
+        if len(data) <= TAKEN:
+            if data:
+                self._incoming.write(data)
+            self._read_records(plain)
+        else:
+            for start in range(0, len(data), TAKEN):
+                self._incoming.write(data[start : start + TAKEN])
+                self._read_records(plain)
+        return plain[0] if len(plain) == 1 else b"".join(plain)
+
+    def _read_records(self, plain: list[bytes]) -> None:
+        read, incoming = self._tls.read, self._incoming
         try:
             while incoming.pending:
                 data = read(RECORD)  # never only what is pending: OpenSSL may hold the record's beginning already
@@ -156,7 +183,6 @@ class TlsTransport:
                 plain.append(data)
         except ssl.SSLWantReadError:
             pass  # the last record is incomplete, or was no data
-        return plain[0] if len(plain) == 1 else b"".join(plain)
 
     def ended(self) -> None:
         """TCP ended. Without a close_notify it may be a truncation; HTTP's own framing tells."""
@@ -199,6 +225,7 @@ class TlsTransport:
         self.socket.close()
 
 
+_NOTHING: Final = memoryview(b"")
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 """What OpenSSL makes of a peer whose first bytes are no TLS record."""
 

@@ -26,13 +26,17 @@ from kgate.net.turn import Turn
 class Echo:
     """Carried over TLS: sends back what comes, pausing its peer while it cannot."""
 
-    def __init__(self, transport: TlsTransport, address: str) -> None:
-        self.transport, self.address = transport, address
+    def __init__(self, transport: TlsTransport, address: str, answer: bytes) -> None:
+        self.transport, self.address, self.answer = transport, address, answer
         self.lost_because: str | None = None
 
     def received(self, data: bytes) -> None:
         if data == b"farewell":
             self.transport.write(b"so long")
+            self.transport.close()
+            return
+        if data == b"?":
+            self.transport.write(self.answer)
             self.transport.close()
             return
         if data == b"part":
@@ -64,6 +68,8 @@ class World:
         self.context = server_context(certificate, key, self.authority.certificate.decode())
         self.echoes: list[Echo] = []
         self.balancers: tuple[Any, ...] = ()
+        self.answer = b""
+        """To a question mark."""
         self.pool = ThreadPoolExecutor(4)
 
     def listen(self) -> int:
@@ -72,7 +78,7 @@ class World:
         return listener.port
 
     def _serve(self, transport: TlsTransport, address: str) -> Any:
-        echo = Echo(transport, address)
+        echo = Echo(transport, address, self.answer)
         self.echoes.append(echo)
         return echo
 
@@ -125,6 +131,19 @@ def test_what_is_sent_comes_back(world: World) -> None:
 def test_eight_megabytes_both_ways_at_once_arrive_whole(world: World) -> None:
     data = bytes(range(256)) * 32768
     assert world.run(ask, world, world.listen(), data) == data
+
+
+def test_one_write_may_be_larger_than_the_kernel_takes_in_one_call(world: World) -> None:
+    data = bytes(range(256)) * (80 * 1024)  # 20 MB, 1,280 records
+    port = world.listen()
+
+    def read_all() -> bytes:
+        with dial(world, port) as tls:
+            tls.sendall(b"?")
+            return b"".join(iter(lambda: tls.recv(65536), b""))
+
+    world.answer = data
+    assert world.run(read_all) == data
 
 
 def test_alpn_is_agreed_on_and_its_absence_is_seen(world: World) -> None:
