@@ -82,3 +82,18 @@ def test_each_test_file_has_a_name_of_its_own() -> None:
     """pytest takes two modules of one name for one, and then collects none: that shows only when the whole suite runs."""
     names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
     assert [name for name in sorted(set(names)) if names.count(name) > 1] == []
+
+
+def test_tls_contexts_are_made_in_one_place() -> None:
+    """So the gate and its command line hold certificates to the same, by whatever Python: ``ssl.create_default_context`` changes its mind."""
+    made = {str(path.relative_to(ROOT)) for _, path in modules() if {"SSLContext", "create_default_context"} & set(calls_of(path))}
+    assert made == {"net/contexts.py"}
+
+
+def calls_of(path: Path) -> list[str]:
+    """The last names of what is called."""
+    return [
+        node.func.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]

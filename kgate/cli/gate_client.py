@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from kgate import __version__
 from kgate.errors import KgateError, UnreachableError, UsageError
+from kgate.net.contexts import client_context
 
 SECONDS = 15.0
 MOST_BYTES = 4 * 1024 * 1024
@@ -77,15 +78,10 @@ def gate_url(text: str) -> str:
 
 
 def _context(authority: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if authority:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        try:
-            context.load_verify_locations(cadata=authority)
-        except ssl.SSLError as error:
-            raise UsageError("the certificate authority is not PEM; name the file of the gate's CA") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+    try:
+        return client_context(authority)
+    except KgateError as error:
+        raise UsageError("the certificate authority is not PEM; name the file of the gate's CA") from error
 
 
 def _why(error: Exception) -> str:

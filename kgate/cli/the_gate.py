@@ -11,7 +11,6 @@ import json
 import os
 import ssl
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from kgate.documents.values import Unacceptable
 from kgate.errors import KgateError, UnreachableError, UsageError
 from kgate.kube.execplugin import ExecPlugin, parse_exec_credential
 from kgate.kube.kubeconfig import ClusterAccess, Kubeconfig, Server, parse_kubeconfig, parse_server, token_of
+from kgate.net.contexts import client_context
 
 SECONDS = 20.0
 MOST_ANSWER = 4 * 1024 * 1024
@@ -86,15 +86,7 @@ class GateApi:
             connection.close()
 
     def _tls(self) -> ssl.SSLContext:
-        made = ssl.create_default_context(cadata=self._authority or None)
-        if not self._trusted:
-            made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
-        if self._shown.certificate:
-            with tempfile.NamedTemporaryFile() as pair:  # the only way that ssl takes one; mode 0600
-                pair.write(self._shown.certificate + b"\n" + self._shown.key)
-                pair.flush()
-                made.load_cert_chain(pair.name)
-        return made
+        return client_context(self._authority, self._shown.certificate, self._shown.key, verify=self._trusted)
 
 
 def _read(status: int, body: bytes) -> Any:

@@ -13,7 +13,6 @@ import secrets
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from kgate.demo.certificates import Authority
 from kgate.demo.own import NO_KUBECTL, kubectl, own_cluster
 from kgate.errors import KgateError
 from kgate.kube.client_kubeconfig import GateContext, StaticToken, cluster_url, render_kubeconfig
+from kgate.net.contexts import client_context
 
 CLUSTERS = {"kgate-dev": "dev", "kgate-prod": "prod"}
 PEOPLE = {"alice": ["developers"], "bob": ["sre"], "mallory": []}
@@ -221,7 +221,7 @@ class Trial:
         self._until(self._serves, "the gate", "gate.log")
 
     def _serves(self) -> bool:
-        context = ssl.create_default_context(cadata=self._authority.certificate.decode())
+        context = client_context(self._authority.certificate.decode())
         try:
             with urllib.request.urlopen(f"https://127.0.0.1:{self.port}/healthz", timeout=2, context=context) as answer:
                 return bool(answer.status == 200)

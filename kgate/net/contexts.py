@@ -50,7 +50,9 @@ def server_context(certificate: Path, key: Path, client_authority: str | None = 
 def client_context(
     authority: str | None, certificate: bytes | None = None, key: bytes | None = None, *, alpn: list[str] | None = None, verify: bool = True
 ) -> ssl.SSLContext:
-    """An upstream's context. ``authority``, ``certificate`` and ``key`` are PEM; without an authority the system's roots are trusted.
+    """Of whoever asks: the gate a cluster, the command line a gate. ``authority``, ``certificate`` and ``key`` are PEM; without an authority the system's
+    roots are trusted. A certificate is held to what kubectl holds it to: ``ssl.create_default_context`` asks for more since Python 3.13, such as an
+    Authority Key Identifier, which many a company's own authority leaves out.
 
     Raises KgateError where they cannot be used.
     """
@@ -66,7 +68,7 @@ def client_context(
         if certificate and key:
             _load_pair(context, certificate, key)
     except (OSError, ssl.SSLError, ValueError) as error:
-        raise KgateError(f"the cluster's certificate authority or client certificate cannot be used: {error}") from error
+        raise KgateError(f"the certificate authority or client certificate cannot be used: {error}") from error
     if alpn:
         context.set_alpn_protocols(alpn)
     return context
