@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +57,14 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path) -> Iterator[World]:
     engine = open_engine(f"sqlite:///{tmp_path}/state.db")
     migrate(engine)
     made = World(engine)
     made.do(open_request, AccessRequest("R1", "alice", "r", "lab", "", "why", 3600.0, 1, NOW))
     made.do(approve_request, "R1", "bob", "", 1, 3600.0, NOW)
-    return made
+    yield made
+    engine.dispose()
 
 
 def test_all_are_read_at_the_start_and_then_those_of_whom_the_news_name(world: World) -> None:

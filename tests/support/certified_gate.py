@@ -55,7 +55,7 @@ def certified_gate(
     gate = f"https://127.0.0.1:{port}"
     there = sign_in_client(f"{gate}/login/callback", post_logout_redirect_uris=[f"{gate}/"], **_at(gate, client or {}))
     authority = Authority()
-    with oidc_provider(folder, [there], people=people, acr=acr, trusts=authority) as idp:
+    with reservation, oidc_provider(folder, [there], people=people, acr=acr, trusts=authority) as idp:
         reservation.close()
         asks = {"client_id": "kgate", "client_secret_file": "oidc-secret", "scopes": ["openid", "email", "offline_access"], **(login or {})}
         entry = {**idp.issuer(), "login": asks}

@@ -264,7 +264,7 @@ def scene(
 ) -> Iterator[Scene]:
     """Run all of it. ``sign_in`` is the gate's section, ``login`` that of the issuer."""
     port, reservation = reserved_port()
-    with company(folder, port) as running:
+    with reservation, company(folder, port) as running:
         reservation.close()
         (folder / "gate").mkdir()
         (folder / "gate" / "secrets.key").write_text(KEY)
