@@ -1,6 +1,7 @@
 """The kgate command. Each subcommand is a module of its own, imported when it is called, so that ``kgate credential`` starts fast.
 
-What goes wrong is a ``KgateError``: its sentence goes to stderr, its ``exit_code`` to the shell. 0 done, 1 the answer is no, 2 usage, 3 cannot reach.
+What goes wrong is a ``KgateError``: its sentence goes to stderr, its ``exit_code`` to the shell. 0 done, 1 the answer is no, 2 usage, 3 cannot reach; 130 after
+Ctrl-C, as of any program.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ COMMANDS = {
     "whoami": "kgate.cli.signed_in:whoami",
 }
 """Subcommand → where its click command is. A new one adds its line here."""
+STOPPED = 130
+"""What a shell gives for Ctrl-C: 128 and SIGINT."""
 
 
 class Commands(click.Group):
@@ -56,6 +59,9 @@ class Commands(click.Group):
         except KgateError as error:
             click.echo(f"kgate: {error}", err=True)
             ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("\nkgate: stopped by Ctrl-C", err=True)
+            ctx.exit(STOPPED)
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

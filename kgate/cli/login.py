@@ -100,7 +100,11 @@ def _by_browser(client: GateClient, asked: dict[str, str], issuer: str, step_up:
         }
         link = f"{client.gate}/oauth2/authorize?{urlencode(parameters)}"
         opened = not no_browser and webbrowser.open(link)
-        _say("kgate: sign in with the browser that just opened; if none did, open:" if opened else "kgate: open this link to sign in:")
+        _say(
+            "kgate: sign in with the browser that just opened; if none did, open:"
+            if opened
+            else "kgate: open this link in a browser of this machine to sign in, or stop and run kgate login --device:"
+        )
         _say(link)
         answer = loopback.wait(WAIT_SECONDS)
     finally:
