@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,10 +13,9 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
+from kubectl import needs_kubectl
 from sign_in import Browser
 
-KUBECTL = shutil.which("kubectl")
-needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on PATH")
 SECONDS = 60
 
 

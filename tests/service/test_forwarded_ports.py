@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,12 +14,12 @@ from pathlib import Path
 
 import pytest
 from authority import Authority
+from kubectl import KUBECTL, needs_kubectl
 from lab.waiting import eventually
 from live_gate import TOKENS, LiveGate, free_port
 from on_record import ask_again
 
-KUBECTL = shutil.which("kubectl")
-pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on PATH")
+pytestmark = needs_kubectl
 
 
 def rule(name: str, entry: dict[str, object]) -> dict[str, object]:

@@ -15,6 +15,7 @@ from certified_gate import Place, by_its_pages, certified_gate, signs_out, token
 from identity_gate import PODS, WATCHING, identity_gate
 from identity_provider import IdentityProvider
 from issuer import TestIssuer
+from kubectl import needs_kubectl
 from lab.waiting import eventually
 from live_exec import SWITCHED, goes_on, live_exec
 from recording_cluster import OK
@@ -62,6 +63,7 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Pl
         yield place, idp, request.param
 
 
+@needs_kubectl
 def test_whoever_signs_out_at_the_provider_loses_exec_and_kubectls_watch(running: tuple[Place, IdentityProvider, bool]) -> None:
     place, idp, names_the_session = running
     alice, elsewhere, bob = signed_in(place, "alice"), signed_in(place, "alice"), signed_in(place, "bob")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import select
-import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kubectl import needs_kubectl
 from lab.waiting import eventually
 from sign_in import Browser, Machine, Scene, scene
 
@@ -125,7 +125,7 @@ def test_a_device_certificate_goes_beside_the_token(alice: Machine) -> None:
     assert alice.run("credential", "--client-key", str(key))[0] == 2
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH")
+@needs_kubectl
 def test_kubectl_works_with_the_kubeconfig(world: Scene, alice: Machine) -> None:
     path = alice.home / "kubeconfig"
     path.write_text(alice.run("kubeconfig")[1])

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from kubectl import needs_kubectl
 from sign_in import scene
 
 VERSION = "1.65.1"
@@ -33,10 +34,9 @@ def playwright() -> Path:
     return folder / "node_modules"
 
 
+@needs_kubectl
 def test_sign_in_download_kubectl(tmp_path: Path) -> None:
     modules = playwright()
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not on PATH")
     with scene(tmp_path, public_certificate_authority="people-ca.crt") as world:
         options = {"modules": str(modules), "chromium": CHROMIUM, "url": world.url, "person": "alice", "folder": str(tmp_path)}
         command = ["node", str(Path(__file__).parents[1] / "support" / "browser.mjs"), json.dumps(options)]

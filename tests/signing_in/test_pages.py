@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import yaml
+from kubectl import needs_kubectl
 from lab.waiting import eventually
 from sign_in import Browser, Scene, Shown, scene
 
@@ -46,7 +46,7 @@ def test_somebody_signs_in_sees_the_clusters_and_signs_out(world: Scene) -> None
     assert world.until_recorded("logout", user="alice")
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH")
+@needs_kubectl
 def test_the_downloaded_kubeconfig_works_until_the_session_ends(world: Scene, tmp_path: Path) -> None:
     browser, _ = world.browser_of("alice")
     file = tmp_path / "kgate.kubeconfig"
