@@ -482,6 +482,7 @@ class Exchange:
             return
         if self._relay is not None:
             self.bytes_in, self.bytes_out = self._relay.bytes_in, self._relay.bytes_out
+            self._relay = None  # its sides have it until they are gone too
         self._phase = _DONE
         self.client_writable()
         upstream, self._upstream = self._upstream, None

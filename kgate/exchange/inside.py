@@ -38,6 +38,10 @@ class Inside(Protocol):
     def farewell(self, sentence: str) -> bytes:
         """The client's last bytes. They follow what ``from_cluster`` gave, and nothing may follow them."""
 
+    def end(self) -> None:
+        """Both sides are gone: let go of whatever refers back, so that all of it goes with the tunnel. zlib's memory weighs nothing for the garbage
+        collector."""
+
     @property
     def complete(self) -> bool:
         """Whether the cluster said how it ended, or the client wanted the end, so that no farewell is due."""
@@ -76,6 +80,9 @@ class Opaque:
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``: there are no words that are sure to be understood."""
         return b""
+
+    def end(self) -> None:
+        """See ``Inside``: nothing refers back."""
 
     def _passed(self, data: bytes, count: Count) -> Carried:
         count.bytes += len(data)

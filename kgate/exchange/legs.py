@@ -85,8 +85,9 @@ class Leg(ABC, Generic[W]):
     def lost(self, reason: str) -> None:
         """The connection is gone."""
         self.closed = True
-        if self.raw is not None:
-            self.raw.lost(reason)
+        raw, self.raw = self.raw, None
+        if raw is not None:
+            raw.lost(reason)
         self._forget(Loss(reason))
 
     # --- what exchanges call

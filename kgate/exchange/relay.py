@@ -59,6 +59,13 @@ class Relay:
             side.transport.close()
         self._end_by(self.tunnel.upstream_eof() if side is self.upstream else self.tunnel.client_eof())
 
+    def side_lost(self, side: _Side) -> None:
+        """One side is gone."""
+        self.side_ended(side)
+        side.relay = side.waiting = None
+        if self.client.relay is self.upstream.relay is None:
+            self.tunnel.end()
+
     def _carry(self, data: bytes | Failure, source: _Side, target: _Side) -> None:
         if isinstance(data, Failure):
             self._end_by(data.cause)
@@ -87,23 +94,30 @@ class _Side:
     """One leg's bytes."""
 
     def __init__(self, relay: Relay, transport: Transport) -> None:
-        self._relay, self.transport = relay, transport
+        self.relay: Relay | None = relay
+        """None once this side is gone: nothing follows then, and what refers to each other would stay."""
+        self.transport = transport
         self.waiting: _Side | None = None
 
     def received(self, data: bytes) -> None:
         """Bytes from this side."""
-        if self is self._relay.client:
-            self._relay.from_client(data)
+        relay = self.relay
+        if relay is None:
+            return
+        if self is relay.client:
+            relay.from_client(data)
         else:
-            self._relay.from_upstream(data)
+            relay.from_upstream(data)
 
     def ended(self) -> None:
         """This side sends no more."""
-        self._relay.side_ended(self)
+        if self.relay is not None:
+            self.relay.side_ended(self)
 
     def lost(self, reason: str) -> None:
         """This side is gone."""
-        self._relay.side_ended(self)
+        if self.relay is not None:
+            self.relay.side_lost(self)
 
     def drained(self) -> None:
         """This side takes bytes again: let the other one's come."""

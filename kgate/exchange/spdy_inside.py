@@ -68,6 +68,11 @@ class Streams:
         self._refusals: list[bytes] = []
         """What tells the client of streams that were withheld; it waits until the cluster's frame is whole."""
 
+    def end(self) -> None:
+        """See ``Inside``."""
+        self.client.end()
+        self.cluster.end()
+
     def refusals(self) -> bytes:
         """What tells the client of streams that were withheld; to be sent now, where a frame may begin."""
         told, self._refusals = b"".join(self._refusals), []
@@ -313,6 +318,10 @@ class CommandSpdy:
         """See ``Inside``."""
         return self._streams.last_words(self._dialect.error(sentence), self._streams.goaway)
 
+    def end(self) -> None:
+        """See ``Inside``."""
+        self._streams.end()
+
 
 class ForwardSpdy:
     """port-forward over SPDY."""
@@ -349,3 +358,7 @@ class ForwardSpdy:
         """See ``Inside``."""
         streams = self._streams
         return streams.last_words(sentence.encode(), b"" if streams.heard else streams.goaway)
+
+    def end(self) -> None:
+        """See ``Inside``."""
+        self._streams.end()

@@ -53,6 +53,19 @@ class Failure(NamedTuple):
     cause: Cause
 
 
+class _Ports:
+    """What the inside of a port-forward asks for: apart from the tunnel, which it would otherwise refer back to."""
+
+    def __init__(self, ports: tuple[int, ...]) -> None:
+        self.admit: AdmitPort = _admit_any
+        self.seen = set(ports)
+
+    def asked(self, port: int) -> bool:
+        """A stream for ``port`` begins."""
+        self.seen.add(port)
+        return self.admit(port)
+
+
 class Tunnel:
     """One tunnel.
 
@@ -63,13 +76,26 @@ class Tunnel:
     def __init__(self, kind: Kind, subprotocol: bytes = b"", *, tty: bool = False, ports: tuple[int, ...] = ()) -> None:
         self.kind, self.tty, self.subprotocol = kind, tty, subprotocol
         self.tally = Tally()
-        self.admit_port: AdmitPort = _admit_any
-        self.ports_seen: set[int] = set(ports)
+        self._ports = _Ports(ports)
         self._inside = self._made(ports)
         self._forward = self._inside if isinstance(self._inside, ForwardSpdy | ForwardTunnelled) else None
         """Where it is one that may have to tell the client something of its own."""
         self._phase = Phase.LIVE
         self._unsent = b""
+
+    @property
+    def admit_port(self) -> AdmitPort:
+        """Whether a stream may reach a port."""
+        return self._ports.admit
+
+    @admit_port.setter
+    def admit_port(self, admit: AdmitPort) -> None:
+        self._ports.admit = admit
+
+    @property
+    def ports_seen(self) -> set[int]:
+        """Those that were asked for, refused or not."""
+        return self._ports.seen
 
     @property
     def observe(self) -> Observer | None:
@@ -117,6 +143,10 @@ class Tunnel:
         self._phase = Phase.OVER
         return self._unsent + self._inside.farewell(cause.text)
 
+    def end(self) -> None:
+        """Both sides are gone."""
+        self._inside.end()
+
     @property
     def complete(self) -> bool:
         """Whether everything was said: the cluster told how it ended, or the client left by itself. A bare close is right then."""
@@ -133,10 +163,6 @@ class Tunnel:
         cause = self._inside.cause or Cause(Ending.PROTOCOL, f"kgate: closed: {carried.problem}")
         return Failure(carried.problem, cause)
 
-    def _asked_port(self, port: int) -> bool:
-        self.ports_seen.add(port)
-        return self.admit_port(port)
-
     def _made(self, ports: tuple[int, ...]) -> Inside:
         kind, tally, subprotocol = self.kind, self.tally, self.subprotocol
         match kind:
@@ -145,9 +171,9 @@ class Tunnel:
             case Kind.COMMAND_SPDY:
                 return CommandSpdy(SPDY[subprotocol], tally)
             case Kind.FORWARD_SPDY:
-                return ForwardSpdy(tally, self._asked_port)
+                return ForwardSpdy(tally, self._ports.asked)
             case Kind.FORWARD_TUNNELLED:
-                return ForwardTunnelled(tally, self._asked_port)
+                return ForwardTunnelled(tally, self._ports.asked)
             case Kind.FORWARD_LEGACY:
                 return LegacyForward(ports, LEGACY[subprotocol], tally)
             case Kind.WATCH_WEBSOCKET:

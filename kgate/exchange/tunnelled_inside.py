@@ -103,6 +103,10 @@ class Side:
             problem = self._problem = _SPREAD
         return Carried(going, problem)
 
+    def end(self) -> None:
+        """See ``Inside``."""
+        self._websocket.end()
+
     def _changed(self, going: bytes) -> bytes:
         """What goes on, with the changes that are due in it."""
         made = bytearray(going)
@@ -223,3 +227,9 @@ class ForwardTunnelled:
         if streams.heard:
             return tunnelled_words(down.standing, streams.last_words(sentence.encode(), b""), b"")
         return tunnelled_words(down.standing, streams.last_words(b"", streams.goaway), encode_close(NORMAL))
+
+    def end(self) -> None:
+        """See ``Inside``."""
+        self._up.end()
+        self._down.end()
+        self._streams.end()

@@ -55,6 +55,11 @@ class Messages:
         passage = self.follower.feed(data)
         return Carried(passage.data, passage.failure)
 
+    def end(self) -> None:
+        """See ``Inside``."""
+        self._classify, self.close = _nothing, _no_objection
+        self.follower.end()
+
     def _told(self, event: FrameEvent) -> str | None:
         if isinstance(event, Payload):
             self._passed(event)
@@ -91,6 +96,10 @@ class Messages:
 
 def _no_objection() -> None:
     return None
+
+
+def _nothing(event: FrameStarted) -> str:
+    return "the tunnel is over"
 
 
 class CommandWebSocket:
@@ -143,6 +152,11 @@ class CommandWebSocket:
         # A message that ended without a channel would itself be a mistake, so an empty one becomes an empty piece of stdout.
         tail = b"" if down.count is not None else dialect.lead(Channel.STDOUT)
         return websocket_words(down.follower.standing, words, filler=b"A" if dialect.base64 else b"\0", tail=tail)
+
+    def end(self) -> None:
+        """See ``Inside``."""
+        self._up.end()
+        self._down.end()
 
     def _from_client(self, event: FrameStarted) -> Count | str:
         return self._channel(event, Direction.FROM_CLIENT, FROM_CLIENT)
@@ -209,6 +223,11 @@ class LegacyForward:
         words = [word for index, port in enumerate(self._ports) for word in self._words(2 * index + 1, port, sentence)]
         tail = b"" if down.count is not None else self._lead(0)
         return websocket_words(down.follower.standing, words, filler=b"A" if self._base64 else b"\0", tail=tail)
+
+    def end(self) -> None:
+        """See ``Inside``."""
+        self._up.end()
+        self._down.end()
 
     def _words(self, channel: int, port: int, sentence: str) -> Iterator[bytes]:
         if channel not in self._announced:
@@ -282,6 +301,11 @@ class PlainWebSocket:
             return b""
         words, code = self._words(sentence) if down.at_boundary else (b"", POLICY_VIOLATION)
         return words + encode_close(code, sentence)
+
+    def end(self) -> None:
+        """See ``Inside``."""
+        self._up.end()
+        self._down.end()
 
     def _words(self, sentence: str) -> tuple[bytes, int]:
         if self._subject is Subject.WATCH and self._down.opcode != BINARY:

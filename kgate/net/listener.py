@@ -241,6 +241,7 @@ class _Arrival:
     def _done(self) -> None:
         if self.deadline is not None and self.deadline.active():
             self.deadline.cancel()
+        self.deadline = None
         settled, self._settled = self._settled, None
         if settled is not None:
             settled()

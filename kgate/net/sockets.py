@@ -5,6 +5,9 @@ the same thing over the public ``IReadDescriptor`` / ``IWriteDescriptor`` interf
 
 Closing is three steps, so that a farewell is never lost to a reset: what is buffered goes out, our half is shut down, and what the peer still
 sends is read and dropped until it closes too or the abort timer ends the wait (RFC 9112 section 9.6).
+
+Socket, TLS and what is carried inside refer to each other while a connection lives. Whoever of them learns that it is lost lets go of the others, so
+that all of it goes at once: the garbage collector comes seldom, and does not weigh what OpenSSL holds for a connection.
 """
 
 from __future__ import annotations
@@ -257,6 +260,7 @@ class StreamSocket:
     def _stop_waiting(self) -> None:
         if self._linger is not None and self._linger.active():
             self._linger.cancel()
+        self._linger = None
 
     def _close(self, reason: str) -> None:
         if self._state is _CLOSED:
@@ -268,7 +272,8 @@ class StreamSocket:
         self._backlog.clear()
         self._fileno = -1
         self._sock.close()
-        self._owner.lost(reason)
+        owner, self._owner = self._owner, _NOBODY
+        owner.lost(reason)
 
 
 classImplements(StreamSocket, IReadDescriptor, IWriteDescriptor)  # not a decorator: a decorated class is not compiled

@@ -193,11 +193,9 @@ class TlsTransport:
 
     def lost(self, reason: str) -> None:
         """The socket is gone."""
-        carried = self._carried
-        if carried is not None:
-            carried.lost(reason)
-        else:
-            self._opening.lost(reason)
+        told = self._carried or self._opening
+        self._carried = self._opening = _NOBODY
+        told.lost(reason)
 
     def drained(self) -> None:
         """The socket's buffer fell."""
@@ -214,7 +212,8 @@ class TlsTransport:
             self._fail(error)
             return None
         self.socket.write(self._outgoing.read())
-        self._carried = self._opening.connected(self)
+        opening, self._opening = self._opening, _NOBODY
+        self._carried = opening.connected(self)
         return self._carried
 
     def _fail(self, error: ssl.SSLError | ssl.CertificateError) -> None:

@@ -59,6 +59,7 @@ class Dial:
             self._turn.flush()
 
     def _connected(self, sock: socket.socket | DialFailed) -> None:
+        self._tcp = None
         if isinstance(sock, DialFailed):
             self._finish(sock)
             return
@@ -98,4 +99,5 @@ class Dial:
         if then is not None:
             if self._deadline.active():
                 self._deadline.cancel()
+            self._deadline = None
             then(result)

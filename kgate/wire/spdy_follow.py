@@ -167,6 +167,10 @@ class Follower:
         self.passed += size
         self._sink(Data(self.stream, _NOTHING, size, self.left, self.fin))
 
+    def end(self) -> None:
+        """Nothing follows: let go of the sink, which mostly is whose this is."""
+        self._sink = _nobody
+
     def feed(self, data: bytes) -> Passage:
         """Follow ``data``."""
         self.changes.clear()
@@ -281,3 +285,7 @@ class Follower:
             return "a SPDY SYN_REPLY or HEADERS frame is too short, names no stream, or comes from the wrong side"
         headers = self.blocks.read(payload[4:])
         return headers if isinstance(headers, str) else StreamReplied(stream, headers, bool(flags & FIN), kind == HEADERS)
+
+
+def _nobody(event: SpdyEvent) -> str | Answer | None:
+    return None

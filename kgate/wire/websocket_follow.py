@@ -131,6 +131,10 @@ class Follower:
         """After what went on."""
         return Standing(self.left, not self._head.fin if self.left else self.in_message)
 
+    def end(self) -> None:
+        """Nothing follows: let go of the sink, which mostly is whose this is."""
+        self._sink = _nobody
+
     def feed(self, data: bytes) -> Passage:
         """Follow ``data``."""
         if self._failure:
@@ -210,3 +214,7 @@ class Follower:
 def _lead(data: bytes, payload: int, head: Head) -> int:
     """The first payload byte, unmasked."""
     return data[payload] ^ head.mask[0] if head.mask else data[payload]
+
+
+def _nobody(event: FrameEvent) -> str | None:
+    return None

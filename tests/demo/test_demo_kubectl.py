@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from kubectl import KUBECTL, needs_kubectl
+from real_kubectl import KUBECTL, needs_kubectl
 
 pytestmark = needs_kubectl
 SECONDS = 30

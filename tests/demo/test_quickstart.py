@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-from kubectl import needs_kubectl
+from real_kubectl import needs_kubectl
 from sign_in import Browser
 
 SECONDS = 60

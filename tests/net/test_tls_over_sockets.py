@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import ipaddress
 import select
 import socket
 import ssl
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -225,3 +227,49 @@ def test_a_port_in_use_is_said_with_what_to_do() -> None:
     with pytest.raises(KgateError, match="another program has it"):
         bind("127.0.0.1", first.getsockname()[1], shared=False)
     first.close()
+
+
+def quits_before_the_handshake(world: World, port: int) -> None:
+    socket.create_connection(("127.0.0.1", port), 5).close()
+
+
+def speaks_no_tls(world: World, port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), 5) as raw:
+        raw.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        raw.recv(100)
+
+
+def asks_and_closes(world: World, port: int) -> None:
+    assert ask(world, port, b"hello") == b"hello"
+
+
+def is_told_to_go(world: World, port: int) -> None:
+    with dial(world, port) as tls:
+        tls.sendall(b"farewell")
+        assert tls.recv(100) == b"so long"
+        assert tls.recv(100) == b""
+
+
+@pytest.mark.parametrize("client", [quits_before_the_handshake, speaks_no_tls, asks_and_closes, is_told_to_go])
+def test_a_connection_that_is_over_is_gone_at_once(world: World, client: Callable[[World, int], None]) -> None:
+    """The garbage collector comes seldom, and does not weigh what OpenSSL holds for a connection."""
+    port = world.listen()
+    world.run(asks_and_closes, world, port)  # what is made once
+    turn_until(world.reactor, lambda: world.echoes[0].lost_because is not None)
+    world.echoes.clear()
+    gc.collect()
+    gc.disable()
+    try:
+        before = of_connections()
+        world.run(client, world, port)
+        turn_until(world.reactor, lambda: all(echo.lost_because is not None for echo in world.echoes))
+        world.echoes.clear()
+        turn_until(world.reactor, lambda: of_connections() == before)
+    finally:
+        gc.enable()
+
+
+def of_connections() -> Counter[str]:
+    """How many objects there are that only a connection has."""
+    names = {"TlsTransport", "StreamSocket", "_Arrival", "Echo", "SSLObject", "MemoryBIO"}
+    return Counter(name for each in gc.get_objects() if (name := type(each).__qualname__) in names)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from authority import Authority
-from kubectl import KUBECTL, needs_kubectl
 from lab.waiting import eventually
 from live_gate import TOKENS, LiveGate, free_port
 from on_record import ask_again
+from real_kubectl import KUBECTL, needs_kubectl
 
 pytestmark = needs_kubectl
 

@@ -15,9 +15,9 @@ from certified_gate import Place, by_its_pages, certified_gate, signs_out, token
 from identity_gate import PODS, WATCHING, identity_gate
 from identity_provider import IdentityProvider
 from issuer import TestIssuer
-from kubectl import needs_kubectl
 from lab.waiting import eventually
 from live_exec import SWITCHED, goes_on, live_exec
+from real_kubectl import needs_kubectl
 from recording_cluster import OK
 from sign_in import KEY, Browser, Machine
 from web_server import Page, Seen, document, web_server

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kubectl import needs_kubectl
 from lab.waiting import eventually
+from real_kubectl import needs_kubectl
 from sign_in import Browser, Machine, Scene, scene
 
 

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from kubectl import needs_kubectl
+from real_kubectl import needs_kubectl
 from sign_in import scene
 
 VERSION = "1.65.1"

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import yaml
-from kubectl import needs_kubectl
 from lab.waiting import eventually
+from real_kubectl import needs_kubectl
 from sign_in import Browser, Scene, Shown, scene
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from attrs import define
 from certified_gate import Place, by_its_pages, certified_gate
-from kubectl import needs_kubectl
 from lab.waiting import eventually
+from real_kubectl import needs_kubectl
 from sign_in import Browser, Machine
 
 pytestmark = needs_kubectl
