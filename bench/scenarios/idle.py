@@ -1,12 +1,17 @@
-"""Memory of what does nothing: 1,000 connections that asked once, 100 that listed 5 MB once as controllers do, and 1,000 watches without events."""
+"""Memory of what does nothing: 1,000 connections that asked once, 100 that listed 5 MB once as controllers do, and 1,000 watches without events.
+
+Each figure of kgate is that of a gate just started: one that has served a while reuses what connections before left it, and does not grow at all.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from bench.client import Http2Client
 from bench.ground import Ground, object_path
+from bench.peers.kgate import start
 from bench.process import Server
 from bench.rounds import Goal, Measures, Pace, Scenario, Subject
 from bench.scenarios import subjects as of
@@ -20,17 +25,33 @@ ENVOY_WATCH = Subject("envoy", "h2", "streams-h2")
 
 
 def _connections(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
-    return _grown(ground, server, [object_path(subject.cluster, "pods", number) for number in range(COUNT)])
+    paths = [object_path(subject.cluster, "pods", number) for number in range(COUNT)]
+    with _fresh(ground, server, subject) as started:
+        return _grown(ground, started, paths)
 
 
 def _controllers(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
-    return _grown(ground, server, [f"/clusters/{subject.cluster}/api/v1/namespaces/team-1/pods"] * LISTED)
+    with _fresh(ground, server, subject) as started:
+        return _grown(ground, started, [f"/clusters/{subject.cluster}/api/v1/namespaces/team-1/pods"] * LISTED)
+
+
+@contextmanager
+def _fresh(ground: Ground, server: Server, subject: Subject) -> Iterator[Server]:
+    if subject.peer != "kgate":
+        yield server
+        return
+    gate = start(ground, "kgate-idle")
+    try:
+        gate.ready()
+        yield gate
+    finally:
+        gate.stop()
 
 
 def _grown(ground: Ground, server: Server, paths: Sequence[str]) -> Measures:
     """By what the server is larger with a connection for each of ``paths``, which was asked once."""
     context, clients = ground.context("h2"), []
-    _opened(ground, server, paths[:50])  # what is made once
+    _opened(ground, server, paths)  # what is made once, and what is remembered of a path, whoever asks it
     before = server.resident()
     try:
         clients = [Http2Client(server.port, context, ground.people[number % len(ground.people)]) for number in range(len(paths))]
@@ -44,6 +65,11 @@ def _grown(ground: Ground, server: Server, paths: Sequence[str]) -> Measures:
 
 
 def _watches(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
+    with _fresh(ground, server, subject) as started:
+        return _watching(ground, started, subject)
+
+
+def _watching(ground: Ground, server: Server, subject: Subject) -> Measures:
     context = ground.context("h2")
     clients = [Http2Client(server.port, context, ground.people[number % len(ground.people)]) for number in range(COUNT // PER_CONNECTION)]
     path = f"/clusters/{subject.cluster}/api/v1/namespaces/team-1/pods?watch=true"
@@ -61,9 +87,10 @@ def _watches(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Me
 
 
 def _opened(ground: Ground, server: Server, paths: Sequence[str]) -> None:
-    for number, path in enumerate(paths):
-        client = Http2Client(server.port, ground.context("h2"), ground.people[number % len(ground.people)])
-        client.get(path)
+    for person in ground.people:
+        client = Http2Client(server.port, ground.context("h2"), person)
+        for path in dict.fromkeys(paths) if person is ground.people[0] else paths[:1]:
+            client.get(path)
         client.close()
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final, Protocol
@@ -97,7 +96,8 @@ class StreamSocket:
         self._reactor, self._turn, self._sock = reactor, turn, sock
         self._owner: SocketOwner = _NOBODY
         self._fileno = sock.fileno()
-        self._backlog: deque[memoryview] = deque()
+        self._backlog: list[memoryview] = []
+        """Hardly ever holds anything, and never much; an empty deque would be 600 bytes."""
         self._buffered = 0
         self._state = _OPEN
         self._reading = False
@@ -144,7 +144,7 @@ class StreamSocket:
                 if sent < len(chunk):
                     backlog[0] = chunk[sent:]
                     break
-                backlog.popleft()
+                del backlog[0]
         except OSError as error:
             if error.errno not in _TRANSIENT:
                 self._close(str(error))
