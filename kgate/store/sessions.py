@@ -117,8 +117,10 @@ class Session:
 
     @property
     def began(self) -> float:
-        """When the person signed in, by the identity provider's clock, which its notices are dated by too; by ours where it did not say."""
-        return self.created if self.person.issued_at is None else self.person.issued_at
+        """When the person signed in, by the identity provider's clock, which its notices are dated by too; by ours where it did not say. It tells
+        whole seconds, so ours may say when in that second: somebody may sign out and in again within it."""
+        issued = self.person.issued_at
+        return self.created if issued is None else min(max(self.created, issued), issued + 0.999)
 
     @property
     def vouched(self) -> float:

@@ -66,8 +66,15 @@ def test_a_session_is_as_old_as_its_provider_says_whatever_the_gates_clock_says(
                 id_, SignedInBy.CLI, evolve(alice, issued_at=signed_in), signed_in + ahead, NOW + 9999, checked=signed_in + ahead + 300
             )
             open_session(connection, session)
-            assert session.vouched == signed_in + 300
+            assert 300 <= session.vouched - signed_in < 301
         assert [each.id for each in sessions_of(connection, NOTICE, NOW + ahead)] == ["before"]
+
+
+def test_whoever_signs_out_and_in_again_within_a_second_is_in() -> None:
+    """``iat`` tells whole seconds: the later of two moments in one is told by the gate's clock, where the two clocks agree."""
+    alice = Person("alice", issuer="https://idp", subject="a1", issued_at=NOW)
+    session = Session("S", SignedInBy.CLI, alice, NOW + 0.7, NOW + 9999, checked=NOW + 0.7)
+    assert NOTICE.at < session.vouched == NOW + 0.7
 
 
 def test_a_sign_in_and_the_notice_that_ends_it_do_not_pass_each_other(engine: Engine, engines: Callable[[], Engine]) -> None:
