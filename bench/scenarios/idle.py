@@ -87,9 +87,9 @@ def _watching(ground: Ground, server: Server, subject: Subject) -> Measures:
 
 
 def _opened(ground: Ground, server: Server, paths: Sequence[str]) -> None:
-    for person in ground.people:
+    for number, person in enumerate(ground.people):
         client = Http2Client(server.port, ground.context("h2"), person)
-        for path in dict.fromkeys(paths) if person is ground.people[0] else paths[:1]:
+        for path in dict.fromkeys(paths[number :: len(ground.people)]):
             client.get(path)
         client.close()
 

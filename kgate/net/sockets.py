@@ -174,14 +174,7 @@ class StreamSocket:
         """Send ``data`` now, or as soon as the kernel takes it. Sets ``congested`` past the high-water mark."""
         if self._state is not _OPEN or not data:
             return
-        sent = 0
-        if not self._backlog:
-            try:
-                sent = self._sock.send(data)
-            except OSError as error:
-                if error.errno not in _TRANSIENT:
-                    self._close(str(error))
-                    return
+        sent = self._sent(self._sock.send, data)
         if sent < len(data):
             self._keep(data, sent)
 
@@ -189,22 +182,28 @@ class StreamSocket:
         """``write`` each of ``pieces``, by one call of the kernel."""
         if self._state is not _OPEN:
             return
-        sent = 0
-        if not self._backlog:
-            try:
-                sent = self._sock.sendmsg(pieces[:_PIECES])
-            except OSError as error:
-                if error.errno not in _TRANSIENT:
-                    self._close(str(error))
-                    return
+        sent = self._sent(self._sock.sendmsg, pieces[:_PIECES])
         for piece in pieces:
             size = len(piece)
             if sent < size:
                 self._keep(piece, sent)
             sent = max(0, sent - size)
 
+    def _sent(self, send: Callable[[Any], int], data: Any) -> int:
+        """How many bytes the kernel takes of ``data`` at once: none where others wait already, or where the connection turns out to be gone."""
+        if self._backlog:
+            return 0
+        try:
+            return send(data)
+        except OSError as error:
+            if error.errno not in _TRANSIENT:
+                self._close(str(error))
+            return 0
+
     def _keep(self, data: bytes, sent: int) -> None:
-        """Send ``data`` without its first ``sent`` bytes later."""
+        """Send ``data`` without its first ``sent`` bytes later, unless the connection is gone."""
+        if self._state is not _OPEN:
+            return
         if not self._backlog:
             self._reactor.addWriter(self)
         self._backlog.append(memoryview(data)[sent:])

@@ -162,14 +162,9 @@ class TlsTransport:
     def _decrypt(self, data: memoryview) -> bytes:
         """Everything that the incoming BIO holds and ``data`` adds; ``_finished`` where a close_notify ends it."""
         plain: list[bytes] = []
-        if len(data) <= TAKEN:
-            if data:
-                self._incoming.write(data)
+        for start in range(0, len(data) or 1, TAKEN):  # once, where nothing is added
+            self._incoming.write(data[start : start + TAKEN])
             self._read_records(plain)
-        else:
-            for start in range(0, len(data), TAKEN):
-                self._incoming.write(data[start : start + TAKEN])
-                self._read_records(plain)
         return plain[0] if len(plain) == 1 else b"".join(plain)
 
     def _read_records(self, plain: list[bytes]) -> None:
@@ -219,8 +214,7 @@ class TlsTransport:
     def _fail(self, error: ssl.SSLError | ssl.CertificateError) -> None:
         """Send the alert that OpenSSL queued and end. Whoever waits learns why by ``lost``."""
         self.socket.write(self._outgoing.read())
-        (self._carried or self._opening).lost(describe(error))
-        self._carried = self._opening = _NOBODY
+        self.lost(describe(error))
         self.socket.close()
 
 

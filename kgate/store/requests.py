@@ -175,7 +175,7 @@ def revoke_request(connection: Connection, id_: str, by: str, reason: str, now: 
 
 
 def find_request(connection: Connection, id_: str) -> AccessRequest | None:
-    """The request ``id_``; it is the caller's until the transaction ends."""
+    """The request ``id_``."""
     row = connection.execute(select(access_requests).where(access_requests.c.id == id_)).one_or_none()
     return _request(row) if row is not None else None
 
