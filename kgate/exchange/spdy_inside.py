@@ -282,7 +282,27 @@ class ForwardTake:
         return Live(count(Direction.FROM_CLIENT, name), count(Direction.FROM_CLUSTER, name), stream.type is StreamType.ERROR)
 
 
-class CommandSpdy:
+class _OverSpdy:
+    """What both have in common: the connection's streams are followed."""
+
+    _streams: Streams
+
+    def from_client(self, data: bytes) -> Carried:
+        """See ``Inside``."""
+        passage = self._streams.client.feed(data)
+        return Carried(passage.data, passage.failure)
+
+    def from_cluster(self, data: bytes) -> Carried:
+        """See ``Inside``."""
+        passage = self._streams.cluster.feed(data)
+        return Carried(passage.data, passage.failure)
+
+    def end(self) -> None:
+        """See ``Inside``."""
+        self._streams.end()
+
+
+class CommandSpdy(_OverSpdy):
     """exec and attach over SPDY. Without a ``Status`` on the error stream kubectl exits 0 in silence, however the connection ends."""
 
     def __init__(self, dialect: Dialect, tally: Tally) -> None:
@@ -304,26 +324,12 @@ class CommandSpdy:
         """See ``Inside``."""
         return self._streams.error_ended or self._streams.client_leaves
 
-    def from_client(self, data: bytes) -> Carried:
-        """See ``Inside``."""
-        passage = self._streams.client.feed(data)
-        return Carried(passage.data, passage.failure)
-
-    def from_cluster(self, data: bytes) -> Carried:
-        """See ``Inside``."""
-        passage = self._streams.cluster.feed(data)
-        return Carried(passage.data, passage.failure)
-
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``."""
         return self._streams.last_words(self._dialect.error(sentence), self._streams.goaway)
 
-    def end(self) -> None:
-        """See ``Inside``."""
-        self._streams.end()
 
-
-class ForwardSpdy:
+class ForwardSpdy(_OverSpdy):
     """port-forward over SPDY."""
 
     def __init__(self, tally: Tally, admit: AdmitPort) -> None:
@@ -344,21 +350,7 @@ class ForwardSpdy:
         """See ``Inside``: where no connection is open, nobody reads a text."""
         return self._streams.gone_away or self._streams.client_leaves or not self._streams.live
 
-    def from_client(self, data: bytes) -> Carried:
-        """See ``Inside``."""
-        passage = self._streams.client.feed(data)
-        return Carried(passage.data, passage.failure)
-
-    def from_cluster(self, data: bytes) -> Carried:
-        """See ``Inside``."""
-        passage = self._streams.cluster.feed(data)
-        return Carried(passage.data, passage.failure)
-
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``."""
         streams = self._streams
         return streams.last_words(sentence.encode(), b"" if streams.heard else streams.goaway)
-
-    def end(self) -> None:
-        """See ``Inside``."""
-        self._streams.end()

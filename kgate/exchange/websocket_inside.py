@@ -102,7 +102,27 @@ def _nothing(event: FrameStarted) -> str:
     return "the tunnel is over"
 
 
-class CommandWebSocket:
+class _BothWays:
+    """What all WebSockets have in common: each direction is followed by itself."""
+
+    _up: Messages
+    _down: Messages
+
+    def from_client(self, data: bytes) -> Carried:
+        """See ``Inside``."""
+        return self._up.feed(data)
+
+    def from_cluster(self, data: bytes) -> Carried:
+        """See ``Inside``."""
+        return self._down.feed(data)
+
+    def end(self) -> None:
+        """See ``Inside``."""
+        self._up.end()
+        self._down.end()
+
+
+class CommandWebSocket(_BothWays):
     """exec and attach. A Close of the cluster's without a ``Status`` before it is kept back: kubectl would exit 0 in silence."""
 
     def __init__(self, dialect: Dialect, tally: Tally) -> None:
@@ -135,14 +155,6 @@ class CommandWebSocket:
         """See ``Inside``."""
         return self.answered or self._client_closed or self._down.follower.closed
 
-    def from_client(self, data: bytes) -> Carried:
-        """See ``Inside``."""
-        return self._up.feed(data)
-
-    def from_cluster(self, data: bytes) -> Carried:
-        """See ``Inside``."""
-        return self._down.feed(data)
-
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``."""
         down, dialect = self._down, self._dialect
@@ -152,11 +164,6 @@ class CommandWebSocket:
         # A message that ended without a channel would itself be a mistake, so an empty one becomes an empty piece of stdout.
         tail = b"" if down.count is not None else dialect.lead(Channel.STDOUT)
         return websocket_words(down.follower.standing, words, filler=b"A" if dialect.base64 else b"\0", tail=tail)
-
-    def end(self) -> None:
-        """See ``Inside``."""
-        self._up.end()
-        self._down.end()
 
     def _from_client(self, event: FrameStarted) -> Count | str:
         return self._channel(event, Direction.FROM_CLIENT, FROM_CLIENT)
@@ -186,7 +193,7 @@ class CommandWebSocket:
         return CLUSTER_STOPPED
 
 
-class LegacyForward:
+class LegacyForward(_BothWays):
     """port-forward in its first WebSocket form: two channels for each port of the URL."""
 
     def __init__(self, ports: tuple[int, ...], base64: bool, tally: Tally) -> None:
@@ -207,14 +214,6 @@ class LegacyForward:
         """See ``Inside``."""
         return self._client_closed or self._down.follower.closed
 
-    def from_client(self, data: bytes) -> Carried:
-        """See ``Inside``."""
-        return self._up.feed(data)
-
-    def from_cluster(self, data: bytes) -> Carried:
-        """See ``Inside``."""
-        return self._down.feed(data)
-
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``."""
         down = self._down
@@ -223,11 +222,6 @@ class LegacyForward:
         words = [word for index, port in enumerate(self._ports) for word in self._words(2 * index + 1, port, sentence)]
         tail = b"" if down.count is not None else self._lead(0)
         return websocket_words(down.follower.standing, words, filler=b"A" if self._base64 else b"\0", tail=tail)
-
-    def end(self) -> None:
-        """See ``Inside``."""
-        self._up.end()
-        self._down.end()
 
     def _words(self, channel: int, port: int, sentence: str) -> Iterator[bytes]:
         if channel not in self._announced:
@@ -267,7 +261,7 @@ class Subject(Enum):
     OPAQUE = "proxy"
 
 
-class PlainWebSocket:
+class PlainWebSocket(_BothWays):
     """watch and log over WebSocket, and whatever a proxied server speaks. Nothing is invented inside a message that is not ours to finish."""
 
     def __init__(self, subject: Subject, tally: Tally, *, base64: bool = False) -> None:
@@ -286,14 +280,6 @@ class PlainWebSocket:
         """See ``Inside``. A proxied server may hang up as it likes."""
         return self._subject is Subject.OPAQUE or self._up.follower.closed or self._down.follower.closed
 
-    def from_client(self, data: bytes) -> Carried:
-        """See ``Inside``."""
-        return self._up.feed(data)
-
-    def from_cluster(self, data: bytes) -> Carried:
-        """See ``Inside``."""
-        return self._down.feed(data)
-
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``. In mid-frame there is nothing to say it in: the connection just ends, which no client takes for a Close."""
         down = self._down.follower
@@ -301,11 +287,6 @@ class PlainWebSocket:
             return b""
         words, code = self._words(sentence) if down.at_boundary else (b"", POLICY_VIOLATION)
         return words + encode_close(code, sentence)
-
-    def end(self) -> None:
-        """See ``Inside``."""
-        self._up.end()
-        self._down.end()
 
     def _words(self, sentence: str) -> tuple[bytes, int]:
         if self._subject is Subject.WATCH and self._down.opcode != BINARY:
