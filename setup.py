@@ -66,6 +66,7 @@ COMPILED = (
     "kgate/wire/events.py",
     "kgate/wire/hpack.py",
     "kgate/wire/hpack_huffman.py",
+    "kgate/wire/passage.py",
     "kgate/wire/websocket.py",
     "kgate/wire/websocket_follow.py",
     *sorted(set(glob("kgate/wire/http[12]_*.py")) - set(glob("kgate/wire/http[12]_limits.py"))),

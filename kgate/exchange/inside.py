@@ -7,19 +7,13 @@ sentence. What it gives to go on is exactly what came, in order; what it keeps b
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from kgate.exchange.tally import Count, Direction, Tally
 from kgate.model import Cause
+from kgate.wire.passage import Passage
 
 CLUSTER_STOPPED = "the cluster closed the connection before the command ended"
-
-
-class Carried(NamedTuple):
-    """What may go on now, and what is wrong with what came behind it."""
-
-    data: bytes
-    problem: str = ""
 
 
 AdmitPort = Callable[[int], bool]
@@ -29,10 +23,10 @@ AdmitPort = Callable[[int], bool]
 class Inside(Protocol):
     """One tunnel's protocol."""
 
-    def from_client(self, data: bytes) -> Carried:
+    def from_client(self, data: bytes) -> Passage:
         """Bytes of the client's."""
 
-    def from_cluster(self, data: bytes) -> Carried:
+    def from_cluster(self, data: bytes) -> Passage:
         """Bytes of the cluster's."""
 
     def farewell(self, sentence: str) -> bytes:
@@ -69,11 +63,11 @@ class Opaque:
         """See ``Inside``: either side may hang up as it likes."""
         return True
 
-    def from_client(self, data: bytes) -> Carried:
+    def from_client(self, data: bytes) -> Passage:
         """See ``Inside``."""
         return self._passed(data, self._in)
 
-    def from_cluster(self, data: bytes) -> Carried:
+    def from_cluster(self, data: bytes) -> Passage:
         """See ``Inside``."""
         return self._passed(data, self._out)
 
@@ -84,8 +78,8 @@ class Opaque:
     def end(self) -> None:
         """See ``Inside``: nothing refers back."""
 
-    def _passed(self, data: bytes, count: Count) -> Carried:
+    def _passed(self, data: bytes, count: Count) -> Passage:
         count.bytes += len(data)
         if self._tally.observe is not None:
             self._tally.observe(count.direction, count.channel, data)
-        return Carried(data)
+        return Passage(data)

@@ -14,12 +14,13 @@ from typing import Final
 from attrs import define
 
 from kgate.exchange.farewell import LastWord, spdy_words
-from kgate.exchange.inside import AdmitPort, Carried
+from kgate.exchange.inside import AdmitPort
 from kgate.exchange.tally import Count, Direction, Tally
 from kgate.exchange.websocket_inside import channel_name
 from kgate.kube.portforward import StreamType, read_stream
 from kgate.kube.remotecommand import Channel, Dialect
 from kgate.model import Cause
+from kgate.wire.passage import Passage
 from kgate.wire.spdy import REFUSED_STREAM, goaway, rst_stream
 from kgate.wire.spdy_follow import Answer, Data, DataStarted, Follower, GoneAway, SpdyEvent, StreamOpened, StreamReplied, StreamReset
 from kgate.wire.spdy_headers import HeaderPairs
@@ -287,15 +288,13 @@ class _OverSpdy:
 
     _streams: Streams
 
-    def from_client(self, data: bytes) -> Carried:
+    def from_client(self, data: bytes) -> Passage:
         """See ``Inside``."""
-        passage = self._streams.client.feed(data)
-        return Carried(passage.data, passage.failure)
+        return self._streams.client.feed(data)
 
-    def from_cluster(self, data: bytes) -> Carried:
+    def from_cluster(self, data: bytes) -> Passage:
         """See ``Inside``."""
-        passage = self._streams.cluster.feed(data)
-        return Carried(passage.data, passage.failure)
+        return self._streams.cluster.feed(data)
 
     def end(self) -> None:
         """See ``Inside``."""

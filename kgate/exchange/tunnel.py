@@ -14,7 +14,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple, assert_never
 
-from kgate.exchange.inside import CLUSTER_STOPPED, AdmitPort, Carried, Inside, Opaque
+from kgate.exchange.inside import CLUSTER_STOPPED, AdmitPort, Inside, Opaque
 from kgate.exchange.spdy_inside import CommandSpdy, ForwardSpdy
 from kgate.exchange.tally import Observer, Tally
 from kgate.exchange.tunnelled_inside import ForwardTunnelled
@@ -22,6 +22,7 @@ from kgate.exchange.websocket_inside import CommandWebSocket, LegacyForward, Pla
 from kgate.kube.portforward import LEGACY
 from kgate.kube.remotecommand import SPDY, WEBSOCKET, exit_code
 from kgate.model import Cause, Ending
+from kgate.wire.passage import Passage
 
 
 class Kind(Enum):
@@ -110,18 +111,18 @@ class Tunnel:
         """The client's bytes; gives those to send to the cluster now. Where something in them is wrong, none of them goes on."""
         if self._phase is not Phase.LIVE:
             return b""
-        carried = self._inside.from_client(data)
-        return self._failed(carried) if carried.problem else carried.data
+        passage = self._inside.from_client(data)
+        return self._failed(passage) if passage.failure else passage.data
 
     def from_upstream(self, data: bytes) -> bytes | Failure:
         """The cluster's bytes; gives those to send to the client now. What was right before a mistake goes out with the farewell."""
         if self._phase is not Phase.LIVE:
             return b""
-        carried = self._inside.from_cluster(data)
-        if not carried.problem:
-            return carried.data
-        self._unsent = carried.data
-        return self._failed(carried)
+        passage = self._inside.from_cluster(data)
+        if not passage.failure:
+            return passage.data
+        self._unsent = passage.data
+        return self._failed(passage)
 
     def to_client(self) -> bytes:
         """What the client is to be told now besides what the cluster says. To be asked after either side's bytes."""
@@ -158,10 +159,10 @@ class Tunnel:
         inside = self._inside
         return exit_code(inside.verdict) if isinstance(inside, CommandWebSocket | CommandSpdy) else None
 
-    def _failed(self, carried: Carried) -> Failure:
+    def _failed(self, passage: Passage) -> Failure:
         self._phase = Phase.FAILED
-        cause = self._inside.cause or Cause(Ending.PROTOCOL, f"kgate: closed: {carried.problem}")
-        return Failure(carried.problem, cause)
+        cause = self._inside.cause or Cause(Ending.PROTOCOL, f"kgate: closed: {passage.failure}")
+        return Failure(passage.failure, cause)
 
     def _made(self, ports: tuple[int, ...]) -> Inside:
         kind, tally, subprotocol = self.kind, self.tally, self.subprotocol

@@ -17,11 +17,12 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from kgate.exchange.farewell import tunnelled_words
-from kgate.exchange.inside import AdmitPort, Carried
+from kgate.exchange.inside import AdmitPort
 from kgate.exchange.spdy_inside import ForwardTake, Streams
 from kgate.exchange.tally import Tally
 from kgate.model import Cause
 from kgate.wire import spdy_follow, websocket_follow
+from kgate.wire.passage import Passage
 from kgate.wire.websocket import BINARY, CLOSE, NORMAL, encode_close, encode_frame
 from kgate.wire.websocket_follow import Control, FrameEvent, FrameStarted, Payload, Standing
 
@@ -81,10 +82,10 @@ class Side:
         """Nothing is kept back, and no message is begun."""
         return not self._buffer and self.standing == Standing(0, False)
 
-    def feed(self, data: bytes) -> Carried:
+    def feed(self, data: bytes) -> Passage:
         """Follow ``data``."""
         if self._problem:
-            return Carried(b"", self._problem)
+            return Passage(b"", self._problem)
         passage = self._websocket.feed(data)
         data = self._buffer + passage.data if self._buffer else passage.data
         problem = self._problem = self._spdy_problem or passage.failure
@@ -101,7 +102,7 @@ class Side:
         self._buffer = data[size:]
         if len(self._buffer) > BUFFER_MAX:
             problem = self._problem = _SPREAD
-        return Carried(going, problem)
+        return Passage(going, problem)
 
     def end(self) -> None:
         """See ``Inside``."""
@@ -211,11 +212,11 @@ class ForwardTunnelled:
         streams = self._streams
         return self._up.saw_close or self._down.closed or streams.gone_away or streams.client_leaves or not streams.live
 
-    def from_client(self, data: bytes) -> Carried:
+    def from_client(self, data: bytes) -> Passage:
         """See ``Inside``."""
         return self._up.feed(data)
 
-    def from_cluster(self, data: bytes) -> Carried:
+    def from_cluster(self, data: bytes) -> Passage:
         """See ``Inside``."""
         return self._down.feed(data)
 

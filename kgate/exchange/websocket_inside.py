@@ -12,12 +12,13 @@ from enum import Enum
 from typing import Final
 
 from kgate.exchange.farewell import message, websocket_words
-from kgate.exchange.inside import CLUSTER_STOPPED, Carried
+from kgate.exchange.inside import CLUSTER_STOPPED
 from kgate.exchange.tally import Count, Direction, Tally
 from kgate.kube.portforward import Forwarded, StreamType, legacy_announcement, legacy_channel
 from kgate.kube.remotecommand import CLOSE_CHANNEL, FROM_CLIENT, FROM_CLUSTER, Channel, Dialect
 from kgate.kube.watch import error_event
 from kgate.model import Cause, Ending
+from kgate.wire.passage import Passage
 from kgate.wire.websocket import BINARY, CLOSE, FRAME_MAX, NORMAL, POLICY_VIOLATION, TEXT, encode_close, encode_frame
 from kgate.wire.websocket_follow import Control, Follower, FrameEvent, FrameStarted, Payload
 
@@ -32,7 +33,7 @@ Classify = Callable[[FrameStarted], Count | str]
 class Messages:
     """One direction: counts the payload of each message by its channel. ``lead``: bytes of the channel's name, 1 or 0."""
 
-    __slots__ = ("_classify", "_lead", "_skip", "_tally", "close", "count", "follower", "keeps", "kept", "opcode")
+    __slots__ = ("_classify", "_lead", "_skip", "_tally", "close", "count", "counts", "follower", "keeps", "kept", "opcode")
 
     def __init__(
         self, masked: bool, classify: Classify, tally: Tally, *, lead: int, whole: Container[int] = (), frame_max: int = FRAME_MAX
@@ -42,6 +43,8 @@ class Messages:
         self.follower = Follower(masked, self._told, whole, frame_max)
         self.count: Count | None = None
         """The channel of the message that passes or passed last; None before its first payload byte."""
+        self.counts: dict[int, Count] = {}
+        """Those that need no classifying any more, by the byte that names them."""
         self.close: Callable[[], str | None] = _no_objection
         """Asked before a Close passes."""
         self.opcode = 0
@@ -49,11 +52,6 @@ class Messages:
         self.keeps: Count | None = None
         """The channel whose payload is ``kept``, the first 16 KiB of it."""
         self.kept = bytearray()
-
-    def feed(self, data: bytes) -> Carried:
-        """Follow ``data``."""
-        passage = self.follower.feed(data)
-        return Carried(passage.data, passage.failure)
 
     def end(self) -> None:
         """See ``Inside``."""
@@ -72,7 +70,7 @@ class Messages:
     def _started(self, event: FrameStarted) -> str | None:
         count = None if event.first else self.count
         if count is None and event.lead >= 0:
-            found = self._classify(event)
+            found = self.counts.get(event.lead) or self._classify(event)
             if isinstance(found, str):
                 return found
             count, self._skip = found, self._lead
@@ -108,13 +106,13 @@ class _BothWays:
     _up: Messages
     _down: Messages
 
-    def from_client(self, data: bytes) -> Carried:
+    def from_client(self, data: bytes) -> Passage:
         """See ``Inside``."""
-        return self._up.feed(data)
+        return self._up.follower.feed(data)
 
-    def from_cluster(self, data: bytes) -> Carried:
+    def from_cluster(self, data: bytes) -> Passage:
         """See ``Inside``."""
-        return self._down.feed(data)
+        return self._down.follower.feed(data)
 
     def end(self) -> None:
         """See ``Inside``."""
@@ -166,22 +164,23 @@ class CommandWebSocket(_BothWays):
         return websocket_words(down.follower.standing, words, filler=b"A" if dialect.base64 else b"\0", tail=tail)
 
     def _from_client(self, event: FrameStarted) -> Count | str:
-        return self._channel(event, Direction.FROM_CLIENT, FROM_CLIENT)
+        return self._channel(event, self._up, Direction.FROM_CLIENT, FROM_CLIENT)
 
     def _from_cluster(self, event: FrameStarted) -> Count | str:
-        found = self._channel(event, Direction.FROM_CLUSTER, FROM_CLUSTER)
+        found = self._channel(event, self._down, Direction.FROM_CLUSTER, FROM_CLUSTER)
         if isinstance(found, Count) and found.channel == Channel.ERROR.value:
             self._error = self._down.keeps = found
         return found
 
-    def _channel(self, event: FrameStarted, direction: Direction, known: frozenset[Channel]) -> Count | str:
+    def _channel(self, event: FrameStarted, messages: Messages, direction: Direction, known: frozenset[Channel]) -> Count | str:
         if self._dialect.closes and event.lead == CLOSE_CHANNEL:
             whole = event.head.length == 2 and event.head.fin
             return Count(direction, "close") if whole else "a message that closes a channel is not two bytes long"
         channel = self._dialect.channel(event.lead)
         if channel not in known or channel is None:
             return f"a message names channel {event.lead}, which does not exist in this direction"
-        return self._tally.count(direction, channel.value)
+        count = messages.counts[event.lead] = self._tally.count(direction, channel.value)
+        return count
 
     def _client_closes(self) -> None:
         self._client_closed = True

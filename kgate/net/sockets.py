@@ -4,7 +4,7 @@ Twisted's own TCP transport allocates for each read and queues each write for th
 the same thing over the public ``IReadDescriptor`` / ``IWriteDescriptor`` interfaces, with those two costs removed.
 
 Closing is three steps, so that a farewell is never lost to a reset: what is buffered goes out, our half is shut down, and what the peer still
-sends is read and dropped until it closes too or the abort timer ends the wait (RFC 9112 section 9.6).
+sends is read and dropped until it closes too, sent more than anybody would who listens, or the abort timer ends the wait (RFC 9112 section 9.6).
 
 Socket, TLS and what is carried inside refer to each other while a connection lives. Whoever of them learns that it is lost lets go of the others, so
 that all of it goes at once: the garbage collector comes seldom, and does not weigh what OpenSSL holds for a connection.
@@ -29,6 +29,8 @@ HIGH_WATER: Final = 256 * 1024
 LOW_WATER: Final = 64 * 1024
 LINGER_SECONDS: Final = 2.0
 """How long a closing connection waits for the peer before it is aborted."""
+LINGER_BYTES: Final = 4 * 1024 * 1024
+"""What the peer may send meanwhile: more than Kubernetes takes in a request. The output of a command whose client is gone has no end."""
 PARTING_SECONDS: Final = 0.3
 """How long a peer has to go by itself once it was told why it must: time for it to read that, little beside the second that a cut may take."""
 
@@ -89,7 +91,20 @@ _CLOSED: Final = _State.CLOSED
 class StreamSocket:
     """See the module. ``reactor`` needs ``IReactorFDSet`` and ``IReactorTime``."""
 
-    __slots__ = ("_backlog", "_buffered", "_fileno", "_linger", "_owner", "_reactor", "_reading", "_sock", "_state", "_turn", "congested")
+    __slots__ = (
+        "_backlog",
+        "_buffered",
+        "_dropped",
+        "_fileno",
+        "_linger",
+        "_owner",
+        "_reactor",
+        "_reading",
+        "_sock",
+        "_state",
+        "_turn",
+        "congested",
+    )
 
     def __init__(self, reactor: Any, turn: Turn, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -98,7 +113,7 @@ class StreamSocket:
         self._fileno = sock.fileno()
         self._backlog: list[memoryview] = []
         """Hardly ever holds anything, and never much; an empty deque would be 600 bytes."""
-        self._buffered = 0
+        self._buffered = self._dropped = 0
         self._state = _OPEN
         self._reading = False
         self._linger: Any = None
@@ -109,6 +124,11 @@ class StreamSocket:
     def fileno(self) -> int:
         """The descriptor, -1 once closed."""
         return self._fileno
+
+    @property
+    def open(self) -> bool:
+        """Whether bytes may still come and go."""
+        return self._state is _OPEN
 
     def logPrefix(self) -> str:
         """Twisted's word for us in its log."""
@@ -124,14 +144,22 @@ class StreamSocket:
                 self._turn.flush()
             return
         if self._state is not _OPEN:
-            if not count:
-                self._close("closed")
+            self._drop(count)
         elif count:
             self._owner.received(_VIEW[:count])
         else:
             self.pause_reading()
             self._owner.ended()
         self._turn.flush()
+
+    def _drop(self, count: int) -> None:
+        """Bytes of a peer that is not listened to any more; 0: it closed too."""
+        if self._state is _State.LINGERING:
+            self._dropped += count
+        if not count:
+            self._close("closed")
+        elif self._dropped > LINGER_BYTES:
+            self._close("it went on sending")
 
     def doWrite(self) -> None:
         """The socket is writable: send the backlog."""

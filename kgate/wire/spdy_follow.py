@@ -16,6 +16,7 @@ from collections.abc import Callable, Container
 from enum import Enum
 from typing import Final, NamedTuple
 
+from kgate.wire.passage import Passage
 from kgate.wire.spdy import (
     FIN,
     GOAWAY,
@@ -121,13 +122,6 @@ class Change(NamedTuple):
 
     at: int
     delta: bytes
-
-
-class Passage(NamedTuple):
-    """What may go on now, and what is wrong with what came after it (then nothing more ever passes)."""
-
-    data: bytes
-    failure: str = ""
 
 
 class Follower:

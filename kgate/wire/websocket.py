@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 CONTINUATION: Final = 0
 TEXT: Final = 1
@@ -36,14 +36,17 @@ _LONG: Final = Struct(">BBQ")
 _OPCODES: Final = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 
 
-class Head(NamedTuple):
+class Head:
     """A frame's head. ``mask`` is the masking key, empty on a server's frame; ``size`` is how many bytes the head takes."""
 
-    opcode: int
-    fin: bool
-    length: int
-    mask: bytes
-    size: int
+    __slots__ = ("fin", "length", "mask", "opcode", "size")
+
+    def __init__(self, opcode: int, fin: bool, length: int, mask: bytes, size: int) -> None:
+        self.opcode: Final = opcode
+        self.fin: Final = fin
+        self.length: Final = length
+        self.mask: Final = mask
+        self.size: Final = size
 
 
 def read_head(data: bytes, at: int, masked: bool, frame_max: int = FRAME_MAX) -> Head | str | None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Final, NamedTuple
 
+from kgate.wire.passage import Passage
 from kgate.wire.websocket import CLOSE, CONTINUATION, FRAME_MAX, Head, apply_mask, read_close, read_head
 
 HELD_MAX: Final = 64 * 1024
@@ -28,16 +29,19 @@ EMPTY_FRAGMENTS_MAX: Final = 64
 """In a row: a flood of them costs us work and says nothing (class 18)."""
 
 
-class FrameStarted(NamedTuple):
+class FrameStarted:
     """A data frame's head. ``first``: it begins a message. ``lead`` is its first payload byte, unmasked; -1 where it has none.
 
     Every ``at`` here counts from the first byte that had not gone on before this ``feed``.
     """
 
-    at: int
-    head: Head
-    first: bool
-    lead: int
+    __slots__ = ("at", "first", "head", "lead")
+
+    def __init__(self, at: int, head: Head, first: bool, lead: int) -> None:
+        self.at: Final = at
+        self.head: Final = head
+        self.first: Final = first
+        self.lead: Final = lead
 
 
 class Payload:
@@ -53,19 +57,25 @@ class Payload:
         return apply_mask(self.raw, self.mask, self.offset) if self.mask else self.raw
 
 
-class FrameEnded(NamedTuple):
+class FrameEnded:
     """The data frame is complete, and its message too where ``message`` is true."""
 
-    at: int
-    message: bool
+    __slots__ = ("at", "message")
+
+    def __init__(self, at: int, message: bool) -> None:
+        self.at: Final = at
+        self.message: Final = message
 
 
-class Control(NamedTuple):
+class Control:
     """A whole Ping, Pong or Close; ``payload`` is unmasked."""
 
-    at: int
-    opcode: int
-    payload: bytes
+    __slots__ = ("at", "opcode", "payload")
+
+    def __init__(self, at: int, opcode: int, payload: bytes) -> None:
+        self.at: Final = at
+        self.opcode: Final = opcode
+        self.payload: Final = payload
 
 
 FrameEvent = FrameStarted | Payload | FrameEnded | Control
@@ -73,13 +83,6 @@ FrameEvent = FrameStarted | Payload | FrameEnded | Control
 
 Sink = Callable[[FrameEvent], str | None]
 """Is told each event; a sentence that comes back refuses what begins with it (``FrameStarted`` and ``Control`` only)."""
-
-
-class Passage(NamedTuple):
-    """What may go on now, and what is wrong with what came after it (then nothing more ever passes)."""
-
-    data: bytes
-    failure: str = ""
 
 
 class Standing(NamedTuple):

@@ -192,6 +192,20 @@ def test_a_farewell_arrives_though_the_client_is_still_sending(world: World) -> 
     assert world.run(talk, world.listen()) == b"so long"
 
 
+def test_a_peer_that_sends_on_after_the_farewell_is_dropped_before_its_time(world: World) -> None:
+    def talk(port: int) -> None:
+        with dial(world, port) as tls:
+            tls.sendall(b"farewell")
+            assert tls.recv(100) == b"so long"
+            with contextlib.suppress(OSError):
+                while True:
+                    tls.sendall(bytes(65536))
+
+    world.run(talk, world.listen())
+    turn_until(world.reactor, lambda: world.echoes[0].lost_because is not None)
+    assert world.echoes[0].lost_because == "it went on sending"
+
+
 def test_a_client_that_was_told_to_go_may_go_by_itself(world: World) -> None:
     def talk(port: int) -> bytes:
         with dial(world, port) as tls:

@@ -181,7 +181,8 @@ def test_error_streams_pass_whole() -> None:
 def test_a_sink_refuses_a_frame_before_any_of_it_passes() -> None:
     follower = Follower(False, lambda event: "not on 5" if isinstance(event, DataStarted) and event.stream == 5 else None)
     good = spdy.data_frame(3, b"good")
-    assert follower.feed(good + spdy.data_frame(5, b"bad")) == (good, "not on 5")
+    passage = follower.feed(good + spdy.data_frame(5, b"bad"))
+    assert (passage.data, passage.failure) == (good, "not on 5")
     assert follower.at_boundary
 
 

@@ -223,13 +223,14 @@ def test_a_sink_refuses_a_frame_before_any_of_it_passes() -> None:
     follower = Follower(False, told)
     good = encode_frame(BINARY, b"good")
     passage = follower.feed(good + encode_frame(TEXT, b"bad"))
-    assert passage == (good, "no text here")
+    assert (passage.data, passage.failure) == (good, "no text here")
     assert follower.at_boundary
 
 
 def test_a_refused_close_is_not_a_close() -> None:
     follower = Follower(False, lambda event: "stay" if isinstance(event, Control) else None)
-    assert follower.feed(encode_close(1000)) == (b"", "stay")
+    passage = follower.feed(encode_close(1000))
+    assert (passage.data, passage.failure) == (b"", "stay")
     assert not follower.closed
 
 
