@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 START_SECONDS = 20.0
+GO = "bench/go.cnf"
+"""What ``scripts/bench`` names in OPENSSL_CONF: TLS suites in the order of Go, which kubectl and API servers are written in."""
 TICK = 0.01
 """A clock tick of /proc/PID/stat, where the kernel has no schedstat."""
 
 
 class Server:
-    """``argv`` run on ``core`` (None: anywhere), its output in ``log``. ``port`` is where it is reached; ``ready`` waits for that."""
+    """``argv`` run on ``core`` (None: anywhere), its output in ``log``. ``port`` is where it is reached; ``ready`` waits for that.
+    ``like_go``: its TLS suites are in the order of ``GO``."""
 
     def __init__(
         self, name: str, argv: Sequence[str], port: int, log: Path, *, core: int | None = None, cwd: Path | None = None,
-        environment: Mapping[str, str] | None = None,
+        like_go: bool = False,
     ) -> None:  # fmt: skip
         self.name, self.port, self._log = name, port, log
         pinned = ["taskset", "-c", str(core), *argv] if core is not None else list(argv)
+        environment = {name: value for name, value in os.environ.items() if like_go or not value.endswith(GO)}
         self.started = time.monotonic()
         with log.open("wb") as output:
             self._process = subprocess.Popen(pinned, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd=cwd, env=environment)

@@ -60,7 +60,9 @@ def start_upstreams(ground: Ground) -> None:
     ]
     ports = ground.ports
     argv = [sys.executable, "-m", "bench.streaming", str(ground.folder), str(ports.streams_h2), str(ports.streams_h1)]
-    ground.servers.append(Server("streaming", argv, ports.streams_h1, ground.folder / "streaming.log", core=ground.cores.load))
+    ground.servers.append(
+        Server("streaming", argv, ports.streams_h1, ground.folder / "streaming.log", core=ground.cores.load, like_go=True)
+    )
     for server in ground.servers:
         server.ready()
 
