@@ -136,6 +136,7 @@ class Leg(ABC, Generic[W]):
         if data:
             self.transport.write(data)
         self.raw = raw
+        self.transport.give_at_once()
         if self._paused:
             self._pause(False)
 

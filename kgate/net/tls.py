@@ -1,11 +1,11 @@
 """TLS by stdlib ``ssl`` memory BIOs over a ``StreamSocket``; the bytes inside go to a protocol, the bytes outside to the socket.
 
-One ``received`` may hold many records: they are decrypted until the incoming BIO is empty and given on ``TOGETHER``. OpenSSL reads a record's
+One ``received`` may hold many records: they are decrypted until the incoming BIO is empty and given on in one piece. OpenSSL reads a record's
 header and body separately and never ahead, so ``pending == 0`` means that nothing is left, and no WantRead exception is paid on the way out.
 
 A BIO keeps the memory that it once grew to for as long as the connection lives, so ciphertext goes into it by ``TAKEN`` bytes, and comes out of it by
-the record. And what goes through in large pieces leaves the processor's caches on its way: all of 256 KiB decrypted before any of it is encrypted
-again costs half as much again as by four records.
+the record. What goes straight out again would leave the processor's caches on its way, too: 256 KiB decrypted before any of it is encrypted again cost
+half as much again as four records, so these are ``TOGETHER`` then (``give_at_once``).
 
 Session tickets are off (contexts are made in ``net/contexts.py``).
 """
@@ -52,7 +52,7 @@ class Opening(Protocol):
 class TlsTransport:
     """One TLS connection. Attach the socket by ``start``; bytes before the handshake's end never reach the protocol."""
 
-    __slots__ = ("_carried", "_finished", "_incoming", "_opening", "_outgoing", "_tls", "socket")
+    __slots__ = ("_carried", "_finished", "_incoming", "_opening", "_outgoing", "_tls", "_together", "socket")
 
     socket: StreamSocket
 
@@ -62,6 +62,7 @@ class TlsTransport:
         self._opening = opening
         self._carried: Carried | None = None
         self._finished = False
+        self._together = 1 << 30
 
     def start(self, socket: StreamSocket) -> None:
         """Begin the handshake over ``socket``."""
@@ -119,6 +120,10 @@ class TlsTransport:
         """Let bytes come (again)."""
         self.socket.resume_reading()
 
+    def give_at_once(self) -> None:
+        """Give on what comes by a few records: it goes straight out again."""
+        self._together = TOGETHER
+
     def close(self) -> None:
         """Say close_notify (RFC 8446 section 6.1), flush and end."""
         if self._carried is not None:
@@ -149,7 +154,7 @@ class TlsTransport:
         plain: list[bytes] = []
         for start in range(0, len(data) or 1, TAKEN):  # once, where nothing is added
             self._incoming.write(data[start : start + TAKEN])
-            if not self._decrypt(plain) or (len(plain) >= TOGETHER and not self._give_on(plain)):
+            if not self._decrypt(plain) or (len(plain) >= self._together and not self._give_on(plain)):
                 return
         self._give_on(plain)
 

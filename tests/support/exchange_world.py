@@ -54,6 +54,9 @@ class Pipe:
     def close(self) -> None:
         self.closed = True
 
+    def give_at_once(self) -> None:
+        pass
+
     def part(self) -> None:
         self.parted = True
 

@@ -86,8 +86,16 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_many_records_of_one_read_are_given_on_some_at_a_time_in_their_order(world: World) -> None:
+def test_all_records_of_one_read_are_given_on_together(world: World) -> None:
     data = bytes(range(256)) * 1024  # 16 records
+    world.say(data)
+    world.flow()
+    assert world.pieces == [data]
+
+
+def test_records_that_go_straight_out_are_given_on_some_at_a_time_in_their_order(world: World) -> None:
+    world.transport.give_at_once()
+    data = bytes(range(256)) * 1024
     world.say(data)
     world.flow()
     assert b"".join(world.pieces) == data
@@ -96,6 +104,7 @@ def test_many_records_of_one_read_are_given_on_some_at_a_time_in_their_order(wor
 
 
 def test_nothing_is_given_on_after_a_close_though_it_came_with_what_was(world: World) -> None:
+    world.transport.give_at_once()
     world.enough = 1
     world.say(bytes(16 * RECORD))
     world.flow()
@@ -103,6 +112,7 @@ def test_nothing_is_given_on_after_a_close_though_it_came_with_what_was(world: W
 
 
 def test_what_comes_before_a_close_notify_is_given_on_before_the_end(world: World) -> None:
+    world.transport.give_at_once()
     world.say(bytes(9 * RECORD))
     with contextlib.suppress(ssl.SSLWantReadError):
         world.client.unwrap()
@@ -112,6 +122,7 @@ def test_what_comes_before_a_close_notify_is_given_on_before_the_end(world: Worl
 
 
 def test_records_before_one_that_is_broken_count_and_the_connection_ends(world: World) -> None:
+    world.transport.give_at_once()
     world.say(bytes(8 * RECORD))
     broken = bytearray(world.outgoing.read())
     broken[-1] ^= 1
