@@ -15,7 +15,6 @@ from kgate.wire.passage import Passage
 
 CLUSTER_STOPPED = "the cluster closed the connection before the command ended"
 
-
 AdmitPort = Callable[[int], bool]
 """Asked for each stream of a port-forward before it goes on: whether the person may reach the port."""
 

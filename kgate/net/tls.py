@@ -21,6 +21,9 @@ RECORD: Final = 16384
 """The longest (RFC 8446 section 5.1)."""
 TAKEN: Final = 32768
 TOGETHER: Final = 4
+"""Records after which what goes straight out again is given on."""
+_ALL: Final = 1 << 30
+"""More records than one read brings."""
 
 
 class Carried(Protocol):
@@ -62,7 +65,7 @@ class TlsTransport:
         self._opening = opening
         self._carried: Carried | None = None
         self._finished = False
-        self._together = 1 << 30
+        self._together = _ALL
 
     def start(self, socket: StreamSocket) -> None:
         """Begin the handshake over ``socket``."""
@@ -161,12 +164,13 @@ class TlsTransport:
     def _give_on(self, plain: list[bytes]) -> bool:
         """What was decrypted; whether more may follow. ``_finished``: a close_notify ends it."""
         carried = self._carried
+        assert carried is not None  # the handshake is complete, else nothing was decrypted
         if self._outgoing.pending:
             self.socket.write(self._outgoing.read())
-        if plain and carried is not None:
+        if plain:
             carried.received(plain[0] if len(plain) == 1 else b"".join(plain))
             plain.clear()
-        if self._finished and carried is not None:
+        if self._finished:
             self.socket.pause_reading()
             carried.ended()
         return not self._finished and self.socket.open
