@@ -14,4 +14,5 @@ of one core. kgate runs as the product: 50 rules, tokens verified, strict durabl
     upstream    nginx as a cluster        streaming   a cluster that streams              peers/     each proxy's configuration
     crowd       h2load for 50 people      client      a client over kgate's own engines   scenarios/ one file each
     rounds      interleaving, ratios      report      tables and JSON                     profile    flame graphs
+    instructions  what a request takes by callgrind, where times of a shared machine say too little
 """

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bench.ground import Ground
+from bench.instructions import COUNTED, report
 from bench.peers import PEERS
 from bench.process import Server
 from bench.profile import profile
@@ -25,16 +26,20 @@ def main() -> int:
     """Measure what was asked for; 0, or 2 where the words are not known."""
     options = arguments().parse_args()
     chosen = [scenario for scenario in SCENARIOS if not options.scenario or scenario.name in options.scenario]
-    unknown = set(options.scenario) - {scenario.name for scenario in SCENARIOS}
+    unknown = set(options.scenario) - (set(COUNTED) if options.instructions else {scenario.name for scenario in SCENARIOS})
     if unknown or options.list:
         for scenario in SCENARIOS:
             print(f"{scenario.name:18}{scenario.title}")
+        print(f"--instructions     counts {', '.join(COUNTED)}")
         return 2 if unknown else 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kgate-bench-", dir=options.folder) as folder:
         ground = Ground.prepare(Path(folder))
         try:
             start_upstreams(ground)
+            if options.instructions:
+                report(options.scenario, ground, OUTPUT)
+                return 0
             if options.profile:
                 print(profile(chosen[0], ground, OUTPUT))
                 return 0
@@ -54,6 +59,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="name the scenarios")
     parser.add_argument("--only", action="append", default=[], metavar="PEER", help=f"measure only this proxy: {', '.join(PEERS)}")
     parser.add_argument("--profile", action="store_true", help="a flame graph of kgate under the first scenario's load, by py-spy")
+    parser.add_argument(
+        "--instructions", action="store_true", help="count the gate's instructions by callgrind: the same on a busy machine"
+    )
     parser.add_argument("--json", default=str(OUTPUT / "results.json"), metavar="FILE", help="where every round goes (%(default)s)")
     parser.add_argument("--folder", metavar="DIRECTORY", help="where audit files are written; its disk is part of what is measured")
     return parser

@@ -37,9 +37,9 @@ class Server:
         """The first process."""
         return self._process.pid
 
-    def ready(self) -> float:
+    def ready(self, patience: float = START_SECONDS) -> float:
         """Wait until it accepts connections; the seconds since it was started."""
-        while time.monotonic() - self.started < START_SECONDS:
+        while time.monotonic() - self.started < patience:
             if self._process.poll() is not None:
                 break
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2):

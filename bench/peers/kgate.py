@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.ground import Ground
@@ -22,8 +23,8 @@ def kgate_best_effort(ground: Ground) -> Server:
     return start(ground, "kgate-best-effort", mode="best_effort")
 
 
-def start(ground: Ground, name: str, *, mode: str = "strict", workers: int = 1, core: int | None = -1) -> Server:
-    """A gate in a folder of its own. ``core``: -1 is the proxy core, None any."""
+def start(ground: Ground, name: str, *, mode: str = "strict", workers: int = 1, core: int | None = -1, under: Sequence[str] = ()) -> Server:
+    """A gate in a folder of its own. ``core``: -1 is the proxy core, None any. ``under``: the command that runs it, as valgrind does."""
     folder = ground.folder / name
     folder.mkdir(exist_ok=True)
     port = free_port()
@@ -35,7 +36,7 @@ def start(ground: Ground, name: str, *, mode: str = "strict", workers: int = 1, 
     (folder / "tokens.yaml").write_text(json.dumps({"robots": _robots(ground)}))
     (folder / "policy.yaml").write_text(json.dumps({"rules": _rules(ground)}))
     (folder / "kgate.yaml").write_text(json.dumps(_settings(ground, port, mode, workers)))
-    argv = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "kgate", "--config", "kgate.yaml"]
+    argv = [*under, str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "kgate", "--config", "kgate.yaml"]
     pinned = ground.cores.proxy if core == -1 else core
     return Server(name, argv, port, folder / "gate.log", core=pinned, cwd=folder)
 
