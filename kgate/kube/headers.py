@@ -15,7 +15,7 @@ takes the impersonation off before it calls the pod.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from kgate.kube.credentials import is_credential, offered
 from kgate.kube.impersonation import identity_headers
@@ -160,13 +160,18 @@ def _without_credentials(headers: Headers) -> Headers:
 
 def response_headers(status: int, headers: Headers) -> Headers | Refusal:
     """The fields of the cluster's answer (or its trailer section) that go to the client."""
-    kept = [field for field in headers if field[0] not in _DROPPED]
-    if len(kept) == len(headers):
-        return kept
-    dropped = {field[0] for field in headers if field[0] in _DROPPED}
-    if 300 <= status < 400 and b"location" in dropped:
-        return Refusal(502, "the cluster answered with a redirect, which is never followed or passed on")
-    return _without_named(kept, headers) if b"connection" in dropped else kept
+    kept: list[tuple[bytes, ...]] = []  # handed on as they are, not taken apart: see docs/performance.md
+    names_others = False
+    for field in cast("list[tuple[bytes, ...]]", headers):
+        name = field[0]
+        if name not in _DROPPED:
+            kept.append(field)
+        elif name == b"connection":
+            names_others = names_others or field[1] != b"keep-alive"  # which nearly all say, and which is dropped anyway
+        elif name == b"location" and 300 <= status < 400:
+            return Refusal(502, "the cluster answered with a redirect, which is never followed or passed on")
+    passed = cast("Headers", kept)
+    return _without_named(passed, headers) if names_others else passed
 
 
 def _without_named(kept: Headers, headers: Headers) -> Headers:

@@ -218,3 +218,25 @@ def test_what_the_clusters_connection_names_is_of_that_hop() -> None:
         (b"transfer-encoding", b"chunked"),
     ]
     assert response_headers(200, answer) == [(b"x-end", b"2")]
+
+
+OF_THIS_HOP = {b"connection", b"keep-alive", b"location", b"te"}
+
+
+@given(
+    st.sampled_from([200, 304, 302]),
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"connection", b"keep-alive", b"location", b"te", b"x-a", b"close", b"etag"]),
+            st.sampled_from([b"keep-alive", b"Keep-Alive", b"close", b"X-A , etag", b"keep-alive,x-a", b""]),
+        ),
+        max_size=6,
+    ),
+)
+def test_an_answers_fields_pass_but_for_those_of_this_hop(status: int, answer: Headers) -> None:
+    said = {option.strip().lower() for name, value in answer if name == b"connection" for option in value.split(b",")}
+    passed = response_headers(status, answer)
+    if 300 <= status < 400 and any(name == b"location" for name, _ in answer):
+        assert isinstance(passed, Refusal)
+    else:
+        assert passed == [field for field in answer if field[0] not in OF_THIS_HOP | said]
