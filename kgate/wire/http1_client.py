@@ -7,7 +7,7 @@ close. Bytes that answer nothing end it (security.md class 08).
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import Final, cast
 
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import (
@@ -24,12 +24,11 @@ from kgate.wire.events import (
     UpgradeAccepted,
 )
 from kgate.wire.http1_body import BodyReader, ChunkReader, CloseReader, LengthReader
-from kgate.wire.http1_grammar import NOT_HTTP_1, Invalid, hopeless, parse_chunked, parse_fields, parse_length, parse_status_line
+from kgate.wire.http1_grammar import NOT_HTTP_1, Invalid, fields_of, hopeless, parse_chunked, parse_length, parse_status_line
 from kgate.wire.http1_limits import Http1Limits
 from kgate.wire.http1_writing import CHUNKED, BodyWriter, encode_fields, encode_lines
 
 MOST_INFORMATION: Final = 8
-_FRAMING: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 _BAD_GATEWAY: Final = 502
 
 
@@ -44,7 +43,8 @@ class ClientConnection:
     """See the module."""
 
     def __init__(self, limits: Http1Limits | None = None) -> None:
-        self._limits = limits or Http1Limits()
+        limits = limits or Http1Limits()  # an interpreted class, each look into which costs
+        self._most_head, self._most_fields, self._most_unconsumed = limits.head, limits.headers, limits.unconsumed
         self._in = _In.IDLE
         self._buffer = b""
         self._out: list[bytes] = []
@@ -73,7 +73,7 @@ class ClientConnection:
     @property
     def paused(self) -> bool:
         """The transport should not read: the last bytes have not gone on."""
-        return self._unconsumed > self._limits.unconsumed
+        return self._unconsumed > self._most_unconsumed
 
     def queued(self, stream: int) -> int:
         """HTTP/1.1 has no windows: nothing waits here."""
@@ -179,25 +179,25 @@ class ClientConnection:
         return False
 
     def _head(self, events: list[Event]) -> bool:
-        most = self._limits.head
-        end = self._buffer.find(b"\r\n\r\n", 0, most + 4)
-        if end < 0:
+        most = self._most_head
+        head, end, rest = self._buffer.partition(b"\r\n\r\n")
+        if not end or len(head) > most:
             hope = hopeless(self._buffer, most)
             if not b"HTTP/1.".startswith(self._buffer[:7]):
                 self._fail(events, NOT_HTTP_1)
             elif hope is not None:
                 self._fail(events, hope)
             return False
-        head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
-        line, _, block = head.partition(b"\r\n")
-        status = parse_status_line(line)
-        fields = parse_fields(block)
+        self._buffer = rest
+        lines = head.split(b"\r\n")
+        status = parse_status_line(lines[0])
+        fields = fields_of(lines[1:])
         problem: Invalid | None
         if isinstance(status, Invalid):
             problem = status
         elif isinstance(fields, Invalid):
             problem = fields
-        elif len(fields) > self._limits.headers:
+        elif len(fields) > self._most_fields:
             problem = Invalid(502, "more header lines than this gate takes")
         else:
             problem = self._answer(events, status[0], status[1], fields)
@@ -211,20 +211,18 @@ class ClientConnection:
         codings: list[bytes] = []
         connection = b""
         for name, value in fields:
-            if name not in _FRAMING:
-                continue
             if name == b"content-length":
                 lengths.append(value)
             elif name == b"transfer-encoding":
                 codings.append(value)
-            else:
+            elif name == b"connection" and value != b"keep-alive":  # as it always is, where it is said at all
                 connection += b"," + value.lower()
         length, chunked = parse_length(lengths), parse_chunked(codings)
         if isinstance(length, Invalid) or isinstance(chunked, Invalid) or (chunked and (length is not None or not is_11)):
             return Invalid(502, "an answer whose end could be read in two ways")
         if status < 200:
             return self._information(events, status, fields, framed=bool(lengths or chunked))
-        if not is_11 or b"close" in connection:
+        if not is_11 or (connection and b"close" in connection):
             self.reusable = False
         bodiless = self._method == b"HEAD" or status in (204, 304)
         kept = [field for field in fields if field[0] != b"transfer-encoding"] if chunked else fields
@@ -241,7 +239,7 @@ class ClientConnection:
             return None
         self._in = _In.BODY
         if chunked:
-            self._body = ChunkReader(self._limits.head)
+            self._body = ChunkReader(self._most_head)
         elif length is not None:
             self._body = LengthReader(length)
         else:
@@ -301,7 +299,7 @@ class ClientConnection:
 
 
 def _says_length(headers: Headers) -> bool:
-    return any(name == b"content-length" for name, _ in headers)
+    return any(field[0] == b"content-length" for field in cast("list[tuple[bytes, ...]]", headers))
 
 
 def _lines(head: RequestHead) -> bytes:

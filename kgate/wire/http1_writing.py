@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 
 from kgate.memory import remember
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Headers
-from kgate.wire.http1_grammar import worth_knowing
+from kgate.wire.http1_grammar import only, plain_number, worth_knowing
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 CHUNKED: Final = [(b"transfer-encoding", b"chunked")]
 EMPTY: Final = [(b"content-length", b"0")]
 
-_KNOWN_FIELDS: Final[dict[tuple[bytes, bytes], bytes]] = {}
+_KNOWN_FIELDS: Final[dict[tuple[bytes, ...], bytes]] = {}
 """The lines of fields that were sound."""
+_ONE_LINE: Final = only(set(range(256)) - set(b"\r\n\0"))
 
 
 def reason_phrase(status: int) -> bytes:
@@ -25,14 +26,21 @@ def reason_phrase(status: int) -> bytes:
 
 def encode_lines(headers: Headers) -> bytes:
     """``name: value`` lines. Raises LocalProtocolError where a value could end its line."""
-    return b"".join([_KNOWN_FIELDS.get(field) or _encode_line(field) for field in headers])
+    return b"".join(_lines(headers))
 
 
-def _encode_line(field: tuple[bytes, bytes]) -> bytes:
-    line = b"%b: %b\r\n" % field
-    if line.count(b"\n") != 1 or line.count(b"\r") != 1 or b"\0" in line:
+def _lines(headers: Headers) -> list[bytes]:
+    # Taken for tuples of any length, fields are handed on as they are, not taken apart: see docs/performance.md.
+    return [_KNOWN_FIELDS.get(field) or _encode_line(field) for field in cast("list[tuple[bytes, ...]]", headers)]
+
+
+def _encode_line(field: tuple[bytes, ...]) -> bytes:
+    name, value = field[0], field[1]
+    text = b"%b: %b" % (name, value)
+    if text.translate(_ONE_LINE) != text:
         raise LocalProtocolError("a header that holds a line end or NUL")
-    if worth_knowing(field[0], len(line)):
+    line = text + b"\r\n"
+    if worth_knowing(name, len(line)):
         remember(_KNOWN_FIELDS, field, line)
     return line
 
@@ -45,6 +53,14 @@ def encode_fields(headers: Headers) -> bytes:
 def encode_head(status: int, headers: Headers) -> bytes:
     """A response's head."""
     return reason_phrase(status) + encode_fields(headers)
+
+
+def write_head(status: int, headers: Headers, out: list[bytes]) -> None:
+    """Append a response's head: all of it, or nothing where a value could end its line."""
+    lines = _lines(headers)
+    out.append(reason_phrase(status))
+    out += lines
+    out.append(b"\r\n")
 
 
 class BodyWriter:
@@ -60,18 +76,22 @@ class BodyWriter:
     @classmethod
     def choose(cls, headers: Headers, end: bool, *, bodiless: bool, chunks: bool) -> BodyWriter:
         """The framing that ``headers`` ask for, and what must be added to them."""
-        length: bytes | None = None
+        if bodiless:
+            return BodyWriter(0, [], chunks=False)
         for name, value in headers:
             if name == b"content-length":
-                length = value
-                break
-        if bodiless:
-            return cls(0, [], chunks=False)
-        if length is not None:
-            return cls(int(length), [], chunks=False)
+                return BodyWriter.of_length(value)
         if end:
-            return cls(0, EMPTY, chunks=False)
-        return cls(None, CHUNKED if chunks else [], chunks=chunks)
+            return BodyWriter(0, EMPTY, chunks=False)
+        return BodyWriter(None, CHUNKED if chunks else [], chunks=chunks)
+
+    @classmethod
+    def of_length(cls, digits: bytes) -> BodyWriter:
+        """As many bytes as a Content-Length says."""
+        length = plain_number(digits)
+        if length < 0:
+            raise LocalProtocolError("a Content-Length that is not a plain number")
+        return BodyWriter(length, [], chunks=False)
 
     def write(self, data: bytes, out: list[bytes]) -> None:
         """Append ``data`` as this framing has it."""

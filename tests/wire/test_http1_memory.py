@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import ConnectionFailed, DataReceived, Event, RequestHead, RequestReceived, SharedFields
-from kgate.wire.http1 import ClientConnection, ServerConnection
-from kgate.wire.http1_grammar import Invalid, parse_fields
+from kgate.wire.http1 import ClientConnection, Http1Limits, ServerConnection
+from kgate.wire.http1_grammar import Invalid, origin_form, parse_fields, parse_length
 from kgate.wire.http1_writing import encode_fields
 from kgate.wire.http2 import ClientConnection as Http2Client
 from kgate.wire.http2 import Http2Limits
@@ -51,6 +54,101 @@ def test_requests_of_one_connection_are_read_as_each_alone(requests: list[tuple[
         assert connection.closing == fresh.closing
         if connection.closing:
             return
+
+
+SIMPLE = st.sampled_from(
+    [b"Host: a.example", b"Host: a.example\r\nAccept: */*", b"Accept: */*\r\nHost: a.example\r\nConnection: keep-alive"]
+)
+# Between a start and the fields, and behind them: mostly what belongs there.
+BETWEEN = st.sampled_from([b"\r\n"] * 6 + [b"\r\n\r\n", b"\n", b"\n\n", b"\n\r", b"\r\nHost: a.example\r\n", b"\r\nX-A: b\r\n\r\n", b""])
+BEHIND = st.sampled_from([b"\r\n\r\n"] * 6 + [b"\r\n", b"\n\n", b"\r\n\r\n\r\n", b"\r\n\r\nGET /c HTTP/1.1\r\n", b"\r\nX-A: b\r\n\r\n"])
+
+
+LONG_STARTS = STARTS | st.just(b"GET /%b HTTP/1.1" % (b"a" * 20))
+
+
+@given(SIMPLE, st.lists(st.tuples(LONG_STARTS, BETWEEN, BEHIND), min_size=1, max_size=2), st.integers(-2, 2), st.booleans())
+def test_a_connection_that_knows_the_fields_reads_every_byte_as_one_that_does_not(
+    block: bytes, parts: list[tuple[bytes, bytes, bytes]], room: int, tight: bool
+) -> None:
+    data = b"".join(start + between + block + behind for start, between, behind in parts)
+    limits = Http1Limits(head=max(len(data) - 4 + room, len(block) + 17)) if tight else Http1Limits()
+    for cut in range(len(data) + 1):
+        knows, does_not = after_a_request(block, limits), after_a_request(b"Host: b.example", limits)
+        assert told(knows, data[:cut]) == told(does_not, data[:cut])
+        assert told(knows, data[cut:]) == told(does_not, data[cut:])
+        for connection in (knows, does_not):
+            connection.send_response(2, 200, [(b"content-length", b"0")], True)
+        assert told(knows, b"") == told(does_not, b"")
+
+
+@pytest.mark.parametrize("room", [-2, -1, 0, 1])
+def test_a_head_of_known_fields_is_not_let_be_larger_than_another(room: int) -> None:
+    head = b"GET /%b HTTP/1.1\r\nHost: a.example" % (b"a" * 20)
+    connection = after_a_request(b"Host: a.example", Http1Limits(head=len(head) + room))
+    (event,) = connection.receive(head + b"\r\n\r\n")
+    assert (event.status if isinstance(event, ConnectionFailed) else None) == (431 if room < 0 else None)
+
+
+def after_a_request(block: bytes, limits: Http1Limits) -> ServerConnection:
+    """A connection that answered a request with these fields."""
+    connection = ServerConnection(limits)
+    connection.receive(b"GET /a HTTP/1.1\r\n" + block + b"\r\n\r\n")
+    connection.send_response(1, 200, [(b"content-length", b"0")], True)
+    connection.data_to_send()
+    return connection
+
+
+def told(connection: ServerConnection, data: bytes) -> object:
+    """All that can be seen of a connection after ``data``."""
+    return connection.receive(data), connection.data_to_send(), connection.closing, connection.idle, connection.paused, connection.has_more
+
+
+CONTROLS = bytes({*range(32), 127} - {9})
+PIECES = st.lists(
+    st.sampled_from([b"Host: a", b"X-A", b":", b"b", b" ", b"\t", b"\r\n", b"\r\n", b"\r", b"\n", b"\0", b"\x7f", b"\x80", b"_", b"Accept: */*"]), max_size=9
+).map(b"".join)  # fmt: skip
+
+
+@given(PIECES, PIECES)
+def test_a_block_is_read_and_refused_as_it_would_be_all_at_once(before: bytes, block: bytes) -> None:
+    parse_fields(before)
+    for _ in range(2):
+        assert parse_fields(block) == all_at_once(block)
+
+
+def all_at_once(block: bytes) -> list[tuple[bytes, bytes]] | Invalid:
+    if not block:
+        return []
+    if set(block.replace(b"\r\n", b"")) & set(CONTROLS):
+        return Invalid(400, "a control character, or a line end other than CRLF, in the head")
+    found = [re.fullmatch(rb"([!#$%&'*+\-.^`|~0-9A-Za-z]+):(.*)", line, re.DOTALL) for line in block.split(b"\r\n")]
+    fields = [(match[1].lower(), match[2].strip(b" \t")) for match in found if match]
+    return fields if len(fields) == len(found) else Invalid(400, "a header line that is not name: value")
+
+
+def test_each_byte_may_stand_in_a_target_and_a_line_or_not() -> None:
+    for byte in range(256):
+        assert origin_form(b"/a%bb" % bytes([byte])) == (33 <= byte < 127 and byte != ord("#"))
+        assert isinstance(parse_fields(b"X-A: a%bb" % bytes([byte])), Invalid) == (byte in CONTROLS)
+        ends = byte in b"\r\n\0"
+        assert written([(b"x-a", b"a%bb" % bytes([byte]))]) == (None if ends else b"x-a: a%bb\r\n\r\n" % bytes([byte]))
+        assert (written([(b"a%bb" % bytes([byte]), b"b")]) is None) == ends
+
+
+@given(st.text("0123456789+- _a٣", max_size=20).map(str.encode))
+def test_a_length_is_at_most_eighteen_digits_and_nothing_else(value: bytes) -> None:
+    assert parse_length([value]) == (
+        int(value) if re.fullmatch(rb"[0-9]{1,18}", value) else Invalid(400, "Content-Length is not one plain number")
+    )
+
+
+def test_a_head_that_cannot_be_written_is_not_written_in_part() -> None:
+    connection = after_a_request(b"Host: a.example", Http1Limits())
+    connection.receive(b"GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    with pytest.raises(LocalProtocolError):
+        connection.send_response(2, 200, [(b"content-length", b"0"), (b"x-a", b"a\r\nb: c")], True)
+    assert connection.data_to_send() == b""
 
 
 @given(st.lists(LINES, min_size=1, max_size=6), st.lists(LINES, max_size=6))
@@ -125,6 +223,29 @@ def test_an_answer_that_comes_whole_is_read_as_one_that_comes_in_two(answer: byt
     assert joined(events) == joined(others)
     if not answer.endswith(b"abcd"):  # whether a byte too many has come yet is what differs there
         assert (whole.capacity, whole.closing, whole.paused) == (halved.capacity, halved.closing, halved.paused)
+
+
+@given(ANSWERS, st.integers(-3, 3))
+def test_an_answer_is_read_and_refused_alike_wherever_it_is_cut(answer: bytes, room: int) -> None:
+    limits = Http1Limits(head=answer.index(b"\r\n\r\n") + room)
+    whole = ClientConnection(limits)
+    whole.open(RequestHead(b"GET", b"/a", b"b.example", []), True)
+    expected = joined(whole.receive(answer))
+    for cut in range(1, len(answer)):
+        halved = ClientConnection(limits)
+        halved.open(RequestHead(b"GET", b"/a", b"b.example", []), True)
+        assert joined([*halved.receive(answer[:cut]), *halved.receive(answer[cut:])]) == expected
+
+
+@pytest.mark.parametrize(
+    ("connection", "again"),
+    [(b"keep-alive", 1), (b"Keep-Alive", 1), (b"close", 0), (b"keep-alive, close", 0), (b"keep-alive\r\nConnection: Close", 0), (b"x", 1)],
+)
+def test_a_connection_is_used_again_unless_the_answer_says_close(connection: bytes, again: int) -> None:
+    client = ClientConnection()
+    client.open(RequestHead(b"GET", b"/a", b"b.example", []), True)
+    client.receive(b"HTTP/1.1 200 OK\r\nConnection: " + connection + b"\r\nContent-Length: 0\r\n\r\n")
+    assert client.capacity == again
 
 
 def joined(events: list[Event]) -> tuple[list[Event], bytes]:
