@@ -30,7 +30,7 @@ from kgate.wire.http1_body import BodyReader, ChunkReader, LengthReader
 from kgate.wire.http1_framing import Framing
 from kgate.wire.http1_grammar import Invalid, hopeless, parse_fields, parse_request_line
 from kgate.wire.http1_limits import Http1Limits
-from kgate.wire.http1_writing import BodyWriter, encode_head
+from kgate.wire.http1_writing import BodyWriter, encode_head, write_head
 
 
 class _In(Enum):
@@ -42,19 +42,19 @@ class _In(Enum):
 
 
 class _Before(NamedTuple):
-    """A request without a body: its fields as they stood, and what they meant."""
+    """A request of HTTP/1.1 without a body or any wish: ``end`` is what stood behind its request line, a Host at least; ``head`` what it meant."""
 
-    block: bytes
-    is_11: bool
+    end: bytes
     head: RequestHead
-    keep: bool
 
 
 class ServerConnection:
     """See the module."""
 
     def __init__(self, limits: Http1Limits | None = None) -> None:
-        self._limits = limits or Http1Limits()
+        limits = limits or Http1Limits()  # an interpreted class, each look into which costs
+        self._most_head, self._most_fields = limits.head, limits.headers
+        self._most_unconsumed, self._most_early = limits.unconsumed, limits.early
         self._in = _In.HEAD
         self._buffer = b""
         self._out: list[bytes] = []
@@ -79,7 +79,7 @@ class ServerConnection:
     @property
     def paused(self) -> bool:
         """The transport should not read: the last bytes have not gone on, or a pipelined request waits."""
-        return self._unconsumed > self._limits.unconsumed or (self._in is _In.WAITING and len(self._buffer) > 0)
+        return self._unconsumed > self._most_unconsumed or (self._in is _In.WAITING and len(self._buffer) > 0)
 
     @property
     def has_more(self) -> bool:
@@ -129,19 +129,23 @@ class ServerConnection:
             return self._head(events)
         if self._in is _In.BODY:
             return self._some_body(events)
-        if self._in is _In.UPGRADING and len(self._buffer) > self._limits.early:
+        if self._in is _In.UPGRADING and len(self._buffer) > self._most_early:
             self._refuse(events, Invalid(400, "too many bytes before the upgrade was answered"))
         return False
 
     def _head(self, events: list[Event]) -> bool:
-        most = self._limits.head
-        end = self._buffer.find(b"\r\n\r\n", 0, most + 4)
-        if end < 0:
+        again = self._as_before()
+        if again is not None:
+            events.append(again)
+            return True
+        most = self._most_head
+        head, end, rest = self._buffer.partition(b"\r\n\r\n")
+        if not end or len(head) > most:
             problem = hopeless(self._buffer, most)
             if problem is not None:
                 self._refuse(events, problem)
             return False
-        head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
+        self._buffer = rest
         line, _, block = head.partition(b"\r\n")
         request = self._request(line, block)
         if isinstance(request, Invalid):
@@ -155,24 +159,29 @@ class ServerConnection:
         if isinstance(start, Invalid):
             return start
         method, target, is_11 = start
-        before = self._before
-        if before is not None and before.block == block and before.is_11 == is_11:
-            return self._as_before(method, target, before)
         fields = parse_fields(block)
         if isinstance(fields, Invalid):
             return fields
-        if len(fields) > self._limits.headers:
+        if len(fields) > self._most_fields:
             return Invalid(431, "more header lines than this gate takes")
         request = self._framed(method, target, is_11, fields)
-        simple = isinstance(request, RequestReceived) and request.ended and not request.upgrade and not self._expects
-        self._before = _Before(block, is_11, request.head, self._keep) if simple and isinstance(request, RequestReceived) else None
+        simple = isinstance(request, RequestReceived) and request.ended and self._keep and not self._expects
+        self._before = _Before(b"\r\n%b\r\n\r\n" % block, request.head) if simple and isinstance(request, RequestReceived) else None
         return request
 
-    def _as_before(self, method: bytes, target: bytes, before: _Before) -> RequestReceived:
-        """The fields are those of the last request, which had neither a body nor any wish: only the request line is new."""
+    def _as_before(self) -> RequestReceived | None:
+        """The request in the buffer, where its request line is all that is new. With nothing but that in front of them, no head ends before the
+        fields do."""
+        before, buffer = self._before, self._buffer
+        if before is None or not buffer.endswith(before.end) or len(buffer) > self._most_head + 4:
+            return None
+        start = parse_request_line(buffer[: len(buffer) - len(before.end)])
+        if isinstance(start, Invalid) or not start[2]:
+            return None
+        method, target, _ = start
+        self._buffer = b""
         self._stream += 1
-        self._method, self._is_11, self._expects = method, before.is_11, False
-        self._keep = self._keep and before.keep
+        self._method, self._is_11, self._expects = method, True, False
         self._writer, self._unconsumed, self._in = None, 0, _In.WAITING
         return RequestReceived(self._stream, RequestHead(method, target, before.head.authority, before.head.headers), True)
 
@@ -189,7 +198,7 @@ class ServerConnection:
             self._in, self._keep = _In.UPGRADING, False
         elif framing.has_body:
             self._in = _In.BODY
-            self._body = ChunkReader(self._limits.head) if framing.chunked else LengthReader(framing.length)
+            self._body = ChunkReader(self._most_head) if framing.chunked else LengthReader(framing.length)
         else:
             self._in = _In.WAITING
         head = RequestHead(method, target, framing.authority, framing.kept)
@@ -254,7 +263,7 @@ class ServerConnection:
         framing = writer.framing
         if not self._keep:
             framing = [*framing, (b"connection", b"close")]
-        self._out.append(encode_head(status, [*headers, *framing] if framing else headers))
+        write_head(status, [*headers, *framing] if framing else headers, self._out)
         if end:
             self._complete()
 
