@@ -17,8 +17,6 @@ compresses next to his own text (CRIME; section 7.1). ``FIRST_BLOCK`` starts a c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Final, cast
 
 from kgate.memory import remember
@@ -131,6 +129,8 @@ _NEWEST: Final = 0x80 + _DYNAMIC
 _FIELDS: Final = {entry.pair: index for index, entry in enumerate(_STATIC) if index}
 _NAMES: Final = {pair[0]: index for pair, index in reversed(_FIELDS.items())}
 """The first index of each name."""
+_WITH_VALUES: Final = frozenset({pair[0] for pair in _FIELDS if pair[1]})
+"""Names whose entries have values."""
 
 _SHORT: Final = tuple(bytes((length,)) for length in range(0x7F))
 """The lengths of short strings."""
@@ -140,6 +140,8 @@ _NEVER_INDEXED: Final = frozenset({b"authorization", b"proxy-authorization", b"c
 
 def _number(block: bytes, position: int, prefix: int) -> tuple[int, int]:
     """The number whose prefix was all ones (``prefix``) and which goes on at ``position``, and where it ends (section 5.1)."""
+    if block[position] < 0x80:
+        return prefix + block[position], position + 1
     value = prefix
     for place, byte in enumerate(block[position : position + _LONGEST_NUMBER]):
         value += (byte & 0x7F) << 7 * place
@@ -149,45 +151,46 @@ def _number(block: bytes, position: int, prefix: int) -> tuple[int, int]:
 
 
 _LITERALS: Final[dict[bytes, _Entry]] = {}
-"""Fields as messages of all connections wrote them out, name and value: most repeat from message to message. Never what is secret, nor what is another each
-time."""
+"""Fields as messages of all connections wrote them out, from their first byte to their last: most repeat from message to message. Such a row of bytes says
+by itself how long it is, so one that is cut short is none of them. Never one that refers to the dynamic table, what is secret, or what is another each time."""
 _LONGEST_LITERAL: Final = 256
+_READ_NAMES: Final[dict[bytes, bytes]] = {}
+"""Names as they were written out, with their lengths: they repeat across connections, and are no secret."""
+_MOST_NAMES: Final = 1024
+_LONGEST_NAME: Final = 64
 
 
-@lru_cache(1024)
-def _short_name(coded: bytes) -> bytes | None:
-    """Names repeat across connections, and are no secret."""
-    return hpack_huffman.decode(coded)
-
-
-@lru_cache(4096)
-def _short_value(coded: bytes) -> bytes | None:
-    """Values that many messages have, of fields that are no secret and not different each time."""
-    return hpack_huffman.decode(coded)
-
-
-def _bounds(block: bytes, position: int) -> tuple[int, int]:
-    """Where the string that begins at ``position`` has its first byte, and its end."""
+def _end(block: bytes, position: int) -> int:
+    """Where the string that begins at ``position`` with its length ends."""
     length = block[position] & 0x7F
-    position += 1
-    if length == 0x7F:
-        length, position = _number(block, position, 0x7F)
-    return position, position + length
+    if length < 0x7F:
+        return position + 1 + length
+    length, position = _number(block, position + 1, 0x7F)
+    return position + length
 
 
-def _string(block: bytes, position: int, read: Callable[[bytes], bytes | None]) -> tuple[bytes, int]:
-    """A string and where it ends; ``read`` decodes short ones that are coded."""
-    coded = block[position] >= 0x80
-    start, end = _bounds(block, position)
+def _string(block: bytes, position: int, end: int) -> bytes:
+    """The string between its length, at ``position``, and its ``end``."""
     if end > len(block):
         raise HpackError("a string is longer than its block")
-    text = block[start:end]
-    if not coded:
-        return text, end
-    decoded = read(text) if len(text) < 64 else hpack_huffman.decode(text)
+    first = block[position]
+    start = position + 1 if first & 0x7F < 0x7F else _number(block, position + 1, 0x7F)[1]
+    if first < 0x80:
+        return block[start:end]
+    decoded = hpack_huffman.decode(block[start:end])
     if decoded is None:
         raise HpackError("a string breaks the Huffman code")
-    return decoded, end
+    return decoded
+
+
+def _name(block: bytes, position: int, end: int) -> bytes:
+    """``_string`` of a name."""
+    written = block[position:end] if end - position <= _LONGEST_NAME else b""
+    known = _READ_NAMES.get(written)
+    if known is not None:
+        return known
+    name = _string(block, position, end)
+    return remember(_READ_NAMES, written, name, _MOST_NAMES) if written else name
 
 
 class Decoder:
@@ -246,29 +249,21 @@ class Decoder:
 
     def _literal(self, block: bytes, position: int, first: int) -> tuple[_Entry, int]:
         """A field that is written out: 6.2.1 (to be indexed), 6.2.2 (not), 6.2.3 (never)."""
-        prefix = 0x3F if first >= 0x40 else 0x0F
+        start, prefix = position - 1, 0x3F if first >= 0x40 else 0x0F
         index = first & prefix
         if index == prefix:
             index, position = _number(block, position, prefix)
-        if not index:
-            return self._written_out(block, position)
-        name = _STATIC[index].name if index < _DYNAMIC else self._dynamic[_DYNAMIC - 1 - index].name
-        value, position = _string(block, position, _short_value if repeats(name) else hpack_huffman.decode)
-        return _Entry(name, value), position
-
-    def _written_out(self, block: bytes, position: int) -> tuple[_Entry, int]:
-        """A field whose name is written out as well."""
-        _, middle = _bounds(block, position)
-        _, end = _bounds(block, middle)
-        written = block[position:end] if end - position <= _LONGEST_LITERAL else b""
-        known = _LITERALS.get(written)
+        if index >= _DYNAMIC:
+            name, end = self._dynamic[_DYNAMIC - 1 - index].name, _end(block, position)
+            return _Entry(name, _string(block, position, end)), end
+        middle = position if index else _end(block, position)
+        end = _end(block, middle)
+        known = _LITERALS.get(block[start:end]) if end - start <= _LONGEST_LITERAL else None
         if known is not None:
             return known, end
-        name, middle = _string(block, position, _short_name)
-        value, end = _string(block, middle, hpack_huffman.decode)
-        entry = _Entry(name, value)
-        if written and len(written) == end - position and repeats(name):
-            remember(_LITERALS, written, entry)
+        entry = _Entry(_STATIC[index].name if index else _name(block, position, middle), _string(block, middle, end))
+        if end - start <= _LONGEST_LITERAL and repeats(entry.name):
+            remember(_LITERALS, block[start:end], entry)
         return entry, end
 
     def _resize(self, block: bytes, position: int, size: int) -> int:
@@ -282,18 +277,19 @@ class Decoder:
         return position
 
     def _insert(self, entry: _Entry) -> None:
-        self._evict(entry.size)
-        if entry.size <= self._largest:
+        size = entry.size
+        if self._size + size > self._largest:
+            self._evict(size)
+        if size <= self._largest:
             self._dynamic.append(entry)
-            self._size += entry.size
+            self._size += size
+        self.generation += 1
 
     def _evict(self, coming: int) -> None:
         """Make room for an entry of ``coming`` bytes; one that is larger than the table empties it (4.4)."""
-        dropped = 0
-        while self._size + coming > self._largest and dropped < len(self._dynamic):
-            self._size -= self._dynamic[dropped].size
-            dropped += 1
-        del self._dynamic[:dropped]
+        dynamic = self._dynamic
+        while dynamic and self._size + coming > self._largest:
+            self._size -= dynamic.pop(0).size
         self.generation += 1
 
 
@@ -322,23 +318,36 @@ SELDOM_TWICE: Final = frozenset({b"audit-id", b"content-length", b"etag", b"kube
 """Fields whose value is another in nearly every message: to remember them would only drive out what is worth it."""
 
 
-@lru_cache(1024)
+_REPEATS: Final[dict[bytes, bool]] = {}
+_STARTS: Final[dict[bytes, bytes]] = {}
+"""What ``repeats`` and ``_start`` gave: compiled, a dictionary of our own is asked in a third of the time that ``lru_cache`` takes."""
+
+
 def repeats(name: bytes) -> bool:
     """Whether a field of that name is worth remembering: no secret, and not another in nearly every message."""
-    return name not in SELDOM_TWICE and not is_sensitive(name)
+    known = _REPEATS.get(name)
+    if known is None:
+        known = name not in SELDOM_TWICE and not is_sensitive(name)
+        if len(name) <= _LONGEST_NAME:
+            remember(_REPEATS, name, known, _MOST_NAMES)
+    return known
 
 
-@lru_cache(1024)
 def _start(name: bytes) -> bytes:
     """How a literal with this name begins: names repeat, and are few."""
+    known = _STARTS.get(name)
+    if known is not None:
+        return known
     index = _NAMES.get(name, 0)
     start = _coded_number(index, 0x0F, 0x10 if is_sensitive(name) else 0)
-    return start if index else start + _coded_string(name)
+    if not index:
+        start += _coded_string(name)
+    return remember(_STARTS, name, start, _MOST_NAMES) if len(name) <= _LONGEST_NAME else start
 
 
 def encode_field(name: bytes, value: bytes) -> bytes:
     """One field, coded without state: an index of the static table or a literal, never-indexed where it is sensitive."""
-    known = _FIELDS.get((name, value))
+    known = _FIELDS.get((name, value)) if not value or name in _WITH_VALUES else None
     if known is not None:
         return bytes((0x80 | known,))
     length = len(value)

@@ -11,7 +11,7 @@ from hpack.table import HeaderTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgate.wire import hpack_huffman
+from kgate.wire import hpack, hpack_huffman
 from kgate.wire.hpack import _STATIC, FIRST_BLOCK, Decoder, HpackError, encode_field, is_sensitive
 
 LARGE = 1 << 20
@@ -188,3 +188,85 @@ def test_of_damaged_blocks_both_take_the_same_and_read_it_alike(
             Decoder(LARGE).decode(damaged)
     else:
         assert Decoder(LARGE).decode(damaged) == theirs
+
+
+def forget() -> None:
+    """What was read and written before."""
+    for memo in (hpack._LITERALS, hpack._READ_NAMES, hpack._REPEATS, hpack._STARTS):
+        memo.clear()
+
+
+def read(blocks: list[bytes], *, forgetful: bool) -> tuple[list[object], int]:
+    """What one connection's blocks say, up to the first that says nothing, and the size of the table then."""
+    decoder, said = Decoder(LARGE), list[object]()
+    for block in blocks:
+        if forgetful:
+            forget()
+        try:
+            said.append(decoder.decode(block))
+        except HpackError:
+            said.append(HpackError)
+            break
+    return said, decoder._size
+
+
+written_names = st.sampled_from([b"audit-id", b"etag", b"cookie", b"date", b"x-a", b"x" * 63, b"x" * 200, b""])
+written_values = st.one_of(st.sampled_from([b"", b"1", b"gzip, deflate", b"v" * 126, b"v" * 127, b"v" * 300]), st.binary(max_size=8))
+
+
+@st.composite
+def literals(draw: st.DrawFn) -> bytes:
+    """A field written out: any of the three sorts, its name by either table or in full, each string coded or not."""
+    pattern, prefix = draw(st.sampled_from([(0x40, 0x3F), (0x00, 0x0F), (0x10, 0x0F)]))
+    index = draw(st.sampled_from([0, 0, 1, 4, 14, 15, 28, 34, 54, 61, 62, 63]))
+    strings = [written_values] if index else [written_names, written_values]
+    return hpack._coded_number(index, prefix, pattern) + b"".join(draw(written(draw(text), draw(st.booleans()))) for text in strings)
+
+
+def written(text: bytes, coded: bool) -> st.SearchStrategy[bytes]:
+    """The string as it stands in a block."""
+    string = coder.encode(text) if coded and text else text
+    return st.just(hpack._coded_number(len(string), 0x7F, 0x80 if coded and text else 0) + string)
+
+
+@given(st.lists(st.lists(literals(), max_size=4).map(b"".join), min_size=1, max_size=4))
+@settings(deadline=None, max_examples=200)
+def test_what_was_written_out_before_changes_nothing_about_what_is_read_next(blocks: list[bytes]) -> None:
+    forgetful = read(blocks, forgetful=True)
+    assert read(blocks, forgetful=False) == forgetful
+    assert read(blocks, forgetful=False) == forgetful, "all of it is known now"
+
+
+@given(st.lists(literals(), min_size=1, max_size=3))
+@settings(deadline=None, max_examples=50)
+def test_a_block_that_is_cut_anywhere_is_read_as_if_nothing_was_known(fields: list[bytes]) -> None:
+    block = b"".join(fields)
+    read([block], forgetful=False)
+    for end in range(len(block)):
+        assert read([block[:end]], forgetful=False) == read([block[:end]], forgetful=True)
+        read([block], forgetful=False)
+
+
+def test_secrets_and_what_is_seldom_twice_are_not_remembered() -> None:
+    forget()
+    decoder = Decoder(LARGE)
+    for name in (b"authorization", b"cookie", b"impersonate-user", b"audit-id", b"etag", b"content-length"):
+        decoder.decode(encode_field(name, b"secret"))
+        decoder.decode(b"\x40" + bytes((len(name),)) + name + b"\x06secret")
+    assert hpack._LITERALS == {}
+    decoder.decode(encode_field(b"accept", b"secret"))
+    assert len(hpack._LITERALS) == 1
+
+
+@given(lists)
+@settings(deadline=None)
+def test_a_field_is_coded_the_same_whatever_was_coded_before(fields: list[tuple[bytes, bytes]]) -> None:
+    coded = [encode_field(*field) for field in fields]
+    for field, before in zip(fields, coded, strict=True):
+        forget()
+        assert encode_field(*field) == before == encode_field(*field)
+
+
+def test_every_entry_of_the_static_table_is_coded_as_its_index() -> None:
+    for index, entry in enumerate(_STATIC[1:], 1):
+        assert encode_field(*entry.pair) == bytes((0x80 | index,))
