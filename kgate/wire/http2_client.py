@@ -34,12 +34,14 @@ class ClientConnection(Http2Connection[Response]):
     again elsewhere, as after any REFUSED_STREAM.
     """
 
-    __slots__ = ("_next", "_peer_streams", "_scheme")
+    __slots__ = ("_authority", "_began", "_method", "_next", "_peer_streams", "_scheme")
     _FAILED_STATUS = 502
 
     def __init__(self, limits: Http2Limits, now: Seconds, scheme: bytes = b"https") -> None:
         super().__init__(limits, now, Phase.SETTINGS)
         self._scheme = scheme
+        self._method = self._authority = self._began = b""
+        """Of the last request, and how they are coded: most requests of a connection begin like it."""
         self._next = 1
         self._peer_streams = _ASSUMED_STREAMS
         announced = {
@@ -75,13 +77,15 @@ class ClientConnection(Http2Connection[Response]):
         return number
 
     def _request_block(self, head: RequestHead) -> bytes:
-        pseudo = [(b":method", head.method), (b":scheme", self._scheme), (b":authority", head.authority), (b":path", head.target)]
-        shared = head.shared
+        if not self._began or head.method != self._method or head.authority != self._authority:
+            self._began = fields.block([(b":method", head.method), (b":scheme", self._scheme), (b":authority", head.authority)])
+            self._method, self._authority = head.method, head.authority
+        pseudo, shared = self._began + fields.coded(b":path", head.target), head.shared
         if shared is None:
-            return self._block([*pseudo, *head.headers])
+            return self._block(head.headers, pseudo)
         if shared.coded is None:
             shared.coded = fields.block(shared.fields)
-        return self._block(pseudo) + shared.coded + fields.block(head.headers[len(shared.fields) :])
+        return self._block(head.headers[len(shared.fields) :], pseudo + shared.coded)
 
     @property
     def _last_of_peer(self) -> int:

@@ -3,8 +3,8 @@
 The engine must never let through what would mean something else in HTTP/1.1 behind it (threat class 6): so each character of each part is
 held against the characters that the part may have, and what is neither required nor known is refused. ``Refusal`` says so; it is a value.
 
-Most fields of a message were in one before it, so each of them is checked once and then known (``_SOUND``). The characters outside an allowed set are
-what ``bytes.translate`` leaves over.
+Most fields of a message were in one before it, so each of them is checked once and then known (``_SOUND``). For the others ``bytes.translate`` changes
+each character outside an allowed set, so that what it gives is another string wherever there is one (``_table``).
 
 Stricter than RFC 9113, on purpose
 - methods are those that the API server knows; ``:path`` is origin-form without ``#``, blanks or anything outside ASCII; ``:scheme`` is http
@@ -34,6 +34,17 @@ _REQUEST_PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":pa
 _NAME: Final = (string.ascii_lowercase + string.digits + "!#$%&'*+-.^`|~").encode()
 _VALUE: Final = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
 _TARGET: Final = bytes(code for code in range(0x21, 0x7F) if code != ord("#"))
+
+
+def _table(allowed: bytes) -> bytes:
+    """What ``bytes.translate`` makes of each character: itself where it is ``allowed``, and another where it is not."""
+    return bytes(code if code in allowed else code ^ 0x80 for code in range(256))
+
+
+_NAMES: Final = {more: _table(_NAME + more) for more in (b"", b"_")}
+"""By the characters that names may have beyond the strict ones."""
+_VALUES: Final = _table(_VALUE)
+_TARGETS: Final = _table(_TARGET)
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _STATUSES: Final = {b"%d" % code: code for code in range(100, 600) if code != 101}
@@ -171,7 +182,7 @@ def trailers(fields: Headers) -> Refusal | None:
 
 
 def _target_problem(target: bytes) -> bool:
-    return target[:1] != b"/" or bool(target.translate(None, _TARGET))
+    return target[:1] != b"/" or target.translate(_TARGETS) != target
 
 
 def _pseudo(fields: Headers) -> dict[bytes, bytes] | Refusal:
@@ -194,35 +205,37 @@ def _plain(headers: Headers, more: bytes) -> set[bytes] | Refusal:
     sound = _SOUND[more]
     found: set[bytes] = set()
     for field in cast("_AsTheyAre", headers):
-        if field not in sound:
+        means = sound.get(field)
+        if means is None:
             text = _unsound(field[0], field[1], more)
             if text:
                 return Refusal(text)
+            means = field[0] in _WITH_A_MEANING
             if _is_worth_knowing(field[0], field[1]):
-                remember(sound, field, None)
-        if field[0] in _WITH_A_MEANING:
+                remember(sound, field, means)
+        if means:
             found.add(field[0])
     return _meant(headers, found) if found else found
 
 
 def _unsound(name: bytes, value: bytes, more: bytes) -> str:
     """What is wrong with a field, if anything."""
-    if name.translate(None, _NAME + more):
+    if name.translate(_NAMES[more]) != name:
         return "a field's name has a character that it must not have"
-    if not _is_printable(value) and value.translate(None, _VALUE):
+    if value.translate(_VALUES) != value:
         return "a field's value has a control character"
-    return "a field's value begins or ends with a blank" if value.strip() != value else ""
+    return "a field's value begins or ends with a blank" if _has_blanks_around(value) else ""
 
 
-def _is_printable(text: bytes) -> bool:
-    """Whether it is printable ASCII, as nearly all is: the quickest way to see that it has no control character."""
-    return text.isascii() and text.decode("ascii").isprintable()
+def _has_blanks_around(value: bytes) -> bool:
+    """Whether a value without other control characters begins or ends with a space or a tab."""
+    return len(value) > 0 and (value[0] <= 0x20 or value[-1] <= 0x20)
 
 
 _SELDOM_TWICE: Final = SELDOM_TWICE | {b":path"}
-_SOUND: Final[dict[bytes, dict[tuple[bytes, ...], None]]] = {b"": {}, b"_": {}}
-"""Fields that were checked and may be, by the characters that names may have beyond the strict ones. Secrets and what hardly comes twice are checked each
-time."""
+_SOUND: Final[dict[bytes, dict[tuple[bytes, ...], bool]]] = {b"": {}, b"_": {}}
+"""Fields that were checked and may be, and whether their names have a meaning, by the characters that names may have beyond the strict ones. Secrets and what
+hardly comes twice are checked each time."""
 _LONGEST_KNOWN: Final = 512
 
 
@@ -231,6 +244,8 @@ def _is_worth_knowing(name: bytes, value: bytes) -> bool:
 
 
 def _meant(headers: Headers, found: set[bytes]) -> set[bytes] | Refusal:
+    if len(found) == 1 and b"content-length" in found:
+        return found
     if b"" in found:
         return Refusal("a field has no name")
     if found & _OF_THE_CONNECTION:
@@ -260,16 +275,28 @@ def _joined_cookies(headers: Headers) -> Headers:
     return [*headers[:first], (b"cookie", b"; ".join(crumbs)), *rest]
 
 
-@lru_cache(1024)
-def _may_be_sent(name: bytes) -> bool:
-    return bool(name) and not name.lstrip(b":").translate(None, _NAME + b"_")
+_SENT: Final[dict[bytes, bool]] = {}
+"""Names that may be sent, and whether they speak of an HTTP/1.1 connection."""
+_LONGEST_NAME: Final = 64
 
 
-def _coded(name: bytes, value: bytes) -> bytes:
+def _of_the_connection(name: bytes) -> bool | None:
+    """Whether a field of that name speaks of an HTTP/1.1 connection; None where none of that name may be sent."""
+    if not name or name.lstrip(b":").translate(_NAMES[b"_"]) != name.lstrip(b":"):
+        return None
+    known = name in _OF_THE_CONNECTION
+    return remember(_SENT, name, known, 1024) if len(name) <= _LONGEST_NAME else known
+
+
+def coded(name: bytes, value: bytes) -> bytes:
     """A field of ours as HPACK codes it; empty for what speaks of an HTTP/1.1 connection. Raises LocalProtocolError for what none may be."""
-    if not _may_be_sent(name) or (not _is_printable(value) and value.translate(None, _VALUE)):
+    known = _SENT.get(name)
+    of_the_connection = _of_the_connection(name) if known is None else known
+    if of_the_connection is None or value.translate(_VALUES) != value:
         raise LocalProtocolError(f"the field {name!r} cannot be sent: its name or its value has a character that it must not have")
-    return b"" if name in _OF_THE_CONNECTION else encode_field(name, value.strip(b" \t"))
+    if of_the_connection:
+        return b""
+    return encode_field(name, value.strip(b" \t") if _has_blanks_around(value) else value)
 
 
 _CODED: Final[dict[tuple[bytes, ...], bytes]] = {}
@@ -278,10 +305,10 @@ _CODED: Final[dict[tuple[bytes, ...], bytes]] = {}
 
 def _remembered(field: tuple[bytes, ...]) -> bytes:
     name, value = field
-    coded = _coded(name, value)
+    written = coded(name, value)
     if name not in _SELDOM_TWICE and len(name) + len(value) <= _LONGEST_KNOWN:
-        remember(_CODED, field, coded)
-    return coded
+        remember(_CODED, field, written)
+    return written
 
 
 def block(fields: Headers) -> bytes:

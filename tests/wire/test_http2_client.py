@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from http2_scene import ASK, GET, OK, SEND, ClientScene, cut, data, headers, literal, other, rst, setting, window
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from kgate.wire.errors import LocalProtocolError
@@ -12,14 +14,17 @@ from kgate.wire.events import (
     DataReceived,
     GoawayReceived,
     InformationReceived,
+    RequestHead,
     ResponseReceived,
+    SharedFields,
     StreamEnded,
     StreamReset,
     StreamWritable,
     TrailersReceived,
 )
-from kgate.wire.hpack import Decoder
+from kgate.wire.hpack import FIRST_BLOCK, Decoder
 from kgate.wire.http2 import ClientConnection, ErrorCode, Http2Limits
+from kgate.wire.http2_fields import coded
 from kgate.wire.http2_frames import END_HEADERS, END_STREAM, PREFACE, FrameType, Setting, frame
 
 
@@ -45,6 +50,34 @@ def test_a_request_and_its_response() -> None:
     events = scene.receive(headers(1, [*OK, (b"content-length", b"2")], end=False), data(1, b"hi", end=True))
     assert events == [ResponseReceived(1, 200, [(b"content-length", b"2")], False), DataReceived(1, b"hi", 2), StreamEnded(1)]
     assert scene.http.idle
+
+
+HEADS = st.builds(
+    lambda method, target, authority, headers, shared: RequestHead(
+        method, target, authority, [*(shared.fields if shared else []), *headers], shared
+    ),
+    st.sampled_from([b"", b"GET", b"POST", b"\x00"]),
+    st.sampled_from([b"/", b"/a", b"", b"/\n"]),
+    st.sampled_from([b"", b"a.example", b"b.example:1", b"\r"]),
+    st.lists(st.sampled_from([(b"audit-id", b"1"), (b"accept", b"x"), (b"connection", b"x"), (b"x", b"\x00")]), max_size=2),
+    st.one_of(st.none(), st.lists(st.sampled_from([(b"accept", b"y"), (b"impersonate-user", b"u")])).map(SharedFields)),
+)
+
+
+@given(st.lists(HEADS, max_size=6))
+def test_each_request_of_a_connection_is_written_as_if_it_were_its_first(heads: list[RequestHead]) -> None:
+    scene = ClientScene()
+    for head in heads:
+        pseudo = [(b":method", head.method), (b":scheme", b"https"), (b":authority", head.authority), (b":path", head.target)]
+        try:
+            plain = b"".join([coded(*field) for field in [*pseudo, *head.headers]])
+        except LocalProtocolError:
+            with pytest.raises(LocalProtocolError):
+                scene.http.open(head, True)
+            continue
+        scene.http.open(head, True)
+        (sent,) = scene.sent()
+        assert sent.payload.removeprefix(FIRST_BLOCK) == plain
 
 
 def test_information_comes_before_the_response_and_trailers_after() -> None:
