@@ -38,7 +38,7 @@ from kgate.net.turn import Turn
 from kgate.service.gateway import Gateway
 from kgate.sessions.registry import Registry
 from kgate.wire import http2
-from kgate.wire.http2_frames import PREFACE, SENT_HEAD, FrameType, frame, header_frames
+from kgate.wire.http2_frames import PREFACE, FrameType, frame, header_frames, sent_head
 
 PEOPLE = 50
 AT_ONCE = 10
@@ -176,7 +176,7 @@ class Bench:
                 block = b"\x88" + block
             else:  # as Go writes
                 block = self.answering.encode(fields)
-            pieces += [header_frames(self.upstream, block, end=False), SENT_HEAD.pack(1024, 0, 1, self.upstream), b"x" * 1024]
+            pieces += [header_frames(self.upstream, block, end=False), sent_head(1024, 0, 1, self.upstream), b"x" * 1024]
             self.upstream += 2
         return b"".join(pieces)
 

@@ -25,8 +25,6 @@ END_HEADERS: Final = 0x4
 PADDED: Final = 0x8
 PRIORITY: Final = 0x20
 
-SENT_HEAD: Final = Struct(">xHBBL")
-"""Of a frame that is sent: length, type, flags, stream. The pad byte is the length's high byte, always 0."""
 SETTING: Final = Struct(">HL")
 _PAIR: Final = Struct(">LL")
 
@@ -116,6 +114,11 @@ def read_head(buffer: bytes, at: int) -> tuple[int, int, int, int]:
     return length, buffer[at + 3], buffer[at + 4], stream
 
 
+def sent_head(length: int, kind: int, flags: int, stream: int) -> bytes:
+    """The nine bytes of head of a frame that is sent. Compiled, one number is a quarter of what a ``Struct`` costs."""
+    return (length << 48 | kind << 40 | flags << 32 | stream).to_bytes(9, "big")
+
+
 def parse_settings(payload: bytes) -> list[tuple[int, int]]:
     """The pairs of a SETTINGS frame in their order (a later one wins), each within its bounds. Raises ConnectionFault."""
     if len(payload) % SETTING.size:
@@ -130,7 +133,7 @@ def parse_settings(payload: bytes) -> list[tuple[int, int]]:
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     """Any frame, whole."""
-    return SENT_HEAD.pack(len(payload), kind, flags, stream) + payload
+    return sent_head(len(payload), kind, flags, stream) + payload
 
 
 def settings(pairs: dict[Setting, int]) -> bytes:
@@ -157,7 +160,7 @@ def header_frames(stream: int, block: bytes, *, end: bool) -> bytes:
     """A header block as HEADERS and as many CONTINUATIONs as it takes. ``end``: END_STREAM."""
     flags = END_STREAM if end else 0
     if len(block) <= LONGEST_FRAME:
-        return SENT_HEAD.pack(len(block), _HEADERS, flags | END_HEADERS, stream) + block
+        return sent_head(len(block), _HEADERS, flags | END_HEADERS, stream) + block
     parts = [block[start : start + LONGEST_FRAME] for start in range(0, len(block), LONGEST_FRAME)]
     middle = [frame(FrameType.CONTINUATION, 0, stream, part) for part in parts[1:-1]]
     last = frame(FrameType.CONTINUATION, END_HEADERS, stream, parts[-1])

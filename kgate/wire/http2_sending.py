@@ -21,7 +21,7 @@ from kgate.wire import http2_frames as frames
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Event, Headers, StreamWritable
 from kgate.wire.hpack import FIRST_BLOCK
-from kgate.wire.http2_frames import END_STREAM, FIRST_WINDOW, LONGEST_FRAME, SENT_HEAD, FrameType
+from kgate.wire.http2_frames import END_STREAM, FIRST_WINDOW, LONGEST_FRAME, FrameType, sent_head
 from kgate.wire.http2_limits import Http2Limits
 from kgate.wire.http2_streams import AFTER_OUR_END, Outgoing, PastStreams, State, Stream
 
@@ -91,7 +91,8 @@ class SendingHalf(ABC):
         known.send_window -= size
         self._window -= size
         if size or end:
-            self._out += (SENT_HEAD.pack(size, _DATA, END_STREAM if end else 0, stream), data)
+            self._out.append(sent_head(size, _DATA, END_STREAM if end else 0, stream))
+            self._out.append(data)
         if end:
             self._our_half_ended(known)
         return 0
@@ -180,7 +181,8 @@ class SendingHalf(ABC):
         stream.send_window -= size
         self._window -= size
         flags = END_STREAM if not queue and stream.tail == _ENDS_WITH_DATA else 0
-        self._out += (SENT_HEAD.pack(size, _DATA, flags, stream.number), chunk)
+        self._out.append(sent_head(size, _DATA, flags, stream.number))
+        self._out.append(chunk)
         return size
 
     def _finish(self, stream: Stream) -> None:

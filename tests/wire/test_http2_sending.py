@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from struct import Struct
+
 import pytest
 from http2_scene import GET, POST, ServerScene, data, headers, rst, setting, window
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from kgate.wire.events import DataReceived, StreamWritable
 from kgate.wire.http2 import Http2Limits
-from kgate.wire.http2_frames import END_STREAM, FrameType, Setting
+from kgate.wire.http2_frames import END_STREAM, LARGEST_STREAM, LONGEST_FRAME, FrameType, Setting, read_head, sent_head
 
 WINDOW = 65535
 
@@ -225,3 +229,11 @@ def test_a_window_that_turns_negative_while_a_stream_waits_its_turn_holds_it_bac
     scene.receive(window(1, 1000))
     (rest,) = scene.sent()
     assert (rest.payload, rest.flags) == (body[501:], END_STREAM)
+
+
+@given(st.integers(0, LONGEST_FRAME), st.sampled_from(FrameType), st.integers(0, 255), st.integers(0, LARGEST_STREAM))
+@example(LONGEST_FRAME, FrameType.CONTINUATION, 255, LARGEST_STREAM)
+def test_the_head_that_is_sent_is_the_one_that_is_read(length: int, kind: FrameType, flags: int, stream: int) -> None:
+    head = sent_head(length, kind, flags, stream)
+    assert head == Struct(">xHBBL").pack(length, kind, flags, stream)
+    assert read_head(head, 0) == (length, kind, flags, stream)
