@@ -124,6 +124,9 @@ _STATIC: Final = _static()
 _DYNAMIC: Final = len(_STATIC)
 _AT_ONCE: Final = tuple(_STATIC[first - 0x80] if 0x80 < first < 0x80 + _DYNAMIC else None for first in range(256))
 """What a first byte means that is an index of the static table, by far the most frequent sort together with those of the dynamic one (6.1)."""
+_FIRST_PATH: Final = 4
+_LAST_PATH: Final = 5
+"""The indexes of the static table whose name is ``:path``."""
 _NEWEST: Final = 0x80 + _DYNAMIC
 """The first byte that means the newest entry of the dynamic table."""
 _FIELDS: Final = {entry.pair: index for index, entry in enumerate(_STATIC) if index}
@@ -153,6 +156,8 @@ def _number(block: bytes, position: int, prefix: int) -> tuple[int, int]:
 _LITERALS: Final[dict[bytes, _Entry]] = {}
 """Fields as messages of all connections wrote them out, from their first byte to their last: most repeat from message to message. Such a row of bytes says
 by itself how long it is, so one that is cut short is none of them. Never one that refers to the dynamic table, what is secret, or what is another each time."""
+_PATHS: Final[dict[bytes, _Entry]] = {}
+"""The same for ``:path``, of which there are as many as there are objects: they would drive the others out."""
 _LONGEST_LITERAL: Final = 256
 _READ_NAMES: Final[dict[bytes, bytes]] = {}
 """Names as they were written out, with their lengths: they repeat across connections, and are no secret."""
@@ -258,12 +263,14 @@ class Decoder:
             return _Entry(name, _string(block, position, end)), end
         middle = position if index else _end(block, position)
         end = _end(block, middle)
-        known = _LITERALS.get(block[start:end]) if end - start <= _LONGEST_LITERAL else None
+        may_be_known = _MAY_BE_KNOWN[index] and end - start <= _LONGEST_LITERAL
+        memo = _PATHS if _FIRST_PATH <= index <= _LAST_PATH else _LITERALS
+        known = memo.get(block[start:end]) if may_be_known else None
         if known is not None:
             return known, end
         entry = _Entry(_STATIC[index].name if index else _name(block, position, middle), _string(block, middle, end))
-        if end - start <= _LONGEST_LITERAL and repeats(entry.name):
-            remember(_LITERALS, block[start:end], entry)
+        if may_be_known and repeats(entry.name):
+            remember(memo, block[start:end], entry)
         return entry, end
 
     def _resize(self, block: bytes, position: int, size: int) -> int:
@@ -331,6 +338,10 @@ def repeats(name: bytes) -> bool:
         if len(name) <= _LONGEST_NAME:
             remember(_REPEATS, name, known, _MOST_NAMES)
     return known
+
+
+_MAY_BE_KNOWN: Final = tuple(index == 0 or repeats(entry.name) for index, entry in enumerate(_STATIC))
+"""By the index of a literal's name, 0 where the name is written out too: whether it is worth a look."""
 
 
 def _start(name: bytes) -> bytes:

@@ -4,7 +4,7 @@ The code is *canonical*: symbols of equal length have consecutive codes in the s
 lengths alone say everything, and the table below is all there is to the code; 256 is EOS, which never appears in a string.
 
 Reading it bit by bit costs eight steps a byte. Instead the tree's inner nodes are taken as the states of an automaton that eats a whole
-byte: ``row[byte]`` says at which node the byte leaves us, and which symbols were completed on the way (a code has at least five bits,
+byte: one table says at which node the byte leaves us, another which symbols were completed on the way (a code has at least five bits,
 so at most two). A row is made when its state is first met: 256 rows at the most, whatever a peer sends, and in practice far fewer.
 
 A string may end with up to seven bits of padding, all of them ones (the beginning of EOS, section 5.2): so the states in which a string
@@ -76,27 +76,28 @@ def _tree() -> list[list[int]]:
 
 
 _TREE: Final = _tree()
-_ROWS: Final[list[tuple[int, ...]]] = [()] * _DEAD
-"""By state and byte, a ``_step``; rows are made when they are needed, and are empty until then."""
-_AFTER: Final = 21
-_BITS: Final = 16
+_AFTER: Final[list[tuple[int, ...]]] = [()] * _DEAD
+"""By state and byte, the state after it; rows are made when they are needed, and are empty until then."""
+_TEXT: Final[list[tuple[bytes, ...]]] = [()] * _DEAD
+"""By state and byte, the symbols that it completes."""
 
 
-def _step(state: int, byte: int) -> int:
-    """The state after ``byte``, how many bits of symbols it completes (0, 8 or 16) and those, in one number."""
-    symbols = bits = 0
+def _step(state: int, byte: int) -> tuple[int, bytes]:
+    symbols = bytearray()
     for shift in range(7, -1, -1):
         state = _TREE[state][byte >> shift & 1]
         if state < 0:
             if ~state == _EOS:
-                return _DEAD << _AFTER
-            symbols, bits = symbols << 8 | ~state, bits + 8
+                return _DEAD, b""
+            symbols.append(~state)
             state = _ROOT
-    return state << _AFTER | bits << _BITS | symbols
+    return state, bytes(symbols)
 
 
 def _new_row(state: int) -> tuple[int, ...]:
-    row = _ROWS[state] = tuple([_step(state, byte) for byte in range(256)])
+    steps = [_step(state, byte) for byte in range(256)]
+    _TEXT[state] = tuple([text for _, text in steps])
+    row = _AFTER[state] = tuple([after for after, _ in steps])
     return row
 
 
@@ -114,17 +115,12 @@ _ENDINGS: Final = _endings()
 def decode(data: bytes) -> bytes | None:
     """The string that ``data`` codes, or None where it holds EOS, or padding that is too long or not all ones (RFC 7541, 5.2)."""
     pieces: list[bytes] = []
-    state = symbols = bits = 0
+    state = _ROOT
     for place in range(len(data)):  # compiled, an index costs less than an iterator
-        row = _ROWS[state] or _new_row(state)
+        row = _AFTER[state] or _new_row(state)
         byte = data[place]
-        step = row[byte]
-        state, more = step >> _AFTER, step >> _BITS & 0x1F
-        symbols, bits = symbols << more | step & 0xFFFF, bits + more
-        if bits >= 48:  # one more step, and it would be no small number
-            pieces.append(symbols.to_bytes(bits >> 3, "big"))
-            symbols = bits = 0
+        pieces.append(_TEXT[state][byte])
+        state = row[byte]
         if state == _DEAD:
             return None
-    pieces.append(symbols.to_bytes(bits >> 3, "big"))
     return b"".join(pieces) if state in _ENDINGS else None

@@ -11,6 +11,7 @@ from hpack.table import HeaderTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kgate.memory import MOST
 from kgate.wire import hpack, hpack_huffman
 from kgate.wire.hpack import _STATIC, FIRST_BLOCK, Decoder, HpackError, encode_field, is_sensitive
 
@@ -192,7 +193,7 @@ def test_of_damaged_blocks_both_take_the_same_and_read_it_alike(
 
 def forget() -> None:
     """What was read and written before."""
-    for memo in (hpack._LITERALS, hpack._READ_NAMES, hpack._REPEATS, hpack._STARTS):
+    for memo in (hpack._LITERALS, hpack._PATHS, hpack._READ_NAMES, hpack._REPEATS, hpack._STARTS):
         memo.clear()
 
 
@@ -253,9 +254,18 @@ def test_secrets_and_what_is_seldom_twice_are_not_remembered() -> None:
     for name in (b"authorization", b"cookie", b"impersonate-user", b"audit-id", b"etag", b"content-length"):
         decoder.decode(encode_field(name, b"secret"))
         decoder.decode(b"\x40" + bytes((len(name),)) + name + b"\x06secret")
-    assert hpack._LITERALS == {}
+    assert hpack._LITERALS == hpack._PATHS == {}
     decoder.decode(encode_field(b"accept", b"secret"))
     assert len(hpack._LITERALS) == 1
+
+
+def test_paths_do_not_drive_out_other_fields() -> None:
+    forget()
+    decoder = Decoder(LARGE)
+    decoder.decode(encode_field(b"accept", b"x"))
+    for number in range(MOST + 9):
+        decoder.decode(encode_field(b":path", b"/%d" % number))
+    assert len(hpack._LITERALS) == 1 and 0 < len(hpack._PATHS) <= MOST
 
 
 @given(lists)
