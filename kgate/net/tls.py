@@ -2,6 +2,7 @@
 
 One ``received`` may hold many records: they are decrypted until the incoming BIO is empty and given on in one piece. OpenSSL reads a record's
 header and body separately and never ahead, so ``pending == 0`` means that nothing is left, and no WantRead exception is paid on the way out.
+Mostly it holds one record, which is given on without even that being asked (``_received_little``).
 
 A BIO keeps the memory that it once grew to for as long as the connection lives, so ciphertext goes into it by ``TAKEN`` bytes, and comes out of it by
 the record. What goes straight out again would leave the processor's caches on its way, too: 256 KiB decrypted before any of it is encrypted again cost
@@ -19,11 +20,23 @@ from kgate.net.sockets import StreamSocket
 
 RECORD: Final = 16384
 """The longest (RFC 8446 section 5.1)."""
+_BESIDE_1_3: Final = 22
+"""Bytes of a TLS 1.3 record besides what it carries where it is not padded: head, type and tag (RFC 8446 section 5.2)."""
+_BESIDE_GCM: Final = 29
+"""Of a TLS 1.2 record: head, nonce and tag (RFC 5288 section 3)."""
+_BESIDE_CHACHA20: Final = 21
+"""Of a TLS 1.2 record: head and tag (RFC 7905 section 2)."""
 TAKEN: Final = 32768
 TOGETHER: Final = 4
 """Records after which what goes straight out again is given on."""
 _ALL: Final = 1 << 30
 """More records than one read brings."""
+
+# The functions themselves: looking a method up by its name costs as much as half of what follows from it.
+_ENCRYPT: Final = ssl.SSLObject.write
+_DECRYPT: Final = ssl.SSLObject.read
+_PUT: Final = ssl.MemoryBIO.write
+_TAKE: Final = ssl.MemoryBIO.read
 
 
 class Carried(Protocol):
@@ -55,7 +68,7 @@ class Opening(Protocol):
 class TlsTransport:
     """One TLS connection. Attach the socket by ``start``; bytes before the handshake's end never reach the protocol."""
 
-    __slots__ = ("_carried", "_finished", "_incoming", "_opening", "_outgoing", "_tls", "_together", "socket")
+    __slots__ = ("_beside", "_carried", "_finished", "_incoming", "_opening", "_outgoing", "_tls", "_together", "_whole", "socket")
 
     socket: StreamSocket
 
@@ -65,6 +78,10 @@ class TlsTransport:
         self._opening = opening
         self._carried: Carried | None = None
         self._finished = False
+        self._whole = False
+        """Neither OpenSSL nor the incoming BIO holds a part of a record."""
+        self._beside = 0
+        """Bytes that each record has besides what it carries, at least; 0: not known, so nothing is concluded from it."""
         self._together = _ALL
 
     def start(self, socket: StreamSocket) -> None:
@@ -100,8 +117,8 @@ class TlsTransport:
         if data and self._carried is not None:
             try:
                 if len(data) <= RECORD:
-                    self._tls.write(data)
-                    self.socket.write(self._outgoing.read())
+                    _ENCRYPT(self._tls, data)
+                    self.socket.write(_TAKE(self._outgoing))
                 else:
                     self.socket.write_all(self._encrypt(memoryview(data)))
             except ssl.SSLError:
@@ -111,8 +128,8 @@ class TlsTransport:
         """The records that ``data`` makes."""
         records: list[bytes] = []
         for start in range(0, len(data), RECORD):
-            self._tls.write(data[start : start + RECORD])
-            records.append(self._outgoing.read())
+            _ENCRYPT(self._tls, data[start : start + RECORD])
+            records.append(_TAKE(self._outgoing))
         return records
 
     def pause_reading(self) -> None:
@@ -149,14 +166,41 @@ class TlsTransport:
 
     def received(self, data: memoryview) -> None:
         """Ciphertext arrived."""
-        if self._carried is None:
-            self._incoming.write(data)
-            if self._shake_hands() is None:
-                return
-            data = _NOTHING
+        carried = self._carried
+        if carried is None:
+            _PUT(self._incoming, data)
+            if self._shake_hands() is not None:
+                self._received_much(_NOTHING)
+        elif len(data) <= TAKEN:
+            self._received_little(data, carried)
+        else:
+            self._received_much(data)
+
+    def _received_little(self, data: memoryview, carried: Carried) -> None:
+        """``received`` of what goes into the BIO at once: mostly one record and nothing else, which its length shows."""
+        _PUT(self._incoming, data)
+        alone, first = False, b""
+        try:
+            first = _DECRYPT(self._tls, RECORD)
+            alone = self._whole and len(data) - len(first) == self._beside
+            self._whole, self._finished = True, not first
+        except ssl.SSLWantReadError:
+            self._whole = False
+        except ssl.SSLError as error:
+            self._fail(error)
+            return
+        if alone and first:
+            carried.received(first)
+            return
+        plain = [first] if first else []
+        if self._finished or self._decrypt(plain):
+            self._give_on(plain)
+
+    def _received_much(self, data: memoryview) -> None:
+        """``received`` of anything: also of nothing, where the BIO holds what came with the handshake's end."""
         plain: list[bytes] = []
-        for start in range(0, len(data) or 1, TAKEN):  # once, where nothing is added
-            self._incoming.write(data[start : start + TAKEN])
+        for start in range(0, len(data) or 1, TAKEN):
+            _PUT(self._incoming, data[start : start + TAKEN])
             if not self._decrypt(plain) or (len(plain) >= self._together and not self._give_on(plain)):
                 return
         self._give_on(plain)
@@ -177,16 +221,17 @@ class TlsTransport:
 
     def _decrypt(self, plain: list[bytes]) -> bool:
         """Add to ``plain`` what the incoming BIO holds; false where that is no TLS."""
-        read, incoming = self._tls.read, self._incoming
+        tls, incoming = self._tls, self._incoming
         try:
             while incoming.pending:
-                data = read(RECORD)  # never only what is pending: OpenSSL may hold the record's beginning already
+                data = _DECRYPT(tls, RECORD)  # never only what is pending: OpenSSL may hold the record's beginning already
                 if not data:
                     self._finished = True
                     break
                 plain.append(data)
+                self._whole = True
         except ssl.SSLWantReadError:
-            pass  # the last record is incomplete, or was no data
+            self._whole = False  # the last record is incomplete, or was no data
         except ssl.SSLError as error:
             self._fail(error)
             return False
@@ -220,6 +265,7 @@ class TlsTransport:
             self._fail(error)
             return None
         self.socket.write(self._outgoing.read())
+        self._beside = _beside(self._tls.cipher())
         opening, self._opening = self._opening, _NOBODY
         self._carried = opening.connected(self)
         return self._carried
@@ -232,6 +278,16 @@ class TlsTransport:
 
 
 _NOTHING: Final = memoryview(b"")
+
+
+def _beside(cipher: tuple[str, str, int] | None) -> int:
+    """What a record of ``cipher`` has besides what it carries; 0 where that is not known."""
+    name, version, _ = cipher or ("", "", 0)
+    if version == "TLSv1.3":
+        return _BESIDE_1_3
+    return _BESIDE_GCM if "-GCM-" in name else _BESIDE_CHACHA20 if "-CHACHA20-" in name else 0
+
+
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 """What OpenSSL makes of a peer whose first bytes are no TLS record."""
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from authority import Authority
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kgate.net.contexts import client_context, server_context
 from kgate.net.tls import RECORD, TOGETHER, TlsTransport
@@ -35,15 +38,19 @@ class Wire:
 
 
 class World:
-    """Carries what the transport decrypts; ``client`` is the other end. ``enough``: pieces after which it closes."""
+    """Carries what the transport decrypts; ``client`` is the other end. ``enough``: pieces after which it closes. ``suite``: of TLS 1.2, "" is 1.3."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, suite: str = "") -> None:
         authority = Authority()
         certificate, key = authority.leaf("localhost").write(folder, "server")
         self.wire: Any = Wire()
         self.transport = TlsTransport(server_context(certificate, key, authority.certificate.decode()), self, server_side=True)
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.client = client_context(authority.certificate.decode()).wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
+        context = client_context(authority.certificate.decode())
+        if suite:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers(suite)
+        self.client = context.wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
         self.pieces: list[bytes] = []
         self.over = False
         self.lost_because: str | None = None
@@ -60,6 +67,11 @@ class World:
         assert self.lost_because is None
         self.incoming.write(bytes(self.wire.sent))
         self.wire.sent.clear()
+
+    def record(self, data: bytes) -> bytes:
+        """What carries ``data``."""
+        self.client.write(data)
+        return self.outgoing.read()
 
     def say(self, data: bytes) -> None:
         for start in range(0, len(data), RECORD):
@@ -132,3 +144,55 @@ def test_records_before_one_that_is_broken_count_and_the_connection_ends(world: 
     assert world.lost_because is not None
     assert "bad record mac" in world.lost_because
     assert 0 < sum(map(len, world.pieces)) < 8 * RECORD
+
+
+@pytest.fixture(params=["", "ECDHE+AESGCM", "ECDHE+CHACHA20"])
+def suited(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    return World(tmp_path, request.param)
+
+
+sizes = st.integers(1, 30) | st.integers(1000, 1060) | st.sampled_from([RECORD - 1, RECORD])
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(sizes, min_size=1, max_size=6), st.lists(st.integers(0, 40) | st.integers(1000, 1090), max_size=6))
+def test_whatever_a_read_ends_with_all_whole_records_are_given_on(suited: World, sizes: list[int], beyond: list[int]) -> None:
+    """Each read ends so many bytes behind a record's end: one record, one with its neighbour's beginning, two, the rest of one and another."""
+    suited.pieces.clear()
+    said = [bytes([index + 1]) * size for index, size in enumerate(sizes)]
+    records = [suited.record(data) for data in said]
+    ends = [sum(map(len, records[: index + 1])) for index in range(len(records))]
+    wire = b"".join(records)
+    cuts = sorted({min(end + more, len(wire)) for end, more in zip(ends, beyond, strict=False)} | {0, len(wire)})
+    for start, end in pairwise(cuts):
+        suited.transport.received(memoryview(wire[start:end]))
+        whole = sum(1 for one in ends if one <= end)
+        assert b"".join(suited.pieces) == b"".join(said[:whole])
+
+
+def test_what_a_read_leaves_of_the_next_record_does_not_hide_the_one_behind_it(suited: World) -> None:
+    for size, beyond in product(range(1, 25), range(23)):
+        one, two, three = (suited.record(data) for data in (b"a", b"b", b"c" * size))
+        for read in (one + two[:beyond], two[beyond:] + three):
+            suited.transport.received(memoryview(read))
+        assert b"".join(suited.pieces) == b"ab" + b"c" * size
+        suited.pieces.clear()
+
+
+def test_a_record_in_crumbs_is_given_on_with_its_last(suited: World) -> None:
+    for data in (b"a", b"two", bytes(RECORD)):
+        wire = suited.record(data)
+        for at in range(len(wire)):
+            assert suited.pieces == []
+            suited.transport.received(memoryview(wire[at : at + 1]))
+        assert suited.pieces == [data]
+        suited.pieces.clear()
+
+
+def test_a_close_notify_behind_a_short_record_ends_it(suited: World) -> None:
+    suited.say(b"x")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        suited.client.unwrap()
+    suited.flow()
+    assert suited.pieces == [b"x"]
+    assert suited.over
