@@ -19,8 +19,8 @@ from kgate.kube.remotecommand import CLOSE_CHANNEL, FROM_CLIENT, FROM_CLUSTER, C
 from kgate.kube.watch import error_event
 from kgate.model import Cause, Ending
 from kgate.wire.passage import Passage
-from kgate.wire.websocket import BINARY, CLOSE, FRAME_MAX, NORMAL, POLICY_VIOLATION, TEXT, encode_close, encode_frame
-from kgate.wire.websocket_follow import Control, Follower, FrameEvent, FrameStarted, Payload
+from kgate.wire.websocket import BINARY, CLOSE, FRAME_MAX, NORMAL, POLICY_VIOLATION, TEXT, Head, encode_close, encode_frame
+from kgate.wire.websocket_follow import Follower, FrameStarted, nobody
 
 OPAQUE_FRAME_MAX: Final = 1 << 62
 """A proxied server's frames are its own affair."""
@@ -30,17 +30,17 @@ Classify = Callable[[FrameStarted], Count | str]
 """The count of the channel that a message's first non-empty frame names, or the sentence that refuses it."""
 
 
-class Messages:
+class Messages(Follower):
     """One direction: counts the payload of each message by its channel. ``lead``: bytes of the channel's name, 1 or 0."""
 
-    __slots__ = ("_classify", "_lead", "_skip", "_tally", "close", "count", "counts", "follower", "keeps", "kept", "opcode")
+    __slots__ = ("_classify", "_lead", "_skip", "_tally", "close", "count", "counts", "keeps", "kept", "opcode")
 
     def __init__(
         self, masked: bool, classify: Classify, tally: Tally, *, lead: int, whole: Container[int] = (), frame_max: int = FRAME_MAX
     ) -> None:
+        super().__init__(masked, nobody, whole, frame_max)
         self._classify, self._tally, self._lead = classify, tally, lead
         self._skip = 0
-        self.follower = Follower(masked, self._told, whole, frame_max)
         self.count: Count | None = None
         """The channel of the message that passes or passed last; None before its first payload byte."""
         self.counts: dict[int, Count] = {}
@@ -56,40 +56,42 @@ class Messages:
     def end(self) -> None:
         """See ``Inside``."""
         self._classify, self.close = _nothing, _no_objection
-        self.follower.end()
+        super().end()
 
-    def _told(self, event: FrameEvent) -> str | None:
-        if isinstance(event, Payload):
-            self._passed(event)
-        elif isinstance(event, FrameStarted):
-            return self._started(event)
-        elif isinstance(event, Control) and event.opcode == CLOSE:
-            return self.close()
-        return None
-
-    def _started(self, event: FrameStarted) -> str | None:
-        count = None if event.first else self.count
-        if count is None and event.lead >= 0:
-            found = self.counts.get(event.lead) or self._classify(event)
+    def began(self, at: int, head: Head, first: bool, lead: int) -> str | None:
+        """See ``Follower``: may be refused."""
+        count = None if first else self.count
+        if count is None and lead >= 0:
+            found = self.counts.get(lead) or self._classify(FrameStarted(at, head, first, lead))
             if isinstance(found, str):
                 return found
             count, self._skip = found, self._lead
         self.count = count
-        if event.first:
-            self.opcode = event.head.opcode
+        if first:
+            self.opcode = head.opcode
         return None
 
-    def _passed(self, event: Payload) -> None:
+    def passed(self, at: int, data: bytes, size: int, offset: int) -> None:
+        """See ``Follower``: counted, and kept or shown where somebody wants it."""
         count, skip, self._skip = self.count, self._skip, 0
         if count is None:
             return
-        count.bytes += len(event.raw) - skip
+        count.bytes += size - skip
         if self._tally.observe is not None or count is self.keeps:
-            clear = bytes(event.clear())[skip:]
-            if count is self.keeps:
-                self.kept += clear[: _KEPT_MAX - len(self.kept)]
-            if self._tally.observe is not None:
-                self._tally.observe(count.direction, count.channel, clear)
+            self._show(count, bytes(self._payload(at, data, size, offset).clear())[skip:])
+
+    def ended(self, at: int) -> None:
+        """See ``Follower``: nothing depends on it."""
+
+    def controlled(self, at: int, opcode: int, payload: bytes) -> str | None:
+        """See ``Follower``: a Close may be refused."""
+        return self.close() if opcode == CLOSE else None
+
+    def _show(self, count: Count, clear: bytes) -> None:
+        if count is self.keeps:
+            self.kept += clear[: _KEPT_MAX - len(self.kept)]
+        if self._tally.observe is not None:
+            self._tally.observe(count.direction, count.channel, clear)
 
 
 def _no_objection() -> None:
@@ -108,11 +110,11 @@ class _BothWays:
 
     def from_client(self, data: bytes) -> Passage:
         """See ``Inside``."""
-        return self._up.follower.feed(data)
+        return self._up.feed(data)
 
     def from_cluster(self, data: bytes) -> Passage:
         """See ``Inside``."""
-        return self._down.follower.feed(data)
+        return self._down.feed(data)
 
     def end(self) -> None:
         """See ``Inside``."""
@@ -151,17 +153,17 @@ class CommandWebSocket(_BothWays):
     @property
     def complete(self) -> bool:
         """See ``Inside``."""
-        return self.answered or self._client_closed or self._down.follower.closed
+        return self.answered or self._client_closed or self._down.closed
 
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``."""
         down, dialect = self._down, self._dialect
-        if down.follower.closed:
+        if down.closed:
             return b""
         words = [] if self.answered else [message(dialect.error(sentence), base64=dialect.base64, lead=dialect.lead(Channel.ERROR))]
         # A message that ended without a channel would itself be a mistake, so an empty one becomes an empty piece of stdout.
         tail = b"" if down.count is not None else dialect.lead(Channel.STDOUT)
-        return websocket_words(down.follower.standing, words, filler=b"A" if dialect.base64 else b"\0", tail=tail)
+        return websocket_words(down.standing, words, filler=b"A" if dialect.base64 else b"\0", tail=tail)
 
     def _from_client(self, event: FrameStarted) -> Count | str:
         return self._channel(event, self._up, Direction.FROM_CLIENT, FROM_CLIENT)
@@ -211,16 +213,16 @@ class LegacyForward(_BothWays):
     @property
     def complete(self) -> bool:
         """See ``Inside``."""
-        return self._client_closed or self._down.follower.closed
+        return self._client_closed or self._down.closed
 
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``."""
         down = self._down
-        if down.follower.closed:
+        if down.closed:
             return b""
         words = [word for index, port in enumerate(self._ports) for word in self._words(2 * index + 1, port, sentence)]
         tail = b"" if down.count is not None else self._lead(0)
-        return websocket_words(down.follower.standing, words, filler=b"A" if self._base64 else b"\0", tail=tail)
+        return websocket_words(down.standing, words, filler=b"A" if self._base64 else b"\0", tail=tail)
 
     def _words(self, channel: int, port: int, sentence: str) -> Iterator[bytes]:
         if channel not in self._announced:
@@ -277,11 +279,11 @@ class PlainWebSocket(_BothWays):
     @property
     def complete(self) -> bool:
         """See ``Inside``. A proxied server may hang up as it likes."""
-        return self._subject is Subject.OPAQUE or self._up.follower.closed or self._down.follower.closed
+        return self._subject is Subject.OPAQUE or self._up.closed or self._down.closed
 
     def farewell(self, sentence: str) -> bytes:
         """See ``Inside``. In mid-frame there is nothing to say it in: the connection just ends, which no client takes for a Close."""
-        down = self._down.follower
+        down = self._down
         if down.closed or down.left:
             return b""
         words, code = self._words(sentence) if down.at_boundary else (b"", POLICY_VIOLATION)

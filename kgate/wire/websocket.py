@@ -55,9 +55,10 @@ def read_head(data: bytes, at: int, masked: bool, frame_max: int = FRAME_MAX) ->
     if have < 2:
         return None
     first, second = data[at], data[at + 1]
-    wrong = _wrong(first, second, masked)
-    if wrong:
-        return wrong
+    if first & 0x7F > BINARY or (second >= 0x80) is not masked:  # a control frame, or something wrong
+        wrong = _wrong(first, second, masked)
+        if wrong:
+            return wrong
     length = second & 0x7F
     size = 2 if length < 126 else 4 if length == 126 else 10
     if have < size + (4 if masked else 0):
@@ -71,7 +72,7 @@ def read_head(data: bytes, at: int, masked: bool, frame_max: int = FRAME_MAX) ->
             return f"a WebSocket frame of {length} bytes, more than {frame_max}"
     if not masked:
         return Head(first & 0x0F, first >= 0x80, length, b"", size)
-    return Head(first & 0x0F, first >= 0x80, length, bytes(data[at + size : at + size + 4]), size + 4)
+    return Head(first & 0x0F, first >= 0x80, length, data[at + size : at + size + 4], size + 4)
 
 
 def _wrong(first: int, second: int, masked: bool) -> str:

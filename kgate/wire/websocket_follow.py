@@ -1,6 +1,7 @@
 """One direction of a WebSocket connection, followed as it passes and never changed.
 
-``feed`` gives what may go on; ``sink`` is told what it means, piece by piece, before it goes on, and may refuse a frame where it begins.
+``feed`` gives what may go on; ``sink`` is told what it means, piece by piece, before it goes on, and may refuse a frame where it begins. Whoever
+only counts overrides ``began``, ``passed``, ``ended`` and ``controlled`` instead: then nothing is made for a frame that nobody keeps.
 Everything fed goes on, in order and byte for byte, only some of it later:
 
 * a data frame's head goes on together with the first byte of its payload, so that nobody ever has to invent a channel byte;
@@ -136,7 +137,26 @@ class Follower:
 
     def end(self) -> None:
         """Nothing follows: let go of the sink, which mostly is whose this is."""
-        self._sink = _nobody
+        self._sink = nobody
+
+    def began(self, at: int, head: Head, first: bool, lead: int) -> str | None:
+        """A data frame does: see ``FrameStarted``."""
+        return self._sink(FrameStarted(at, head, first, lead))
+
+    def passed(self, at: int, data: bytes, size: int, offset: int) -> None:
+        """So much of ``data`` from ``at`` on is payload of the data frame: see ``Payload``."""
+        self._sink(self._payload(at, data, size, offset))
+
+    def ended(self, at: int) -> None:
+        """The data frame did: see ``FrameEnded``."""
+        self._sink(FrameEnded(at, self._head.fin))
+
+    def controlled(self, at: int, opcode: int, payload: bytes) -> str | None:
+        """A control frame came whole: see ``Control``."""
+        return self._sink(Control(at, opcode, payload))
+
+    def _payload(self, at: int, data: bytes, size: int, offset: int) -> Payload:
+        return Payload(at, memoryview(data)[at : at + size], self._head.mask, offset)
 
     def feed(self, data: bytes) -> Passage:
         """Follow ``data``."""
@@ -144,10 +164,10 @@ class Follower:
             return Passage(b"", self._failure)
         if self._held:
             data, self._held = self._held + data, b""
-        at, end, view = 0, len(data), memoryview(data)
+        at, end = 0, len(data)
         while at < end:
             if self.left:
-                at += self._pass_payload(view, at, end)
+                at += self._pass_payload(data, at, end)
                 continue
             head = read_head(data, at, self._masked, self._frame_max)
             if head is None or (isinstance(head, Head) and self._must_wait(data, at, end, head)):
@@ -162,11 +182,11 @@ class Follower:
         self._held = data[at:]
         return Passage(data[:at])
 
-    def _pass_payload(self, view: memoryview, at: int, end: int) -> int:
-        size = min(self.left, end - at)
+    def _pass_payload(self, data: bytes, at: int, end: int) -> int:
+        size, offset = min(self.left, end - at), self._offset
         self.left -= size
-        self._sink(Payload(at, view[at : at + size], self._head.mask, self._offset))
-        self._offset += size
+        self._offset = offset + size
+        self.passed(at, data, size, offset)
         if not self.left:
             self._end_frame(at + size)
         return size
@@ -192,7 +212,7 @@ class Follower:
         self._empty = 0 if head.length or head.fin else self._empty + 1
         if self._empty > EMPTY_FRAGMENTS_MAX:
             return f"more than {EMPTY_FRAGMENTS_MAX} empty WebSocket fragments in a row"
-        refused = self._sink(FrameStarted(at, head, not self.in_message, _lead(data, at + head.size, head) if head.length else -1))
+        refused = self.began(at, head, not self.in_message, _lead(data, at + head.size, head) if head.length else -1)
         if refused is not None:
             return refused
         self._head, self.left, self._offset, self.in_message = head, head.length, 0, True
@@ -205,13 +225,13 @@ class Follower:
         payload = apply_mask(raw, head.mask) if head.mask else raw
         if head.opcode == CLOSE and read_close(payload) is None:
             return "a WebSocket Close has no valid code or reason"
-        refused = self._sink(Control(at, head.opcode, payload))
+        refused = self.controlled(at, head.opcode, payload)
         self.closed = head.opcode == CLOSE and refused is None
         return refused
 
     def _end_frame(self, at: int) -> None:
         self.in_message = not self._head.fin
-        self._sink(FrameEnded(at, self._head.fin))
+        self.ended(at)
 
 
 def _lead(data: bytes, payload: int, head: Head) -> int:
@@ -219,5 +239,6 @@ def _lead(data: bytes, payload: int, head: Head) -> int:
     return data[payload] ^ head.mask[0] if head.mask else data[payload]
 
 
-def _nobody(event: FrameEvent) -> str | None:
+def nobody(event: FrameEvent) -> str | None:
+    """A sink that wants to know nothing."""
     return None

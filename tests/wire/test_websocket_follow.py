@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 import pytest
@@ -12,7 +13,7 @@ from wsproto.connection import ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping, Pong, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
-from kgate.wire.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, apply_mask, encode_close, encode_frame
+from kgate.wire.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Head, apply_mask, encode_close, encode_frame, read_head
 from kgate.wire.websocket_follow import Control, Follower, FrameEnded, FrameEvent, FrameStarted, Payload, Standing
 
 KEY = b"\x12\x34\xfe\x00"
@@ -178,6 +179,20 @@ def test_refused(masked: bool, data: bytes, sentence: str) -> None:
     assert read.failure == sentence
     assert read.passed.startswith(good)
     assert follow([bytes([byte]) for byte in good + data], masked) == read
+
+
+@pytest.mark.threat("18")
+@pytest.mark.parametrize("masked", [False, True])
+def test_of_all_first_two_bytes_of_a_head_those_pass_that_rfc_6455_allows(masked: bool) -> None:
+    for first, second in product(range(256), repeat=2):
+        length = second & 127
+        more = {126: (126).to_bytes(2, "big"), 127: (65536).to_bytes(8, "big")}.get(length, b"")
+        head = read_head(bytes([first, second]) + more + KEY, 0, masked)
+        control = first in {0x88, 0x89, 0x8A} and length <= 125
+        allowed = (second >= 128) == masked and (control or first in {0x00, 0x01, 0x02, 0x80, 0x81, 0x82})
+        assert isinstance(head, Head) is allowed
+        if isinstance(head, Head):
+            assert (head.opcode, head.fin, head.mask) == (first & 15, first >= 128, KEY if masked else b"")
 
 
 @pytest.mark.threat("18")
