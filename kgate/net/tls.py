@@ -179,10 +179,10 @@ class TlsTransport:
     def _received_little(self, data: memoryview, carried: Carried) -> None:
         """``received`` of what goes into the BIO at once: mostly one record and nothing else, which its length shows."""
         _PUT(self._incoming, data)
-        alone, first = False, b""
+        alone, first, size = False, b"", len(data)
         try:
-            first = _DECRYPT(self._tls, RECORD)
-            alone = self._whole and len(data) - len(first) == self._beside
+            first = _DECRYPT(self._tls, size if self._whole and size < RECORD else RECORD)  # 16 KB for a ping cost more than its bytes
+            alone = self._whole and size - len(first) == self._beside
             self._whole, self._finished = True, not first
         except ssl.SSLWantReadError:
             self._whole = False

@@ -179,6 +179,23 @@ def test_what_a_read_leaves_of_the_next_record_does_not_hide_the_one_behind_it(s
         suited.pieces.clear()
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.integers(1, RECORD) | st.just(RECORD), min_size=6, max_size=12),
+    st.lists(st.integers(0, 150_000), max_size=3),
+    st.integers(-6, 6),
+)
+def test_wherever_large_reads_end_all_whole_records_are_given_on(suited: World, sizes: list[int], cuts: list[int], near: int) -> None:
+    suited.pieces.clear()
+    said = [bytes([index + 1]) * size for index, size in enumerate(sizes)]
+    records = [suited.record(data) for data in said]
+    ends = [sum(map(len, records[: index + 1])) for index in range(len(records))]
+    wire = b"".join(records)
+    for start, end in pairwise(sorted({min(cut, len(wire)) for cut in (0, *cuts, ends[4] + near, len(wire))})):
+        suited.transport.received(memoryview(wire[start:end]))
+        assert b"".join(suited.pieces) == b"".join(said[: sum(1 for one in ends if one <= end)])
+
+
 def test_a_record_in_crumbs_is_given_on_with_its_last(suited: World) -> None:
     for data in (b"a", b"two", bytes(RECORD)):
         wire = suited.record(data)
