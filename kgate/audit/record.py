@@ -26,16 +26,30 @@ MOST_ARGUMENTS: Final = 256
 LONGEST_FIELD: Final = 4096
 
 
+THREE_DIGITS: Final = [f"{number:03d}" for number in range(1000)]
+
+
+class _Last:
+    """The last second that was written, for most times are of the one before theirs: one value, because threads that search write times too."""
+
+    __slots__ = ("second",)
+
+    def __init__(self) -> None:
+        self.second: tuple[int, str] = -1, ""
+
+
+_LAST: Final = _Last()
+
+
 def timestamp(now: float) -> str:
     """``2026-11-24T09:30:00.000000Z``."""
     second = int(now)
+    known, text = _LAST.second
+    if second != known:
+        text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        _LAST.second = second, text
     millionths = int((now - second) * 1_000_000)
-    return f"{_second(second)}.{str(1_000_000 + millionths)[1:]}Z"
-
-
-@lru_cache(maxsize=8)
-def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{THREE_DIGITS[millionths // 1000]}{THREE_DIGITS[millionths % 1000]}Z"
 
 
 def safe(text: str, longest: int = LONGEST_FIELD) -> str:

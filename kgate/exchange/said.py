@@ -7,12 +7,13 @@ token is remembered no longer than the connection it came on. Who the token belo
 
 from __future__ import annotations
 
+from kgate.audit.line import Pieces, pieces_of
 from kgate.identity.credentials import Credentials
 from kgate.kube.credentials import bearer_token
 from kgate.kube.headers import inbound_refusal, ordinary_headers
 from kgate.kube.impersonation import ImpersonationRequest, impersonation_request
 from kgate.kube.refusal import Headers, Refusal
-from kgate.model import Impersonation
+from kgate.model import Identity, Impersonation
 from kgate.wire.events import SharedFields
 
 _TELLING = {b"user-agent": "user-agent", b"kubectl-command": "command", b"kubectl-session": "session"}
@@ -22,7 +23,7 @@ class Said:
     """``bearer`` is the token, or why the fields cannot be read at all; ``impersonation`` what ``--as`` asks for; ``kubectl`` what kubectl says of
     itself, a hint only."""
 
-    __slots__ = ("_shown", "_upstream", "bearer", "headers", "impersonation", "kubectl", "user_agent")
+    __slots__ = ("_pieces", "_shown", "_upstream", "bearer", "headers", "impersonation", "kubectl", "user_agent")
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Said:
         kubectl: tuple[tuple[str, str], ...],
     ) -> None:
         self.headers, self.bearer, self.impersonation, self.user_agent, self.kubectl = headers, bearer, impersonation, user_agent, kubectl
+        self._pieces: Pieces | None = None
         self._shown: Credentials | None = None
         self._upstream: tuple[Impersonation, bytes | None, SharedFields] | None = None
 
@@ -47,8 +49,15 @@ class Said:
     def shown(self, bearer: str | None, certificate: bytes | None, address: str) -> Credentials:
         """What the request shows of its sender, with what its connection does."""
         known = self._shown
-        if known is None or known.bearer != bearer or known.certificate != certificate or known.address != address:
+        if known is None or known.bearer != bearer or known.certificate is not certificate or known.address != address:
             known = self._shown = Credentials(bearer, certificate, address)
+        return known
+
+    def pieces(self, identity: Identity) -> Pieces:
+        """What the records of these requests say alike, if they are that person's."""
+        known = self._pieces
+        if known is None or known.identity is not identity:
+            known = self._pieces = pieces_of(identity)
         return known
 
     def upstream(self, impersonate: Impersonation, bearer: bytes | None) -> SharedFields:

@@ -245,7 +245,7 @@ class Gateway:
     def record_decision(self, exchange: OnRecord, then: Callable[[bool], None]) -> None:
         """Put the decision on record before anything happens."""
         admitted = exchange.admitted
-        event = "stream-start" if exchange.action.follows else "request"
+        event = "stream-start" if admitted.asked.action.follows else "request"
         self._record_verdict(event, exchange, admitted, then)
 
     def decide_port(self, exchange: Exchange, port: int) -> Any:
@@ -274,9 +274,10 @@ class Gateway:
     def _put_on_record(
         self, event: str, exchange: OnRecord, verdict: Verdict, asked: Asked, shadow: Record, then: Callable[[bool], None] | None = None
     ) -> None:
-        identity, context, decision = verdict.identity, verdict.context, verdict.decision
+        context, decision = verdict.context, verdict.decision
         self._record_facts(context)
-        line = decision_line(event, exchange.id, self.name, identity, asked.action, context, decision, asked.kubectl, asked.asked_as)
+        pieces = exchange.admitted.said.pieces(verdict.identity)
+        line = decision_line(event, exchange.id, self.name, pieces, asked.action, context, decision, asked.kubectl, asked.asked_as)
         self.journal.append(f"{line},{encode(shadow).decode()}" if shadow else line, then)
 
     def _shadowed(
@@ -310,24 +311,27 @@ class Gateway:
         """Put the end on record and count it."""
         if self.shadow is not None:
             self.shadow.forget(exchange)
+        admitted, status, cause = exchange.admitted, exchange.status, exchange.closed_by
+        action, bytes_in, bytes_out = admitted.asked.action, exchange.bytes_in, exchange.bytes_out
         took = self.now() - exchange.started
-        self.metrics.ended(exchange.action, exchange.status, took, exchange.bytes_in, exchange.bytes_out)
-        if exchange.closed_by is not None:
-            self.metrics.cut(exchange.closed_by.ending, exchange.revocation)
+        self.metrics.ended(action, status, took, bytes_in, bytes_out)
+        revocation = exchange.revocation if cause is not None else None
+        if cause is not None:
+            self.metrics.cut(cause.ending, revocation)
         self.journal.append(
             end_line(
-                "stream-end" if exchange.action.follows else "request-end",
+                "stream-end" if action.follows else "request-end",
                 exchange.id,
                 self.name,
                 self.wall(),
-                exchange.action.cluster.name,
-                exchange.identity.user,
-                exchange.status,
+                action.cluster.name,
+                admitted.said.pieces(admitted.identity),
+                status,
                 took,
-                exchange.bytes_in,
-                exchange.bytes_out,
-                exchange.closed_by,
-                exchange.revocation,
+                bytes_in,
+                bytes_out,
+                cause,
+                revocation,
             ),
             lingers=True,
         )

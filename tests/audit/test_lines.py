@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from math import inf, nextafter
+from typing import Any
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 from recorded_values import ACTIONS, AS, CONTEXTS, IDENTITIES, SECONDS
 
 from kgate.audit.chain import Chain
-from kgate.audit.line import decision_line, end_line, kubectl_record
-from kgate.audit.record import decision_record, end_record
+from kgate.audit.line import Pieces, decision_line, end_line, kubectl_record, pieces_of
+from kgate.audit.record import decision_record, end_record, timestamp
 from kgate.audit.text import encode
-from kgate.model import Action, Cause, Cluster, Context, Decision, Ending, Ground, Identity, Impersonation, Reason
+from kgate.model import Action, Cause, Cluster, Context, Decision, Ending, Ground, Identity, Impersonation, Operation, Reason
 
 ANYTHING = st.text(max_size=12) | st.sampled_from(["\ud800", "\x9b31m", "\u202e", '"', "\\", "x" * 5000, "é" * 300, "\x00\n"])
 ADDRESSES = st.ip_addresses().map(str)
@@ -37,7 +41,7 @@ def test_a_decision(
 ) -> None:
     identity, context = identity.but(user=odd), context.but(address=address)
     plain = decision_record(event, "01K", "gate", identity, action, context, decision, kubectl_record(kubectl), asked_as)
-    line = decision_line(event, "01K", "gate", identity, action, context, decision, kubectl, asked_as)
+    line = decision_line(event, "01K", "gate", Pieces(identity), action, context, decision, kubectl, asked_as)
     assert line.encode() == encode(plain)
     assert Chain().seal(line) == Chain().seal(plain)
 
@@ -51,17 +55,18 @@ def test_a_decision_on_an_action_that_has_nothing_seldom(action: Action, name: s
     usual = action.but(container="", label_selector="", field_selector="", command=(), ports=(), name=name, path=path, resource=resource)
     identity, context, decision = Identity("alice"), Context(1_790_000_000.5, "10.1.2.3"), Decision(True, "abc", "view")
     plain = decision_record("request", "01K", "gate", identity, usual, context, decision)
-    assert decision_line("request", "01K", "gate", identity, usual, context, decision).encode() == encode(plain)
+    assert decision_line("request", "01K", "gate", Pieces(identity), usual, context, decision).encode() == encode(plain)
 
 
-COUNTS = st.integers(0, 2**50)
+COUNTS = st.integers(0, 2**50) | st.integers(0, 2000) | st.sampled_from([999, 1000, 999_999, 1_000_000])
+DURATIONS = st.floats(0, 1e7) | st.integers(0, 10**10).map(lambda millionths: millionths / 1e6) | st.floats(0, 0.01)
 
 
 @given(
     SECONDS,
     ANYTHING,
     st.integers(0, 599),
-    st.floats(0, 1e7),
+    DURATIONS,
     COUNTS,
     COUNTS,
     st.none() | st.sampled_from(Ending),
@@ -72,5 +77,68 @@ def test_an_end(
 ) -> None:
     cause = Cause(ending, "kgate: it was cut") if ending is not None else None
     plain = end_record("request-end", "01K", "gate", now, "dev", user, status, took, bytes_in, bytes_out, cause, revocation)
-    line = end_line("request-end", "01K", "gate", now, "dev", user, status, took, bytes_in, bytes_out, cause, revocation)
+    line = end_line("request-end", "01K", "gate", now, "dev", Pieces(Identity(user)), status, took, bytes_in, bytes_out, cause, revocation)
     assert line.encode() == encode(plain)
+
+
+@given(st.integers(0, 10**9), st.integers(-8, 8))
+def test_a_duration_beside_the_middle_between_two_is_rounded_as_python_does(thousandths: int, away: int) -> None:
+    took = (thousandths + 0.5) / 1e6
+    for _ in range(abs(away)):
+        took = nextafter(took, 0.0 if away < 0 else inf)
+    plain = end_record("request-end", "01K", "gate", 1.8e9, "dev", "alice", 200, took, 0, 0)
+    assert end_line("request-end", "01K", "gate", 1.8e9, "dev", Pieces(Identity("alice")), 200, took, 0, 0).encode() == encode(plain)
+
+
+@given(st.floats(0, 4e9))
+def test_a_time_is_cut_to_millionths(now: float) -> None:
+    second = int(now)
+    millionths = int((now - second) * 1_000_000)
+    assert timestamp(now) == f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{millionths:06d}Z"
+
+
+PARTS = st.sampled_from(["", "pods", "apps"])
+CLUSTERS = [Cluster("prod"), Cluster("dev"), Cluster("dev", (("env", "dev"),))]
+FEW = st.builds(
+    Action,
+    cluster=st.sampled_from(CLUSTERS),
+    method=st.just("GET"),
+    verb=st.sampled_from(["get", "list"]),
+    target=st.just("/"),
+    path=st.sampled_from(["/a", "/é", "/a/b"]),
+    api_group=PARTS,
+    resource=PARTS,
+    subresource=PARTS,
+    namespace=st.sampled_from(["", "team-1", "x" * 4097]),
+    name=st.sampled_from(["", "nginx-7", '"']),
+    operation=st.sampled_from([None, Operation.EXEC]),
+)
+SAID = [Decision(True, "abc", "view"), Decision(True, "abd", "view"), Decision(False, "abc")]
+ONE_OF_FEW = st.tuples(
+    st.sampled_from(["request", "stream-start"]),
+    st.sampled_from(["10.1.2.3", "10.1.2.4"]),
+    st.sampled_from(["", "kubectl/v1.32"]),
+    FEW,
+    st.sampled_from(SAID),
+    st.sampled_from([(), (("command", "kubectl get"),), (("session", "kubectl get"),)]),
+    st.sampled_from([200, 404]),
+)
+
+
+@given(st.lists(ONE_OF_FEW, min_size=2, max_size=12))
+def test_what_the_records_before_said_is_not_said_again_where_it_is_otherwise(requests: list[tuple[Any, ...]]) -> None:
+    alice = Identity("alice", ("dev",))
+    pieces = Pieces(alice)
+    for number, (event, address, agent, action, decision, kubectl, status) in enumerate(requests):
+        context = Context(1_790_000_000.25 + number, address, agent)
+        plain = decision_record(event, "01K", "gate", alice, action, context, decision, kubectl_record(kubectl))
+        assert decision_line(event, "01K", "gate", pieces, action, context, decision, kubectl).encode() == encode(plain)
+        ended, cluster = f"{event}-end", action.cluster.name
+        plain = end_record(ended, "01K", "gate", 1.8e9, cluster, "alice", status, 0.1, 5, 12345)
+        assert end_line(ended, "01K", "gate", 1.8e9, cluster, pieces, status, 0.1, 5, 12345).encode() == encode(plain)
+
+
+def test_pieces_are_one_person_s() -> None:
+    alice, other = Identity("alice", ("dev",)), Identity("alice", ("dev", "sre"))
+    assert pieces_of(alice) is pieces_of(Identity("alice", ("dev",)))
+    assert pieces_of(other) is not pieces_of(alice) and pieces_of(other).identity is other
