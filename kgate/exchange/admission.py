@@ -14,8 +14,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
-from attrs import evolve
-
 from kgate.authorizers.interface import Authorizer, Overview
 from kgate.exchange.routes import PREFIX, Route, Routes
 from kgate.exchange.said import Said
@@ -81,7 +79,7 @@ class Asked:
     @property
     def held(self) -> Credentials:
         """The credentials of a request that goes on."""
-        return evolve(self.shown, held_since=self.since)
+        return self.shown.held(self.since)
 
     @property
     def asked_as(self) -> Impersonation | None:

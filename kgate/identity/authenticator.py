@@ -19,7 +19,6 @@ from kgate.identity.notices import Notices
 from kgate.identity.people import People
 from kgate.model import Identity, Pending
 
-MAX_TOKEN: Final = 16 * 1024
 _SIGN_IN: Final = "check the user of this kubeconfig context"
 
 
@@ -57,7 +56,7 @@ class Authenticator:
     def _by_credentials(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
         bearer, certificate = credentials.bearer, credentials.certificate
         if bearer is not None:
-            found = self._by_token(credentials, bearer, now)
+            found = self._by_token(credentials, now)
             if self._devices is not None and certificate is not None and isinstance(found, Identity):
                 return self._devices.beside(found, certificate, now)
             return found
@@ -70,8 +69,8 @@ class Authenticator:
                 return person
         return Rejected("the request has no credentials", _SIGN_IN)
 
-    def _by_token(self, credentials: Credentials, bearer: str, now: float) -> Identity | Rejected | Pending:
-        if not bearer or len(bearer) > MAX_TOKEN or not bearer.isascii() or not bearer.isprintable() or " " in bearer:
+    def _by_token(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
+        if not credentials.well_formed:
             return Rejected("the token is not well formed", _SIGN_IN)
         for source in self._bearers:
             found = source.authenticate(credentials, now)

@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from hashlib import sha256
+from typing import ClassVar, Final
 
 from attrs import frozen
 
+from kgate.model.value import Parts, Value
 
-@frozen
-class Credentials:
+MAX_TOKEN: Final = 16 * 1024
+
+
+class Credentials(Value):
     """``bearer`` is the token of the Authorization header (or of a WebSocket's subprotocol), ``certificate`` the client's leaf certificate in DER,
     verified by the listener's TLS; ``address`` is the client's. ``held_since`` (Unix seconds) is when a live request was admitted with them; None where
     they are shown for the first time."""
 
-    bearer: str | None = None
-    certificate: bytes | None = None
-    address: str = ""
-    held_since: float | None = None
+    PARTS: ClassVar = Parts("bearer", "certificate", "address", "held_since")
 
-    @cached_property
+    def __init__(
+        self, bearer: str | None = None, certificate: bytes | None = None, address: str = "", held_since: float | None = None
+    ) -> None:
+        self.bearer: Final = bearer
+        self.certificate: Final = certificate
+        self.address: Final = address
+        self.held_since: Final = held_since
+        self.well_formed: Final = bearer is not None and _is_well_formed(bearer)
+        """Whether the token is one that anybody could have given out."""
+        self._digest: bytes | None = None
+
+    def held(self, since: float) -> Credentials:
+        """The same, of a request that goes on."""
+        return Credentials(self.bearer, self.certificate, self.address, since)
+
+    @property
     def digest(self) -> bytes:
-        """SHA-256 of the token, under which what is known of tokens is kept: of nothing, where there is none."""
-        return sha256((self.bearer or "").encode()).digest()
+        """SHA-256 of the token, under which what is known of tokens is kept: of nothing, where there is none. Made once."""
+        digest = self._digest
+        if digest is None:
+            digest = self._digest = sha256((self.bearer or "").encode()).digest()
+        return digest
+
+
+def _is_well_formed(bearer: str) -> bool:
+    return bool(bearer) and len(bearer) <= MAX_TOKEN and bearer.isascii() and bearer.isprintable() and " " not in bearer
 
 
 @frozen
