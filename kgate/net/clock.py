@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-TICK_SECONDS = 0.25
-SET_BACK_SECONDS = 5.0
+TICK_SECONDS: Final = 0.25
+SET_BACK_SECONDS: Final = 5.0
 """What is less than this is the network's time protocol at work, and is followed."""
 
 

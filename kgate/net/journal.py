@@ -20,12 +20,11 @@ import fcntl
 import os
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -36,15 +35,15 @@ from kgate.net.files import sync_directory
 
 log = Logger()
 
-PATIENCE = 2.0
-ROTATE_BYTES = 256 * 1024 * 1024
-HEAD_SECONDS = 600.0
+PATIENCE: Final = 2.0
+ROTATE_BYTES: Final = 256 * 1024 * 1024
+HEAD_SECONDS: Final = 600.0
 """How often the head of the chain goes to the log: a log that is kept elsewhere anchors the chain (``kgate audit verify --anchors``)."""
-LINGER_SECONDS = 0.005
-GATHER_SECONDS = 0.001
-LARGE = 16
+LINGER_SECONDS: Final = 0.005
+GATHER_SECONDS: Final = 0.001
+LARGE: Final = 16
 """Records in a group, after which the next one is given time to grow."""
-MOST_QUEUED = 100_000
+MOST_QUEUED: Final = 100_000
 """Records waiting past this are refused at once: something is wrong with the disk."""
 
 Then = Callable[[bool], None]
@@ -57,6 +56,13 @@ class _Pace(Enum):
     LINGERING = "only what may linger is queued"
     GATHERING = "the next group is given time to grow"
     WRITING = "a group is on its way to the disk"
+
+
+# Looked up once: a member of an enumeration costs a search in its class.
+_IDLE: Final = _Pace.IDLE
+_LINGERING: Final = _Pace.LINGERING
+_GATHERING: Final = _Pace.GATHERING
+_WRITING: Final = _Pace.WRITING
 
 
 class _Waiting:
@@ -85,16 +91,16 @@ class _File:
         self._directory, self._wall = directory, wall
         self._fd = -1
         self._size = 0
-        self._day = ""
+        self._begins = self._ends = 0.0
+        """The day of the file, in Unix seconds."""
 
     def commit(self, lines: bytes) -> None:
         """Append and make durable, or raise OSError with the file as it was."""
         self._choose()
         try:
-            view = memoryview(lines)
-            while view:
-                written = os.write(self._fd, view)
-                view = view[written:]
+            written = os.write(self._fd, lines)
+            while written < len(lines):
+                written += os.write(self._fd, memoryview(lines)[written:])
             _sync(self._fd)
         except OSError:
             os.ftruncate(self._fd, self._size)
@@ -108,20 +114,23 @@ class _File:
             self._fd = -1
 
     def _choose(self) -> None:
-        """Go on in the current file, or begin one: the first, on a new day, or past its size."""
-        day = datetime.fromtimestamp(self._wall(), UTC).strftime("%Y%m%d")
-        if self._fd >= 0 and day == self._day and self._size < ROTATE_BYTES:
+        """Go on in the current file, or begin one: the first, on another day, or past its size."""
+        now = self._wall()
+        if self._fd >= 0 and self._begins <= now < self._ends and self._size < ROTATE_BYTES:
             return
+        moment = datetime.fromtimestamp(now, UTC)
+        begins = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        day = moment.strftime("%Y%m%d")
         number = 1 + len(list(self._directory.glob(f"audit-{day}-*.jsonl")))
         path = self._directory / f"audit-{day}-{number:04d}.jsonl"
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         sync_directory(self._directory)
         self.close()
-        self._fd, self._size, self._day = fd, 0, day
+        self._fd, self._size = fd, 0
+        self._begins, self._ends = begins.timestamp(), (begins + timedelta(days=1)).timestamp()
 
 
-def _sync(fd: int) -> None:
-    (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
+_sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
 
 
 class Journal:
@@ -139,12 +148,12 @@ class Journal:
     ) -> None:
         self._reactor, self._directory, self._now, self._flush = reactor, directory, now, flush
         self._best_effort = best_effort
-        self._queue: deque[_Waiting] = deque()
+        self._queue: list[_Waiting] = []
         self._chain = Chain()
         self._file = _File(directory, wall)
         self._work: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
         self._busy: _Group | None = None
-        self._pace = _Pace.IDLE
+        self._pace = _IDLE
         self._later: Any = None
         self._stopping: Deferred[None] | None = None
         self._writing = threading.Thread(target=self._run, name="kgate-audit", daemon=True)
@@ -196,10 +205,12 @@ class Journal:
             if then is not None:
                 then(goes_on)
             return
-        self._queue.append(_Waiting(record, None if goes_on else then, self._now(), lingers or goes_on))
+        waits = None if goes_on else then
+        since = self._now() if waits is not None else 0.0  # who waits for nothing cannot wait too long
+        self._queue.append(_Waiting(record, waits, since, lingers or goes_on))
         if lingers or goes_on:
             self._linger()
-        elif self._pace is not _Pace.GATHERING:
+        elif self._pace is not _GATHERING:
             self._next()
         if then is not None and goes_on:
             then(True)
@@ -225,8 +236,8 @@ class Journal:
     # --- the group commit
 
     def _linger(self) -> None:
-        if self._pace is _Pace.IDLE:
-            self._wait(_Pace.LINGERING, LINGER_SECONDS)
+        if self._pace is _IDLE:
+            self._wait(_LINGERING, LINGER_SECONDS)
 
     def _wait(self, pace: _Pace, seconds: float) -> None:
         self._pace, self._later = pace, self._reactor.callLater(seconds, self._waited)
@@ -242,16 +253,15 @@ class Journal:
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        self._pace = _Pace.IDLE
+        self._pace = _IDLE
         if not self._queue:
             self._finish()
             return
-        before = self._chain.head
-        group = list(self._queue)
-        self._queue.clear()
-        seal = self._chain.seal
-        self._busy = _Group(b"".join([seal(waiting.record) for waiting in group]), before, group)
-        self._pace = _Pace.WRITING
+        chain = self._chain
+        before = chain.head
+        group, self._queue = self._queue, []
+        self._busy = _Group(b"".join([chain.seal(waiting.record) for waiting in group]), before, group)
+        self._pace = _WRITING
         self._work.put(self._busy)
 
     def _go_on(self, last: int) -> None:
@@ -259,11 +269,18 @@ class Journal:
         if self._stopping is not None:
             self._next()
         elif last >= LARGE:
-            self._wait(_Pace.GATHERING, GATHER_SECONDS)
-        elif not all(waiting.lingers for waiting in self._queue):
+            self._wait(_GATHERING, GATHER_SECONDS)
+        elif self._is_urgent():
             self._next()
         elif self._queue:
             self._linger()
+
+    def _is_urgent(self) -> bool:
+        """Whether something is queued that may not linger."""
+        for waiting in self._queue:  # noqa: SIM110  compiled, a generator costs more than the loop
+            if not waiting.lingers:
+                return True
+        return False
 
     def _run(self) -> None:
         """The writer thread."""
@@ -277,7 +294,7 @@ class Journal:
 
     def _committed(self, group: _Group) -> None:
         self._busy = None
-        self._pace = _Pace.IDLE
+        self._pace = _IDLE
         durable = not group.problem
         if not durable:
             self._failed(group)
@@ -306,7 +323,7 @@ class Journal:
         self.problem = group.problem
         self._chain.head = group.head
         kept = [waiting for waiting in group.waiting if waiting.then is None]
-        self._queue.extendleft(reversed(kept))
+        self._queue = kept + self._queue
 
     def _give_up(self) -> None:
         """The process ends and the disk takes nothing: what is queued is lost, and that is said where it still can be."""
