@@ -6,7 +6,6 @@ lock and several calls each time, four of them a request. What is rare uses the 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Final
@@ -15,13 +14,23 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from kgate.model import Action, Ending, Operation
+from kgate.model import Action, Ending
 
 VERBS: Final = frozenset(
     {"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "head", "post", "put", "proxy"}
 )
 SECONDS: Final[tuple[float, ...]] = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_BOUNDS: Final = len(SECONDS)
 FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+
+
+class _Count:
+    """How many; one that is found once need not be put back."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
 
 
 class _Took:
@@ -33,6 +42,14 @@ class _Took:
         self.buckets = [0] * (len(SECONDS) + 1)
         self.seconds = 0.0
 
+    def add(self, seconds: float) -> None:
+        """Count one. Most are short, so a search from the first on is over soon."""
+        place = 0
+        while place < _BOUNDS and SECONDS[place] < seconds:
+            place += 1
+        self.buckets[place] += 1
+        self.seconds += seconds
+
     def cumulated(self) -> list[tuple[str, float]]:
         """As Prometheus wants them."""
         bounds = [*(f"{bound:g}" if bound % 1 else f"{bound:.1f}" for bound in SECONDS), "+Inf"]
@@ -43,7 +60,7 @@ class _Requests:
     """What is counted for each request."""
 
     def __init__(self) -> None:
-        self.ended: dict[tuple[str, str, int], int] = {}
+        self.ended: dict[tuple[str, str, int], _Count] = {}
         self.took: dict[str, _Took] = {}
         self.bytes_in = self.bytes_out = 0
 
@@ -53,7 +70,7 @@ class _Requests:
             "kgate_requests", "Requests that ended, by what they were and how they ended", labels=["cluster", "verb", "code"]
         )
         for (cluster, what, status), count in self.ended.items():
-            ended.add_metric([cluster, what, f"{status}"], count)
+            ended.add_metric([cluster, what, f"{status}"], count.number)
         took = HistogramMetricFamily(
             "kgate_request_duration_seconds", "From a unary request's head to its answer's end", labels=["cluster"]
         )
@@ -99,13 +116,15 @@ class Metrics:
         """A request or stream ended."""
         requests, cluster = self._requests, action.cluster.name
         key = (cluster, _what(action), status)
-        requests.ended[key] = requests.ended.get(key, 0) + 1
+        count = requests.ended.get(key)
+        if count is None:
+            count = requests.ended[key] = _Count()
+        count.number += 1
         if not action.follows:
             took = requests.took.get(cluster)
             if took is None:
                 took = requests.took[cluster] = _Took()
-            took.buckets[bisect_left(SECONDS, seconds)] += 1
-            took.seconds += seconds
+            took.add(seconds)
         requests.bytes_in += bytes_in
         requests.bytes_out += bytes_out
 
@@ -134,8 +153,8 @@ class Metrics:
 
 def _what(action: Action) -> str:
     """A word of a closed set."""
-    if isinstance(action.operation, Operation):
-        return action.operation.value
+    if action.operation is not None:
+        return str(action.operation.value)
     return action.verb if action.verb in VERBS else "other"
 
 

@@ -73,7 +73,10 @@ class ClusterUpstream:
 
     def acquire(self, then: Then) -> None:
         """A connection with room for one request."""
-        self._credential.ready(lambda problem: self.pool.acquire(then) if problem is None else then(DialFailed(problem)))
+        if self._credential.at_hand:
+            self.pool.acquire(then)
+        else:
+            self._credential.ready(lambda problem: self.pool.acquire(then) if problem is None else then(DialFailed(problem)))
 
     def acquire_own(self, then: Then) -> None:
         """A new HTTP/1.1 connection, for an upgrade."""

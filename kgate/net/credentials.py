@@ -1,16 +1,17 @@
 """The gate's own credential for a cluster, kept fresh.
 
-``bearer`` is what goes into the Authorization header now, or None where a client certificate in the connection says who we are. A source that has
-to fetch first says so by ``ready(then)``; on the hot path it answers at once.
+``bearer`` is what goes into the Authorization header now, or None where a client certificate in the connection says who we are. On the hot path it
+is ``at_hand``; a source that has to fetch first calls back (``ready``).
 """
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from shutil import which
-from typing import Any, Protocol
+from typing import Any, Final
 
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
@@ -20,35 +21,59 @@ from kgate.kube.kubeconfig import ClusterAccess, GateCredential, token_of
 
 log = Logger()
 
-EARLY_SECONDS = 60.0
+EARLY_SECONDS: Final = 60.0
 """An exec credential is renewed so long before it expires."""
-RETRY_SECONDS = 5.0
-RECHECK_SECONDS = 1.0
+RETRY_SECONDS: Final = 5.0
+RECHECK_SECONDS: Final = 1.0
 
 
-class Credential(Protocol):
+class Credential(ABC):
     """A source of the gate's own credential."""
 
     @property
+    @abstractmethod
     def bearer(self) -> bytes | None:
         """The token to send now."""
 
     @property
+    @abstractmethod
     def certificate(self) -> tuple[bytes, bytes] | None:
         """A client certificate and key (PEM) for new connections."""
 
+    @property
+    @abstractmethod
+    def at_hand(self) -> bool:
+        """Whether there is one now, so that ``ready`` would say so at once."""
+
+    @abstractmethod
     def ready(self, then: Callable[[str | None], None]) -> None:
         """Call ``then(None)`` once there is one, or ``then(why not)``."""
 
+    @abstractmethod
     def refused(self) -> None:
         """The cluster answered 401: fetch it anew before the next use."""
 
 
-class FixedCredential:
+class FixedCredential(Credential):
     """A token or certificate of the configuration."""
 
     def __init__(self, bearer: bytes | None, certificate: tuple[bytes, bytes] | None = None) -> None:
-        self.bearer, self.certificate = bearer, certificate
+        self._bearer, self._certificate = bearer, certificate
+
+    @property
+    def bearer(self) -> bytes | None:
+        """The token."""
+        return self._bearer
+
+    @property
+    def certificate(self) -> tuple[bytes, bytes] | None:
+        """The certificate and its key."""
+        return self._certificate
+
+    @property
+    def at_hand(self) -> bool:
+        """Always."""
+        return True
 
     def ready(self, then: Callable[[str | None], None]) -> None:
         """It is there."""
@@ -58,11 +83,11 @@ class FixedCredential:
         """Only the operator can mend it."""
 
 
-class TokenFile:
+class TokenFile(Credential):
     """A token in a file that something else rotates: read again when it changes, looked at once a second at most."""
 
     def __init__(self, path: Path, now: Callable[[], float], certificate: tuple[bytes, bytes] | None = None) -> None:
-        self._path, self._now, self.certificate = path, now, certificate
+        self._path, self._now, self._certificate = path, now, certificate
         self._looked = -RECHECK_SECONDS
         self._stamp: tuple[int, int, int] | None = None
         self._token: bytes | None = None
@@ -70,14 +95,25 @@ class TokenFile:
     @property
     def bearer(self) -> bytes | None:
         """The file's content without the white space around it; the last one that could be read."""
-        if self._now() - self._looked >= RECHECK_SECONDS:
-            self._looked = self._now()
+        now = self._now()
+        if now - self._looked >= RECHECK_SECONDS:
+            self._looked = now
             self._read()
         return self._token
 
+    @property
+    def certificate(self) -> tuple[bytes, bytes] | None:
+        """The one beside it."""
+        return self._certificate
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether a token was ever read."""
+        return bool(self.bearer)
+
     def ready(self, then: Callable[[str | None], None]) -> None:
         """A file that was never readable is the operator's to mend."""
-        then(None if self.bearer else f"the token file {self._path} cannot be read or is empty")
+        then(None if self.at_hand else f"the token file {self._path} cannot be read or is empty")
 
     def refused(self) -> None:
         """Look again at once."""
@@ -96,7 +132,7 @@ class TokenFile:
             )
 
 
-class ExecToken:
+class ExecToken(Credential):
     """An exec credential plugin (client.authentication.k8s.io): run when needed, its answer kept until shortly before it expires."""
 
     def __init__(self, reactor: Any, wall: Callable[[], float], plugin: ExecPlugin, access: ClusterAccess) -> None:
@@ -121,10 +157,15 @@ class ExecToken:
         credential = self._credential
         return (credential.certificate, credential.key) if credential is not None and credential.certificate else None
 
+    @property
+    def at_hand(self) -> bool:
+        """While what the plugin gave last holds."""
+        credential = self._credential
+        return credential is not None and (credential.expires is None or credential.expires > self._wall())
+
     def ready(self, then: Callable[[str | None], None]) -> None:
         """At once while the credential holds, else after the plugin's run."""
-        credential = self._credential
-        if credential is not None and (credential.expires is None or credential.expires > self._wall()):
+        if self.at_hand:
             then(None)
             return
         self._waiting.append(then)

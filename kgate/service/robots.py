@@ -23,23 +23,24 @@ class RobotUses(Part):
 
     def __init__(self, store: Store, now: Callable[[], float], wall: Callable[[], float]) -> None:
         self._store, self._now, self._wall = store, now, wall
-        self._uses: dict[str, Use] = {}
+        self._seen: dict[str, tuple[float, str]] = {}
         self._written = now()
 
     def saw(self, identity: Identity, address: str) -> None:
         """Somebody made a request."""
         if identity.robot:
-            self._uses[identity.robot] = Use(identity.robot, self._wall(), address)
+            self._seen[identity.robot] = self._wall(), address
 
     def tick(self) -> None:
         """Write what came since."""
-        if self._uses and self._now() - self._written >= EVERY:
+        if self._seen and self._now() - self._written >= EVERY:
             self._written = self._now()
-            uses, self._uses = tuple(self._uses.values()), {}
+            seen, self._seen = self._seen, {}
+            uses = tuple(Use(name, at, address) for name, (at, address) in seen.items())
             done = Deferred.fromCoroutine(self._store.write(lambda connection: record_uses(connection, uses)))
-            done.addErrback(lambda failure: self._lost(uses) if failure.check(StoreUnavailableError) else failure)
+            done.addErrback(lambda failure: self._lost(seen) if failure.check(StoreUnavailableError) else failure)
             done.addErrback(lambda failure: log.failure("recording the use of tokens failed", failure))
 
-    def _lost(self, uses: tuple[Use, ...]) -> None:
+    def _lost(self, seen: dict[str, tuple[float, str]]) -> None:
         """The store does not answer: later, with what comes until then."""
-        self._uses = {use.name: use for use in uses} | self._uses
+        self._seen = seen | self._seen

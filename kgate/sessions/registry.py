@@ -100,7 +100,8 @@ class Registry:
     def remove(self, stream: Stream) -> None:
         """It ended."""
         self._streams.pop(id(stream), None)
-        self._asked.pop(id(stream), None)
+        if self._asked:
+            self._asked.pop(id(stream), None)
 
     def reevaluate(self, changed_at: float, selected: Callable[[Stream], bool] | None = None) -> None:
         """Something changed at ``changed_at``: decide what lives, or what of it is ``selected``, again."""
