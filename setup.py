@@ -56,6 +56,7 @@ COMPILED = (
     "kgate/net/tls.py",
     "kgate/net/turn.py",
     "kgate/net/upstream_pool.py",
+    "kgate/net/waker.py",
     "kgate/policy/evaluate.py",
     "kgate/policy/facets.py",
     "kgate/policy/index.py",

@@ -32,6 +32,7 @@ from twisted.logger import Logger
 from kgate.audit.chain import GENESIS, Chain, open_records, sealed_hash
 from kgate.errors import KgateError
 from kgate.net.files import sync_directory
+from kgate.net.waker import Waker
 
 log = Logger()
 
@@ -75,13 +76,14 @@ class _Waiting:
 
 
 class _Group:
-    """What the thread writes, and what it found."""
+    """What the thread writes, and what it found; ``done`` is the last that it says."""
 
-    __slots__ = ("head", "lines", "problem", "waiting")
+    __slots__ = ("done", "head", "lines", "problem", "waiting")
 
     def __init__(self, lines: bytes, head: str, waiting: list[_Waiting]) -> None:
         self.lines, self.head, self.waiting = lines, head, waiting
         self.problem = ""
+        self.done = False
 
 
 class _File:
@@ -156,6 +158,7 @@ class Journal:
         self._pace = _IDLE
         self._later: Any = None
         self._stopping: Deferred[None] | None = None
+        self._waker = Waker(reactor, self._written)
         self._writing = threading.Thread(target=self._run, name="kgate-audit", daemon=True)
         self._lock = -1
         self._durable_head = self._told_head = GENESIS
@@ -178,6 +181,7 @@ class Journal:
         self._chain.head = next((head for path in reversed(files) if (head := _last_hash(path))), GENESIS)
         self._durable_head = self._chain.head
         left = list(open_records(_lines(files[-2:])))
+        self._waker.start()
         self._writing.start()
         return left
 
@@ -289,8 +293,15 @@ class Journal:
                 self._file.commit(group.lines)
             except OSError as error:
                 group.problem = error.strerror or str(error)
-            self._reactor.callFromThread(self._committed, group)
+            group.done = True
+            self._waker.wake()
         self._file.close()
+
+    def _written(self) -> None:
+        """The thread woke the reactor."""
+        group = self._busy
+        if group is not None and group.done:
+            self._committed(group)
 
     def _committed(self, group: _Group) -> None:
         self._busy = None
@@ -342,6 +353,7 @@ class Journal:
             self._tell_head()
             self._work.put(None)
             self._writing.join(5)
+            self._waker.stop()
             os.close(self._lock)
             stopping.callback(None)
 

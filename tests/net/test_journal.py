@@ -229,6 +229,23 @@ def test_a_new_day_begins_a_new_file_and_the_chain_goes_on(world: World) -> None
     world.stop()
 
 
+def test_the_day_s_first_and_last_moment_are_its_own_and_a_clock_that_goes_back_over_midnight_is_followed(world: World) -> None:
+    world.open()
+    midnight = 1_800_057_600.0 // 86400 * 86400
+    for number, moment in enumerate((midnight - 1e-3, midnight, midnight + 86400 - 1e-3, midnight + 86400, midnight + 86399)):
+        world.clock = moment
+        world.append(number)
+        world.until_told(number + 1)
+    assert [len(path.read_bytes().splitlines()) for path in sorted(world.folder.glob("*.jsonl"))] == [1, 2, 1, 1]
+    assert [path.name[6:19] for path in sorted(world.folder.glob("*.jsonl"))] == [
+        "20270115-0001",
+        "20270116-0001",
+        "20270116-0002",
+        "20270117-0001",
+    ]
+    world.stop()
+
+
 def test_two_gates_cannot_write_one_directory(world: World) -> None:
     world.open()
     with pytest.raises(KgateError, match="another gate writes here"):
