@@ -100,15 +100,15 @@ class Exchange:
         self.started = self._touched = gate.now()
         self.deadline: float | None = None
         self._phase = _RECORDING
-        self._held: list[tuple[bytes, int]] = []
+        self._held: list[tuple[bytes, int]] | None = None
         self._upstream: UpstreamLeg | None = None
         self._upstream_stream = 0
         self._upstream_ended = False
         self._owed_client = self._owed_upstream = 0
         self.bytes_in = self.bytes_out = self.status = 0
         self._relay: Relay | None = None
-        self._ports: dict[int, bool] = {}
-        """Ports that a port-forward asked for, and whether it may reach them."""
+        self._ports: dict[int, bool] | None = None
+        """Ports that a port-forward asked for, and whether it may reach them. As what is held, made for the few that need it."""
         self._follower: WatchFollower | None = None
         self.closed_by: Cause | None = None
         self.revocation: float | None = None
@@ -151,12 +151,12 @@ class Exchange:
         if _answer(verdict.decision) != _answer(self.decision):
             self._gate.record_change(self, verdict)
         if verdict.decision.allowed and self._ports:
-            return self._ports_again(verdict.decision)
+            return self._ports_again(self._ports, verdict.decision)
         return verdict.decision
 
-    def _ports_again(self, decision: Decision) -> Decision | Pending:
+    def _ports_again(self, ports: dict[int, bool], decision: Decision) -> Decision | Pending:
         """The ports in use, each decided by itself: they may be different rules'. The first that is lost ends all; else the first edge counts."""
-        for port in sorted(port for port, allowed in self._ports.items() if allowed):
+        for port in sorted(port for port, allowed in ports.items() if allowed):
             found = self._gate.decide_port(self, port)
             if isinstance(found, Pending):
                 return found
@@ -173,6 +173,8 @@ class Exchange:
             return False
         decision = verdict.decision
         allowed = decision.allowed and decision.impersonate == self.decision.impersonate
+        if self._ports is None:
+            self._ports = {}
         if self._ports.get(port) is not allowed:
             self._ports[port] = allowed
             self._gate.record_port(self, port, verdict)
@@ -232,11 +234,12 @@ class Exchange:
             return
         self._phase = _ASKING
         self._upstream = leg
-        held, self._held = self._held, []
-        ended = self._client_ended and not held
+        held, self._held = self._held, None
+        ended = self._client_ended and held is None
         self._upstream_stream = leg.request(self, self._upstream_head(), ended, self._asked_for_upgrade)
-        for data, credit in held:
-            self._forward(data, credit)
+        if held is not None:
+            for data, credit in held:
+                self._forward(data, credit)
         if self._client_ended and not ended:
             leg.wire.send_data(self._upstream_stream, b"", True)
 
@@ -259,6 +262,8 @@ class Exchange:
             self._forward(data, credit)
         elif self._phase is _DONE:
             self._client.wire.consumed(self._stream, credit)
+        elif self._held is None:
+            self._held = [(data, credit)]
         else:
             self._held.append((data, credit))
 
@@ -488,8 +493,9 @@ class Exchange:
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.finished(self._upstream_stream)
-        for _, credit in self._held:
-            self._client.wire.consumed(self._stream, credit)
+        if self._held is not None:
+            for _, credit in self._held:
+                self._client.wire.consumed(self._stream, credit)
         self._gate.live.remove(self)
         self._gate.record_end(self)
         self._client.finished(self._stream)

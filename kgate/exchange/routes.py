@@ -5,28 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import frozen
-
 from kgate.exchange.gate import Upstream
 from kgate.model import Cluster
 
 PREFIX: Final = b"/clusters/"
+_NAME: Final = len(PREFIX)
 
 
-@frozen
 class Route:
     """A cluster as requests find it."""
 
-    cluster: Cluster
-    upstream: Upstream
+    def __init__(self, cluster: Cluster, upstream: Upstream) -> None:
+        self.cluster: Final = cluster
+        self.upstream: Final = upstream
 
 
-@frozen
 class Routes:
     """``names`` serve ``/clusters/NAME/…``; ``hosts`` map a Host without its port, lower-case."""
 
-    names: Mapping[bytes, Route]
-    hosts: Mapping[bytes, Route]
+    def __init__(self, names: Mapping[bytes, Route], hosts: Mapping[bytes, Route]) -> None:
+        self.names: Final = dict(names)
+        self.hosts: Final = dict(hosts)
 
     def is_cluster_host(self, authority: bytes) -> bool:
         """Whether everything at this host is a cluster's."""
@@ -40,8 +39,12 @@ class Routes:
                 return route, target
         if not target.startswith(PREFIX):
             return None
+        end = target.find(b"/", _NAME)
+        route = self.names.get(target[_NAME:end]) if end >= 0 else None  # no name has a question mark: the query cannot begin in it
+        if route is not None:
+            return route, target[end:]
         end = _name_end(target)
-        route = self.names.get(target[len(PREFIX) : end])
+        route = self.names.get(target[_NAME:end])
         return None if route is None else (route, target[end:] if target[end : end + 1] == b"/" else b"/" + target[end:])
 
 
@@ -54,7 +57,7 @@ def _host(authority: bytes) -> bytes:
 
 def _name_end(target: bytes) -> int:
     """Where the cluster's name ends: at the next slash, or at the query."""
-    slash, query = target.find(b"/", len(PREFIX)), target.find(b"?", len(PREFIX))
+    slash, query = target.find(b"/", _NAME), target.find(b"?", _NAME)
     if slash < 0 or 0 <= query < slash:
         return query if query >= 0 else len(target)
     return slash
