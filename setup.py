@@ -36,6 +36,7 @@ COMPILED = (
     "kgate/identity/notices.py",
     "kgate/identity/people.py",
     "kgate/identity/tokens.py",
+    "kgate/identity/uses.py",
     "kgate/kube/headers.py",
     "kgate/kube/operations.py",
     "kgate/kube/query.py",

@@ -55,6 +55,14 @@ class Journal(Protocol):
         """See ``kgate.net.journal``."""
 
 
+class Store(Protocol):
+    """The store that gates share."""
+
+    @property
+    def heard(self) -> float:
+        """When something was last heard of it (monotonic)."""
+
+
 class Gateway:
     """See the module. ``now`` is monotonic, ``wall`` Unix seconds."""
 
@@ -77,8 +85,7 @@ class Gateway:
         self._bound(LimitSettings(), DeadlineSettings())
         self._fetch, self._application = fetch, application
         self.shadow: Shadow | None = None
-        self.store_age: Callable[[], float] = lambda: 0.0
-        """For how many seconds nothing has been heard of the store that gates share."""
+        self.store: Store | None = None
         self._unsettled: set[Waiting | LocalExchange | OwnReview] = set()
         self.seen: Callable[[Identity, str], None] = lambda identity, address: None
         """Told who makes each request, and from where."""
@@ -151,12 +158,12 @@ class Gateway:
             self._unsettled.add(local)
             local.begin()
             return
-        if self.store_age() > ADMITS_SECONDS:
+        if self._store_age() > ADMITS_SECONDS:
             self._decided(leg, request, OUT_OF_TOUCH)
             return
-        said = leg.said
-        if said is None or said.headers != request.head.headers:
-            said = leg.said = Said.by(request.head.headers)
+        said, headers = leg.said, request.head.headers
+        if said is None or (said.headers is not headers and said.headers != headers):
+            said = leg.said = Said.by(headers)
         admitted = admission.admit(request, leg.address, leg.certificate, self.wall(), said)
         if isinstance(admitted, Pending):
             self._wait(leg, request, admitted)
@@ -338,9 +345,13 @@ class Gateway:
 
     # --- time
 
+    def _store_age(self) -> float:
+        """For how many seconds nothing has been heard of the store."""
+        return self.now() - self.store.heard if self.store is not None else 0.0
+
     def tick(self) -> None:
         """A few times a second: deadlines of requests and connections, limits and edges of what lives."""
-        if self.store_age() > CUTS_SECONDS:
+        if self._store_age() > CUTS_SECONDS:
             cut_all(self.live.streams(), stale)
         self.live.tick()
         now = self.now()

@@ -126,7 +126,7 @@ class GateService(Service):
             records.gate, shared.turn, shared.now, shared.wall, records.ids, records.journal, self._live, admission, self._metrics, shared.fetches,
             application,
         )  # fmt: skip
-        gateway.store_age, gateway.seen = (lambda: shared.database.age), self._robots.saw
+        gateway.store, gateway.seen = shared.database, self._robots.saw
         gateway.use(admission, configuration)
         return gateway
 

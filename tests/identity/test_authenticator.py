@@ -55,3 +55,9 @@ def test_a_gate_without_sources_knows_nobody() -> None:
 @pytest.mark.threat("26")
 def test_no_rejection_repeats_the_credential() -> None:
     assert "topsecret" not in str(GATE.authenticate(Credentials("topsecret"), 0.0))
+
+
+def test_a_credential_that_is_held_is_the_same_but_since_when() -> None:
+    held = Credentials("a", b"c", "192.0.2.1").held(5.0)
+    assert held == Credentials("a", b"c", "192.0.2.1", 5.0) != Credentials("a", b"c", "192.0.2.1")
+    assert held.digest == Credentials("a").digest != Credentials("b").digest
