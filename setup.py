@@ -53,6 +53,7 @@ COMPILED = (
     "kgate/net/cluster.py",
     "kgate/net/credentials.py",
     "kgate/net/journal.py",
+    "kgate/net/readiness.py",
     "kgate/net/sockets.py",
     "kgate/net/tls.py",
     "kgate/net/turn.py",

@@ -10,6 +10,7 @@ from typing import NoReturn
 from twisted.python import usage
 
 from kgate.errors import KgateError
+from kgate.net import reactor
 from kgate.service.place import Place
 from kgate.settings import Configuration, load_configuration
 
@@ -44,6 +45,8 @@ class Options(usage.Options):
             self.configuration = load_configuration(self.path, time.time())
         except KgateError as error:
             give_up(error)
+        if self.place.worker or self.configuration.settings.workers == 1:
+            reactor.install()  # a supervisor has no sockets to be fast with
 
 
 def give_up(error: KgateError) -> NoReturn:

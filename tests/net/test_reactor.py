@@ -1,0 +1,139 @@
+"""The gate's reactor: the short way to its own sockets, and what a bug costs there."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+from twisted.internet.interfaces import IReactorFDSet
+from zope.interface.verify import verifyObject
+
+from kgate.net.reactor import Reactor
+from kgate.net.sockets import StreamSocket
+from kgate.net.turn import Turn
+
+
+class Owner:
+    """What happened to a connection; ``at`` is done when bytes come."""
+
+    def __init__(self, at: Callable[[], None] = lambda: None) -> None:
+        self.at, self.happened = at, list[object]()
+
+    def received(self, data: memoryview) -> None:
+        self.happened.append(bytes(data))
+        self.at()
+
+    def ended(self) -> None:
+        self.happened.append("ended")
+
+    def lost(self, reason: str) -> None:
+        self.happened.append(f"lost: {reason}")
+
+    def drained(self) -> None:
+        self.happened.append("drained")
+
+
+@pytest.fixture
+def reactor() -> Reactor:
+    return Reactor()
+
+
+@pytest.fixture
+def connect(reactor: Reactor) -> Iterator[Callable[[Owner], tuple[StreamSocket, socket.socket]]]:
+    """Connects an owner to a peer: both ends of a connection on ``reactor``."""
+    ends: list[socket.socket] = []
+
+    def connected(owner: Owner) -> tuple[StreamSocket, socket.socket]:
+        ours, peer = socket.socketpair()
+        ends.extend((ours, peer))
+        stream = StreamSocket(reactor, Turn(), ours)
+        stream.own(owner)
+        stream.resume_reading()
+        return stream, peer
+
+    yield connected
+    reactor.disconnectAll()
+    for end in ends:
+        end.close()
+
+
+Connect = Callable[[Owner], tuple[StreamSocket, socket.socket]]
+
+
+def test_it_is_what_twisted_calls_a_reactor(reactor: Reactor) -> None:
+    verifyObject(IReactorFDSet, reactor)
+
+
+def test_bytes_arrive_and_the_end_does(reactor: Reactor, connect: Connect) -> None:
+    owner = Owner()
+    _, peer = connect(owner)
+    peer.sendall(b"list pods")
+    reactor.doIteration(1.0)
+    assert owner.happened == [b"list pods"]
+    peer.close()
+    reactor.doIteration(1.0)
+    assert owner.happened[1] == "ended"
+
+
+def test_what_would_block_goes_out_when_the_peer_reads(reactor: Reactor, connect: Connect) -> None:
+    owner = Owner()
+    stream, peer = connect(owner)
+    stream.write(b"x" * (4 << 20))
+    assert stream.congested
+    assert stream in reactor.getWriters()
+    taken = 0
+    while stream in reactor.getWriters():
+        taken += len(peer.recv(1 << 20))
+        reactor.doIteration(0)
+    peer.settimeout(1)
+    while taken < 4 << 20:
+        taken += len(peer.recv(1 << 20))
+    assert owner.happened == ["drained"]
+    assert stream in reactor.getReaders()
+
+
+def test_a_bug_costs_the_connection_it_was_met_on_and_no_other(reactor: Reactor, connect: Connect) -> None:
+    def bug() -> None:
+        raise ZeroDivisionError("of a bug")
+
+    broken, sound = Owner(bug), Owner()
+    (stream, one), (_, other) = connect(broken), connect(sound)
+    one.sendall(b"a")
+    other.sendall(b"b")
+    with pytest.raises(ZeroDivisionError, match="of a bug"):
+        reactor.doIteration(1.0)
+    reactor.doIteration(0)
+    assert broken.happened == [b"a", "lost: of a bug"]
+    assert stream not in reactor.getReaders()
+    assert sound.happened == [b"b"]
+
+
+def test_one_that_another_lets_go_in_the_same_turn_is_not_told(reactor: Reactor, connect: Connect) -> None:
+    streams: list[StreamSocket] = []
+    owners = [Owner(lambda: streams[1].abort()), Owner(lambda: streams[0].abort())]
+    pairs = [connect(owner) for owner in owners]
+    streams.extend(stream for stream, _ in pairs)
+    for _, peer in pairs:
+        peer.sendall(b"x")
+    reactor.doIteration(1.0)
+    reactor.doIteration(0)
+    assert sorted(map(str, (owner.happened for owner in owners))) == ["['lost: aborted']", "[b'x']"]
+
+
+def test_a_connection_that_only_hung_up_is_lost(reactor: Reactor, connect: Connect) -> None:
+    owner = Owner()
+    stream, peer = connect(owner)
+    stream.pause_reading()
+    stream.write(b"x" * (4 << 20))
+    peer.close()
+    reactor.doIteration(1.0)
+    assert str(owner.happened[-1]).startswith("lost: ")
+
+
+def test_whoever_stops_it_wakes_it_still(reactor: Reactor, connect: Connect) -> None:
+    stream, _ = connect(Owner())
+    assert reactor.removeAll() == [stream]
+    reactor.callWhenRunning(lambda: reactor.callInThread(reactor.callFromThread, reactor.stop))
+    reactor.run(installSignalHandlers=False)
+    assert not reactor.running
