@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 
+import pytest
 from authority import Authority
 from live_gate import LiveGate
 from running import Make
@@ -44,6 +45,20 @@ def test_a_configuration_that_is_not_there(make: Make) -> None:
     gate = make().gate
     (gate.folder / "kgate.yaml").unlink()
     assert "kgate.yaml" in refusal(gate)
+
+
+@pytest.mark.parametrize(
+    ("options", "reactor"),
+    [((), "kgate.net.reactor.Reactor"), (("--reactor=epoll",), "twisted.internet.epollreactor.EPollReactor")],
+)
+def test_the_reactor_is_the_gate_s_own_unless_twistd_is_told_which(make: Make, options: tuple[str, ...], reactor: str) -> None:
+    gate = make().gate
+    gate.twistd_options = options
+    try:
+        gate.start()
+        assert f"reactor class: {reactor}." in gate.log.read_text()
+    finally:
+        gate.stop()
 
 
 def test_an_audit_directory_in_which_another_gate_writes(make: Make) -> None:

@@ -79,6 +79,7 @@ class LiveGate:
         }
         self.write("kgate.yaml", self.config)
         self.process: subprocess.Popen[bytes] | None = None
+        self.twistd_options: tuple[str, ...] = ()
 
     def write(self, name: str, document: object) -> None:
         """A YAML file beside the configuration, replaced whole."""
@@ -97,7 +98,7 @@ class LiveGate:
 
     @property
     def _command(self) -> list[str]:
-        return [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "kgate", "--config", "kgate.yaml"]
+        return [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", *self.twistd_options, "kgate", "--config", "kgate.yaml"]
 
     def start(self) -> LiveGate:
         """Run it and wait until it serves."""
