@@ -55,6 +55,7 @@ COMPILED = (
     "kgate/net/journal.py",
     "kgate/net/readiness.py",
     "kgate/net/sockets.py",
+    "kgate/net/timers.py",
     "kgate/net/tls.py",
     "kgate/net/turn.py",
     "kgate/net/upstream_pool.py",

@@ -1,7 +1,10 @@
-"""The reactor of a gate: Twisted's, with a shorter way from ``epoll_wait`` to a socket of the gate's own.
+"""The reactor of a gate: Twisted's, with a shorter way from ``epoll_wait`` to a socket of the gate's own, and shorter turns.
 
-Everything but waiting for descriptors is ``PosixReactorBase``'s: timers, threads, signals, processes, TCP, UNIX sockets. ``twistd`` has chosen no
-reactor yet when it reads the options of a subcommand, so these install it (``service/options.py``); one that is asked for by name,
+Everything but waiting for descriptors and for a time is ``PosixReactorBase``'s: threads, signals, processes, TCP, UNIX sockets, starting and stopping.
+In each turn that base looks at what threads asked for, at its timers twice and at whether it is to stop, which for a stream that carries little at a time
+cost as much as carrying it; here a turn without any of these is a few comparisons.
+
+``twistd`` has chosen no reactor yet when it reads the options of a subcommand, so these install it (``service/options.py``); one that is asked for by name,
 ``twistd --reactor=epoll kgate``, stays, as does Twisted's choice where there is no epoll(7).
 """
 
@@ -9,13 +12,16 @@ from __future__ import annotations
 
 import select
 import sys
+from collections.abc import Callable, Sequence
 
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor, IWriteDescriptor
+from twisted.internet.base import DelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReadDescriptor, IWriteDescriptor
 from twisted.internet.main import installReactor
 from twisted.internet.posixbase import PosixReactorBase
 from zope.interface import implementer
 
 from kgate.net.readiness import READ, WRITE, Readiness
+from kgate.net.timers import Timers
 
 
 @implementer(IReactorFDSet)
@@ -23,8 +29,11 @@ class Reactor(PosixReactorBase):
     """See the module."""
 
     def __init__(self) -> None:
-        self._readiness = Readiness()
+        self._readiness, self._timers = Readiness(), Timers(self.seconds)
+        self._stops = False
         super().__init__()
+
+    # --- descriptors
 
     def addReader(self, reader: IReadDescriptor) -> None:
         """Tell ``reader`` when it may be read."""
@@ -64,6 +73,35 @@ class Reactor(PosixReactorBase):
     def doIteration(self, delay: float | None) -> None:
         """Tell who is ready, or becomes it within ``delay`` seconds; None: however long that takes."""
         self._readiness.wait(-1.0 if delay is None else float(delay))
+
+    # --- time
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> DelayedCall:  # noqa: A002 (Twisted's interface)
+        """Have ``callable`` called in ``delay`` seconds."""
+        assert delay >= 0, f"{delay} seconds from now is in the past"
+        return self._timers.later(delay, callable, args, kw)
+
+    def getDelayedCalls(self) -> Sequence[IDelayedCall]:
+        """Calls that are still to come."""
+        return [IDelayedCall(call) for call in self._timers.pending()]
+
+    def timeout(self) -> float | None:
+        """Seconds until a call is due; None: there is none."""
+        return self._timers.wait()
+
+    # --- turns
+
+    def runUntilCurrent(self) -> None:
+        """What is due, what threads asked for, and the end if one of them, or somebody before, asked for it: in the same turn, for none may follow."""
+        self._timers.run()
+        if self.threadCallQueue or self._stops:
+            self._stops = False
+            super().runUntilCurrent()
+
+    def stop(self) -> None:
+        """End after this turn."""
+        super().stop()
+        self._stops = True
 
 
 def install() -> None:
