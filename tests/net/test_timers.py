@@ -14,11 +14,12 @@ from kgate.net.timers import Timers
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("later"), st.integers(0, 50)),
-        st.tuples(st.just("cancel"), st.integers(0, 30)),
-        st.tuples(st.just("reset"), st.integers(0, 30), st.integers(0, 50)),
-        st.tuples(st.just("delay"), st.integers(0, 30), st.integers(-20, 50)),
-        st.tuples(st.just("advance"), st.integers(1, 40)),
+        st.tuples(st.just("cancel"), st.integers(0, 9)),
+        st.tuples(st.just("reset"), st.integers(0, 9), st.integers(0, 20)),
+        st.tuples(st.just("delay"), st.integers(0, 9), st.integers(-20, 20)),
+        st.tuples(st.just("advance"), st.integers(1, 5)),
     ),
+    min_size=20,
     max_size=60,
 )
 
