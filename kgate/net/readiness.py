@@ -1,8 +1,8 @@
 """What epoll(7) is asked: which descriptors wait to be read or written. Whoever is ready is told here.
 
 Two ways lead to a descriptor. One of Twisted's, or of whoever else, is called as Twisted's own reactors call it: with its log prefix, and what it returns
-or raises ends it. A ``StreamSocket`` returns nothing and needs no prefix, and nearly every event is for one: it is called straight away, which is a
-tenth of a request's instructions (docs/performance.md).
+or raises ends it. A ``StreamSocket`` returns nothing and needs no prefix, nor does a ``Waker``, and nearly every event is for one of these: they are called
+straight away, which is a tenth of a request's instructions (docs/performance.md).
 
 A bug that raises costs the connection that it was met on: it is lost, the reactor's main loop logs the error, and whoever else is ready is told in its next
 turn, for epoll says it again (it is level-triggered).
@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from twisted.python.log import callWithLogger
 
 from kgate.net.sockets import StreamSocket
+from kgate.net.waker import Waker
 
 READ: Final = 1  # EPOLLIN
 WRITE: Final = 4  # EPOLLOUT
@@ -76,6 +77,8 @@ class Readiness:
                 pass  # let go by the work of one before it
             elif isinstance(descriptor, StreamSocket) and event & _BOTH:
                 self._tell_socket(descriptor, event)
+            elif isinstance(descriptor, Waker) and event & READ:
+                descriptor.doRead()  # it returns nothing and raises nothing
             else:
                 callWithLogger(descriptor, self._tell, descriptor, number, event)
 
