@@ -27,6 +27,7 @@ _UNDECIDED: Final = Decision(False, "")
 
 class Pieces:
     """What the last records of one caller were put together from, each piece beside the values that it says: right for as long as these are asked for.
+    Values are kept after their piece: one that could not be made is then made, or fails, again, and no record goes without it.
 
     Most of what a client says it says in the very objects of its request before, which costs no more than to look.
     """
@@ -48,8 +49,8 @@ class Pieces:
     def opening(self, gate: str, event: str, address: str) -> str:
         """What stands between the id and what for. There is one ``gate``."""
         if event != self._event or address != self._address:
-            self._event, self._address = event, address
             self._opening = f'",{_whence(gate, event)},{_who(self.identity)},"source_ip":"{address}",'
+            self._event, self._address = event, address
         return self._opening
 
     def kind(self, action: Action) -> str:
@@ -63,25 +64,25 @@ class Pieces:
             or action.subresource != last.subresource
             or action.api_group != last.api_group
         ):
-            self._action = action
             cluster = action.cluster
             self._kind = _kind(
                 cluster.name, cluster.labels, action.verb, action.operation, action.api_group, action.resource, action.subresource
             )
+            self._action = action
         return self._kind
 
     def rest(self, user_agent: str, kubectl: Kubectl, decision: Decision) -> str:
         """What stands behind the path."""
         if decision is not self._decision or user_agent != self._user_agent or not (kubectl is self._kubectl or kubectl == self._kubectl):
-            self._decision, self._user_agent, self._kubectl = decision, user_agent, kubectl
             self._rest = f"{_agent(user_agent)}{_kubectl(kubectl)},{_why(decision)}"
+            self._decision, self._user_agent, self._kubectl = decision, user_agent, kubectl
         return self._rest
 
     def end(self, gate: str, event: str, cluster: str, status: int) -> str:
         """What of an end stands between its id and how long it took."""
         if status != self._status or cluster != self._cluster or event != self._end_event:
-            self._status, self._cluster, self._end_event = status, cluster, event
             self._end = f'",{_whence(gate, event)},{_whose(cluster, self.identity.user)},"status":{status},"duration_ms":'
+            self._status, self._cluster, self._end_event = status, cluster, event
         return self._end
 
 

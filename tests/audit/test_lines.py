@@ -136,6 +136,14 @@ def test_what_the_record_before_said_is_not_said_again_where_it_is_otherwise(oth
         assert end_line(ended, "01K", "gate", 1.8e9, cluster, pieces, status, 0.1, 5, 12345).encode() == encode(plain)
 
 
+def test_a_record_that_cannot_be_made_is_not_made_without_its_piece_the_next_time_either() -> None:
+    pieces, said = Pieces(Identity("alice", expires=9e11)), dict(USUAL)  # the year 30489, which tokens may say and no record has
+    event, action, context, decision, kubectl, _ = said.values()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="out of range"):
+            decision_line(event, "01K", "gate", pieces, action, context, decision, kubectl)
+
+
 def test_pieces_are_one_person_s() -> None:
     alice, other = Identity("alice", ("dev",)), Identity("alice", ("dev", "sre"))
     assert pieces_of(alice) is pieces_of(Identity("alice", ("dev",)))
