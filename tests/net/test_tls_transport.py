@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
+import subprocess
+import sys
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -177,6 +180,34 @@ def test_what_a_read_leaves_of_the_next_record_does_not_hide_the_one_behind_it(s
             suited.transport.received(memoryview(read))
         assert b"".join(suited.pieces) == b"ab" + b"c" * size
         suited.pieces.clear()
+
+
+SHORT_TAG = """
+openssl_conf = all
+[all]
+ssl_conf = tls
+[tls]
+system_default = suites
+[suites]
+Ciphersuites = TLS_AES_128_CCM_8_SHA256
+"""
+IN_A_PROCESS = """
+import sys
+sys.path = sys.argv[2:]
+from pathlib import Path
+from test_tls_transport import World, test_what_a_read_leaves_of_the_next_record_does_not_hide_the_one_behind_it as test
+world = World(Path(sys.argv[1]))
+assert world.client.cipher()[0] == "TLS_AES_128_CCM_8_SHA256"
+test(world)
+"""
+
+
+def test_nor_does_it_where_the_system_allows_a_suite_with_a_shorter_tag(tmp_path: Path) -> None:
+    configuration = tmp_path / "openssl.cnf"
+    configuration.write_text(SHORT_TAG)
+    command = [sys.executable, "-c", IN_A_PROCESS, str(tmp_path), *sys.path]
+    done = subprocess.run(command, env=os.environ | {"OPENSSL_CONF": str(configuration)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
