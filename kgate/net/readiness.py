@@ -79,8 +79,15 @@ class Readiness:
                 self._tell_socket(descriptor, event)
             elif isinstance(descriptor, Waker) and event & READ:
                 descriptor.doRead()  # it returns nothing and raises nothing
-            else:
+            elif event & _BOTH or self._has_hung_up(number):
                 callWithLogger(descriptor, self._tell, descriptor, number, event)
+
+    def _has_hung_up(self, number: int) -> bool:
+        """Whether whoever has the number now did: the work of one before may have closed that descriptor and opened another, which got its number.
+        To be told in vain that bytes may come or go costs it nothing; this would cost it its connection."""
+        now = select.poll()
+        now.register(number, 0)
+        return bool(now.poll(0))
 
     def _number(self, descriptor: Any) -> int:
         """What it was registered by, though it may be closed already; -1: it was not."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 
 import pytest
 from twisted.internet.interfaces import IReactorFDSet
+from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from kgate.net.reactor import Reactor
@@ -119,6 +121,53 @@ def test_one_that_another_lets_go_in_the_same_turn_is_not_told(reactor: Reactor,
     reactor.doIteration(1.0)
     reactor.doIteration(0)
     assert sorted(map(str, (owner.happened for owner in owners))) == ["['lost: aborted']", "[b'x']"]
+
+
+class Pipe:
+    """A pipe whose writing end is closed; ``at`` is done when it is lost."""
+
+    def __init__(self, at: Callable[[Pipe], None]) -> None:
+        self.at = at
+        self.number, writing = os.pipe()
+        os.close(writing)
+
+    def fileno(self) -> int:
+        return self.number
+
+    def logPrefix(self) -> str:
+        return "pipe"
+
+    def doRead(self) -> None:
+        raise AssertionError("there is nothing to read")
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.at(self)
+
+    def close(self) -> int:
+        number, self.number = self.number, -1
+        os.close(number)
+        return number
+
+
+def test_who_has_the_number_of_one_that_hung_up_in_the_same_poll_did_not(reactor: Reactor, connect: Connect) -> None:
+    owner, made = Owner(), list[tuple[int, int]]()
+
+    def lost(one: Pipe) -> None:
+        if not made:
+            other = next(pipe for pipe in pipes if pipe is not one)
+            reactor.removeReader(other)
+            number = other.close()
+            made.append((number, connect(owner)[0].fileno()))
+
+    pipes = [Pipe(lost), Pipe(lost)]
+    for pipe in pipes:
+        reactor.addReader(pipe)
+    reactor.doIteration(0)
+    assert [before == now for before, now in made] == [True]
+    assert owner.happened == []
+    for pipe in pipes:
+        if pipe.number >= 0:
+            pipe.close()
 
 
 def test_a_connection_that_only_hung_up_is_lost(reactor: Reactor, connect: Connect) -> None:
