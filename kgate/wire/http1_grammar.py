@@ -26,7 +26,8 @@ def only(allowed: Container[int]) -> bytes:
     return bytes(byte if byte in allowed else byte ^ 0x80 for byte in range(256))
 
 
-_NO_CONTROLS: Final = only({9, *range(32, 127), *range(128, 256)})
+NO_CONTROLS: Final = only({9, *range(32, 127), *range(128, 256)})
+"""Of a field's value, and of a whole line."""
 _TARGET: Final = only({*range(33, 127)} - {ord("#")})
 _KNOWN_NAMES: Final[dict[bytes, bytes]] = {}
 _KNOWN_LINES: Final[dict[bytes, tuple[bytes, ...]]] = {}
@@ -87,7 +88,7 @@ def _parse_line(line: bytes) -> tuple[bytes, ...] | None:
     """One field, remembered where it is neither a secret nor another each time; None where it is none."""
     name, colon, value = line.partition(b":")
     known = _KNOWN_NAMES.get(name) or _learn(name)
-    if not known or not colon or line.translate(_NO_CONTROLS) != line:
+    if not known or not colon or line.translate(NO_CONTROLS) != line:
         return None
     field: tuple[bytes, ...] = (known, value.strip(b" \t"))
     if worth_knowing(known, len(line)):
@@ -97,7 +98,7 @@ def _parse_line(line: bytes) -> tuple[bytes, ...] | None:
 
 def _fault(lines: list[bytes]) -> Invalid:
     """What is wrong with lines of which one is no field: a control byte anywhere comes first."""
-    if any(line.translate(_NO_CONTROLS) != line for line in lines):
+    if any(line.translate(NO_CONTROLS) != line for line in lines):
         return Invalid(400, "a control character, or a line end other than CRLF, in the head")
     return Invalid(400, "a header line that is not name: value")
 
@@ -174,7 +175,7 @@ def parse_status_line(line: bytes) -> tuple[int, bool] | Invalid:
     version, _, rest = line.partition(b" ")
     if not version.startswith(b"HTTP/1."):
         return NOT_HTTP_1
-    if version not in (b"HTTP/1.1", b"HTTP/1.0") or line.translate(_NO_CONTROLS) != line:
+    if version not in (b"HTTP/1.1", b"HTTP/1.0") or line.translate(NO_CONTROLS) != line:
         return Invalid(502, "the status line is not HTTP/1.1's or 1.0's")
     digits = rest[:3]
     if not digits.isdigit() or rest[3:4] not in (b"", b" ") or not b"100" <= digits <= b"599":

@@ -4,7 +4,7 @@ The engine must never let through what would mean something else in HTTP/1.1 beh
 held against the characters that the part may have, and what is neither required nor known is refused. ``Refusal`` says so; it is a value.
 
 Most fields of a message were in one before it, so each of them is checked once and then known (``_SOUND``). For the others ``bytes.translate`` changes
-each character outside an allowed set, so that what it gives is another string wherever there is one (``_table``).
+each character outside an allowed set, so that what it gives is another string wherever there is one (``only``).
 
 Stricter than RFC 9113, on purpose
 - methods are those that the API server knows; ``:path`` is origin-form without ``#``, blanks or anything outside ASCII; ``:scheme`` is http
@@ -25,26 +25,15 @@ from kgate.memory import remember
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Event, Headers, RequestHead
 from kgate.wire.hpack import SELDOM_TWICE, encode_field, repeats
-from kgate.wire.http1_grammar import METHODS, Invalid, parse_length
+from kgate.wire.http1_grammar import METHODS, NO_CONTROLS, Invalid, only, origin_form, parse_length
 
 _AsTheyAre = list[tuple[bytes, ...]]
 """``Headers`` to a loop that looks each field up whole: compiled, what is known to be a pair is taken apart and put together anew for that."""
 _SCHEMES: Final = frozenset({b"https", b"http"})
 _REQUEST_PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
 _NAME: Final = (string.ascii_lowercase + string.digits + "!#$%&'*+-.^`|~").encode()
-_VALUE: Final = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
-_TARGET: Final = bytes(code for code in range(0x21, 0x7F) if code != ord("#"))
-
-
-def _table(allowed: bytes) -> bytes:
-    """What ``bytes.translate`` makes of each character: itself where it is ``allowed``, and another where it is not."""
-    return bytes(code if code in allowed else code ^ 0x80 for code in range(256))
-
-
-_NAMES: Final = {more: _table(_NAME + more) for more in (b"", b"_")}
+_NAMES: Final = {more: only(_NAME + more) for more in (b"", b"_")}
 """By the characters that names may have beyond the strict ones."""
-_VALUES: Final = _table(_VALUE)
-_TARGETS: Final = _table(_TARGET)
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _AUTHORITY: Final = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _STATUSES: Final = {b"%d" % code: code for code in range(100, 600) if code != 101}
@@ -102,7 +91,7 @@ def request(fields: Headers) -> Request | Refusal:
         return Refusal("this method is not served", 501 if _TOKEN.fullmatch(method) and method != b"CONNECT" else 0)
     if pseudo.get(b":scheme") not in _SCHEMES:
         return Refusal(":scheme is neither https nor http")
-    if _target_problem(target):
+    if not origin_form(target):
         return Refusal(":path is not a path with a query")
     plain = _plain(headers, b"")
     if isinstance(plain, Refusal):
@@ -142,7 +131,7 @@ class RequestBefore:
         before, place = self._request, self._place
         if before is not None and len(fields) == len(self._fields) and fields[place][0] == b":path":
             path = self._fields[place] = fields[place]
-            if fields == self._fields and not _target_problem(path[1]):
+            if fields == self._fields and origin_form(path[1]):
                 head = before.head
                 return Request(RequestHead(head.method, path[1], head.authority, head.headers), before.length)
         return self._remember(fields, request(fields))
@@ -179,10 +168,6 @@ def trailers(fields: Headers) -> Refusal | None:
     if not _NOT_IN_TRAILERS.isdisjoint(names) or any(name.startswith(_NOT_IN_TRAILERS_BEGIN) for name in names):
         return Refusal("a trailer has a name that trailers must not have")
     return None
-
-
-def _target_problem(target: bytes) -> bool:
-    return target[:1] != b"/" or target.translate(_TARGETS) != target
 
 
 def _pseudo(fields: Headers) -> dict[bytes, bytes] | Refusal:
@@ -222,7 +207,7 @@ def _unsound(name: bytes, value: bytes, more: bytes) -> str:
     """What is wrong with a field, if anything."""
     if name.translate(_NAMES[more]) != name:
         return "a field's name has a character that it must not have"
-    if value.translate(_VALUES) != value:
+    if value.translate(NO_CONTROLS) != value:
         return "a field's value has a control character"
     return "a field's value begins or ends with a blank" if _has_blanks_around(value) else ""
 
@@ -292,7 +277,7 @@ def coded(name: bytes, value: bytes) -> bytes:
     """A field of ours as HPACK codes it; empty for what speaks of an HTTP/1.1 connection. Raises LocalProtocolError for what none may be."""
     known = _SENT.get(name)
     of_the_connection = _of_the_connection(name) if known is None else known
-    if of_the_connection is None or value.translate(_VALUES) != value:
+    if of_the_connection is None or value.translate(NO_CONTROLS) != value:
         raise LocalProtocolError(f"the field {name!r} cannot be sent: its name or its value has a character that it must not have")
     if of_the_connection:
         return b""

@@ -7,8 +7,9 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
-from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from kgate.net.reactor import Reactor
@@ -123,6 +124,7 @@ def test_one_that_another_lets_go_in_the_same_turn_is_not_told(reactor: Reactor,
     assert sorted(map(str, (owner.happened for owner in owners))) == ["['lost: aborted']", "[b'x']"]
 
 
+@implementer(IReadDescriptor)
 class Pipe:
     """A pipe whose writing end is closed; ``at`` is done when it is lost."""
 
