@@ -27,7 +27,8 @@ _UNDECIDED: Final = Decision(False, "")
 
 class Pieces:
     """What the last records of one caller were put together from, each piece beside the values that it says: right for as long as these are asked for.
-    Values are kept after their piece: one that could not be made is then made, or fails, again, and no record goes without it.
+    Values are kept after their piece: one that could not be made is then made, or fails, again, and no record goes without it. What is longer than a
+    record has it is not kept: there may be thousands of callers, each with a head as large as the gate takes.
 
     Most of what a client says it says in the very objects of its request before, which costs no more than to look.
     """
@@ -65,16 +66,20 @@ class Pieces:
             or action.api_group != last.api_group
         ):
             cluster = action.cluster
-            self._kind = _kind(
-                cluster.name, cluster.labels, action.verb, action.operation, action.api_group, action.resource, action.subresource
-            )
-            self._action = action
+            kind = _kind(cluster.name, cluster.labels, action.verb, action.operation, action.api_group, action.resource, action.subresource)
+            if len(action.target) > LONGEST_FIELD:
+                return kind
+            self._kind, self._action = kind, action
         return self._kind
 
     def rest(self, user_agent: str, kubectl: Kubectl, decision: Decision) -> str:
         """What stands behind the path."""
         if decision is not self._decision or user_agent != self._user_agent or not (kubectl is self._kubectl or kubectl == self._kubectl):
-            self._rest = f"{_agent(user_agent)}{_kubectl(kubectl)},{_why(decision)}"
+            agent, said = safe(user_agent, LONGEST["user_agent"]), _cut(kubectl)
+            rest = f"{_agent(agent)}{_kubectl(said)},{_why(decision)}"
+            if agent != user_agent or said != kubectl:
+                return rest
+            self._rest = rest
             self._decision, self._user_agent, self._kubectl = decision, user_agent, kubectl
         return self._rest
 
@@ -140,7 +145,11 @@ def end_line(
 
 def kubectl_record(kubectl: Kubectl) -> Record | None:
     """As a record has it."""
-    return {name: safe(value, _KUBECTL_LONGEST) for name, value in kubectl} or None
+    return dict(_cut(kubectl)) or None
+
+
+def _cut(kubectl: Kubectl) -> Kubectl:
+    return tuple([(name, safe(value, _KUBECTL_LONGEST)) for name, value in kubectl])
 
 
 # --- numbers, which Python writes by way of a format
@@ -222,10 +231,9 @@ def _whose(cluster: str, user: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _agent(user_agent: str) -> str:
-    return "," + encode({"user_agent": safe(user_agent, LONGEST["user_agent"])}).decode() if user_agent else ""
+    return "," + encode({"user_agent": user_agent}).decode() if user_agent else ""
 
 
 @lru_cache(maxsize=1024)
 def _kubectl(kubectl: Kubectl) -> str:
-    record = kubectl_record(kubectl)
-    return "," + encode({"kubectl": record}).decode() if record else ""
+    return "," + encode({"kubectl": dict(kubectl)}).decode() if kubectl else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
 from math import inf, nextafter
 from typing import Any
@@ -142,6 +143,26 @@ def test_a_record_that_cannot_be_made_is_not_made_without_its_piece_the_next_tim
     for _ in range(2):
         with pytest.raises(ValueError, match="out of range"):
             decision_line(event, "01K", "gate", pieces, action, context, decision, kubectl)
+
+
+def test_what_callers_say_at_length_is_not_kept_for_each_of_them() -> None:
+    """A token is a caller of its own: somebody who asks for many has as many."""
+    action, context, decision, kubectl = (USUAL[name] for name in ("action", "context", "decision", "kubectl"))
+
+    def say(number: int) -> None:
+        long = f"{number}".rjust(20_000, "x")
+        pieces = pieces_of(Identity("alice", expires=1.8e9 + number))
+        for asked in (action.but(target=f"/a?{long}"), action):
+            decision_line("request", "01K", "gate", pieces, asked, context, decision, kubectl)
+        decision_line("request", "01K", "gate", pieces, action, context.but(user_agent=long), decision, (("command", long),))
+
+    say(0)
+    tracemalloc.start()
+    for number in range(1, 101):
+        say(number)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 def test_pieces_are_one_person_s() -> None:
