@@ -12,13 +12,13 @@ import re
 import ssl
 import subprocess
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.client import Http2Client, connect, open_exec, stdin_message
 from bench.crowd import HEADERS
 from bench.ground import Ground, Person, object_paths
+from bench.peers.kgate import start
 from bench.process import Server
 from kgate.wire.events import Event, ResponseReceived, StreamEnded
 
@@ -154,11 +154,8 @@ def count(name: str, ground: Ground, folder: Path) -> tuple[float, Path]:
 
 
 def _start(ground: Ground, output: Path) -> Server:
-    start = import_module("bench.peers.kgate").start  # the package names its function so, too
     under = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={output.absolute()}"]
-    server = start(ground, "kgate-counted", under=under)
-    assert isinstance(server, Server)
-    return server
+    return start(ground, "kgate-counted", under=under)
 
 
 def _control(gate: Server, word: str) -> None:

@@ -65,7 +65,7 @@ class Database:
         self._followers: dict[str, list[Follower]] = defaultdict(list)
         self._seen = 0
         self._looking = self._again = self._stopped = False
-        self.heard = self._asked = now()
+        self._heard = self._asked = now()
         self._interval = LOOK_SECONDS[engine.url.get_backend_name()]
         self.problem = ""
         """Why the store cannot be used, for /readyz; empty while it can."""
@@ -73,7 +73,7 @@ class Database:
     @property
     def age(self) -> float:
         """For how many seconds nothing has been heard of the store: what changed since is not known here."""
-        return self._now() - self.heard
+        return self._now() - self._heard
 
     def follow(self, topic: str, follower: Follower) -> None:
         """Tell ``follower`` what changes; it is called on the reactor's thread, once with None at the start."""
@@ -145,7 +145,7 @@ class Database:
         done.addBoth(lambda _: self._looked())
 
     def _arrived(self, news: News, asked: float) -> None:
-        self.heard, self._seen, self.problem = asked, news.latest, ""
+        self._heard, self._seen, self.problem = asked, news.latest, ""
         if not news.complete:
             self._turn(lambda: self._tell(dict.fromkeys(self._followers)))()
         elif news.changes:

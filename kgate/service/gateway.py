@@ -59,8 +59,8 @@ class Store(Protocol):
     """The store that gates share."""
 
     @property
-    def heard(self) -> float:
-        """When something was last heard of it (monotonic)."""
+    def age(self) -> float:
+        """For how many seconds nothing has been heard of it."""
 
 
 class Gateway:
@@ -347,7 +347,7 @@ class Gateway:
 
     def _store_age(self) -> float:
         """For how many seconds nothing has been heard of the store."""
-        return self.now() - self.store.heard if self.store is not None else 0.0
+        return self.store.age if self.store is not None else 0.0
 
     def tick(self) -> None:
         """A few times a second: deadlines of requests and connections, limits and edges of what lives."""

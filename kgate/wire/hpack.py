@@ -161,8 +161,9 @@ _PATHS: Final[dict[bytes, _Entry]] = {}
 _LONGEST_LITERAL: Final = 256
 _READ_NAMES: Final[dict[bytes, bytes]] = {}
 """Names as they were written out, with their lengths: they repeat across connections, and are no secret."""
-_MOST_NAMES: Final = 1024
-_LONGEST_NAME: Final = 64
+MOST_NAMES: Final = 1024
+"""Names that a memory holds: there are few."""
+LONGEST_NAME: Final = 64
 
 
 def _end(block: bytes, position: int) -> int:
@@ -190,12 +191,12 @@ def _string(block: bytes, position: int, end: int) -> bytes:
 
 def _name(block: bytes, position: int, end: int) -> bytes:
     """``_string`` of a name."""
-    written = block[position:end] if end - position <= _LONGEST_NAME else b""
+    written = block[position:end] if end - position <= LONGEST_NAME else b""
     known = _READ_NAMES.get(written)
     if known is not None:
         return known
     name = _string(block, position, end)
-    return remember(_READ_NAMES, written, name, _MOST_NAMES) if written else name
+    return remember(_READ_NAMES, written, name, MOST_NAMES) if written else name
 
 
 class Decoder:
@@ -335,8 +336,8 @@ def repeats(name: bytes) -> bool:
     known = _REPEATS.get(name)
     if known is None:
         known = name not in SELDOM_TWICE and not is_sensitive(name)
-        if len(name) <= _LONGEST_NAME:
-            remember(_REPEATS, name, known, _MOST_NAMES)
+        if len(name) <= LONGEST_NAME:
+            remember(_REPEATS, name, known, MOST_NAMES)
     return known
 
 
@@ -353,7 +354,7 @@ def _start(name: bytes) -> bytes:
     start = _coded_number(index, 0x0F, 0x10 if is_sensitive(name) else 0)
     if not index:
         start += _coded_string(name)
-    return remember(_STARTS, name, start, _MOST_NAMES) if len(name) <= _LONGEST_NAME else start
+    return remember(_STARTS, name, start, MOST_NAMES) if len(name) <= LONGEST_NAME else start
 
 
 def encode_field(name: bytes, value: bytes) -> bytes:

@@ -30,7 +30,7 @@ from kgate.wire.http1_body import BodyReader, ChunkReader, LengthReader
 from kgate.wire.http1_framing import Framing
 from kgate.wire.http1_grammar import Invalid, hopeless, parse_fields, parse_request_line
 from kgate.wire.http1_limits import Http1Limits
-from kgate.wire.http1_writing import BodyWriter, encode_head, write_head
+from kgate.wire.http1_writing import BodyWriter, write_head
 
 
 class _In(Enum):
@@ -232,7 +232,8 @@ class ServerConnection:
         if self._writer is None:
             text = f"kgate: {invalid.text}\n".encode()
             headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(text)), (b"connection", b"close")]
-            self._out.append(encode_head(invalid.status, headers) + text)
+            write_head(invalid.status, headers, self._out)
+            self._out.append(text)
         self._in, self.closing, self._buffer = _In.OVER, True, b""
         events.append(ConnectionFailed(invalid.status, 1, invalid.text))
 
@@ -248,7 +249,7 @@ class ServerConnection:
         if stream != self._stream or not self._is_11 or self._writer is not None or self.closing or (status == 100 and not self._expects):
             return
         self._expects = self._expects and status != 100
-        self._out.append(encode_head(status, headers))
+        write_head(status, headers, self._out)
 
     def send_response(self, stream: int, status: int, headers: Headers, end: bool) -> None:
         """The answer's head. Its framing is chosen here: a Content-Length in ``headers``, else chunks, else (HTTP/1.0) the connection's end."""
@@ -294,7 +295,7 @@ class ServerConnection:
         """Answer 101; gives the bytes that came behind the request. The connection is a tunnel's from here on."""
         if stream != self._stream or self._in is not _In.UPGRADING:
             raise LocalProtocolError("101 to a request that asked for no upgrade")
-        self._out.append(encode_head(101, headers))
+        write_head(101, headers, self._out)
         early, self._buffer, self._in = self._buffer, b"", _In.OVER
         return early
 

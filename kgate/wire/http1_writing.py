@@ -50,11 +50,6 @@ def encode_fields(headers: Headers) -> bytes:
     return encode_lines(headers) + b"\r\n"
 
 
-def encode_head(status: int, headers: Headers) -> bytes:
-    """A response's head."""
-    return reason_phrase(status) + encode_fields(headers)
-
-
 def write_head(status: int, headers: Headers, out: list[bytes]) -> None:
     """Append a response's head: all of it, or nothing where a value could end its line."""
     lines = _lines(headers)

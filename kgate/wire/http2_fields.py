@@ -24,7 +24,7 @@ from typing import ClassVar, Final, NamedTuple, cast
 from kgate.memory import remember
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Event, Headers, RequestHead
-from kgate.wire.hpack import SELDOM_TWICE, encode_field, repeats
+from kgate.wire.hpack import LONGEST_NAME, MOST_NAMES, SELDOM_TWICE, encode_field, repeats
 from kgate.wire.http1_grammar import METHODS, NO_CONTROLS, Invalid, only, origin_form, parse_length
 
 _AsTheyAre = list[tuple[bytes, ...]]
@@ -262,7 +262,6 @@ def _joined_cookies(headers: Headers) -> Headers:
 
 _SENT: Final[dict[bytes, bool]] = {}
 """Names that may be sent, and whether they speak of an HTTP/1.1 connection."""
-_LONGEST_NAME: Final = 64
 
 
 def _of_the_connection(name: bytes) -> bool | None:
@@ -270,7 +269,7 @@ def _of_the_connection(name: bytes) -> bool | None:
     if not name or name.lstrip(b":").translate(_NAMES[b"_"]) != name.lstrip(b":"):
         return None
     known = name in _OF_THE_CONNECTION
-    return remember(_SENT, name, known, 1024) if len(name) <= _LONGEST_NAME else known
+    return remember(_SENT, name, known, MOST_NAMES) if len(name) <= LONGEST_NAME else known
 
 
 def coded(name: bytes, value: bytes) -> bytes:
