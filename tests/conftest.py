@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.logger import FilteringLogObserver, LogLevel, LogLevelFilterPredicate, globalLogBeginner, textFileLogObserver
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+
+def pytest_configure() -> None:
+    """Until a program begins to log, Twisted keeps the last 200 events, and the frames and sockets of a test's failures with them."""
+    critical = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(LogLevel.critical)])
+    globalLogBeginner.beginLoggingTo([critical], discardBuffer=True, redirectStandardIO=False)
 
 
 @pytest.fixture(scope="session")
