@@ -54,6 +54,7 @@ COMPILED = (
     "kgate/net/credentials.py",
     "kgate/net/journal.py",
     "kgate/net/readiness.py",
+    "kgate/net/records.py",
     "kgate/net/sockets.py",
     "kgate/net/timers.py",
     "kgate/net/tls.py",

@@ -1,8 +1,7 @@
 """TLS by stdlib ``ssl`` memory BIOs over a ``StreamSocket``; the bytes inside go to a protocol, the bytes outside to the socket.
 
-One ``received`` may hold many records: they are decrypted until the incoming BIO is empty and given on in one piece. OpenSSL reads a record's
-header and body separately and never ahead, so ``pending == 0`` means that nothing is left, and no WantRead exception is paid on the way out.
-Mostly it holds one record, which is given on without even that being asked (``_received_little``).
+OpenSSL is asked for what it decrypted once for each record that is whole (``net/records.py``), and not once more to hear that there is no more. Mostly
+what comes is one record and nothing else, which is given on without anything being put together.
 
 A BIO keeps the memory that it once grew to for as long as the connection lives, so ciphertext goes into it by ``TAKEN`` bytes, and comes out of it by
 the record. What goes straight out again would leave the processor's caches on its way, too: 256 KiB decrypted before any of it is encrypted again cost
@@ -16,21 +15,16 @@ from __future__ import annotations
 import ssl
 from typing import Final, Protocol
 
+from kgate.net.records import LONGEST, Records
 from kgate.net.sockets import StreamSocket
 
-RECORD: Final = 16384
-"""The longest (RFC 8446 section 5.1)."""
-_BESIDE_1_3: Final = 22
-"""Bytes of a TLS 1.3 record besides what it carries where it is not padded: head, type and a tag of 16 (RFC 8446 section 5.2)."""
-_BESIDE_GCM: Final = 29
-"""Of a TLS 1.2 record: head, nonce and tag (RFC 5288 section 3)."""
-_BESIDE_CHACHA20: Final = 21
-"""Of a TLS 1.2 record: head and tag (RFC 7905 section 2)."""
-TAKEN: Final = 32768
+RECORD: Final = LONGEST
+TAKEN: Final = 2 * (LONGEST + 256)
+"""What goes into a BIO at once: two long records of TLS 1.3."""
 TOGETHER: Final = 4
 """Records after which what goes straight out again is given on."""
 _ALL: Final = 1 << 30
-"""More records than one read brings."""
+"""More bytes, and more records, than one read brings."""
 
 # The functions themselves: looking a method up by its name costs as much as half of what follows from it.
 _ENCRYPT: Final = ssl.SSLObject.write
@@ -68,7 +62,7 @@ class Opening(Protocol):
 class TlsTransport:
     """One TLS connection. Attach the socket by ``start``; bytes before the handshake's end never reach the protocol."""
 
-    __slots__ = ("_beside", "_carried", "_finished", "_incoming", "_opening", "_outgoing", "_tls", "_together", "_whole", "socket")
+    __slots__ = ("_carried", "_finished", "_incoming", "_opening", "_outgoing", "_records", "_tls", "_together", "socket")
 
     socket: StreamSocket
 
@@ -78,10 +72,7 @@ class TlsTransport:
         self._opening = opening
         self._carried: Carried | None = None
         self._finished = False
-        self._whole = False
-        """Neither OpenSSL nor the incoming BIO holds a part of a record."""
-        self._beside = 0
-        """Bytes that each record has besides what it carries, at least; 0: not known, so nothing is concluded from it."""
+        self._records = Records()
         self._together = _ALL
 
     def start(self, socket: StreamSocket) -> None:
@@ -168,40 +159,46 @@ class TlsTransport:
         """Ciphertext arrived."""
         carried = self._carried
         if carried is None:
-            _PUT(self._incoming, data)
-            if self._shake_hands() is not None:
-                self._received_much(_NOTHING)
-        elif len(data) <= TAKEN:
-            self._received_little(data, carried)
+            self._received_early(data)
+        elif self._records.alone(data):
+            self._received_one(data, carried)
         else:
-            self._received_much(data)
+            self._received_some(data)
 
-    def _received_little(self, data: memoryview, carried: Carried) -> None:
-        """``received`` of what goes into the BIO at once: mostly one record and nothing else, which its length shows."""
+    def _received_early(self, data: memoryview) -> None:
+        """``received`` of the handshake, and of what comes with its end."""
+        self._records.follow(data, 0, _ALL)
         _PUT(self._incoming, data)
-        alone, first, size = False, b"", len(data)
+        if self._shake_hands() is not None:
+            plain: list[bytes] = []
+            if self._decrypt(plain, _ALL):
+                self._give_on(plain)
+
+    def _received_one(self, data: memoryview, carried: Carried) -> None:
+        """``received`` of one record."""
+        _PUT(self._incoming, data)
         try:
-            first = _DECRYPT(self._tls, size if self._whole and size < RECORD else RECORD)  # 16 KB for a ping cost more than its bytes
-            alone = self._whole and size - len(first) == self._beside
-            self._whole, self._finished = True, not first
-        except ssl.SSLWantReadError:
-            self._whole = False
+            plain = _DECRYPT(self._tls, min(len(data), RECORD))  # 16 KB for a ping cost more than its bytes
+        except ssl.SSLWantReadError:  # it carries no data
+            self._give_on([])
         except ssl.SSLError as error:
             self._fail(error)
-            return
-        if alone and first:
-            carried.received(first)
-            return
-        plain = [first] if first else []
-        if self._finished or self._decrypt(plain):
-            self._give_on(plain)
+        else:
+            if plain:
+                carried.received(plain)
+            else:
+                self._finished = True
+                self._give_on([])
 
-    def _received_much(self, data: memoryview) -> None:
-        """``received`` of anything: also of nothing, where the BIO holds what came with the handshake's end."""
+    def _received_some(self, data: memoryview) -> None:
+        """``received`` of anything: records, the rest of one, the beginning of one."""
         plain: list[bytes] = []
-        for start in range(0, len(data) or 1, TAKEN):
-            _PUT(self._incoming, data[start : start + TAKEN])
-            if not self._decrypt(plain) or (len(plain) >= self._together and not self._give_on(plain)):
+        start, size = 0, len(data)
+        while start < size:
+            end, ended = self._records.follow(data, start, TAKEN)
+            _PUT(self._incoming, data[start:end])
+            start = end
+            if not self._decrypt(plain, ended) or (len(plain) >= self._together and not self._give_on(plain)):
                 return
         self._give_on(plain)
 
@@ -219,19 +216,18 @@ class TlsTransport:
             carried.ended()
         return not self._finished and self.socket.open
 
-    def _decrypt(self, plain: list[bytes]) -> bool:
-        """Add to ``plain`` what the incoming BIO holds; false where that is no TLS."""
-        tls, incoming = self._tls, self._incoming
+    def _decrypt(self, plain: list[bytes], records: int) -> bool:
+        """Add to ``plain`` what the next ``records`` carry, or as many as there are; false where that is no TLS."""
+        tls = self._tls
         try:
-            while incoming.pending:
-                data = _DECRYPT(tls, RECORD)  # never only what is pending: OpenSSL may hold the record's beginning already
+            for _ in range(records):
+                data = _DECRYPT(tls, RECORD)
                 if not data:
                     self._finished = True
                     break
                 plain.append(data)
-                self._whole = True
         except ssl.SSLWantReadError:
-            self._whole = False  # the last record is incomplete, or was no data
+            pass  # some carried no data
         except ssl.SSLError as error:
             self._fail(error)
             return False
@@ -265,7 +261,6 @@ class TlsTransport:
             self._fail(error)
             return None
         self.socket.write(self._outgoing.read())
-        self._beside = _beside(self._tls.cipher())
         opening, self._opening = self._opening, _NOBODY
         self._carried = opening.connected(self)
         return self._carried
@@ -275,17 +270,6 @@ class TlsTransport:
         self.socket.write(self._outgoing.read())
         self.lost(describe(error))
         self.socket.close()
-
-
-_NOTHING: Final = memoryview(b"")
-
-
-def _beside(cipher: tuple[str, str, int] | None) -> int:
-    """What a record of ``cipher`` has besides what it carries; 0 where that is not known."""
-    name, version, _ = cipher or ("", "", 0)
-    if version == "TLSv1.3":  # its CCM_8, which the system's configuration may allow, has a tag of half the size
-        return _BESIDE_1_3 if "_GCM_" in name or "_CHACHA20_" in name else 0
-    return _BESIDE_GCM if "-GCM-" in name else _BESIDE_CHACHA20 if "-CHACHA20-" in name else 0
 
 
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
