@@ -74,7 +74,7 @@ class Wire:
     def close(self) -> None:
         """Nothing to close."""
 
-    abort = give_at_once = part = pause_reading = resume_reading = close
+    abort = pass_through = part = pause_reading = resume_reading = close
 
 
 class Records:

@@ -136,7 +136,7 @@ class Leg(ABC, Generic[W]):
         if data:
             self.transport.write(data)
         self.raw = raw
-        self.transport.give_at_once()
+        self.transport.pass_through()
         if self._paused:
             self._pause(False)
 

@@ -23,8 +23,8 @@ class Transport(Protocol):
     def resume_reading(self) -> None:
         """Let them come."""
 
-    def give_at_once(self) -> None:
-        """From now on what comes goes straight out again: give it on as it is decrypted, not all of a read together."""
+    def pass_through(self) -> None:
+        """From now on what comes goes straight out again: give it on as it is decrypted, not all of a read together, and gather what is sent."""
 
     def close(self) -> None:
         """Flush and end, aborted after a few seconds."""

@@ -26,6 +26,8 @@ from zope.interface import classImplements
 
 from kgate.net.turn import Turn
 
+GATHERED: Final = 64 * 1024
+"""Bytes gathered that are sent before the turn's end."""
 HIGH_WATER: Final = 256 * 1024
 """Bytes buffered for a peer past which its source is paused."""
 LOW_WATER: Final = 64 * 1024
@@ -111,6 +113,7 @@ class StreamSocket:
         "_sock",
         "_state",
         "_turn",
+        "_writing",
         "congested",
     )
 
@@ -119,11 +122,12 @@ class StreamSocket:
         self._reactor, self._turn, self._sock = reactor, turn, sock
         self._owner: SocketOwner = _NOBODY
         self._fileno = sock.fileno()
-        self._backlog: list[memoryview] = []
+        self._backlog: list[bytes | memoryview] = []
         """Hardly ever holds anything, and never much; an empty deque would be 600 bytes."""
         self._buffered = self._dropped = 0
         self._state = _OPEN
-        self._reading = False
+        self._reading = self._writing = False
+        """What the reactor is asked to tell."""
         self._linger: Any = None
         self.congested = False
 
@@ -170,28 +174,35 @@ class StreamSocket:
 
     def doWrite(self) -> None:
         """The socket is writable: send the backlog."""
-        backlog = self._backlog
-        try:
-            while backlog:
-                chunk = backlog[0]
-                sent = _WRITE(self._fileno, chunk)
-                self._buffered -= sent
-                if sent < len(chunk):
-                    backlog[0] = chunk[sent:]
-                    break
-                del backlog[0]
-        except OSError as error:
-            self._failed(error)
-            self._turn.flush()
-            return
-        if not backlog:
+        self._send()
+        if not self._backlog and self._writing:
+            self._writing = False
             self._reactor.removeWriter(self)
             if self._state is _State.CLOSING:
                 self._shut_down()
-        if self.congested and self._buffered <= LOW_WATER:
+        if self.congested and self._buffered <= LOW_WATER and self._state is not _CLOSED:
             self.congested = False
             self._owner.drained()
         self._turn.flush()
+
+    def _send(self) -> None:
+        """Send of the backlog what the kernel takes."""
+        backlog = self._backlog
+        try:
+            sent = _WRITE_ALL(self._fileno, backlog[:_PIECES])
+        except OSError as error:
+            self._failed(error)
+            return
+        self._buffered -= sent
+        whole = 0
+        for piece in backlog:
+            if sent < len(piece):
+                break
+            sent -= len(piece)
+            whole += 1
+        del backlog[:whole]
+        if sent:
+            backlog[0] = memoryview(backlog[0])[sent:]
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor gives the descriptor up: it hung up, or a bug raised in ``doRead``."""
@@ -208,46 +219,49 @@ class StreamSocket:
         """Send ``data`` now, or as soon as the kernel takes it. Sets ``congested`` past the high-water mark."""
         if self._state is not _OPEN or not data:
             return
-        sent = 0
-        if not self._backlog:
-            try:
-                sent = _WRITE(self._fileno, data)
-            except OSError as error:
-                self._failed(error)
-        if sent < len(data):
-            self._keep(data, sent)
-
-    def write_all(self, pieces: list[bytes]) -> None:
-        """``write`` each of ``pieces``, by one call of the kernel."""
-        if self._state is not _OPEN:
+        if self._backlog:  # that goes first
+            self._hold(data)
             return
         sent = 0
-        if not self._backlog:
-            try:
-                sent = _WRITE_ALL(self._fileno, pieces[:_PIECES])
-            except OSError as error:
-                self._failed(error)
-        for piece in pieces:
-            size = len(piece)
-            if sent < size:
-                self._keep(piece, sent)
-            sent = max(0, sent - size)
+        try:
+            sent = _WRITE(self._fileno, data)
+        except OSError as error:
+            self._failed(error)
+        if sent < len(data) and self._state is _OPEN:
+            self._wait_for_room()
+            self._hold(memoryview(data)[sent:])
+
+    def gather(self, data: bytes) -> None:
+        """Send ``data``, which is not empty, with what else is gathered in this turn: at its end, or when that is ``GATHERED`` bytes."""
+        if self._state is _OPEN:
+            if not self._backlog:
+                self._turn.mark(self)
+            self._hold(data)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        if self._backlog and not self._writing:
+            self._send()
+            if self._backlog:
+                self._wait_for_room()
+
+    def _hold(self, data: bytes | memoryview) -> None:
+        self._backlog.append(data)
+        self._buffered += len(data)
+        if self._buffered >= GATHERED:
+            self.flush()
+        if self._buffered > HIGH_WATER:
+            self.congested = True
+
+    def _wait_for_room(self) -> None:
+        """Be told when the kernel takes more."""
+        self._writing = True
+        self._reactor.addWriter(self)
 
     def _failed(self, error: OSError) -> None:
         """The kernel took nothing: it will later, or the connection turns out to be gone."""
         if error.errno not in _TRANSIENT:
             self._close(str(error))
-
-    def _keep(self, data: bytes, sent: int) -> None:
-        """Send ``data`` without its first ``sent`` bytes later, unless the connection is gone."""
-        if self._state is not _OPEN:
-            return
-        if not self._backlog:
-            self._reactor.addWriter(self)
-        self._backlog.append(memoryview(data)[sent:])
-        self._buffered += len(data) - sent
-        if self._buffered > HIGH_WATER:
-            self.congested = True
 
     def resume_reading(self) -> None:
         """Let bytes come (again)."""
@@ -269,6 +283,7 @@ class StreamSocket:
 
     def close(self) -> None:
         """Flush, say that nothing follows, and end; aborted after ``LINGER_SECONDS``."""
+        self.flush()
         if self._state is not _OPEN:
             return
         self._state = _State.CLOSING

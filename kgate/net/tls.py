@@ -3,9 +3,9 @@
 OpenSSL is asked for what it decrypted once for each record that is whole (``net/records.py``), and not once more to hear that there is no more. Mostly
 what comes is one record and nothing else, which is given on without anything being put together.
 
-A BIO keeps the memory that it once grew to for as long as the connection lives, so ciphertext goes into it by ``TAKEN`` bytes, and comes out of it by
-the record. What goes straight out again would leave the processor's caches on its way, too: 256 KiB decrypted before any of it is encrypted again cost
-half as much again as four records, so these are ``TOGETHER`` then (``give_at_once``).
+A BIO keeps the memory that it once grew to for as long as the connection lives, so ciphertext goes into it, and comes out of it, by the record. What
+goes straight out again (``pass_through``) goes by the record altogether, for the processor's caches hold one on its way, and the socket gathers what
+then goes to the kernel at once.
 
 Session tickets are off (contexts are made in ``net/contexts.py``).
 """
@@ -19,10 +19,10 @@ from kgate.net.records import LONGEST, Records
 from kgate.net.sockets import StreamSocket
 
 RECORD: Final = LONGEST
-TAKEN: Final = 2 * (LONGEST + 256)
-"""What goes into a BIO at once: two long records of TLS 1.3."""
-TOGETHER: Final = 4
-"""Records after which what goes straight out again is given on."""
+TAKEN: Final = LONGEST + 256
+"""What goes into a BIO at once: a long record of TLS 1.3 (RFC 8446 section 5.2), or several short ones."""
+_SHORT: Final = 4096
+"""What is not worth gathering."""
 _ALL: Final = 1 << 30
 """More bytes, and more records, than one read brings."""
 
@@ -62,7 +62,7 @@ class Opening(Protocol):
 class TlsTransport:
     """One TLS connection. Attach the socket by ``start``; bytes before the handshake's end never reach the protocol."""
 
-    __slots__ = ("_carried", "_finished", "_incoming", "_opening", "_outgoing", "_records", "_tls", "_together", "socket")
+    __slots__ = ("_carried", "_finished", "_incoming", "_opening", "_outgoing", "_records", "_through", "_tls", "socket")
 
     socket: StreamSocket
 
@@ -73,7 +73,7 @@ class TlsTransport:
         self._carried: Carried | None = None
         self._finished = False
         self._records = Records()
-        self._together = _ALL
+        self._through = False
 
     def start(self, socket: StreamSocket) -> None:
         """Begin the handshake over ``socket``."""
@@ -107,21 +107,18 @@ class TlsTransport:
         """Encrypt and send."""
         if data and self._carried is not None:
             try:
-                if len(data) <= RECORD:
+                if len(data) <= (_SHORT if self._through else RECORD):
                     _ENCRYPT(self._tls, data)
                     self.socket.write(_TAKE(self._outgoing))
                 else:
-                    self.socket.write_all(self._encrypt(memoryview(data)))
+                    self._gather(memoryview(data))
             except ssl.SSLError:
                 self.socket.abort()
 
-    def _encrypt(self, data: memoryview) -> list[bytes]:
-        """The records that ``data`` makes."""
-        records: list[bytes] = []
+    def _gather(self, data: memoryview) -> None:
         for start in range(0, len(data), RECORD):
             _ENCRYPT(self._tls, data[start : start + RECORD])
-            records.append(_TAKE(self._outgoing))
-        return records
+            self.socket.gather(_TAKE(self._outgoing))
 
     def pause_reading(self) -> None:
         """Let the peer's bytes wait in the kernel."""
@@ -131,9 +128,9 @@ class TlsTransport:
         """Let bytes come (again)."""
         self.socket.resume_reading()
 
-    def give_at_once(self) -> None:
-        """Give on what comes by a few records: it goes straight out again."""
-        self._together = TOGETHER
+    def pass_through(self) -> None:
+        """What comes goes straight out again from here on, and what is to be sent has come just now: by the record."""
+        self._through = True
 
     def close(self) -> None:
         """Say close_notify (RFC 8446 section 6.1), flush and end."""
@@ -198,7 +195,7 @@ class TlsTransport:
             end, ended = self._records.follow(data, start, TAKEN)
             _PUT(self._incoming, data[start:end])
             start = end
-            if not self._decrypt(plain, ended) or (len(plain) >= self._together and not self._give_on(plain)):
+            if not self._decrypt(plain, ended) or (self._through and plain and not self._give_on(plain)):
                 return
         self._give_on(plain)
 

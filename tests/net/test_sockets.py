@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
 
-from kgate.net.sockets import StreamSocket
+from kgate.net.sockets import GATHERED, HIGH_WATER, StreamSocket
 from kgate.net.turn import Turn
 
 
@@ -20,6 +25,7 @@ class Reactor:
         self.writers: set[Any] = set()
         self.addReader, self.removeReader = self.readers.add, self.readers.discard
         self.addWriter, self.removeWriter = self.writers.add, self.writers.discard
+        self.callLater = Clock().callLater
 
 
 class World:
@@ -29,12 +35,14 @@ class World:
         self.reactor = Reactor()
         ours, self.peer = socket.socketpair()
         self.peer.settimeout(5)
-        self.stream = StreamSocket(self.reactor, Turn(), ours)
+        self.turn = Turn()
+        self.stream = StreamSocket(self.reactor, self.turn, ours)
         self.stream.own(self)
         self.stream.resume_reading()
         self.pieces: list[bytes] = []
         self.over = False
         self.lost_because: list[str] = []
+        self.relieved = 0
 
     def received(self, data: memoryview) -> None:
         self.pieces.append(bytes(data))
@@ -46,24 +54,30 @@ class World:
         self.lost_because.append(reason)
 
     def drained(self) -> None:
-        pass
+        self.relieved += 1
+
+    def arrived(self) -> bytes:
+        """What is there at the other end now."""
+        return self.peer.recv(1 << 20) if select.select([self.peer], [], [], 0)[0] else b""
 
     def read(self, size: int) -> bytes:
         """So many bytes at the other end, while the backlog goes out."""
         data = b""
-        while len(data) < size:
-            data += self.peer.recv(1 << 20)
+        while len(data) < size or self.stream in self.reactor.writers:
             if self.stream in self.reactor.writers:
                 self.stream.doWrite()
+            data += self.peer.recv(1 << 20)
         return data
+
+    def close(self) -> None:
+        self.stream.abort()
+        self.peer.close()
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    made = World()
-    yield made
-    made.stream.abort()
-    made.peer.close()
+    with closing(World()) as made:
+        yield made
 
 
 @pytest.mark.parametrize("size", [1, 2, 1023, 1024, 1025, 1026, 70_000])
@@ -92,11 +106,86 @@ def test_reading_and_writing_what_would_block_changes_nothing(world: World) -> N
 @pytest.mark.parametrize("pieces", [[b"one"], [b"one", b"two"], [bytes([index % 251]) * 16_406 for index in range(200)]])
 def test_what_the_kernel_does_not_take_at_once_goes_out_in_order(world: World, pieces: list[bytes]) -> None:
     world.stream.write(b"before")
-    world.stream.write_all(pieces)
+    for piece in pieces:
+        world.stream.gather(piece)
     world.stream.write(b"behind")
+    world.turn.flush()
     wanted = b"before" + b"".join(pieces) + b"behind"
     assert world.read(len(wanted)) == wanted
     assert world.reactor.writers == set()
+
+
+def test_what_is_gathered_goes_out_at_the_turns_end_and_what_is_written_behind_it_too(world: World) -> None:
+    world.stream.gather(b"one ")
+    world.stream.gather(b"two ")
+    world.stream.write(b"three")
+    assert world.arrived() == b""
+    world.turn.flush()
+    assert world.arrived() == b"one two three"
+
+
+def test_much_that_is_gathered_does_not_wait_for_the_turns_end(world: World) -> None:
+    for _ in range(GATHERED // 16_384):
+        assert world.arrived() == b""
+        world.stream.gather(bytes(16_384))
+    assert world.arrived() == bytes(GATHERED)
+
+
+def test_a_close_sends_what_is_gathered_first(world: World) -> None:
+    world.stream.gather(b"the last words")
+    world.stream.close()
+    assert world.peer.recv(100) == b"the last words"
+    assert world.peer.recv(100) == b""
+
+
+def test_an_abort_in_a_turn_leaves_nothing_to_be_sent(world: World) -> None:
+    world.stream.gather(b"never")
+    world.stream.abort()
+    world.turn.flush()
+    assert world.peer.recv(100) == b""
+    assert world.lost_because == ["aborted"]
+
+
+def test_much_in_small_pieces_to_a_peer_that_reads_is_no_congestion(world: World) -> None:
+    world.stream.gather(b"x")
+    for _ in range(HIGH_WATER // 64):
+        world.stream.write(bytes(64))
+        world.arrived()
+    world.turn.flush()
+    assert not world.stream.congested
+
+
+steps = st.one_of(
+    st.tuples(st.sampled_from(["write", "gather"]), st.sampled_from([1, 64, 16_406, 70_000, 300_000])),
+    st.tuples(st.sampled_from(["turn", "read", "ready"]), st.just(0)),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(steps, max_size=40))
+def test_whatever_is_sent_in_whatever_way_all_of_it_comes_in_order_and_congestion_passes(steps: list[tuple[str, int]]) -> None:
+    said, heard, rose = b"", b"", 0
+    with closing(World()) as world:
+        for number, (step, size) in enumerate(steps):
+            before = world.stream.congested
+            if step in ("write", "gather"):
+                data = bytes([number]) * size
+                (world.stream.write if step == "write" else world.stream.gather)(data)
+                said += data
+            elif step == "turn":
+                world.turn.flush()
+            elif step == "read":
+                heard += world.arrived()
+            elif world.stream in world.reactor.writers:
+                world.stream.doWrite()
+            rose += world.stream.congested and not before
+            assert said.startswith(heard)
+            assert not world.stream.congested or world.stream in world.reactor.writers, "nobody would ever be told that it passed"
+        world.turn.flush()
+        heard += world.read(len(said) - len(heard))
+        assert heard == said
+        assert not world.stream.congested
+        assert world.relieved == rose
 
 
 @pytest.mark.parametrize("all_at_once", [False, True])
@@ -104,7 +193,8 @@ def test_writing_to_a_peer_that_is_gone_loses_the_connection_once(world: World, 
     world.peer.close()
     for _ in range(3):
         if all_at_once:
-            world.stream.write_all([b"x", b"y"])
+            world.stream.gather(b"x")
+            world.turn.flush()
         else:
             world.stream.write(b"x")
     assert len(world.lost_because) == 1

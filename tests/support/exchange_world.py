@@ -54,7 +54,7 @@ class Pipe:
     def close(self) -> None:
         self.closed = True
 
-    def give_at_once(self) -> None:
+    def pass_through(self) -> None:
         pass
 
     def part(self) -> None:
