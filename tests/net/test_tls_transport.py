@@ -43,9 +43,10 @@ class Wire:
 
 
 class World:
-    """Carries what the transport decrypts; ``client`` is the other end. ``enough``: pieces after which it closes. ``suite``: of TLS 1.2, "" is 1.3."""
+    """Carries what the transport decrypts; ``client`` is the other end. ``enough``: pieces after which it closes. ``suite``: of TLS 1.2, "" is 1.3.
+    Without ``acquainted`` the handshake is left to the test."""
 
-    def __init__(self, folder: Path, suite: str = "") -> None:
+    def __init__(self, folder: Path, suite: str = "", *, acquainted: bool = True) -> None:
         authority = Authority()
         certificate, key = authority.leaf("localhost").write(folder, "server")
         self.wire: Any = Wire()
@@ -61,10 +62,13 @@ class World:
         self.lost_because: str | None = None
         self.enough = 1000
         self.transport.start(self.wire)
-        for _ in range(2):
-            with contextlib.suppress(ssl.SSLWantReadError):
-                self.client.do_handshake()
+        for _ in range(2 if acquainted else 0):
+            self.shake_hands()
             self.flow()
+
+    def shake_hands(self) -> None:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.client.do_handshake()
 
     def flow(self) -> None:
         """What each side has for the other gets there, in one piece."""
@@ -225,6 +229,54 @@ def test_wherever_large_reads_end_all_whole_records_are_given_on(suited: World, 
     for start, end in pairwise(sorted({min(cut, len(wire)) for cut in (0, *cuts, ends[4] + near, len(wire))})):
         suited.transport.received(memoryview(wire[start:end]))
         assert b"".join(suited.pieces) == b"".join(said[: sum(1 for one in ends if one <= end)])
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(1, 60) | st.just(RECORD), max_size=4), st.lists(st.integers(0, 20_000) | st.integers(-200, 0), max_size=6))
+def test_wherever_reads_end_what_comes_with_the_handshakes_end_is_given_on(tmp_path: Path, sizes: list[int], cuts: list[int]) -> None:
+    world = World(tmp_path, acquainted=False)
+    world.shake_hands()
+    world.flow()
+    world.shake_hands()
+    said = [bytes([index + 1]) * size for index, size in enumerate([*sizes, 1])]
+    wire = world.outgoing.read() + b"".join(map(world.record, said))
+    for start, end in pairwise(sorted({0, *(cut % (len(wire) + 1) for cut in cuts), len(wire)})):
+        world.transport.received(memoryview(wire[start:end]))
+    assert b"".join(world.pieces) == b"".join(said)
+    world.pieces.clear()
+    world.transport.received(memoryview(world.record(b"later")))
+    assert world.pieces == [b"later"]
+
+
+def test_records_that_carry_nothing_for_us_do_not_hide_those_that_do(tmp_path: Path) -> None:
+    """A server's tickets (RFC 8446 section 4.6.1), which come when it likes."""
+    authority = Authority()
+    certificate, key = authority.leaf("localhost").write(tmp_path, "server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    context.num_tickets = 2
+    for together in (False, True):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = context.wrap_bio(incoming, outgoing, server_side=True)
+        told = World(tmp_path, acquainted=False)
+        wire: Any = Wire()
+        transport = TlsTransport(client_context(authority.certificate.decode()), told, server_side=False, server_hostname="localhost")
+        transport.start(wire)
+        incoming.write(bytes(wire.sent))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            server.do_handshake()
+        wire.sent.clear()
+        transport.received(memoryview(outgoing.read()))
+        incoming.write(bytes(wire.sent))
+        server.do_handshake()
+        tickets = outgoing.read()
+        server.write(b"hello")
+        for data in (
+            [tickets + outgoing.read()] if together else [tickets[: len(tickets) // 2], tickets[len(tickets) // 2 :], outgoing.read()]
+        ):
+            transport.received(memoryview(data))
+        assert told.pieces == [b"hello"]
+        assert told.lost_because is None
 
 
 def test_a_record_in_crumbs_is_given_on_with_its_last(suited: World) -> None:
