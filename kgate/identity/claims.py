@@ -9,7 +9,7 @@ from attrs import frozen
 from kgate.expressions import Expression, Failed
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import ClaimMappings, GroupsMapping, IssuerConfiguration, UidMapping, UsernameMapping
-from kgate.identity.jose import Claims
+from kgate.identity.jose import Claims, numeric_date
 from kgate.identity.names import identity_fault, name_fault
 from kgate.model import Identity
 
@@ -81,13 +81,13 @@ def _map(configuration: IssuerConfiguration, claims: Claims) -> Identity | Wrong
         uid=uid,
         extra=extra,
         issuer=configuration.issuer.url,
-        expires=_number(claims, "exp"),
-        authenticated_at=_number(claims, "auth_time"),
+        expires=numeric_date(claims, "exp"),
+        authenticated_at=numeric_date(claims, "auth_time"),
         acr=_text(claims, "acr"),
         amr=tuple(each for each in _list(claims, "amr") if isinstance(each, str)),
         subject=_text(claims, "sub"),
         issuer_session=_text(claims, "sid"),
-        issued_at=_number(claims, "iat"),
+        issued_at=numeric_date(claims, "iat"),
     )
 
 
@@ -158,11 +158,6 @@ def _text(claims: Mapping[str, object], name: str) -> str:
     """An informative claim: what is not usable text counts as not there."""
     value = claims.get(name)
     return value if isinstance(value, str) and name_fault(value) is None else ""
-
-
-def _number(claims: Mapping[str, object], name: str) -> float | None:
-    value = claims.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12 else None
 
 
 def _list(claims: Mapping[str, object], name: str) -> list[object]:

@@ -21,7 +21,7 @@ from kgate.identity.claims import identity_of
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.elsewhere import FAILED_HOLDS, HOLDS, Elsewhere
 from kgate.identity.issuer_configuration import IssuerConfiguration
-from kgate.identity.jose import PUBLIC, Claims, Flaw, Jws, KeySet, read_jws, read_object, verify
+from kgate.identity.jose import PUBLIC, Claims, Flaw, Jws, KeySet, numeric_date, read_jws, read_object, verify
 from kgate.identity.key_ring import KeyRing, KeysWanted
 from kgate.model import Identity, Pending
 
@@ -157,7 +157,7 @@ class Issuers:
             return whole
         found = whole if isinstance(whole, Rejected) else identity_of(configuration, whole)
         holds = float("inf") if whole is claims or whole is wrong else FAILED_HOLDS if isinstance(whole, Rejected) else HOLDS
-        expires, begins = _time(claims, "exp") or 0.0, max(_time(claims, name) or 0.0 for name in ("nbf", "iat"))
+        expires, begins = numeric_date(claims, "exp") or 0.0, max(numeric_date(claims, name) or 0.0 for name in ("nbf", "iat"))
         ends = self._ends.of(digest, instant + (expires - now))
         return _Known(verified.issuer, verified.keys, found, begins - SKEW, expires, ends, instant + holds)
 
@@ -169,7 +169,7 @@ class Issuers:
         wrong = _wrong(configuration, verified)
         if verified.issuer != configuration.issuer.url or wrong is not None:
             return wrong or Rejected("its signer is not its issuer")
-        return verified.claims if now < (_time(verified.claims, "exp") or 0.0) else Rejected("it has expired")
+        return verified.claims if now < (numeric_date(verified.claims, "exp") or 0.0) else Rejected("it has expired")
 
     def _in_force(self, known: _Known, now: float) -> Identity | Rejected:
         if isinstance(known.found, Rejected):
@@ -191,7 +191,7 @@ class Issuers:
 
 def _wrong(configuration: IssuerConfiguration, verified: Verified) -> Rejected | None:
     """What is wrong with a token that its issuer signed, whoever holds it."""
-    if _time(verified.claims, "exp") is None:
+    if numeric_date(verified.claims, "exp") is None:
         return Rejected("the token does not say when it expires", _SIGN_IN)
     if not isinstance(verified.claims.get("sub", ""), str):
         return Rejected("the token's sub is no text", _SIGN_IN)
@@ -220,10 +220,5 @@ def _wrong_audience(configuration: IssuerConfiguration, claims: Claims) -> Rejec
 
 
 def _wrong_times(claims: Claims) -> Rejected | None:
-    odd = next((name for name in ("exp", "nbf", "iat") if name in claims and _time(claims, name) is None), None)
+    odd = next((name for name in ("exp", "nbf", "iat") if name in claims and numeric_date(claims, name) is None), None)
     return Rejected(f"the token's {odd} is no time", _SIGN_IN) if odd else None
-
-
-def _time(claims: Claims, name: str) -> float | None:
-    value = claims.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12 else None

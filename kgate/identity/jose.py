@@ -51,6 +51,7 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {"RSA": ("n", "e"), "EC": ("x", "y"), 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 Claims = Mapping[str, Any]
+_YEAR_10000 = 253_402_300_800
 
 
 @frozen
@@ -150,6 +151,13 @@ def read_object(document: bytes) -> dict[str, Any] | Flaw:
     """A JSON object in which no member occurs twice, at any depth (RFC 7515 section 4, RFC 7519 section 4)."""
     found = read_json(document)
     return found if isinstance(found, (dict, Flaw)) else Flaw("is not a JSON object")
+
+
+def numeric_date(claims: Claims, name: str) -> float | None:
+    """The claim as Unix seconds (RFC 7519 section 2, NumericDate); None where there is none, or one past the year 9999, which no record could state
+    (RFC 3339 section 1)."""
+    value = claims.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _YEAR_10000 else None
 
 
 def read_json(document: bytes) -> Any:

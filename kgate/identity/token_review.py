@@ -16,7 +16,7 @@ from attrs import frozen
 from kgate.identity.asked import Judged
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuers import audiences
-from kgate.identity.jose import Flaw, read_jws, read_object
+from kgate.identity.jose import Flaw, numeric_date, read_jws, read_object
 from kgate.identity.names import identity_fault, name_fault
 from kgate.model import Identity
 
@@ -95,5 +95,4 @@ def _identity(user: Any, token: str, reviewer: Reviewer) -> Identity | Rejected:
 def _expiry(token: str) -> float | None:
     read = read_jws(token)
     claims = read_object(read.payload) if not isinstance(read, Flaw) else read
-    value = claims.get("exp") if not isinstance(claims, Flaw) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12 else None
+    return numeric_date(claims, "exp") if not isinstance(claims, Flaw) else None

@@ -170,6 +170,7 @@ jwt:
         ({"groups": [f"g{n}" for n in range(1001)]}, "cannot be used: there are more than 1000 groups"),
         ({"exp": None}, "does not say when it expires"),
         ({"exp": "soon"}, "does not say when it expires"),
+        ({"exp": 253402300800}, "does not say when it expires"),  # the year 10000, which no record could state
         ({"nbf": "now"}, "'s nbf is no time"),
         ({"nbf": NOW + 61}, "is not valid yet"),
         ({"iat": NOW + 61}, "is not valid yet"),
