@@ -58,7 +58,11 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=0, metavar="N", help="so many rounds of each scenario")
     parser.add_argument("--list", action="store_true", help="name the scenarios")
     parser.add_argument("--only", action="append", default=[], metavar="PEER", help=f"measure only this proxy: {', '.join(PEERS)}")
-    parser.add_argument("--profile", action="store_true", help="a flame graph of kgate under the first scenario's load, by py-spy")
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="where kgate's time goes under the first scenario's load: by perf, or by py-spy if not compiled",
+    )
     parser.add_argument(
         "--instructions", action="store_true", help="count the gate's instructions by callgrind: the same on a busy machine"
     )
