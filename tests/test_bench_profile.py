@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from bench.profile import fold
 
-PRINTED = """twistd 
+PRINTED = """twistd
 \tffffffff81a2b3c4 tcp_sendmsg ([kernel.kallsyms])
 \t    7f1217912140 [unknown] (/usr/lib/x86_64-linux-gnu/libssl.so.3)
 \t          579226 _start (/usr/bin/python3.11)
 
-twistd 
+twistd
 \tffffffff81a2b3c4 tcp_sendmsg ([kernel.kallsyms])
 \t    7f1217912140 [unknown] (/usr/lib/x86_64-linux-gnu/libssl.so.3)
 \t          579226 _start (/usr/bin/python3.11)
 
-audit writer 
+audit writer
 \t    7f1217912140 std::vector<int (*)()>::at(int) (/opt/lib.so)
 
 """

@@ -167,7 +167,9 @@ class StreamSocket:
         """Bytes of a peer that is not listened to any more; 0: it closed too."""
         if self._state is _State.LINGERING:
             self._dropped += count
-        if not count:
+        if not count and self._state is _State.CLOSING:
+            self.pause_reading()  # it may still read what we have for it
+        elif not count:
             self._close("closed")
         elif self._dropped > LINGER_BYTES:
             self._close("it went on sending")

@@ -21,6 +21,8 @@ from kgate.net.sockets import StreamSocket
 RECORD: Final = LONGEST
 TAKEN: Final = LONGEST + 256
 """What goes into a BIO at once: a long record of TLS 1.3 (RFC 8446 section 5.2), or several short ones."""
+PROVOKED: Final = 64 * 1024
+"""Bytes that a peer who does not read may make TLS itself answer: each KeyUpdate may ask for one (RFC 8446 section 4.6.3)."""
 _SHORT: Final = 4096
 """What is not worth gathering."""
 _ALL: Final = 1 << 30
@@ -62,7 +64,7 @@ class Opening(Protocol):
 class TlsTransport:
     """One TLS connection. Attach the socket by ``start``; bytes before the handshake's end never reach the protocol."""
 
-    __slots__ = ("_carried", "_finished", "_incoming", "_opening", "_outgoing", "_records", "_through", "_tls", "socket")
+    __slots__ = ("_carried", "_finished", "_incoming", "_opening", "_outgoing", "_provoked", "_records", "_through", "_tls", "socket")
 
     socket: StreamSocket
 
@@ -74,6 +76,7 @@ class TlsTransport:
         self._finished = False
         self._records = Records()
         self._through = False
+        self._provoked = 0
 
     def start(self, socket: StreamSocket) -> None:
         """Begin the handshake over ``socket``."""
@@ -203,8 +206,8 @@ class TlsTransport:
         """What was decrypted; whether more may follow. ``_finished``: a close_notify ends it."""
         carried = self._carried
         assert carried is not None  # the handshake is complete, else nothing was decrypted
-        if self._outgoing.pending:
-            self.socket.write(self._outgoing.read())
+        if self._outgoing.pending and not self._reply():
+            return False
         if plain:
             carried.received(plain[0] if len(plain) == 1 else b"".join(plain))
             plain.clear()
@@ -212,6 +215,16 @@ class TlsTransport:
             self.socket.pause_reading()
             carried.ended()
         return not self._finished and self.socket.open
+
+    def _reply(self) -> bool:
+        """Send what TLS itself has to say; false where that has become too much for a peer that does not read."""
+        reply = self._outgoing.read()
+        self._provoked = self._provoked + len(reply) if self.socket.congested else 0
+        if self._provoked > PROVOKED:
+            self.socket.abort()
+            return False
+        self.socket.write(reply)
+        return True
 
     def _decrypt(self, plain: list[bytes], records: int) -> bool:
         """Add to ``plain`` what the next ``records`` carry, or as many as there are; false where that is no TLS."""

@@ -32,9 +32,7 @@ class Turn:
     def flush(self) -> None:
         """End the turn. Flushing may mark further connections (credit given back upstream); they are flushed too."""
         while self._dirty:
-            dirty, self._dirty = self._dirty, []
-            for connection in dirty:
-                connection.flush()
+            self._dirty.pop(0).flush()  # one by one: where a bug raises, the others are still there for the next flush
 
     def wrap(self, work: Callable[[], None]) -> Callable[[], None]:
         """A timer's or another thread's callback that is a turn of its own."""

@@ -62,6 +62,7 @@ class Dial:
         self._tcp = None
         if isinstance(sock, DialFailed):
             self._finish(sock)
+            self._turn.flush()  # the refusal of a connection is a turn of its own
             return
         self._stream = stream = StreamSocket(self._reactor, self._turn, sock)
         if self._endpoint.proxy is None:

@@ -66,7 +66,9 @@ class World:
         while len(data) < size or self.stream in self.reactor.writers:
             if self.stream in self.reactor.writers:
                 self.stream.doWrite()
-            data += self.peer.recv(1 << 20)
+            came = self.peer.recv(1 << 20)
+            assert came, f"the end after {len(data)} bytes"
+            data += came
         return data
 
     def close(self) -> None:
@@ -144,6 +146,32 @@ def test_an_abort_in_a_turn_leaves_nothing_to_be_sent(world: World) -> None:
     world.turn.flush()
     assert world.peer.recv(100) == b""
     assert world.lost_because == ["aborted"]
+
+
+class Raises:
+    def flush(self) -> None:
+        raise ValueError("a bug")
+
+
+def test_a_bug_in_one_connections_flush_does_not_keep_what_another_gathered(world: World) -> None:
+    world.turn.mark(Raises())
+    world.stream.gather(b"one")
+    with pytest.raises(ValueError, match="a bug"):
+        world.turn.flush()
+    world.turn.flush()
+    world.stream.gather(b"two")
+    world.turn.flush()
+    assert world.arrived() == b"onetwo"
+
+
+def test_a_peer_that_says_its_last_word_still_gets_what_a_close_has_for_it(world: World) -> None:
+    data = bytes(5_000_000)
+    world.stream.write(data)
+    world.stream.close()
+    world.peer.shutdown(socket.SHUT_WR)
+    world.stream.doRead()
+    assert world.reactor.readers == set()
+    assert world.read(len(data)) == data
 
 
 def test_much_in_small_pieces_to_a_peer_that_reads_is_no_congestion(world: World) -> None:

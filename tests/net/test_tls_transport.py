@@ -26,6 +26,7 @@ class Wire:
     def __init__(self) -> None:
         self.sent = bytearray()
         self.open = True
+        self.congested = False
 
     def write(self, data: bytes) -> None:
         self.sent += data
@@ -44,15 +45,17 @@ class Wire:
 
 class World:
     """Carries what the transport decrypts; ``client`` is the other end. ``enough``: pieces after which it closes. ``suite``: of TLS 1.2, "" is 1.3.
-    Without ``acquainted`` the handshake is left to the test."""
+    Without ``acquainted`` the handshake is left to the test. ``keys``: where the client writes its secrets."""
 
-    def __init__(self, folder: Path, suite: str = "", *, acquainted: bool = True) -> None:
+    def __init__(self, folder: Path, suite: str = "", *, acquainted: bool = True, keys: Path | None = None) -> None:
         authority = Authority()
         certificate, key = authority.leaf("localhost").write(folder, "server")
         self.wire: Any = Wire()
         self.transport = TlsTransport(server_context(certificate, key, authority.certificate.decode()), self, server_side=True)
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = client_context(authority.certificate.decode())
+        if keys is not None:
+            context.keylog_filename = str(keys)
         if suite:
             context.maximum_version = ssl.TLSVersion.TLSv1_2
             context.set_ciphers(suite)
