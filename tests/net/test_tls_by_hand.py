@@ -77,6 +77,7 @@ def test_what_follows_a_close_notify_is_nothing_and_the_end_is_told_once(scene: 
     assert (scene.pieces, scene.ends, scene.lost_because) == ([b"x"], 1, None)
 
 
+@pytest.mark.threat("16")
 def test_threat_16_new_keys_without_end_from_a_client_that_does_not_read(scene: Scene) -> None:
     """Each asks for 27 bytes of answer, and needs no token."""
     ours, peer = socket.socketpair()
