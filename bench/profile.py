@@ -71,17 +71,15 @@ def _by_perf(pid: int, output: Path, load: Callable[[], object]) -> str:
     error = perf.communicate()[1].decode(errors="replace")
     if not data.exists():
         raise RuntimeError(f"perf: {error.strip()} (it needs to be root, or kernel.perf_event_paranoid=-1)")
-    stacks = fold(_perf("script", "-F", "comm,ip,sym,dso", data).splitlines())
+    stacks = fold(_perf(data, "script", "-F", "comm,ip,sym,dso").splitlines())
     folded.write_text("".join(f"{stack} {count}\n" for stack, count in stacks.most_common()))
-    report.write_text(_perf("report", "--stdio", "--children", "-g", "none", "--sort", "sym", "--percent-limit", str(REPORTED), data))
+    report.write_text(_perf(data, "report", "--stdio", "--children", "-g", "none", "--sort", "sym", "--percent-limit", str(REPORTED)))
     data.unlink()
     return f"functions: {report}\nstacks:    {folded} (a flame graph: https://www.speedscope.app, or flamegraph.pl)"
 
 
-def _perf(command: str, *options: str | Path) -> str:
-    done = subprocess.run(
-        ["perf", command, "--no-inline", *map(str, options[:-1]), "-i", str(options[-1])], capture_output=True, check=True
-    )
+def _perf(data: Path, command: str, *options: str) -> str:
+    done = subprocess.run(["perf", command, "-i", str(data), "--no-inline", *options], capture_output=True, check=True)
     return done.stdout.decode(errors="replace")
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-LONGEST: Final = 16384
+RECORD: Final = 16384
 """What a record may carry."""
 _HEAD: Final = 5
-_LENGTHS: Final = LONGEST + 2048
+_LENGTHS: Final = RECORD + 2048
 """No length is greater: TLS 1.2 allows 2,048 bytes besides what is carried, 1.3 allows 256."""
 _UNKNOWN: Final = -1
 

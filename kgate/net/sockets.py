@@ -177,15 +177,20 @@ class StreamSocket:
     def doWrite(self) -> None:
         """The socket is writable: send the backlog."""
         self._send()
-        if not self._backlog and self._writing:
+        if self._state is not _CLOSED:
+            self._sent()
+        self._turn.flush()
+
+    def _sent(self) -> None:
+        """The kernel took some of the backlog, or all of it."""
+        if not self._backlog:
             self._writing = False
             self._reactor.removeWriter(self)
             if self._state is _State.CLOSING:
                 self._shut_down()
-        if self.congested and self._buffered <= LOW_WATER and self._state is not _CLOSED:
+        if self.congested and self._buffered <= LOW_WATER:
             self.congested = False
             self._owner.drained()
-        self._turn.flush()
 
     def _send(self) -> None:
         """Send of the backlog what the kernel takes."""

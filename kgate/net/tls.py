@@ -15,11 +15,10 @@ from __future__ import annotations
 import ssl
 from typing import Final, Protocol
 
-from kgate.net.records import LONGEST, Records
+from kgate.net.records import RECORD, Records
 from kgate.net.sockets import StreamSocket
 
-RECORD: Final = LONGEST
-TAKEN: Final = LONGEST + 256
+TAKEN: Final = RECORD + 256
 """What goes into a BIO at once: a long record of TLS 1.3 (RFC 8446 section 5.2), or several short ones."""
 PROVOKED: Final = 64 * 1024
 """Bytes that a peer who does not read may make TLS itself answer: each KeyUpdate may ask for one (RFC 8446 section 4.6.3)."""

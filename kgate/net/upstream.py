@@ -56,13 +56,12 @@ class Dial:
         if self._then is not None:
             self._tcp = TcpDial(self._reactor, addresses, self._endpoint.port, self._connected)
             self._tcp.start()
-            self._turn.flush()
 
     def _connected(self, sock: socket.socket | DialFailed) -> None:
         self._tcp = None
         if isinstance(sock, DialFailed):
             self._finish(sock)
-            self._turn.flush()  # the refusal of a connection is a turn of its own
+            self._turn.flush()  # whoever found it out, the resolver or the reactor: that was their turn
             return
         self._stream = stream = StreamSocket(self._reactor, self._turn, sock)
         if self._endpoint.proxy is None:

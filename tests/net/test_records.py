@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgate.net.records import LONGEST, Records
+from kgate.net.records import RECORD, Records
 
 EVERYTHING = 1 << 30
 
@@ -21,7 +21,7 @@ def reads(wire: bytes, cuts: list[int]) -> list[memoryview]:
     return [memoryview(wire)[start:end] for start, end in pairwise(places)]
 
 
-lengths = st.one_of(st.integers(0, 40), st.integers(250, 260), st.sampled_from([LONGEST, LONGEST + 256]))
+lengths = st.one_of(st.integers(0, 40), st.integers(250, 260), st.sampled_from([RECORD, RECORD + 256]))
 
 
 @settings(max_examples=300, deadline=None)

@@ -12,8 +12,9 @@ from test_sockets import Reactor
 from test_tls_transport import World
 from tls13 import Speaker
 
+from kgate.net.records import RECORD
 from kgate.net.sockets import HIGH_WATER, StreamSocket
-from kgate.net.tls import PROVOKED, RECORD
+from kgate.net.tls import PROVOKED
 from kgate.net.turn import Turn
 
 

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kgate.net.contexts import client_context, server_context
-from kgate.net.tls import RECORD, TlsTransport
+from kgate.net.records import RECORD
+from kgate.net.tls import TlsTransport
 
 
 class Wire:

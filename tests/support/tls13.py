@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hmac
 from pathlib import Path
 
 from attrs import define, field
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 _ALERT, _HANDSHAKE, _DATA = 21, 22, 23
-CLOSE_NOTIFY = b"\x01\x00"
+_CLOSE_NOTIFY = b"\x01\x00"
 
 
-def _expand(secret: bytes, label: bytes, length: int, digest: str) -> bytes:
+def _expand(secret: bytes, label: bytes, length: int, digest: hashes.HashAlgorithm) -> bytes:
     """HKDF-Expand-Label with an empty context (section 7.1)."""
     name = b"tls13 " + label
     info = length.to_bytes(2, "big") + bytes([len(name)]) + name + b"\0"
-    block, made, number = b"", b"", 1
-    while len(made) < length:
-        block = hmac.new(secret, block + info + bytes([number]), digest).digest()
-        made, number = made + block, number + 1
-    return made[:length]
+    return HKDFExpand(digest, length, info).derive(secret)
 
 
 @define
@@ -38,8 +35,8 @@ class Speaker:
         return cls(next(bytes.fromhex(words[2]) for words in lines if words[0] == "CLIENT_TRAFFIC_SECRET_0"), suite)
 
     @property
-    def _digest(self) -> str:
-        return "sha384" if "384" in self.suite else "sha256"
+    def _digest(self) -> hashes.HashAlgorithm:
+        return hashes.SHA384() if "384" in self.suite else hashes.SHA256()
 
     def _record(self, kind: int, content: bytes, padding: int = 0) -> bytes:
         aead = (AESGCM if "GCM" in self.suite else ChaCha20Poly1305)(
@@ -58,7 +55,7 @@ class Speaker:
 
     def close_notify(self) -> bytes:
         """Nothing follows (section 6.1)."""
-        return self._record(_ALERT, CLOSE_NOTIFY)
+        return self._record(_ALERT, _CLOSE_NOTIFY)
 
     def key_update(self, *, answer: bool) -> bytes:
         """New keys from here on (section 4.6.3). ``answer``: the other side is to do the same."""
