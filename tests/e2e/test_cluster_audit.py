@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-import json
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from attrs import evolve
+from lab.account import Account, account_of_its_own
 from lab.cluster import RealCluster
-from lab.endpoint import Endpoint
-from lab.gate import ALICE, Gate, free_port
-from lab.same import Through
+from lab.gate import ALICE, Gate, free_port, running_gate
+from lab.kubectl import Kubectl
 from lab.waiting import eventually
 
 SUBRESOURCES = {"", "log", "exec", "portforward"}
 
 
-def gate_itself(cluster: RealCluster) -> str:
-    """Who the gate's credential is to the cluster."""
-    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    status, body = Endpoint.of(cluster.gate).ask("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
-    assert status == 201, body
-    return str(json.loads(body)["status"]["userInfo"]["username"])
+@pytest.fixture(scope="module")
+def account(cluster: RealCluster, any_gate: Gate | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """The credential of this module's gate: other gates of the run ask the same cluster at the same time, and share theirs."""
+    if any_gate is None:
+        pytest.skip("needs the gate itself, and KGATE_E2E_STAND_IN is set")
+    with account_of_its_own(cluster, tmp_path_factory.mktemp("account") / "gate.kubeconfig") as made:
+        yield made
 
 
-def test_the_cluster_sees_only_the_impersonated_person(gate: Gate, cluster: RealCluster, through: Through) -> None:
+@pytest.fixture(scope="module")
+def own_gate(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    with running_gate(tmp_path_factory.mktemp("audited-gate"), account.kubeconfig) as gate:
+        yield gate
+
+
+@pytest.fixture
+def alice(own_gate: Gate, direct: Kubectl, cluster: RealCluster, tmp_path: Path) -> Kubectl:
+    """alice's kubectl through that gate."""
+    path = own_gate.kubeconfig(ALICE, cluster.namespace, tmp_path / "alice.kubeconfig")
+    return evolve(direct, kubeconfig=path, home=tmp_path / "home", name="alice, through the audited gate")
+
+
+def test_the_cluster_sees_only_the_impersonated_person(own_gate: Gate, alice: Kubectl, account: Account, cluster: RealCluster) -> None:
     log = cluster.audit_log
     if log is None:
         pytest.skip("the cluster keeps no audit log beside its kubeconfigs")
-    itself, since, before = gate_itself(cluster), log.stat().st_size, len(gate.records("request", "stream-start"))
-    alice = through(ALICE)
+    since, before = log.stat().st_size, len(own_gate.records("request", "stream-start"))
     alice.run("get", "pods").must()
     alice.run("logs", "web", "--limit-bytes=1").must()
     for transport in ("websocket", "spdy"):
@@ -40,7 +55,7 @@ def test_the_cluster_sees_only_the_impersonated_person(gate: Gate, cluster: Real
                 connection.sendall(b"x")
                 assert connection.recv(1) == b"x"
 
-    asked = {record["id"] for record in gate.records("request", "stream-start")[before:] if record["user"] == "alice"}
+    asked = {record["id"] for record in own_gate.records("request", "stream-start")[before:] if record["user"] == "alice"}
     assert len(asked) >= 6
 
     def complete() -> list[dict[str, object]]:
@@ -51,12 +66,12 @@ def test_the_cluster_sees_only_the_impersonated_person(gate: Gate, cluster: Real
     events = eventually("the cluster's audit log has every request under the id that the gate gave it", complete)
     carried = [event for event in events if event["auditID"] in asked]
     for event in carried:
-        assert event["user"]["username"] == itself
+        assert event["user"]["username"] == account.user
         assert event["impersonatedUser"]["username"] == "alice"
         assert event["impersonatedUser"]["groups"] == [ALICE.group, "system:authenticated"]
     assert {event["objectRef"].get("subresource", "") for event in carried if "objectRef" in event} == SUBRESOURCES
     # Nobody else was behind it, and what the gate asks in its own name is nothing but whether the cluster is there.
     assert not [event for event in events if event["user"]["username"] == "alice"]
-    own = [event for event in events if event["user"]["username"] == itself and "impersonatedUser" not in event]
+    own = [event for event in events if event["user"]["username"] == account.user and "impersonatedUser" not in event]
     assert {event["requestURI"].split("?")[0] for event in own} <= {"/readyz", "/livez", "/version"}
     assert ALICE.token.encode() not in log.read_bytes()
