@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 
@@ -61,11 +62,50 @@ def connect(reactor: Reactor) -> Iterator[Callable[[Owner], tuple[StreamSocket, 
         end.close()
 
 
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """The next descriptor is past those that select(2) knows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    files = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while files[-1] < 1024:
+            files.append(os.dup(files[0]))
+        yield
+    finally:
+        for number in files:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 Connect = Callable[[Owner], tuple[StreamSocket, socket.socket]]
 
 
 def test_it_is_what_twisted_calls_a_reactor(reactor: Reactor) -> None:
     verifyObject(IReactorFDSet, reactor)
+
+
+def test_a_wait_of_less_than_a_millisecond_tells_who_is_ready(reactor: Reactor, connect: Connect) -> None:
+    owner = Owner()
+    _, peer = connect(owner)
+    reactor.doIteration(0.0001)
+    assert owner.happened == []
+    peer.sendall(b"list pods")
+    reactor.doIteration(0.0001)
+    assert owner.happened == [b"list pods"]
+
+
+def test_so_does_one_of_a_reactor_made_where_select_knows_no_descriptor(many_files: None) -> None:
+    reactor, owner = Reactor(), Owner()
+    ours, peer = socket.socketpair()
+    with ours, peer:
+        stream = StreamSocket(reactor, Turn(), ours)
+        stream.own(owner)
+        stream.resume_reading()
+        peer.sendall(b"list pods")
+        reactor.doIteration(0.0001)
+        assert owner.happened == [b"list pods"]
+        reactor.removeAll()
 
 
 def test_bytes_arrive_and_the_end_does(reactor: Reactor, connect: Connect) -> None:
