@@ -162,7 +162,7 @@ class Listener:
         self._half_open += 1
         self._half_open_of[address] += 1
         arrival = _Arrival(StreamSocket(self._reactor, self._turn, sock), self._context(), self._serve, address, self._settled)
-        arrival.deadline = self._reactor.callLater(self._handshake(), arrival.late)
+        arrival.deadline = self._reactor.callLater(self._handshake(), self._turn.wrap(arrival.late))
         arrival.start(proxied=balancer)
 
     def _settled(self, address: str) -> None:

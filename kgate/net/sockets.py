@@ -314,7 +314,7 @@ class StreamSocket:
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         """What ends this connection after a while: the last one that was asked for."""
         self._stop_waiting()
-        self._linger = self._reactor.callLater(seconds, then)
+        self._linger = self._reactor.callLater(seconds, self._turn.wrap(then))
 
     def _stop_waiting(self) -> None:
         if self._linger is not None and self._linger.active():

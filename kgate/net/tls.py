@@ -159,6 +159,8 @@ class TlsTransport:
         carried = self._carried
         if carried is None:
             self._received_early(data)
+        elif self._finished:
+            self.socket.pause_reading()
         elif self._records.alone(data):
             self._received_one(data, carried)
         else:
@@ -243,11 +245,12 @@ class TlsTransport:
         return True
 
     def ended(self) -> None:
-        """TCP ended. Without a close_notify it may be a truncation; HTTP's own framing tells."""
-        if self._carried is not None:
-            self._carried.ended()
-        else:
+        """TCP ended. Without a close_notify it may be a truncation; HTTP's own framing tells. After one it was told."""
+        if self._carried is None:
             self.socket.abort()
+        elif not self._finished:
+            self._finished = True
+            self._carried.ended()
 
     def lost(self, reason: str) -> None:
         """The socket is gone."""

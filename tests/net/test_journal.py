@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import pytest
 from reactors import dispose, make_reactor, turn_until
+from twisted.logger import LogEvent, globalLogPublisher
 
 from kgate.audit.chain import Broken, Flaw, Verified, verify
 from kgate.errors import KgateError
@@ -77,6 +78,25 @@ def test_everybody_of_a_group_is_told_once_it_is_on_disk_and_the_chain_holds(wor
     assert isinstance(verify(lines), Verified)
     assert oct((world.folder / "audit-20270115-0001.jsonl").stat().st_mode)[-3:] == "600"
     assert oct(world.folder.stat().st_mode)[-3:] == "700"
+    world.stop()
+
+
+def test_a_bug_in_what_one_goes_on_with_does_not_hold_up_the_others_of_its_group(world: World) -> None:
+    def breaks(durable: bool) -> None:
+        raise ValueError("a bug")
+
+    world.open()
+    world.append(1, wait=False)  # what follows is the next group
+    for number, then in enumerate((world.told.append, breaks, world.told.append, breaks, world.told.append)):
+        world.journal.append({"event": "request", "id": f"{number}", "allowed": True}, then)
+    logged: list[LogEvent] = []
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        world.until_told(3)
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    assert world.told == [True, True, True]
+    assert [event["log_failure"].getErrorMessage() for event in logged if "log_failure" in event] == ["a bug", "a bug"]
     world.stop()
 
 

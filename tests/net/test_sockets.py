@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from kgate.net.sockets import GATHERED, HIGH_WATER, StreamSocket
+from kgate.net.sockets import GATHERED, HIGH_WATER, LINGER_SECONDS, StreamSocket
 from kgate.net.turn import Turn
 
 
@@ -25,17 +25,18 @@ class Reactor:
         self.writers: set[Any] = set()
         self.addReader, self.removeReader = self.readers.add, self.readers.discard
         self.addWriter, self.removeWriter = self.writers.add, self.writers.discard
-        self.callLater = Clock().callLater
+        self.clock = Clock()
+        self.callLater = self.clock.callLater
 
 
 class World:
     """One connection; keeps what its owner is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Turn | None = None) -> None:
         self.reactor = Reactor()
         ours, self.peer = socket.socketpair()
         self.peer.settimeout(5)
-        self.turn = Turn()
+        self.turn = turn or Turn()
         self.stream = StreamSocket(self.reactor, self.turn, ours)
         self.stream.own(self)
         self.stream.resume_reading()
@@ -172,6 +173,14 @@ def test_a_peer_that_says_its_last_word_still_gets_what_a_close_has_for_it(world
     world.stream.doRead()
     assert world.reactor.readers == set()
     assert world.read(len(data)) == data
+
+
+def test_what_the_loss_of_a_connection_leaves_to_be_sent_elsewhere_does_not_wait_for_another_turn(world: World) -> None:
+    with closing(World(world.turn)) as other:
+        world.lost = lambda reason: other.stream.gather(b"it is gone")  # type: ignore[method-assign]
+        world.stream.close()
+        world.reactor.clock.advance(LINGER_SECONDS)
+        assert other.arrived() == b"it is gone"
 
 
 def test_much_in_small_pieces_to_a_peer_that_reads_is_no_congestion(world: World) -> None:

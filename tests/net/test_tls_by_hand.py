@@ -78,6 +78,14 @@ def test_what_follows_a_close_notify_is_nothing_and_the_end_is_told_once(scene: 
     assert (scene.pieces, scene.ends, scene.lost_because) == ([b"x"], 1, None)
 
 
+def test_a_close_notify_and_then_the_end_of_tcp_are_one_end_though_reading_was_resumed(scene: Scene) -> None:
+    scene.transport.received(memoryview(scene.speaker.close_notify()))
+    scene.transport.resume_reading()  # as the other side of a tunnel does once it has room again
+    scene.transport.received(memoryview(scene.speaker.data(b"y")))
+    scene.transport.ended()
+    assert (scene.pieces, scene.ends) == ([], 1)
+
+
 @pytest.mark.threat("16")
 def test_threat_16_new_keys_without_end_from_a_client_that_does_not_read(scene: Scene) -> None:
     """Each asks for 27 bytes of answer, and needs no token."""
