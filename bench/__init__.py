@@ -15,4 +15,5 @@ of one core. kgate runs as the product: 50 rules, tokens verified, strict durabl
     crowd       h2load for 50 people      client      a client over kgate's own engines   scenarios/ one file each
     rounds      interleaving, ratios      report      tables and JSON                     profile    flame graphs
     instructions  what a request takes by callgrind, where times of a shared machine say too little
+    disk        what one durable write takes here, with no gate around it
 """

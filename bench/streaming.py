@@ -138,12 +138,10 @@ def _exec(tls: ssl.SSLSocket, target: str, fields: dict[str, str]) -> None:
     command = parse_qs(urlsplit(target).query).get("command", [""])[0]
     while command == "source":
         tls.sendall(SOURCE)
-    while True:
-        received = tls.recv(1 << 18)
-        if not received:
-            return
+    buffer = bytearray(1 << 18)  # one for all: making such a large one each time made the first sink of a run half as fast as the others
+    while size := tls.recv_into(buffer):
         if command == "echo":
-            tls.sendall(_answer(received))
+            tls.sendall(_answer(bytes(buffer[:size])))
 
 
 def _answer(message: bytes) -> bytes:
