@@ -12,9 +12,8 @@ from bench.rounds import Goal, Measure, Measures, Pace, Scenario, Subject
 from bench.scenarios import subjects as of
 
 BEST_EFFORT = Subject("kgate best_effort")
-
-
 WRITES = 500
+"""By which the disk is measured."""
 
 
 def _at(rate: int) -> Measure:
@@ -57,6 +56,7 @@ AT_500 = Scenario(
     (
         Goal("500 requests/s: kgate / plain Envoy h2>h1, p50", "p50 ms", of.KGATE, of.ENVOY, 1.2),
         Goal("500 requests/s: plain Envoy and one durable write / plain Envoy, p50", "at best", of.ENVOY, None, 1.2),
+        Goal("500 requests/s: kgate / Envoy with ext_authz h2>h1, p50", "p50 ms", of.KGATE, of.AUTHORIZING, 1.2),
         Goal("500 requests/s: kgate / plain Envoy h2>h1, p99", "p99 ms", of.KGATE, of.ENVOY, 1.5),
     ),
     rounds=3,
