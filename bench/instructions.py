@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.client import Http2Client, connect, open_exec, stdin_message
+from bench.client import Http2Client, connect, count_events, open_exec, stdin_message
 from bench.crowd import HEADERS
 from bench.ground import Ground, Person, object_paths
 from bench.peers.kgate import start
@@ -26,6 +26,8 @@ PEOPLE = 8
 AT_ONCE = 5
 """Requests that each person has under way over HTTP/2."""
 WARM = 800
+RATE = 5
+"""Events a second of each watch: few enough that each comes by itself."""
 START_SECONDS = 120.0
 
 Work = Callable[[int], None]
@@ -97,6 +99,21 @@ def _ends(event: Event) -> bool:
     return isinstance(event, StreamEnded) or (isinstance(event, ResponseReceived) and event.ended)
 
 
+def _watch(ground: Ground, port: int) -> Work:
+    context, seen = ground.context("h2"), 0
+    clients = [Http2Client(port, context, person) for person in ground.people[:PEOPLE]]
+    for client in clients:
+        client.watch(f"/clusters/streams-h2/api/v1/namespaces/team-1/pods?watch=true&rate={RATE}", AT_ONCE)
+
+    def work(count: int) -> None:
+        nonlocal seen
+        end = seen + count
+        while seen < end:
+            seen += count_events(clients, 0.01)
+
+    return work
+
+
 def _ping(ground: Ground, port: int) -> Work:
     tls = open_exec(port, ground.context("http/1.1"), ground.people[0], "streams-h1", "echo")
     message = stdin_message(b"p" * 64)
@@ -126,6 +143,7 @@ COUNTED = {
     "small-h1": Counted("request", 1600, _small_h1),
     "small-h2": Counted("request", 3200, _http2("pods")),
     "10kb": Counted("request", 1600, _http2("configmaps")),
+    "watch": Counted("event", 1600, _watch),
     "ping": Counted("ping", 1600, _ping),
     "tunnel": Counted("16 KB to the client", 6400, _to_client),
 }
