@@ -2,8 +2,8 @@
 
 One thread writes, a transaction after the other, so no transaction of this gate ever waits for another one of its own; a few read. A change is told where
 ``follow`` was called, whether it was this gate's own write or another's: there is one way by which news comes, the change feed. After a write of
-this gate's own the feed is read at once. Other gates' writes are found by looking, four times a second on SQLite; on PostgreSQL a thread listens for
-the notification, and the look (once a second) is only there in case it gets lost.
+this gate's own the feed is read at once. Other gates' writes are found by looking, four times a second on SQLite, unless it says that nobody committed
+(``store/commits.py``); on PostgreSQL a thread listens for the notification, and the look (once a second) is only there in case it gets lost.
 
 ``age`` says how old this gate's knowledge of the store may be: whoever depends on revocations fails closed by it (security.md class 14).
 """
@@ -25,6 +25,7 @@ from twisted.python.threadpool import ThreadPool
 from kgate.errors import UnreachableError
 from kgate.store import changes
 from kgate.store.changes import News
+from kgate.store.commits import Commits
 from kgate.store.engine import READS
 
 log = Logger()
@@ -67,6 +68,9 @@ class Database:
         self._looking = self._again = self._stopped = False
         self._heard = self._asked = now()
         self._interval = LOOK_SECONDS[engine.url.get_backend_name()]
+        self._commits = Commits(engine)
+        self._mark: int | None = None
+        """Of the last look, taken before it began; None: it has to be looked again."""
         self.problem = ""
         """Why the store cannot be used, for /readyz; empty while it can."""
 
@@ -95,11 +99,17 @@ class Database:
         self._stopped = True
         self._writer.stop()
         self._readers.stop()
+        self._commits.close()
         self._engine.dispose()
 
     def tick(self) -> None:
         """Called a few times a second: look whether there is news."""
-        if self._now() - self._asked >= self._interval:
+        now = self._now()
+        if now - self._asked < self._interval:
+            return
+        if self._mark is not None and not self._looking and self._commits.mark() == self._mark:
+            self._heard = self._asked = now
+        else:
             self.look()
 
     async def read(self, work: Work[T]) -> T:
@@ -138,8 +148,8 @@ class Database:
             self._again = True
             return
         self._looking, self._asked = True, self._now()
-        asked = self._asked
-        seen = self._seen
+        asked, seen = self._asked, self._seen
+        self._mark = self._commits.mark()
         done = Deferred.fromCoroutine(self.read(lambda connection: _news(connection, seen)))
         done.addCallbacks(lambda news: self._arrived(news, asked), self._failed)
         done.addBoth(lambda _: self._looked())
@@ -160,6 +170,7 @@ class Database:
                 follower(changed)
 
     def _failed(self, failure: Failure) -> None:
+        self._mark = None
         if failure.check(StoreUnavailableError) is None:
             log.failure("reading the change feed failed", failure)
         self.problem = failure.getErrorMessage()

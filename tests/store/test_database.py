@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import pytest
 from reactors import dispose, make_reactor, turn_until
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, gatherResults
 
 from kgate.net.database import Database, StoreUnavailableError
@@ -23,8 +24,8 @@ class Gate:
     """One gate's view of the store."""
 
     def __init__(self, engine: Engine) -> None:
-        self.reactor = make_reactor()
-        self.database = Database(self.reactor, engine, time.monotonic, lambda work: work)
+        self.reactor, self.engine, self.ahead = make_reactor(), engine, 0.0
+        self.database = Database(self.reactor, engine, lambda: time.monotonic() + self.ahead, lambda work: work)
         self.told: list[Collection[str] | None] = []
         self.database.follow("sessions", self.told.append)
         self.database.start()
@@ -67,6 +68,41 @@ def test_both_gates_hear_of_what_one_wrote_each_thing_once(gates: tuple[Gate, Ga
     for gate in gates:
         gate.until_told("a", "b")
         assert [key for keys in gate.told for key in keys or ()] in (["a", "b"], ["b", "a"])
+
+
+def knows_at_once(gate: Gate) -> bool:
+    """Whether a second later one tick says how things stand, with no thread asked."""
+    gate.ahead += 1.0
+    gate.database.tick()
+    return gate.database.age < 0.5
+
+
+def test_a_store_in_which_nobody_wrote_is_not_read_where_it_can_say_so(gates: tuple[Gate, Gate]) -> None:
+    gate, other = gates
+    if gate.engine.dialect.name != "sqlite":
+        assert not any(knows_at_once(gate) for _ in range(20))
+        return
+    turn_until(gate.reactor, lambda: knows_at_once(gate))
+    asked: list[str] = []
+    event.listen(gate.engine, "before_cursor_execute", lambda _connection, _cursor, statement, *_: asked.append(statement))
+    assert all(knows_at_once(gate) for _ in range(20)) and asked == []
+    other.wait(other.database.write(say("a")))
+    assert not knows_at_once(gate)
+    gate.until_told("a")
+
+
+def test_after_a_look_that_failed_the_store_is_read_though_nobody_wrote(gates: tuple[Gate, Gate]) -> None:
+    gate, _ = gates
+
+    def fails(*_: object) -> None:
+        raise OperationalError("SELECT", None, OSError("disk I/O error"))
+
+    event.listen(gate.engine, "before_cursor_execute", fails)
+    gate.database.look()
+    turn_until(gate.reactor, lambda: bool(gate.database.problem))
+    event.remove(gate.engine, "before_cursor_execute", fails)
+    assert not knows_at_once(gate)
+    turn_until(gate.reactor, lambda: not gate.database.problem)
 
 
 def test_a_write_that_raised_changed_nothing_and_the_bug_comes_out(gates: tuple[Gate, Gate]) -> None:
