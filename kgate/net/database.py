@@ -105,9 +105,9 @@ class Database:
     def tick(self) -> None:
         """Called a few times a second: look whether there is news."""
         now = self._now()
-        if now - self._asked < self._interval:
+        if self._looking or now - self._asked < self._interval:
             return
-        if self._mark is not None and not self._looking and self._commits.mark() == self._mark:
+        if self._mark is not None and self._commits.mark() == self._mark:
             self._heard = self._asked = now
         else:
             self.look()
@@ -150,7 +150,7 @@ class Database:
         self._looking, self._asked = True, self._now()
         asked, seen = self._asked, self._seen
         self._mark = self._commits.mark()
-        done = Deferred.fromCoroutine(self.read(lambda connection: _news(connection, seen)))
+        done = Deferred.fromCoroutine(self.read(lambda connection: self._news(connection, seen)))
         done.addCallbacks(lambda news: self._arrived(news, asked), self._failed)
         done.addBoth(lambda _: self._looked())
 
@@ -181,7 +181,7 @@ class Database:
             self._again = False
             self.look()
 
-
-def _news(connection: Connection, seen: int) -> News:
-    """What came after ``seen``; everything, where nothing was seen yet."""
-    return News(changes.latest(connection), (), False) if seen < 0 else changes.since(connection, seen)
+    def _news(self, connection: Connection, seen: int) -> News:
+        """What came after ``seen``; everything, where nothing was seen yet."""
+        self._commits.open()
+        return News(changes.latest(connection), (), False) if seen < 0 else changes.since(connection, seen)
