@@ -1,6 +1,7 @@
 """The store's thin shell: its functions run in threads, and what changed reaches the reactor.
 
-One thread writes, a transaction after the other, so no transaction of this gate ever waits for another one of its own; a few read. A change is told where
+One thread writes, a transaction after the other, so no transaction of this gate ever waits for another one of its own; a few read, and one reads what is
+kept in memory: of two reads at once the older one may end later, and would bring back a session that is over. A change is told where
 ``follow`` was called, whether it was this gate's own write or another's: there is one way by which news comes, the change feed. After a write of
 this gate's own the feed is read at once. Other gates' writes are found by looking, four times a second on SQLite, unless it says that nobody committed
 (``store/commits.py``); on PostgreSQL a thread listens for the notification, and the look (once a second) is only there in case it gets lost.
@@ -63,6 +64,7 @@ class Database:
         self._reactor, self._engine, self._now, self._turn = reactor, engine, now, turn
         self._writer = ThreadPool(0, 1, "kgate-store-writes")
         self._readers = ThreadPool(0, READERS, "kgate-store-reads")
+        self._in_turn = ThreadPool(0, 1, "kgate-store-news")
         self._followers: dict[str, list[Follower]] = defaultdict(list)
         self._seen = 0
         self._looking = self._again = self._stopped = False
@@ -87,6 +89,7 @@ class Database:
         """Begin; everybody who follows something is told to read it."""
         self._writer.start()
         self._readers.start()
+        self._in_turn.start()
         if self._engine.url.get_backend_name() == "postgresql":
             from kgate.net.notifications import Listener
 
@@ -99,6 +102,7 @@ class Database:
         self._stopped = True
         self._writer.stop()
         self._readers.stop()
+        self._in_turn.stop()
         self._commits.close()
         self._engine.dispose()
 
@@ -115,6 +119,10 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction that changes nothing. Raises StoreUnavailableError."""
         return await self._run(self._readers, work, reads=True)
+
+    async def read_in_turn(self, work: Work[T]) -> T:
+        """``read`` for whoever keeps what is found: it sees all that those asked for before it saw, and returns after them."""
+        return await self._run(self._in_turn, work, reads=True)
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction; it is durable when this returns. Raises StoreUnavailableError."""

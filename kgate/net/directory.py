@@ -45,7 +45,7 @@ class FollowedDirectory:
 
     async def _read(self, ids: tuple[str, ...] | None) -> None:
         known_as = self._known_as
-        people = await self._database.read(lambda connection: listed(connection, known_as, ids))
+        people = await self._database.read_in_turn(lambda connection: listed(connection, known_as, ids))
         if ids is None:
             self.directory.replace(people)
         else:

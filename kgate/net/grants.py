@@ -51,7 +51,7 @@ class GrantBook:
         """
         heard_at, wall = self._now(), self._wall()
         try:
-            found = await self._database.read(lambda connection: grants(connection, {user}, wall))
+            found = await self._database.read_in_turn(lambda connection: grants(connection, {user}, wall))
         except StoreUnavailableError:
             return
         self._learn({user}, found, heard_at)
@@ -69,7 +69,7 @@ class GrantBook:
     def _heard(self, users: Collection[str] | None) -> None:
         heard_at = self._now()
         wall = self._wall()
-        read = Deferred.fromCoroutine(self._database.read(lambda connection: grants(connection, users, wall)))
+        read = Deferred.fromCoroutine(self._database.read_in_turn(lambda connection: grants(connection, users, wall)))
         read.addCallbacks(lambda found: self._learn(users, found, heard_at), self._failed)
 
     def _learn(self, users: Collection[str] | None, found: dict[str, tuple[Grant, ...]], heard_at: float) -> None:

@@ -83,12 +83,12 @@ class NoticeBoard:
         Deferred.fromCoroutine(self._read_all() if keys is None else self._read(tuple(keys))).addErrback(self._missed)
 
     async def _read_all(self) -> None:
-        for notice in await self._database.read(stored.all_notices):
+        for notice in await self._database.read_in_turn(stored.all_notices):
             self.notices.add(notice)
         self._changed(None)
 
     async def _read(self, keys: tuple[str, ...]) -> None:
-        found = await self._database.read(lambda connection: [stored.find(connection, key) for key in keys])
+        found = await self._database.read_in_turn(lambda connection: [stored.find(connection, key) for key in keys])
         for notice in found:
             if notice is not None:
                 self.notices.add(notice)

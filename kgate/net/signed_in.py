@@ -76,7 +76,7 @@ class SignedIn:
     async def fetch(self, wanted: WantedSession) -> None:
         """A session that a token names and nobody here knows."""
         try:
-            session = await self._database.read(lambda connection: find_session(connection, wanted.id))
+            session = await self._database.read_in_turn(lambda connection: find_session(connection, wanted.id))
         except StoreUnavailableError:
             return
         self.sessions.put(as_gate_session(session) if session is not None else _unknown(wanted.id))
@@ -106,7 +106,7 @@ class SignedIn:
 
     async def _read_keys(self) -> None:
         now = self._wall()
-        stored = await self._database.read(stored_keys.load_keys)
+        stored = await self._database.read_in_turn(stored_keys.load_keys)
         if stored_keys.needs_key(stored, now) is not None:
             made = SigningKey.generate(secrets.token_urlsafe(12), now)
             row = stored_keys.StoredKey(made.kid, now, self.sealer.seal(made.to_json()))
@@ -123,12 +123,12 @@ class SignedIn:
     async def _read_all(self) -> None:
         before = {session.id for session in self.sessions.live()}
         now = self._wall()
-        found = await self._database.read(lambda connection: live_sessions(connection, now))
+        found = await self._database.read_in_turn(lambda connection: live_sessions(connection, now))
         self.sessions.replace([as_gate_session(session) for session in found])
         self._changed(before | {session.id for session in found})
 
     async def _read_some(self, ids: tuple[str, ...]) -> None:
-        found = await self._database.read(lambda connection: [find_session(connection, id_) for id_ in ids])
+        found = await self._database.read_in_turn(lambda connection: [find_session(connection, id_) for id_ in ids])
         for session in found:
             if session is not None:
                 self.sessions.put(as_gate_session(session))

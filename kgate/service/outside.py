@@ -160,7 +160,7 @@ class Outside(Part):
 
     async def _read(self) -> None:
         """What was told and is not known here yet: by another gate's message, or before this one started."""
-        for message in await self._shared.database.read(stored.last_messages):
+        for message in await self._shared.database.read_in_turn(stored.last_messages):
             self._messages[message.source] = message
         self._hear()
 

@@ -39,7 +39,7 @@ class Base:
         with self.engine.begin() as connection:
             return work(connection)
 
-    write = read
+    read_in_turn = write = read
 
 
 class World:

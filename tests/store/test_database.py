@@ -116,6 +116,25 @@ def test_a_write_that_raised_changed_nothing_and_the_bug_comes_out(gates: tuple[
     assert failure.check(AssertionError) and gate.wait(gate.database.read(last_uses)) == ()
 
 
+@pytest.mark.threat("14")
+def test_threat_14_of_two_reads_the_older_one_does_not_end_later(gates: tuple[Gate, Gate]) -> None:
+    gate, _ = gates
+    newer_ended, told = threading.Event(), list[str]()
+
+    def older(connection: Connection) -> str:
+        newer_ended.wait(0.5)  # which is soon, where that does not wait for this one
+        return "older"
+
+    def tell(which: str) -> None:
+        told.append(which)
+        newer_ended.set()
+
+    for work in (older, lambda connection: "newer"):
+        Deferred.fromCoroutine(gate.database.read_in_turn(work)).addCallback(tell)
+    turn_until(gate.reactor, lambda: len(told) == 2)
+    assert told == ["older", "newer"]
+
+
 def test_what_the_database_refuses_is_one_sentence(gates: tuple[Gate, Gate]) -> None:
     gate, _ = gates
     failure = gate.wait(gate.database.read(lambda connection: connection.execute(text("SELECT nothing FROM nowhere"))))
