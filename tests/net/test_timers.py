@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
@@ -22,6 +23,8 @@ STEPS = st.lists(
     min_size=20,
     max_size=60,
 )
+APART = [math.log(number) / 1000 for number in range(2, 300) if all(number % less for less in range(2, number))]
+"""Seconds for each step, of which no sum is another one's: logarithms of primes."""
 
 
 class Ours:
@@ -46,8 +49,7 @@ class Ours:
 def transcript(clock: Any, steps: list[Any]) -> list[object]:
     """What happens when ``steps`` are taken; no two calls are due at once, for whose turn it is then is nobody's promise."""
     happened, calls = list[object](), list[Any]()
-    for number, (what, *rest) in enumerate(steps):
-        apart = number / 1000
+    for apart, (what, *rest) in zip(APART, steps, strict=False):
         if what == "later":
             calls.append(clock.callLater(rest[0] + apart, happened.append, len(calls)))
         elif what == "advance":
@@ -61,6 +63,7 @@ def transcript(clock: Any, steps: list[Any]) -> list[object]:
 
 
 @given(STEPS)
+@example([("later", 0)] * 26 + [("delay", 1, 0), ("later", 0)])
 def test_the_calls_are_those_of_twisted_s_clock(steps: list[Any]) -> None:
     ours = Ours()
     assert transcript(ours, steps) == transcript(Clock(), steps)
