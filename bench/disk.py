@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from statistics import median
 
 from bench.ground import Ground
 
@@ -15,13 +14,13 @@ PAUSE = 0.002
 """Seconds, as between requests at 500 a second: a disk and a core that rest in between take longer."""
 
 
-def durable_write_ms(ground: Ground, times: int) -> float:
-    """The median, in milliseconds, of ``write`` and ``fdatasync`` at the end of a file where the gate's audit is, on the gate's core."""
+def durable_writes_ms(ground: Ground, times: int) -> list[float]:
+    """So many of ``write`` and ``fdatasync`` at the end of a file where the gate's audit is, on the gate's core: milliseconds of each."""
     path, before = ground.folder / "durable", os.sched_getaffinity(0)
     if ground.cores.proxy is not None:
         os.sched_setaffinity(0, {ground.cores.proxy})
     try:
-        return median(_writes(path, times)) * 1e3
+        return [took * 1e3 for took in _writes(path, times)]
     finally:
         os.sched_setaffinity(0, before)
         path.unlink()

@@ -139,12 +139,25 @@ def _to_client(ground: Ground, port: int) -> Work:
     return work
 
 
+def _new_connection(ground: Ground, port: int) -> Work:
+    context, asked, people = ground.context("h2"), iter(object_paths("h2", "pods") * 1000), ground.people
+
+    def work(count: int) -> None:
+        for number in range(count):
+            client = Http2Client(port, context, people[number % len(people)])
+            client.get(next(asked))
+            client.close()
+
+    return work
+
+
 COUNTED = {
     "small-h1": Counted("request", 1600, _small_h1),
     "small-h2": Counted("request", 3200, _http2("pods")),
     "10kb": Counted("request", 1600, _http2("configmaps")),
     "watch": Counted("event", 1600, _watch),
     "ping": Counted("ping", 1600, _ping),
+    "new-connection": Counted("TLS connection with one request", 800, _new_connection),
     "tunnel": Counted("16 KB to the client", 6400, _to_client),
 }
 
@@ -184,4 +197,4 @@ def report(names: Iterable[str], ground: Ground, folder: Path) -> None:
     """Count each of ``names`` (none: all) and print what was found."""
     for name in list(names) or COUNTED:
         found, account = count(name, ground, folder)
-        print(f"{name:10}{found:10,.0f} instructions a {COUNTED[name].what}; callgrind_annotate --inclusive=yes {account}")
+        print(f"{name:16}{found:10,.0f} instructions a {COUNTED[name].what}; callgrind_annotate --inclusive=yes {account}")

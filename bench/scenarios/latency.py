@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from statistics import quantiles
+from itertools import cycle
+from statistics import median, quantiles
 
 from bench.crowd import Crowd
-from bench.disk import durable_write_ms
+from bench.disk import durable_writes_ms
 from bench.ground import Ground, object_paths
 from bench.process import Server
-from bench.rounds import Goal, Measure, Measures, Pace, Scenario, Subject
+from bench.rounds import Goal, Measures, Pace, Scenario, Subject
 from bench.scenarios import subjects as of
 
 BEST_EFFORT = Subject("kgate best_effort")
@@ -16,31 +17,39 @@ WRITES = 500
 """By which the disk is measured."""
 
 
-def _at(rate: int) -> Measure:
-    def measure(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
-        paths, people = object_paths(subject.cluster, "pods"), len(ground.people)
-        crowd = Crowd(ground, server.port, paths, pace.seconds(5.0) + 1, people=people, at_once=1, per_second=rate / people)
-        crowd.wait()
-        hundredths = quantiles(crowd.latencies(), n=100)
-        return {"p50 ms": hundredths[49], "p90 ms": hundredths[89], "p99 ms": hundredths[98]}
-
-    return measure
+def _at_200(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
+    return _hundredths(_latencies(200, ground, server, subject, pace))
 
 
-def _at_500_and_the_disk(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
-    """With Envoy in the same round: what a durable record would make of its p50, had it one and took no time for anything else."""
-    found = _at(500)(ground, server, subject, pace)
+def _at_500(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
+    """With Envoy in the same round: how late its answers were, had each waited for one durable write of this disk, and for nothing else."""
+    latencies = _latencies(500, ground, server, subject, pace)
+    found = _hundredths(latencies)
     if subject == of.ENVOY:
-        found["durable write ms"] = durable_write_ms(ground, WRITES)
-        found["at best"] = 1 + found["durable write ms"] / found["p50 ms"]
+        writes = durable_writes_ms(ground, WRITES)
+        waited = _hundredths([latency + write for latency, write in zip(latencies, cycle(writes), strict=False)])
+        found["durable write ms"] = median(writes)
+        found["at best, p50"], found["at best, p99"] = (waited[name] / found[name] for name in ("p50 ms", "p99 ms"))
     return found
+
+
+def _latencies(rate: int, ground: Ground, server: Server, subject: Subject, pace: Pace) -> list[float]:
+    paths, people = object_paths(subject.cluster, "pods"), len(ground.people)
+    crowd = Crowd(ground, server.port, paths, pace.seconds(5.0) + 1, people=people, at_once=1, per_second=rate / people)
+    crowd.wait()
+    return crowd.latencies()
+
+
+def _hundredths(latencies: list[float]) -> Measures:
+    found = quantiles(latencies, n=100)
+    return {"p50 ms": found[49], "p90 ms": found[89], "p99 ms": found[98]}
 
 
 AT_200 = Scenario(
     "latency-200",
     "GET of 1 KB, 200 requests a second; strict audit beside best effort",
     (of.KGATE, BEST_EFFORT, of.ENVOY, of.AUTHORIZING),
-    _at(200),
+    _at_200,
     (
         Goal("200 requests/s: kgate / plain Envoy h2>h1, p50", "p50 ms", of.KGATE, of.ENVOY, 1.2),
         Goal("200 requests/s: kgate / plain Envoy h2>h1, p99", "p99 ms", of.KGATE, of.ENVOY, 1.5),
@@ -52,12 +61,13 @@ AT_500 = Scenario(
     "latency-500",
     "GET of 1 KB, 500 requests a second",
     (of.KGATE, BEST_EFFORT, of.ENVOY, of.AUTHORIZING),
-    _at_500_and_the_disk,
+    _at_500,
     (
         Goal("500 requests/s: kgate / plain Envoy h2>h1, p50", "p50 ms", of.KGATE, of.ENVOY, 1.2),
-        Goal("500 requests/s: plain Envoy and one durable write / plain Envoy, p50", "at best", of.ENVOY, None, 1.2),
+        Goal("500 requests/s: plain Envoy and one durable write / plain Envoy, p50", "at best, p50", of.ENVOY, None, 1.2),
         Goal("500 requests/s: kgate / Envoy with ext_authz h2>h1, p50", "p50 ms", of.KGATE, of.AUTHORIZING, 1.2),
         Goal("500 requests/s: kgate / plain Envoy h2>h1, p99", "p99 ms", of.KGATE, of.ENVOY, 1.5),
+        Goal("500 requests/s: plain Envoy and one durable write / plain Envoy, p99", "at best, p99", of.ENVOY, None, 1.5),
     ),
     rounds=3,
 )
