@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from bench.awake import awake
 from bench.ground import Ground
 from bench.instructions import COUNTED, report
 from bench.peers import PEERS
@@ -40,10 +41,12 @@ def main() -> int:
             if options.instructions:
                 report(options.scenario, ground, OUTPUT)
                 return 0
-            if options.profile:
-                print(profile(chosen[0], ground, OUTPUT))
-                return 0
-            measure(chosen, ground, Pace(options.quick, options.rounds), options.only, Path(options.json))
+            with awake() as cores:
+                if options.profile:
+                    print(profile(chosen[0], ground, OUTPUT))
+                    return 0
+                about = machine() | {"cores": cores}
+                measure(chosen, ground, Pace(options.quick, options.rounds), options.only, about, Path(options.json))
         finally:
             ground.stop()
     print(f"\n{time.monotonic() - began:.0f} s; every round is in {options.json}")
@@ -71,9 +74,11 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(chosen: Iterable[Scenario], ground: Ground, pace: Pace, only: list[str], output: Path) -> None:
-    """Run, print, write."""
-    about, outcomes = machine(), list[Outcome]()
+def measure(
+    chosen: Iterable[Scenario], ground: Ground, pace: Pace, only: list[str], about: Mapping[str, str], output: Path
+) -> None:  # fmt: skip
+    """Run, print, write. ``about``: what it is measured on."""
+    outcomes: list[Outcome] = []
     wanted = {subject.peer for scenario in chosen for subject in scenario.chosen(pace)}
     servers = {name: make(ground) for name, make in PEERS.items() if name in wanted and (not only or name in only)}
     try:

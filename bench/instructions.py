@@ -20,6 +20,7 @@ from bench.crowd import HEADERS
 from bench.ground import Ground, Person, object_paths
 from bench.peers.kgate import start
 from bench.process import Server
+from bench.upstream import MEGABYTES_5
 from kgate.wire.events import Event, ResponseReceived, StreamEnded
 
 PEOPLE = 8
@@ -151,10 +152,22 @@ def _new_connection(ground: Ground, port: int) -> Work:
     return work
 
 
+def _list(ground: Ground, port: int) -> Work:
+    path = "/clusters/h2/api/v1/namespaces/team-1/pods"
+    client = Http2Client(port, ground.context("h2"), ground.people[0])
+
+    def work(count: int) -> None:
+        for _ in range(max(count * 16384 // MEGABYTES_5, 1)):
+            client.get(path)
+
+    return work
+
+
 COUNTED = {
     "small-h1": Counted("request", 1600, _small_h1),
     "small-h2": Counted("request", 3200, _http2("pods")),
     "10kb": Counted("request", 1600, _http2("configmaps")),
+    "5mb": Counted("16 KB of a list", 6400, _list),
     "watch": Counted("event", 1600, _watch),
     "ping": Counted("ping", 1600, _ping),
     "new-connection": Counted("TLS connection with one request", 800, _new_connection),

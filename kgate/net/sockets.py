@@ -26,8 +26,9 @@ from zope.interface import classImplements
 
 from kgate.net.turn import Turn
 
-GATHERED: Final = 64 * 1024
-"""Bytes gathered that are sent before the turn's end."""
+GATHERED: Final = 48 * 1024
+"""Bytes gathered that are sent before the turn's end: three long records, for four with their heads are a little more than Linux sends as one segment
+(64 KiB), and each segment wakes whoever reads."""
 HIGH_WATER: Final = 256 * 1024
 """Bytes buffered for a peer past which its source is paused."""
 LOW_WATER: Final = 64 * 1024
@@ -40,7 +41,7 @@ PARTING_SECONDS: Final = 0.3
 
 _PIECES: Final = 1024
 """The most that one ``writev`` takes: Linux' IOV_MAX."""
-_BUFFER: Final = bytearray(256 * 1024)
+_BUFFER: Final = bytearray(512 * 1024)
 _BUFFERS: Final[list[bytearray]] = [_BUFFER]
 _VIEW: Final = memoryview(_BUFFER)
 _VIEWS: Final[list[memoryview]] = [_VIEW[:count] for count in range(1025)]

@@ -109,11 +109,14 @@ class TlsTransport:
         """Encrypt and send."""
         if data and self._carried is not None:
             try:
-                if len(data) <= (_SHORT if self._through else RECORD):
-                    _ENCRYPT(self._tls, data)
-                    self.socket.write(_TAKE(self._outgoing))
-                else:
+                if len(data) > RECORD:
                     self._gather(memoryview(data))
+                    return
+                _ENCRYPT(self._tls, data)
+                if self._through and len(data) > _SHORT:
+                    self.socket.gather(_TAKE(self._outgoing))
+                else:
+                    self.socket.write(_TAKE(self._outgoing))
             except ssl.SSLError:
                 self.socket.abort()
 

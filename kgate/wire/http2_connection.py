@@ -203,7 +203,7 @@ class Http2Connection(SendingHalf, Generic[H]):
     # The loop
 
     def _read(self, data: bytes) -> None:
-        """Frames of what came. One that began before is put together with what it lacks alone: ``data`` may be 256 KB of a body."""
+        """Frames of what came. One that began before is put together with what it lacks alone: ``data`` may be half a megabyte of a body."""
         begun = self._rest
         if len(begun) >= 9:
             lacks = 9 + frames.read_head(begun, 0)[0] - len(begun)
