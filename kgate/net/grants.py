@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from kgate.model import Grant, Identity
 from kgate.net.database import Database, StoreUnavailableError
+from kgate.net.following import Following
 from kgate.store.changes import prune
 from kgate.store.requests import TOPIC, forget_requests, grants
 
@@ -35,8 +35,8 @@ class GrantBook:
     ) -> None:
         self._database, self._wall, self._now, self._changed = database, wall, now, changed
         self._grants: dict[str, tuple[Grant, ...]] = {}
-        self._cleaned, self._behind = now(), False
-        database.follow(TOPIC, self._heard)
+        self._cleaned = now()
+        self._following = Following(database, TOPIC, "grants", self._read, self._none_is_known)
 
     def of(self, identity: Identity, now: float) -> tuple[Grant, ...]:
         """Those that the policy is to see."""
@@ -58,19 +58,15 @@ class GrantBook:
 
     def tick(self) -> None:
         """Called a few times a second: read what could not be read, and now and then forget what is over for long."""
-        if self._behind:
-            self._behind = False
-            self._heard(None)
+        self._following.tick()
         if self._now() - self._cleaned >= CLEAN_SECONDS:
             self._cleaned, wall = self._now(), self._wall()
             cleaned = Deferred.fromCoroutine(self._database.write(lambda connection: _clean(connection, wall)))
             cleaned.addErrback(lambda failure: log.error("old requests stay: {error}", error=failure.getErrorMessage()))
 
-    def _heard(self, users: Collection[str] | None) -> None:
-        heard_at = self._now()
-        wall = self._wall()
-        read = Deferred.fromCoroutine(self._database.read_in_turn(lambda connection: grants(connection, users, wall)))
-        read.addCallbacks(lambda found: self._learn(users, found, heard_at), self._failed)
+    async def _read(self, users: Collection[str] | None) -> None:
+        heard_at, wall = self._now(), self._wall()
+        self._learn(users, await self._database.read_in_turn(lambda connection: grants(connection, users, wall)), heard_at)
 
     def _learn(self, users: Collection[str] | None, found: dict[str, tuple[Grant, ...]], heard_at: float) -> None:
         if users is None:
@@ -81,10 +77,10 @@ class GrantBook:
             self._grants |= found
         self._changed(users, heard_at)
 
-    def _failed(self, failure: Failure) -> None:
+    def _none_is_known(self) -> None:
         """What is not known is not granted."""
-        log.error("grants could not be read, so none is in force: {error}", error=failure.getErrorMessage())
-        self._grants, self._behind = {}, True
+        log.error("grants could not be read, so none is in force until they can")
+        self._grants = {}
         self._changed(None, self._now())
 
 

@@ -12,9 +12,7 @@ from enum import Enum
 
 from attrs import evolve, frozen
 from sqlalchemy import Connection
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from kgate.exchange.gate import Fetch
 from kgate.identity.credentials import Rejected
@@ -22,8 +20,9 @@ from kgate.identity.issuers import Signers, Verified, audiences
 from kgate.identity.notice_tokens import Refused, logout_notice, security_event
 from kgate.identity.notices import Kind, Notice, Notices
 from kgate.model import Pending
-from kgate.net.database import Database, StoreUnavailableError
+from kgate.net.database import Database
 from kgate.net.fetches import settled
+from kgate.net.following import Following
 from kgate.store import notices as stored
 from kgate.store.codes import withdraw_codes
 from kgate.store.sessions import due_now, end_sessions
@@ -70,34 +69,26 @@ class NoticeBoard:
     def __init__(self, database: Database, changed: Callable[[Notice | None], None]) -> None:
         self._database, self._changed = database, changed
         self.notices = Notices()
-        self._behind = False
-        database.follow(stored.TOPIC, self._told)
+        self._following = Following(database, stored.TOPIC, "the notices", self._read)
 
     def tick(self) -> None:
         """Read what was missed."""
-        if self._behind:
-            self._behind = False
-            self._told(None)
+        self._following.tick()
 
-    def _told(self, keys: Collection[str] | None) -> None:
-        Deferred.fromCoroutine(self._read_all() if keys is None else self._read(tuple(keys))).addErrback(self._missed)
-
-    async def _read_all(self) -> None:
-        for notice in await self._database.read_in_turn(stored.all_notices):
-            self.notices.add(notice)
-        self._changed(None)
-
-    async def _read(self, keys: tuple[str, ...]) -> None:
+    async def _read(self, keys: Collection[str] | None) -> None:
+        if keys is None:
+            await self._read_all()
+            return
         found = await self._database.read_in_turn(lambda connection: [stored.find(connection, key) for key in keys])
         for notice in found:
             if notice is not None:
                 self.notices.add(notice)
                 self._changed(notice)
 
-    def _missed(self, failure: Failure) -> None:
-        self._behind = True
-        if failure.check(StoreUnavailableError) is None:
-            log.failure("the notices could not be read", failure)
+    async def _read_all(self) -> None:
+        for notice in await self._database.read_in_turn(stored.all_notices):
+            self.notices.add(notice)
+        self._changed(None)
 
 
 class Receiver:

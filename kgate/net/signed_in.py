@@ -7,18 +7,17 @@ the store.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Coroutine
-from typing import Any
+from collections.abc import Callable, Collection
 
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from kgate.identity.gate_sessions import GateSession, GateSessions, WantedSession
 from kgate.identity.gate_tokens import GateKeys, SigningKey
 from kgate.model import Identity
 from kgate.net.database import Database, StoreUnavailableError
+from kgate.net.following import Following
 from kgate.store import keys as stored_keys
 from kgate.store import sessions as stored_sessions
 from kgate.store.changes import prune
@@ -69,9 +68,8 @@ class SignedIn:
         self._database, self.sealer, self._now, self._wall, self._changed = database, sealer, now, wall, changed
         self.sessions, self.keys = GateSessions(), GateKeys()
         self._cleaned = now()
-        self._behind = False
-        database.follow(stored_sessions.TOPIC, self._sessions_changed)
-        database.follow(stored_keys.TOPIC, lambda _: self._soon(self._read_keys()))
+        self._following = Following(database, stored_sessions.TOPIC, "the gate's sessions", self._read)
+        self._following_keys = Following(database, stored_keys.TOPIC, "the gate's signing keys", self._read_keys)
 
     async def fetch(self, wanted: WantedSession) -> None:
         """A session that a token names and nobody here knows."""
@@ -83,15 +81,14 @@ class SignedIn:
 
     def tick(self) -> None:
         """Read what was missed; now and then the next signing key, and what is old enough to be forgotten."""
-        if self._behind:
-            self._behind = False
-            self._sessions_changed(None)
-            self._soon(self._read_keys())
+        self._following.tick()
+        self._following_keys.tick()
         if self._now() - self._cleaned >= HOUSEKEEPING_SECONDS:
             self._cleaned = self._now()
             self.sessions.forget_expired(self._wall())
-            self._soon(self._read_keys())
-            self._soon(self._clean())
+            self._following_keys.read()
+            cleaned = Deferred.fromCoroutine(self._clean())
+            cleaned.addErrback(lambda failure: log.error("what is over stays for now: {error}", error=failure.getErrorMessage()))
 
     async def _clean(self) -> None:
         now = self._wall()
@@ -104,7 +101,7 @@ class SignedIn:
 
         await self._database.write(forget)
 
-    async def _read_keys(self) -> None:
+    async def _read_keys(self, _: Collection[str] | None) -> None:
         now = self._wall()
         stored = await self._database.read_in_turn(stored_keys.load_keys)
         if stored_keys.needs_key(stored, now) is not None:
@@ -117,8 +114,15 @@ class SignedIn:
             log.error("signing keys {kids} cannot be read with secrets.key_file: put the key that sealed them back", kids=unreadable)
         self.keys.replace([SigningKey.from_json(key.kid, key.begins, text) for key, text in opened if text is not None])
 
-    def _sessions_changed(self, ids: Collection[str] | None) -> None:
-        self._soon(self._read_all() if ids is None else self._read_some(tuple(ids)))
+    async def _read(self, ids: Collection[str] | None) -> None:
+        if ids is None:
+            await self._read_all()
+            return
+        found = await self._database.read_in_turn(lambda connection: [find_session(connection, id_) for id_ in ids])
+        for session in found:
+            if session is not None:
+                self.sessions.put(as_gate_session(session))
+        self._changed(ids)
 
     async def _read_all(self) -> None:
         before = {session.id for session in self.sessions.live()}
@@ -126,22 +130,6 @@ class SignedIn:
         found = await self._database.read_in_turn(lambda connection: live_sessions(connection, now))
         self.sessions.replace([as_gate_session(session) for session in found])
         self._changed(before | {session.id for session in found})
-
-    async def _read_some(self, ids: tuple[str, ...]) -> None:
-        found = await self._database.read_in_turn(lambda connection: [find_session(connection, id_) for id_ in ids])
-        for session in found:
-            if session is not None:
-                self.sessions.put(as_gate_session(session))
-        self._changed(ids)
-
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin it. A store that does not answer shows in /readyz; what was missed is read at the next tick."""
-        Deferred.fromCoroutine(work).addErrback(self._missed)
-
-    def _missed(self, failure: Failure) -> None:
-        self._behind = True
-        if failure.check(StoreUnavailableError) is None:
-            log.failure("the gate's sessions could not be read", failure)
 
 
 def _unknown(id_: str) -> GateSession:

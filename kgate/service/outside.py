@@ -5,19 +5,17 @@ Whatever changes here is recorded and has the live streams decided again, with t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from attrs import define
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from kgate.api import facts
 from kgate.api.application import Routes
 from kgate.documents.values import Unacceptable
 from kgate.errors import KgateError
-from kgate.net.database import StoreUnavailableError
 from kgate.net.facts import FactFile, FactPoll, Source
+from kgate.net.following import Following
 from kgate.net.geo import GeoFiles, read_atlas
 from kgate.service.part import Part, Shared
 from kgate.settings import Configuration
@@ -67,8 +65,7 @@ class Outside(Part):
         self._sources: list[Source] = []
         self._pushes: dict[str, _Push] = {}
         self._messages: dict[str, stored.Message] = {}
-        self._behind = False
-        shared.database.follow(stored.TOPIC, lambda _: self._follow())
+        self._following = Following(shared.database, stored.TOPIC, "the messages that told facts", self._read)
 
     def routes(self) -> Sequence[Routes]:
         """Where signed messages are sent. Those of every gate that shares the database are told here."""
@@ -137,28 +134,17 @@ class Outside(Part):
             self._geo.tick()
         for source in self._sources:
             source.tick()
-        if self._behind:
-            self._behind = False
-            self._follow()
-
-    def _follow(self) -> None:
-        Deferred.fromCoroutine(self._read()).addErrback(self._missed)
-
-    def _missed(self, failure: Failure) -> None:
-        """A store that does not answer shows in /readyz; what was missed is read at the next tick."""
-        self._behind = True
-        if failure.check(StoreUnavailableError) is None:
-            log.failure("the messages that told facts could not be read", failure)
+        self._following.tick()
 
     async def _keep(self, source: str, body: str, signed: float) -> bool:
         """Whoever sent it is answered when it is in force here; other gates follow."""
         now = self._wall()
         message = stored.Message(source, signed, body)
         kept = await self._shared.database.write(lambda connection: stored.keep_message(connection, message, now))
-        await self._read()
+        await self._read(None)
         return kept
 
-    async def _read(self) -> None:
+    async def _read(self, _: Collection[str] | None) -> None:
         """What was told and is not known here yet: by another gate's message, or before this one started."""
         for message in await self._shared.database.read_in_turn(stored.last_messages):
             self._messages[message.source] = message

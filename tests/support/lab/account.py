@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from attrs import frozen
 from lab.cluster import RealCluster
+from lab.gate import save_kubeconfig
 
 RBAC = "rbac.authorization.k8s.io"
 IMPERSONATION = [
@@ -57,6 +58,4 @@ def _post(cluster: RealCluster, path: str, thing: dict[str, Any]) -> Any:
 def _kubeconfig(beside: Path, token: str, path: Path) -> Path:
     document = yaml.safe_load(beside.read_text())
     document["users"][0]["user"] = {"token": token}
-    path.touch(0o600)
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
-    return path
+    return save_kubeconfig(path, document)

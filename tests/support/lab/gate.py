@@ -204,9 +204,7 @@ def write_kubeconfig(path: Path, server: str, authority: bytes, user: Mapping[st
         "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one", "namespace": namespace}}],
         "current-context": "one",
     }
-    path.touch(0o600)
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
-    return path
+    return save_kubeconfig(path, document)
 
 
 def impersonating(kubeconfig: Path, person: Person, namespace: str, path: Path) -> Path:
@@ -214,6 +212,11 @@ def impersonating(kubeconfig: Path, person: Person, namespace: str, path: Path) 
     document = yaml.safe_load(kubeconfig.read_text())
     document["users"][0]["user"] |= {"as": person.user, "as-groups": [person.group]}
     document["contexts"][0]["context"]["namespace"] = namespace
+    return save_kubeconfig(path, document)
+
+
+def save_kubeconfig(path: Path, document: Mapping[str, Any]) -> Path:
+    """Writes it for its owner alone."""
     path.touch(0o600)
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path

@@ -1,0 +1,57 @@
+"""What is kept in memory as the store has it: read with each news of its topic, and at the next tick where that could not be done.
+
+Whoever reads asks ``Database.read_in_turn``, so that of two reads at once the older one cannot end later and overwrite the newer (security.md
+class 14). A store that does not answer shows in /readyz, so nothing else is said of it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kgate.net.database import Database, StoreUnavailableError
+
+log = Logger()
+
+Keys = Collection[str] | None
+"""What changed of a topic; None: anything may have."""
+
+
+def _nothing() -> None:
+    """Whoever knows no better goes on with what was read last."""
+
+
+class Following:
+    """``read(keys)`` of ``what`` with each news; ``missed`` is told where it raised. ``tick`` is to be called a few times a second."""
+
+    def __init__(
+        self,
+        database: Database,
+        topic: str,
+        what: str,
+        read: Callable[[Keys], Coroutine[Any, Any, None]],
+        missed: Callable[[], None] = _nothing,
+    ) -> None:
+        self._what, self._read, self._told_missed = what, read, missed
+        self._behind = False
+        database.follow(topic, self.read)
+
+    def tick(self) -> None:
+        """Read what was missed."""
+        if self._behind:
+            self._behind = False
+            self.read()
+
+    def read(self, keys: Keys = None) -> None:
+        """Begin to read."""
+        Deferred.fromCoroutine(self._read(keys)).addErrback(self._missed)
+
+    def _missed(self, failure: Failure) -> None:
+        self._behind = True
+        if failure.check(StoreUnavailableError) is None:
+            log.failure("{what} could not be read", failure, what=self._what)
+        self._told_missed()
