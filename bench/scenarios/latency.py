@@ -69,5 +69,5 @@ AT_500 = Scenario(
         Goal("500 requests/s: kgate / plain Envoy h2>h1, p99", "p99 ms", of.KGATE, of.ENVOY, 1.5),
         Goal("500 requests/s: plain Envoy and one durable write / plain Envoy, p99", "at best, p99", of.ENVOY, None, 1.5),
     ),
-    rounds=3,
+    rounds=7,
 )
