@@ -34,19 +34,18 @@ def main() -> int:
         print(f"--instructions     counts {', '.join(COUNTED)}")
         return 2 if unknown else 0
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="kgate-bench-", dir=options.folder) as folder:
+    with tempfile.TemporaryDirectory(prefix="kgate-bench-", dir=options.folder) as folder, awake() as cores:
         ground = Ground.prepare(Path(folder))
         try:
             start_upstreams(ground)
             if options.instructions:
                 report(options.scenario, ground, OUTPUT)
                 return 0
-            with awake() as cores:
-                if options.profile:
-                    print(profile(chosen[0], ground, OUTPUT))
-                    return 0
-                about = machine() | {"cores": cores}
-                measure(chosen, ground, Pace(options.quick, options.rounds), options.only, about, Path(options.json))
+            if options.profile:
+                print(profile(chosen[0], ground, OUTPUT))
+                return 0
+            about = machine() | {"cores": cores}
+            measure(chosen, ground, Pace(options.quick, options.rounds), options.only, about, Path(options.json))
         finally:
             ground.stop()
     print(f"\n{time.monotonic() - began:.0f} s; every round is in {options.json}")

@@ -80,6 +80,15 @@ class Http2Client:
             self.tls.sendall(data)
 
 
+def get_anew(port: int, context: ssl.SSLContext, person: Person, path: str) -> None:
+    """A connection for one GET. Raises RuntimeError where that is not answered 200."""
+    client = Http2Client(port, context, person)
+    status = client.get(path)
+    client.close()
+    if status != 200:
+        raise RuntimeError(f"answered {status}")
+
+
 def count_events(clients: Sequence[Http2Client], seconds: float) -> int:
     """How many lines all ``clients`` receive in that time."""
     poll = select.poll()

@@ -106,6 +106,11 @@ def object_path(cluster: str, resource: str, number: int) -> str:
     return f"/clusters/{cluster}/api/v1/namespaces/team-{number % NAMESPACES}/{resource}/web-{number}"
 
 
+def list_path(cluster: str, namespace: int) -> str:
+    """The path of a list of 5 MB; ``cluster`` as with ``object_path``."""
+    return f"/clusters/{cluster}/api/v1/namespaces/team-{namespace}/pods"
+
+
 def object_paths(cluster: str, resource: str, count: int = PATHS) -> list[str]:
     """As many different ones, shuffled, the same in each run."""
     paths = [object_path(cluster, resource, number) for number in range(count)]

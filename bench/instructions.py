@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.client import Http2Client, connect, count_events, open_exec, stdin_message
+from bench.client import Http2Client, connect, count_events, get_anew, open_exec, stdin_message
 from bench.crowd import HEADERS
-from bench.ground import Ground, Person, object_paths
+from bench.ground import Ground, Person, list_path, object_paths
 from bench.peers.kgate import start
 from bench.process import Server
 from bench.upstream import MEGABYTES_5
@@ -145,19 +145,16 @@ def _new_connection(ground: Ground, port: int) -> Work:
 
     def work(count: int) -> None:
         for number in range(count):
-            client = Http2Client(port, context, people[number % len(people)])
-            client.get(next(asked))
-            client.close()
+            get_anew(port, context, people[number % len(people)], next(asked))
 
     return work
 
 
 def _list(ground: Ground, port: int) -> Work:
-    path = "/clusters/h2/api/v1/namespaces/team-1/pods"
-    client = Http2Client(port, ground.context("h2"), ground.people[0])
+    path, client = list_path("h2", 1), Http2Client(port, ground.context("h2"), ground.people[0])
 
     def work(count: int) -> None:
-        for _ in range(max(count * 16384 // MEGABYTES_5, 1)):
+        for _ in range(count * 16384 // MEGABYTES_5):
             client.get(path)
 
     return work

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from bench.rounds import Goal, Outcome, spread
 
+GOAL_WIDTH = 74
+CELL_WIDTH = 24
+
 
 def machine() -> dict[str, str]:
     """What the figures were measured on."""
@@ -32,17 +35,17 @@ def machine() -> dict[str, str]:
 
 def goals_table(outcomes: Iterable[Outcome]) -> str:
     """One line for each goal."""
-    lines = [f"{'goal':74}{'measured':>10}{'of rounds':>16}{'goal':>9}"]
+    lines = [f"{'goal':{GOAL_WIDTH}}{'measured':>10}{'of rounds':>16}{'goal':>9}"]
     for outcome in outcomes:
         for goal in outcome.scenario.goals:
             ratios = outcome.ratios(goal)
             if not ratios:
-                lines.append(f"{goal.text:74}{'not measured':>10}")
+                lines.append(f"{goal.text:{GOAL_WIDTH}}{'not measured':>10}")
                 continue
             middle, least, most = spread(ratios)
             sign = "≥" if goal.at_least else "≤"
             mark = "met" if goal.met(middle) else "NOT MET"
-            lines.append(f"{goal.text:74}{middle:>10.2f}{f'{least:.2f}–{most:.2f}':>16}{f'{sign} {goal.limit:g}':>9}  {mark}")
+            lines.append(f"{goal.text:{GOAL_WIDTH}}{middle:>10.2f}{f'{least:.2f}–{most:.2f}':>16}{f'{sign} {goal.limit:g}':>9}  {mark}")
     return "\n".join(lines)
 
 
@@ -51,14 +54,14 @@ def figures_table(outcome: Outcome) -> str:
     lines = [f"{outcome.scenario.name}: {outcome.scenario.title}"]
     metrics = list(dict.fromkeys(metric for rounds in outcome.rounds.values() for measures in rounds for metric in measures))
     if metrics:
-        lines.append(f"  {'':26}" + "".join(f"{metric:>24}" for metric in metrics))
+        lines.append(f"  {'':26}" + "".join(f"{metric:>{CELL_WIDTH}}" for metric in metrics))
     for subject in outcome.rounds:
         cells = []
         for metric in metrics:
             values = outcome.values(subject, metric)
             middle, least, most = spread(values) if values else (0.0, 0.0, 0.0)
             cells.append(f"{figure(middle)} ({figure(least)}–{figure(most)})" if values else "")
-        lines.append(f"  {subject.title:26}" + "".join(f"{cell:>24}" for cell in cells))
+        lines.append(f"  {subject.title:26}" + "".join(f"{cell:>{CELL_WIDTH}}" for cell in cells))
     return "\n".join([*lines, *(f"  left out: {text}" for text in outcome.skipped)])
 
 

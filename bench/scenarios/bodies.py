@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.ground import Ground, object_paths
+from bench.ground import Ground, list_path, object_paths
 from bench.process import Server
 from bench.rounds import Goal, Measures, Pace, Scenario, Subject
 from bench.scenarios import subjects as of
@@ -15,7 +15,7 @@ def _ten_kilobytes(ground: Ground, server: Server, subject: Subject, pace: Pace)
 
 
 def _list(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measures:
-    paths = [f"/clusters/{subject.cluster}/api/v1/namespaces/team-{number}/pods" for number in range(20)]
+    paths = [list_path(subject.cluster, number) for number in range(20)]
     found = serve(ground, server, subject, paths, pace.seconds(3.0), people=4, at_once=1)
     megabytes = found["requests/s"] * MEGABYTES_5 / 1e6
     return {"MB/s": megabytes, "MB/CPU s": megabytes / found["core busy"], "core busy": found["core busy"]}

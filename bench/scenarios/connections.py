@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bench.client import Http2Client
+from bench.client import get_anew
 from bench.ground import Ground, object_path
 from bench.process import Server
 from bench.rounds import Measures, Pace, Scenario, Subject
@@ -15,11 +15,8 @@ def _new(ground: Ground, server: Server, subject: Subject, pace: Pace) -> Measur
     context, count = ground.context("h2"), 100 if pace.quick else 300
     used, began = server.cpu_seconds(), time.monotonic()
     for number in range(count):
-        client = Http2Client(server.port, context, ground.people[number % len(ground.people)])
-        status = client.get(object_path(subject.cluster, "pods", number))
-        client.close()
-        if status != 200:
-            raise RuntimeError(f"answered {status}")
+        person = ground.people[number % len(ground.people)]
+        get_anew(server.port, context, person, object_path(subject.cluster, "pods", number))
     return {"CPU µs": (server.cpu_seconds() - used) / count * 1e6, "ms": (time.monotonic() - began) / count * 1e3}
 
 

@@ -34,8 +34,9 @@ log = Logger()
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 """One transaction: commits when it returns, rolls back when it raises."""
-Follower = Callable[["Collection[str] | None"], None]
-"""Told which keys of its topic changed; None where any of them may have."""
+Keys = Collection[str] | None
+"""What changed of a topic; None: any of it may have."""
+Follower = Callable[[Keys], None]
 
 READERS = 4
 LOOK_SECONDS = {"sqlite": 0.2, "postgresql": 1.0}
@@ -167,12 +168,12 @@ class Database:
         if not news.complete:
             self._turn(lambda: self._tell(dict.fromkeys(self._followers)))()
         elif news.changes:
-            keys: dict[str, Collection[str] | None] = {}
+            keys: dict[str, Keys] = {}
             for topic, key in news.changes:
                 keys.setdefault(topic, set()).add(key)  # type: ignore[union-attr]
             self._turn(lambda: self._tell(keys))()
 
-    def _tell(self, keys: dict[str, Collection[str] | None]) -> None:
+    def _tell(self, keys: dict[str, Keys]) -> None:
         for topic, changed in keys.items():
             for follower in self._followers.get(topic, ()):
                 follower(changed)

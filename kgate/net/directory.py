@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from kgate.identity.directory import Directory
-from kgate.net.database import Database
+from kgate.net.database import Database, Keys
 from kgate.net.following import Following
 from kgate.store.directory import EVERYBODY, TOPIC, KnownAs, listed
 
@@ -16,7 +16,7 @@ from kgate.store.directory import EVERYBODY, TOPIC, KnownAs, listed
 class FollowedDirectory:
     """See the module."""
 
-    def __init__(self, database: Database, known_as: KnownAs, changed: Callable[[Collection[str] | None], None]) -> None:
+    def __init__(self, database: Database, known_as: KnownAs, changed: Callable[[Keys], None]) -> None:
         self._database, self._known_as, self._changed = database, known_as, changed
         self.directory = Directory()
         self._following = Following(database, TOPIC, "the directory", self._read)
@@ -31,7 +31,7 @@ class FollowedDirectory:
             self._known_as = known_as
             self._following.read()
 
-    async def _read(self, changed: Collection[str] | None) -> None:
+    async def _read(self, changed: Keys) -> None:
         ids = None if changed is None or EVERYBODY in changed else tuple(changed)
         known_as = self._known_as
         people = await self._database.read_in_turn(lambda connection: listed(connection, known_as, ids))

@@ -6,19 +6,23 @@ class 14). A store that does not answer shows in /readyz, so nothing else is sai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kgate.net.database import Database, StoreUnavailableError
+from kgate.net.database import Follower, Keys, StoreUnavailableError
 
 log = Logger()
 
-Keys = Collection[str] | None
-"""What changed of a topic; None: anything may have."""
+
+class Feed(Protocol):
+    """What tells of changes: ``Database`` is one."""
+
+    def follow(self, topic: str, follower: Follower) -> None:
+        """Tell ``follower`` of each change of ``topic`` from now on."""
 
 
 def _nothing() -> None:
@@ -30,15 +34,15 @@ class Following:
 
     def __init__(
         self,
-        database: Database,
+        feed: Feed,
         topic: str,
         what: str,
         read: Callable[[Keys], Coroutine[Any, Any, None]],
         missed: Callable[[], None] = _nothing,
     ) -> None:
-        self._what, self._read, self._told_missed = what, read, missed
+        self._what, self._read, self._tell_missed = what, read, missed
         self._behind = False
-        database.follow(topic, self.read)
+        feed.follow(topic, self.read)
 
     def tick(self) -> None:
         """Read what was missed."""
@@ -54,4 +58,4 @@ class Following:
         self._behind = True
         if failure.check(StoreUnavailableError) is None:
             log.failure("{what} could not be read", failure, what=self._what)
-        self._told_missed()
+        self._tell_missed()

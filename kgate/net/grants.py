@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from kgate.model import Grant, Identity
-from kgate.net.database import Database, StoreUnavailableError
+from kgate.net.database import Database, Keys, StoreUnavailableError
 from kgate.net.following import Following
 from kgate.store.changes import prune
 from kgate.store.requests import TOPIC, forget_requests, grants
@@ -31,7 +31,7 @@ class GrantBook:
         database: Database,
         wall: Callable[[], float],
         now: Callable[[], float],
-        changed: Callable[[Collection[str] | None, float], None],
+        changed: Callable[[Keys, float], None],
     ) -> None:
         self._database, self._wall, self._now, self._changed = database, wall, now, changed
         self._grants: dict[str, tuple[Grant, ...]] = {}
@@ -64,11 +64,11 @@ class GrantBook:
             cleaned = Deferred.fromCoroutine(self._database.write(lambda connection: _clean(connection, wall)))
             cleaned.addErrback(lambda failure: log.error("old requests stay: {error}", error=failure.getErrorMessage()))
 
-    async def _read(self, users: Collection[str] | None) -> None:
+    async def _read(self, users: Keys) -> None:
         heard_at, wall = self._now(), self._wall()
         self._learn(users, await self._database.read_in_turn(lambda connection: grants(connection, users, wall)), heard_at)
 
-    def _learn(self, users: Collection[str] | None, found: dict[str, tuple[Grant, ...]], heard_at: float) -> None:
+    def _learn(self, users: Keys, found: dict[str, tuple[Grant, ...]], heard_at: float) -> None:
         if users is None:
             self._grants = found
         else:

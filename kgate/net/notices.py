@@ -7,12 +7,11 @@ changed are due to be asked about at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from attrs import evolve, frozen
 from sqlalchemy import Connection
-from twisted.logger import Logger
 
 from kgate.exchange.gate import Fetch
 from kgate.identity.credentials import Rejected
@@ -20,14 +19,12 @@ from kgate.identity.issuers import Signers, Verified, audiences
 from kgate.identity.notice_tokens import Refused, logout_notice, security_event
 from kgate.identity.notices import Kind, Notice, Notices
 from kgate.model import Pending
-from kgate.net.database import Database
+from kgate.net.database import Database, Keys
 from kgate.net.fetches import settled
 from kgate.net.following import Following
 from kgate.store import notices as stored
 from kgate.store.codes import withdraw_codes
 from kgate.store.sessions import due_now, end_sessions
-
-log = Logger()
 
 _ENDS: Mapping[Kind, str] = {
     Kind.LOGOUT: "you signed out at the identity provider",
@@ -75,7 +72,7 @@ class NoticeBoard:
         """Read what was missed."""
         self._following.tick()
 
-    async def _read(self, keys: Collection[str] | None) -> None:
+    async def _read(self, keys: Keys) -> None:
         if keys is None:
             await self._read_all()
             return

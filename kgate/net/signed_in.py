@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from kgate.identity.gate_sessions import GateSession, GateSessions, WantedSession
 from kgate.identity.gate_tokens import GateKeys, SigningKey
 from kgate.model import Identity
-from kgate.net.database import Database, StoreUnavailableError
+from kgate.net.database import Database, Keys, StoreUnavailableError
 from kgate.net.following import Following
 from kgate.store import keys as stored_keys
 from kgate.store import sessions as stored_sessions
@@ -101,7 +101,7 @@ class SignedIn:
 
         await self._database.write(forget)
 
-    async def _read_keys(self, _: Collection[str] | None) -> None:
+    async def _read_keys(self, _: Keys) -> None:
         now = self._wall()
         stored = await self._database.read_in_turn(stored_keys.load_keys)
         if stored_keys.needs_key(stored, now) is not None:
@@ -114,7 +114,7 @@ class SignedIn:
             log.error("signing keys {kids} cannot be read with secrets.key_file: put the key that sealed them back", kids=unreadable)
         self.keys.replace([SigningKey.from_json(key.kid, key.begins, text) for key, text in opened if text is not None])
 
-    async def _read(self, ids: Collection[str] | None) -> None:
+    async def _read(self, ids: Keys) -> None:
         if ids is None:
             await self._read_all()
             return

@@ -5,15 +5,15 @@ Whatever changes here is recorded and has the live streams decided again, with t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import define
-from twisted.logger import Logger
 
 from kgate.api import facts
 from kgate.api.application import Routes
 from kgate.documents.values import Unacceptable
 from kgate.errors import KgateError
+from kgate.net.database import Keys
 from kgate.net.facts import FactFile, FactPoll, Source
 from kgate.net.following import Following
 from kgate.net.geo import GeoFiles, read_atlas
@@ -27,8 +27,6 @@ from kgate.surroundings.document import Unreadable, Values, told
 from kgate.surroundings.geo import Atlas
 from kgate.surroundings.push import LEAST_KEY
 from kgate.surroundings.world import World
-
-log = Logger()
 
 
 @define
@@ -144,7 +142,7 @@ class Outside(Part):
         await self._read(None)
         return kept
 
-    async def _read(self, _: Collection[str] | None) -> None:
+    async def _read(self, _: Keys) -> None:
         """What was told and is not known here yet: by another gate's message, or before this one started."""
         for message in await self._shared.database.read_in_turn(stored.last_messages):
             self._messages[message.source] = message

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-
 from twisted.logger import LogEvent, globalLogPublisher
 
-from kgate.net.database import StoreUnavailableError
+from kgate.net.database import Follower, Keys, StoreUnavailableError
 from kgate.net.following import Following
-
-Keys = Collection[str] | None
 
 
 class Base:
     """Only what is told of one topic, by the test."""
 
-    def follow(self, topic: str, follower: Callable[[Keys], None]) -> None:
+    def follow(self, topic: str, follower: Follower) -> None:
         assert topic == "people"
         self.news = follower
 
@@ -27,7 +23,7 @@ class World:
         self.base, self.fails = Base(), list[Exception]()
         self.read: list[Keys] = []
         self.missed = 0
-        self.following = Following(self.base, "people", "people", self._read, self._miss)  # type: ignore[arg-type]
+        self.following = Following(self.base, "people", "people", self._read, self._miss)
 
     async def _read(self, keys: Keys) -> None:
         self.read.append(keys)
