@@ -7,11 +7,13 @@ from typing import Final
 from kgate.wire import http2_fields as fields
 from kgate.wire import http2_frames as frames
 from kgate.wire.errors import LocalProtocolError
-from kgate.wire.events import Headers, InformationReceived, RequestHead, ResponseReceived, StreamReset
+from kgate.wire.events import InformationReceived, RequestHead, ResponseReceived, StreamReset
 from kgate.wire.http2_allowances import Seconds
-from kgate.wire.http2_connection import Http2Connection, Phase
-from kgate.wire.http2_fields import Refusal, Response
+from kgate.wire.http2_connection import Http2Connection
+from kgate.wire.http2_fields import Response
 from kgate.wire.http2_frames import FIRST_WINDOW, LARGEST_STREAM, ConnectionFault, ErrorCode, FrameType, Setting, StreamFault
+from kgate.wire.http2_framing import Phase
+from kgate.wire.http2_heads import Heads
 from kgate.wire.http2_limits import Http2Limits
 from kgate.wire.http2_streams import Incoming, Outgoing, State, Stream
 
@@ -38,7 +40,7 @@ class ClientConnection(Http2Connection[Response]):
     _FAILED_STATUS = 502
 
     def __init__(self, limits: Http2Limits, now: Seconds, scheme: bytes = b"https") -> None:
-        super().__init__(limits, now, Phase.SETTINGS)
+        super().__init__(limits, now, Phase.SETTINGS, Heads(limits.header_list, fields.response))
         self._scheme = scheme
         self._method = self._authority = self._began = b""
         """Of the last request, and how they are coded: most requests of a connection begin like it."""
@@ -91,16 +93,13 @@ class ClientConnection(Http2Connection[Response]):
     def _last_of_peer(self) -> int:
         return 0
 
-    def _parse(self, listed: Headers) -> Response | Refusal:
-        return fields.response(listed)
-
     def _block_without_stream(self, number: int, block: bytes, ended: bool, depends_on_itself: bool) -> None:
-        self._decode(block)
+        self._heads.decode(block)
         self._judge(number, None, FrameType.HEADERS)
 
     def _head_received(self, stream: Stream, block: bytes, ended: bool) -> None:
         number = stream.number
-        response = self._read_head(block)
+        response = self._heads.read(block)
         if not isinstance(response, Response):
             code = ErrorCode.PROTOCOL_ERROR if response else ErrorCode.ENHANCE_YOUR_CALM
             raise StreamFault(number, code, response.text if response else "the response's header list is too long")

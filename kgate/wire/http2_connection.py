@@ -1,14 +1,6 @@
-"""The receiving half of an HTTP/2 connection, and what both roles have in common (RFC 9113).
+"""What the frames of an HTTP/2 connection mean, and what both roles have in common (RFC 9113). The base (http2_framing) brings them in their order.
 
-One loop cuts frames off what arrived and gives each to the method of its type. Such a method either takes the frame, or raises one of two
-faults, which go no further than the loop: a ``StreamFault`` costs the stream (RST_STREAM, and ``StreamReset`` if anybody above knows of it),
-a ``ConnectionFault`` the connection (GOAWAY and ``ConnectionFailed``), after which nothing more is read, not even the rest of the same read.
-
-**Order.** ``Phase`` says what may come at all: the preface, then SETTINGS, then anything, but only CONTINUATION inside a header block. Whether
-a frame fits its stream is asked of the tables in http2_streams.
-
-**Header blocks** are read whatever becomes of their stream, for the compression's state lasts. What a block meant as a message's head is
-remembered as long as the table stays the same: a client that asks the same way again and again is read once.
+Whether a frame fits its stream is asked of the tables in http2_streams; what a header block says, of http2_heads.
 
 **Credit.** The peer spends it by sending DATA; the layer above gives it back by ``consumed`` when the bytes went on, and it reaches the peer once it
 is half a window. Whatever a stream has not given back when it ends goes back to the connection by itself, so none leaks.
@@ -18,90 +10,47 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from enum import Enum
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic
 
-from kgate.memory import remember
 from kgate.wire import http2_fields as fields
 from kgate.wire import http2_frames as frames
 from kgate.wire.errors import LocalProtocolError
-from kgate.wire.events import ConnectionFailed, DataReceived, Event, GoawayReceived, Headers, StreamEnded, StreamReset, TrailersReceived
-from kgate.wire.hpack import Decoder, HpackError
-from kgate.wire.http2_allowances import Noise, Resets, Seconds
+from kgate.wire.events import DataReceived, GoawayReceived, StreamEnded, StreamReset, TrailersReceived
+from kgate.wire.http2_allowances import Noise, Seconds
 from kgate.wire.http2_fields import Refusal
-from kgate.wire.http2_frames import END_HEADERS, END_STREAM, LARGEST_WINDOW, ConnectionFault, ErrorCode, FrameType, Setting, StreamFault
+from kgate.wire.http2_frames import END_STREAM, LARGEST_WINDOW, ConnectionFault, ErrorCode, FrameType, Setting, StreamFault
+from kgate.wire.http2_framing import NUMBER, Framing, Phase, without_padding
+from kgate.wire.http2_heads import H, Heads
 from kgate.wire.http2_limits import Http2Limits
-from kgate.wire.http2_sending import SendingHalf
 from kgate.wire.http2_streams import AFTER_THEIR_END, VERDICTS, Incoming, State, Stream, Verdict
 
-H = TypeVar("H", fields.Request, fields.Response)
-
-_REMEMBERED_HEADS: Final = 16
-_LONGEST_REMEMBERED: Final = 2048
 _CONTINUATION: Final = int(FrameType.CONTINUATION)
-_NUMBER: Final = 0x7FFFFFFF
-
-
-class Phase(Enum):
-    """What may arrive now."""
-
-    PREFACE = "the client's preface"
-    SETTINGS = "the first SETTINGS"
-    FRAMES = "any frame"
-    BLOCK = "the rest of a header block"
-    OVER = "nothing: the connection is over"
-
 
 # The names of enumerations cost a search in their class; these are asked for with each frame.
-_PREFACE: Final = Phase.PREFACE
-_FRAMES: Final = Phase.FRAMES
 _OVER: Final = Phase.OVER
 _HALF_CLOSED_REMOTE: Final = State.HALF_CLOSED_REMOTE
 _ENDED: Final = State.ENDED
 _AWAITS_HEAD: Final = Incoming.HEAD
 
 
-class _PartialBlock(NamedTuple):
-    """A header block whose end has not come."""
-
-    stream: int
-    ended: bool
-    depends_on_itself: bool
-    parts: list[bytes]
-
-
-class Http2Connection(SendingHalf, Generic[H]):
+class Http2Connection(Framing, Generic[H]):
     """What ServerConnection and ClientConnection share; see there. Nothing is ever blocked on, and no time passes but through ``now``."""
 
     __slots__ = (
-        "_decoder",
-        "_events",
         "_granted",
         "_heads",
         "_highest",
         "_leaving",
         "_noise",
-        "_now",
         "_owed",
-        "_partial",
-        "_phase",
         "_receive_window",
-        "_resets",
-        "_rest",
         "_sent_before",
         "last_pong",
     )
-    _FAILED_STATUS = 400
 
-    def __init__(self, limits: Http2Limits, now: Seconds, phase: Phase) -> None:
-        super().__init__(limits)
-        self._now = now
-        self._phase = phase
-        self._rest = b""
-        self._events: list[Event] = []
-        self._decoder = Decoder(limits.header_list)
-        self._heads: dict[bytes, H | Refusal | None] = {}
-        self._partial: _PartialBlock | None = None
+    def __init__(self, limits: Http2Limits, now: Seconds, phase: Phase, heads: Heads[H]) -> None:
+        super().__init__(limits, phase)
+        self._heads: Heads[H] = heads
         self._highest = 0
         """The greatest number of a stream so far."""
         self._leaving = False
@@ -112,41 +61,15 @@ class Http2Connection(SendingHalf, Generic[H]):
         """All that the peer ever let the connection send: less what is left of it, it is what was sent."""
         self._sent_before = 0
         self._noise = Noise(limits.noise, limits.noise_rate, now)
-        self._resets = Resets(limits.resets, limits.reset_period, now)
         self.last_pong = b""
         """The payload of the latest answer to ``ping``."""
 
     # What the layer above asks
 
     @property
-    def idle(self) -> bool:
-        """Whether no stream is live and nothing is half received."""
-        return not (self._streams or self._rest or self._partial)
-
-    @property
     def closing(self) -> bool:
         """Whether to close the transport once ``data_to_send`` went out."""
         return self._phase is _OVER or (self._leaving and not self._streams)
-
-    def receive(self, data: bytes) -> list[Event]:
-        """What ``data`` tells, in its order. Nothing once the connection is over."""
-        if self._phase is _OVER:
-            return []
-        try:
-            self._read(data)
-        except ConnectionFault as fault:
-            self._fail(fault)
-        events, self._events = self._events, []
-        return events
-
-    def receive_eof(self) -> list[Event]:
-        """The peer closed. ConnectionFailed where that was in the middle of something; the connection is over either way."""
-        if self._phase is _OVER:
-            return []
-        cut = bool(self._rest or self._partial or self._streams)
-        text = f"the peer closed the connection with {len(self._streams)} streams open"
-        self._end()
-        return [ConnectionFailed(self._FAILED_STATUS, ErrorCode.NO_ERROR, text)] if cut else []
 
     def consumed(self, stream: int, credit: int) -> None:
         """Give ``credit`` of a DataReceived back, now that its bytes went on. Nothing happens on a stream that is over."""
@@ -169,12 +92,6 @@ class Http2Connection(SendingHalf, Generic[H]):
             raise LocalProtocolError("a PING has eight bytes")
         self._out.append(frames.frame(FrameType.PING, 0, 0, payload))
 
-    def goaway(self, code: int = ErrorCode.NO_ERROR, text: str = "") -> None:
-        """End the connection now, whatever is open: GOAWAY, and nothing more is read or sent."""
-        if self._phase is not _OVER:
-            self._out.append(frames.goaway(self._last_of_peer, code, text))
-            self._end()
-
     def shutdown(self) -> None:
         """End the connection once the open streams are through: GOAWAY now, and no new ones. ``closing`` says when."""
         if not self._leaving and self._phase is not _OVER:
@@ -182,15 +99,6 @@ class Http2Connection(SendingHalf, Generic[H]):
             self._out.append(frames.goaway(self._last_of_peer, ErrorCode.NO_ERROR))
 
     # What a role adds
-
-    @property
-    @abstractmethod
-    def _last_of_peer(self) -> int:
-        """The greatest stream that the peer opened."""
-
-    @abstractmethod
-    def _parse(self, listed: Headers) -> H | Refusal:
-        """The head that ``listed`` is."""
 
     @abstractmethod
     def _block_without_stream(self, number: int, block: bytes, ended: bool, depends_on_itself: bool) -> None:
@@ -200,65 +108,13 @@ class Http2Connection(SendingHalf, Generic[H]):
     def _head_received(self, stream: Stream, block: bytes, ended: bool) -> None:
         """A header block on a live stream whose head is still awaited."""
 
-    # The loop
-
-    def _read(self, data: bytes) -> None:
-        """Frames of what came. One that began before is put together with what it lacks alone: ``data`` may be half a megabyte of a body."""
-        begun = self._rest
-        if len(begun) >= 9:
-            lacks = 9 + frames.read_head(begun, 0)[0] - len(begun)
-            if lacks < len(data) and self._phase is _FRAMES:
-                self._read_frames(begun + data[:lacks], 0)
-                self._read_frames(data, lacks)
-                return
-        self._read_frames(begun + data if begun else data, 0)
-
-    def _read_frames(self, buffer: bytes, position: int) -> None:
-        end = len(buffer)
-        if self._phase is _PREFACE:
-            position = self._read_preface(buffer)
-            if not position:
-                self._rest = buffer
-                return
-        while end - position >= 9:
-            length, kind, flags, number = frames.read_head(buffer, position)
-            if length > frames.LONGEST_FRAME:
-                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
-            start, position = position + 9, position + 9 + length
-            if position > end:
-                position = start - 9
-                break
-            if self._phase is not _FRAMES:
-                self._check_order(kind, flags, number)
-            try:
-                if kind <= _CONTINUATION:
-                    _METHODS[kind](self, flags, number, buffer[start:position])
-                else:
-                    self._make_noise("unknown frames")
-            except StreamFault as fault:
-                self._stream_failed(fault)
-        self._rest = buffer[position:]
-        if self._provoked > self._limits.unsent:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "the peer makes us answer and does not read the answers")
-
-    def _read_preface(self, buffer: bytes) -> int:
-        """How much of the buffer the preface is, where it is whole."""
-        if not frames.PREFACE.startswith(buffer[: len(frames.PREFACE)]):
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the connection does not begin as HTTP/2 does")
-        if len(buffer) < len(frames.PREFACE):
-            return 0
-        self._phase = Phase.SETTINGS
-        return len(frames.PREFACE)
-
-    def _check_order(self, kind: int, flags: int, number: int) -> None:
-        if self._phase is Phase.SETTINGS:
-            if kind != FrameType.SETTINGS or flags & frames.ACK:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the first frame is not SETTINGS")
-            self._phase = Phase.FRAMES
-        elif kind != _CONTINUATION or self._partial is None or number != self._partial.stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "another frame inside a header block")
-
     # Frames of a stream
+
+    def _frame_received(self, kind: int, flags: int, number: int, payload: bytes) -> None:
+        if kind <= _CONTINUATION:
+            _METHODS[kind](self, flags, number, payload)
+        else:
+            self._make_noise("unknown frames")
 
     def _on_data(self, flags: int, number: int, payload: bytes) -> None:
         size = len(payload)
@@ -271,7 +127,7 @@ class Http2Connection(SendingHalf, Generic[H]):
         else:
             self._credit_connection(size)
         if flags & frames.PADDED:
-            payload = _without_padding(payload)
+            payload = without_padding(payload)
         if stream is None or stream.state is _HALF_CLOSED_REMOTE:
             if not size:
                 self._make_noise("DATA without data")
@@ -298,44 +154,13 @@ class Http2Connection(SendingHalf, Generic[H]):
             if stream.remaining < 0:
                 raise StreamFault(stream.number, ErrorCode.PROTOCOL_ERROR, "more DATA than content-length")
 
-    def _on_headers(self, flags: int, number: int, payload: bytes) -> None:
-        if not number:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "HEADERS on stream 0")
-        depends_on_itself = False
-        if flags & (frames.PADDED | frames.PRIORITY):
-            if flags & frames.PADDED:
-                payload = _without_padding(payload)
-            if flags & frames.PRIORITY:
-                if len(payload) < 5:
-                    raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS that are too short for a priority")
-                depends_on_itself = int.from_bytes(payload[:4], "big") & _NUMBER == number
-                payload = payload[5:]
-        if flags & END_HEADERS:
-            self._block_received(number, payload, bool(flags & END_STREAM), depends_on_itself)
-        else:
-            self._partial = _PartialBlock(number, bool(flags & END_STREAM), depends_on_itself, [payload])
-            self._phase = Phase.BLOCK
-
-    def _on_continuation(self, flags: int, number: int, payload: bytes) -> None:
-        partial = self._partial
-        if partial is None:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "CONTINUATION of nothing")
-        partial.parts.append(payload)
-        too_long = sum(map(len, partial.parts)) > 4 * self._limits.header_list
-        if too_long or len(partial.parts) > self._limits.continuations + 1:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "a header block that does not end")
-        if flags & END_HEADERS:
-            self._partial = None
-            self._phase = Phase.FRAMES
-            self._block_received(number, b"".join(partial.parts), partial.ended, partial.depends_on_itself)
-
     def _on_priority(self, _flags: int, number: int, payload: bytes) -> None:
         self._make_noise("PRIORITY frames")
         if not number:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY on stream 0")
         if len(payload) != 5:
             self._refuse_stream(number, ErrorCode.FRAME_SIZE_ERROR, "PRIORITY of a length other than 5")
-        if int.from_bytes(payload[:4], "big") & _NUMBER == number:
+        if int.from_bytes(payload[:4], "big") & NUMBER == number:
             self._refuse_stream(number, ErrorCode.PROTOCOL_ERROR, "a stream that depends on itself")
 
     def _on_rst_stream(self, _flags: int, number: int, payload: bytes) -> None:
@@ -357,7 +182,7 @@ class Http2Connection(SendingHalf, Generic[H]):
         if len(payload) != 4:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "WINDOW_UPDATE of a length other than 4")
         self._make_window_noise()
-        increment = int.from_bytes(payload, "big") & _NUMBER
+        increment = int.from_bytes(payload, "big") & NUMBER
         if not number:
             if not increment or self._window + increment > LARGEST_WINDOW:
                 code = ErrorCode.FLOW_CONTROL_ERROR if increment else ErrorCode.PROTOCOL_ERROR
@@ -426,7 +251,7 @@ class Http2Connection(SendingHalf, Generic[H]):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "GOAWAY on a stream")
         if len(payload) < 8:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "GOAWAY that is too short")
-        last = int.from_bytes(payload[:4], "big") & _NUMBER
+        last = int.from_bytes(payload[:4], "big") & NUMBER
         self._events.append(GoawayReceived(last, int.from_bytes(payload[4:8], "big")))
         self._goaway_received(last)
 
@@ -440,7 +265,7 @@ class Http2Connection(SendingHalf, Generic[H]):
         if stream is None:
             self._block_without_stream(number, block, ended, depends_on_itself)
         elif depends_on_itself or stream.state is _HALF_CLOSED_REMOTE:
-            self._decode(block)
+            self._heads.decode(block)
             self._judge(number, stream, FrameType.HEADERS)
             raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, "a stream that depends on itself")
         elif stream.incoming is _AWAITS_HEAD:
@@ -449,34 +274,12 @@ class Http2Connection(SendingHalf, Generic[H]):
             self._trailers_received(stream, block, ended)
 
     def _trailers_received(self, stream: Stream, block: bytes, ended: bool) -> None:
-        listed = self._decode(block)
+        listed = self._heads.decode(block)
         wrong = Refusal("the trailers are too long") if listed is None else fields.trailers(listed)
         if not ended or listed is None or wrong is not None:
             raise StreamFault(stream.number, ErrorCode.PROTOCOL_ERROR, wrong.text if wrong else "trailers that do not end the stream")
         self._their_half_ended(stream)
         self._events += (TrailersReceived(stream.number, listed), StreamEnded(stream.number))
-
-    def _decode(self, block: bytes) -> Headers | None:
-        """The block's fields, or None where they are too many. The compression is in step afterwards."""
-        decoder, generation = self._decoder, self._decoder.generation
-        try:
-            listed = decoder.decode(block)
-        except HpackError as error:
-            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, str(error)) from None
-        if decoder.generation != generation:
-            self._heads.clear()
-        return listed
-
-    def _read_head(self, block: bytes) -> H | Refusal | None:
-        """The head that the block is; None where it is too long."""
-        if block in self._heads:
-            return self._heads[block]
-        generation = self._decoder.generation
-        listed = self._decode(block)
-        head = None if listed is None else self._parse(listed)
-        if self._decoder.generation == generation and len(block) <= _LONGEST_REMEMBERED:
-            remember(self._heads, block, head, _REMEMBERED_HEADS)
-        return head
 
     def _judge(self, number: int, stream: Stream | None, kind: FrameType) -> None:
         """Raise what the tables say of a frame that came on a stream where it may not fit."""
@@ -544,24 +347,9 @@ class Http2Connection(SendingHalf, Generic[H]):
         self._out.append(frame)
         self._provoked += len(frame)
 
-    def _fail(self, fault: ConnectionFault) -> None:
-        self._out.append(frames.goaway(self._last_of_peer, fault.code, fault.text))
-        self._end()
-        self._events.append(ConnectionFailed(self._FAILED_STATUS, fault.code, fault.text))
-
     def _end(self) -> None:
-        self._phase = Phase.OVER
-        self._rest = b""
-        self._partial = None
-        self._streams.clear()
-        self._row.clear()
-        self._heads.clear()
-
-
-def _without_padding(payload: bytes) -> bytes:
-    if not payload or payload[0] >= len(payload):
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "more padding than the frame has room for")
-    return payload[1 : len(payload) - payload[0]]
+        super()._end()
+        self._heads.forget()
 
 
 _METHODS: Final[tuple[Callable[[Http2Connection[Any], int, int, bytes], None], ...]] = (

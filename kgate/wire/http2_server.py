@@ -13,10 +13,12 @@ from kgate.wire import http2_fields as fields
 from kgate.wire import http2_frames as frames
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Headers, RequestHead, RequestReceived
-from kgate.wire.http2_allowances import Seconds
-from kgate.wire.http2_connection import Http2Connection, Phase
-from kgate.wire.http2_fields import Refusal, Request
+from kgate.wire.http2_allowances import Resets, Seconds
+from kgate.wire.http2_connection import Http2Connection
+from kgate.wire.http2_fields import Request
 from kgate.wire.http2_frames import FIRST_WINDOW, ConnectionFault, ErrorCode, FrameType, Setting, StreamFault
+from kgate.wire.http2_framing import Phase
+from kgate.wire.http2_heads import Heads
 from kgate.wire.http2_limits import Http2Limits
 from kgate.wire.http2_streams import Incoming, Outgoing, State, Stream
 
@@ -40,11 +42,11 @@ class ServerConnection(Http2Connection[Request]):
     ``reset(stream, ErrorCode.NO_ERROR)`` says that the rest is not wanted.
     """
 
-    __slots__ = ("_before",)
+    __slots__ = ("_resets",)
 
     def __init__(self, limits: Http2Limits, now: Seconds) -> None:
-        super().__init__(limits, now, Phase.PREFACE)
-        self._before = fields.RequestBefore()
+        super().__init__(limits, now, Phase.PREFACE, Heads(limits.header_list, fields.RequestBefore().request))
+        self._resets = Resets(limits.resets, limits.reset_period, now)
         announced = {
             Setting.MAX_CONCURRENT_STREAMS: limits.streams,
             Setting.INITIAL_WINDOW_SIZE: limits.initial_window,
@@ -83,18 +85,15 @@ class ServerConnection(Http2Connection[Request]):
     def _last_of_peer(self) -> int:
         return self._highest
 
-    def _parse(self, listed: Headers) -> Request | Refusal:
-        return self._before.request(listed)
-
     def _block_without_stream(self, number: int, block: bytes, ended: bool, depends_on_itself: bool) -> None:
         if number <= self._highest:
-            self._decode(block)
+            self._heads.decode(block)
             self._judge(number, None, FrameType.HEADERS)
             return
         if not number & 1:
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a client's stream has an even number")
         self._highest = number
-        request = self._read_head(block)
+        request = self._heads.read(block)
         if depends_on_itself:
             raise StreamFault(number, ErrorCode.PROTOCOL_ERROR, "a stream that depends on itself")
         if self._leaving or len(self._streams) >= min(self._limits.streams, self._resets.left):
