@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen, validators
+from attrs import Factory, field, frozen, validators
 
 from kgate.wire.http2_frames import FIRST_WINDOW, LARGEST_WINDOW
 
@@ -23,7 +23,8 @@ class Http2Limits:
     """1xx answers before the final one."""
     continuations: int = 32
     """CONTINUATION frames of one block; its bytes are bounded by four times ``header_list``."""
-    resets: int = 200
+    resets: int = field(default=Factory(lambda self: max(200, 2 * self.streams), takes_self=True))
+    """In any ``reset_period``. More than ``streams``: only as many are admitted as may still be reset."""
     reset_period: float = 30.0
     noise: int = 1000
     noise_rate: float = 100.0

@@ -309,6 +309,13 @@ def test_trailers_have_to_end_the_stream() -> None:
 # Streams
 
 
+@pytest.mark.parametrize("streams", [100, 300])
+def test_as_many_streams_are_taken_as_were_announced(streams: int) -> None:
+    """Also where the operator allows more of them than resets are allowed otherwise: Go's client would ask for what is refused again and again."""
+    scene = ServerScene(Http2Limits(streams=streams))
+    assert len(scene.receive(*(headers(2 * place + 1, GET) for place in range(streams)))) == streams
+
+
 @pytest.mark.threat("15")
 def test_the_stream_after_the_hundredth_is_refused_and_no_other_suffers() -> None:
     scene = ServerScene()
