@@ -103,7 +103,7 @@ def measure(
 
 def with_workers(servers: Mapping[str, Server | None]) -> Mapping[str, Server | None]:
     """The scenario of workers starts gates of its own; it needs to know that there is a kgate."""
-    return {**servers, "kgate 2 workers": servers.get("kgate")}
+    return {**servers, "kgate 2 workers": servers["kgate"]} if "kgate" in servers else servers
 
 
 def say(text: str) -> None:

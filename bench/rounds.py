@@ -107,11 +107,13 @@ class Outcome:
 
 
 def run(scenario: Scenario, ground: Ground, servers: Mapping[str, Server | None], pace: Pace, say: Callable[[str], None]) -> Outcome:
-    """All rounds of a scenario."""
+    """All rounds of a scenario. ``servers``: those that were asked for, None where this machine has none."""
     outcome = Outcome(scenario)
     subjects = []
     for subject in scenario.chosen(pace):
-        if servers.get(subject.peer) is None:
+        if subject.peer not in servers:
+            continue  # nobody asked for it
+        if servers[subject.peer] is None:
             outcome.skipped.append(f"{subject.title}: {subject.peer} is not on this machine")
         else:
             subjects.append(subject)

@@ -330,6 +330,7 @@ class StreamSocket:
         self._reactor.removeReader(self)
         self._reactor.removeWriter(self)
         self._backlog.clear()
+        self._buffered = 0
         self._fileno = -1
         self._sock.close()
         owner, self._owner = self._owner, _NOBODY

@@ -237,3 +237,11 @@ def test_writing_to_a_peer_that_is_gone_loses_the_connection_once(world: World, 
     assert len(world.lost_because) == 1
     assert world.stream.fileno() == -1
     assert not world.stream.open
+
+
+def test_a_peer_that_is_gone_congests_nothing(world: World) -> None:
+    """Nobody would ever tell the source that it may go on."""
+    world.peer.close()
+    world.stream.gather(b"x" * (HIGH_WATER + 1))
+    assert len(world.lost_because) == 1
+    assert not world.stream.congested
