@@ -25,10 +25,10 @@ from kgate.audit.chain import Chain
 from kgate.audit.ids import RequestIds
 from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.exchange.admission import Admission
-from kgate.exchange.gate import Then
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
 from kgate.exchange.ports import ClientWire
 from kgate.exchange.routes import Route, Routes
+from kgate.exchange.upstream import Then
 from kgate.identity.authenticator import Authenticator
 from kgate.identity.tokens import Tokens
 from kgate.metrics import Metrics

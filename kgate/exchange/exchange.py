@@ -18,10 +18,11 @@ from typing import Final
 
 from kgate.exchange.admission import Admitted
 from kgate.exchange.agreement import agree
-from kgate.exchange.gate import Gate, NoConnection
+from kgate.exchange.gate import Gate
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
 from kgate.exchange.ports import Loss
 from kgate.exchange.relay import Relay
+from kgate.exchange.upstream import NoConnection
 from kgate.kube.headers import response_headers, upstream_headers
 from kgate.kube.refusal import Refusal
 from kgate.kube.status import status_body

@@ -10,55 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
-from kgate.exchange.legs import UpstreamLeg
+from kgate.exchange.admission import Admitted, Verdict
 from kgate.model import Action, Cause, Identity, Pending
 
 if TYPE_CHECKING:
-    from kgate.exchange.admission import Admitted, Verdict
     from kgate.exchange.exchange import Exchange
 
 
 Fetch = Callable[[Hashable, Callable[[], None]], None]
 """Gets what a ``Pending`` wants, tells whoever wanted it, and then calls back, in any case and within its own time limit."""
-
-
-class NoConnection(Protocol):
-    """Why no connection could be had."""
-
-    @property
-    def text(self) -> str:
-        """The rest of a sentence: ``connection refused``."""
-
-
-Then = Callable[["UpstreamLeg | NoConnection"], None]
-
-
-class Upstream(Protocol):
-    """One cluster's connections and the gate's credential for it."""
-
-    @property
-    def authority(self) -> bytes:
-        """The Host of upstream requests."""
-
-    @property
-    def base_path(self) -> bytes:
-        """What the cluster's URL has before ``/api``: empty, or ``/k8s/clusters/c-1``."""
-
-    @property
-    def bearer(self) -> bytes | None:
-        """The gate's own token for the cluster, where it has one; a client certificate is in the connection."""
-
-    def acquire(self, then: Then) -> None:
-        """A connection with room for one request."""
-
-    def acquire_own(self, then: Then) -> None:
-        """A new HTTP/1.1 connection, for an upgrade."""
-
-    def spare(self, leg: UpstreamLeg) -> None:
-        """A connection that was acquired and is not used after all."""
-
-    def refused(self) -> None:
-        """The cluster answered 401: the gate's own credential is no good (any more)."""
 
 
 class OnRecord(Protocol):
@@ -141,20 +101,20 @@ class Gate(Protocol):
     def now(self) -> float:
         """Monotonic seconds."""
 
-    def decide_again(self, exchange: Exchange) -> Verdict | Pending:
+    def decide_again(self, exchange: OnRecord) -> Verdict | Pending:
         """The decision on a live request as of now."""
 
-    def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
+    def record_decision(self, exchange: OnRecord, then: Callable[[bool], None]) -> None:
         """Put the decision on record; ``then(True)`` once that is durable, ``then(False)`` where it cannot be in time."""
 
-    def decide_port(self, exchange: Exchange, port: int) -> Verdict | Pending:
+    def decide_port(self, exchange: OnRecord, port: int) -> Verdict | Pending:
         """The decision on one port of a live port-forward as of now."""
 
-    def record_port(self, exchange: Exchange, port: int, verdict: Verdict) -> None:
+    def record_port(self, exchange: OnRecord, port: int, verdict: Verdict) -> None:
         """Put on record that a live port-forward may reach a port, or may not."""
 
-    def record_change(self, exchange: Exchange, verdict: Verdict) -> None:
+    def record_change(self, exchange: OnRecord, verdict: Verdict) -> None:
         """Put on record that a live request is decided otherwise now."""
 
-    def record_end(self, exchange: Exchange) -> None:
+    def record_end(self, exchange: OnRecord) -> None:
         """Put the end on record and count it."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from kgate.exchange.gate import NoConnection, Upstream
 from kgate.exchange.legs import UpstreamLeg
 from kgate.exchange.ports import Loss
+from kgate.exchange.upstream import NoConnection, Upstream
 from kgate.kube.impersonation import identity_headers
 from kgate.model import Impersonation
 from kgate.wire.events import Headers, RequestHead

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kgate.exchange.gate import Upstream
+from kgate.exchange.upstream import Upstream
 from kgate.model import Cluster
 
 PREFIX: Final = b"/clusters/"

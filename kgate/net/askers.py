@@ -12,8 +12,8 @@ from kgate.authorizers import opa, webhook
 from kgate.authorizers.interface import Answer, Question, Unanswered
 from kgate.authorizers.opa import OpaQuestions
 from kgate.authorizers.webhook import OwnReviews, SubjectReviews
-from kgate.exchange.gate import Upstream
 from kgate.exchange.inquiry import Inquiry, NoReply, Reply
+from kgate.exchange.upstream import Upstream
 from kgate.kube.access_review import OWN_REVIEWS
 from kgate.kube.kubeconfig import token_of
 from kgate.model import Impersonation

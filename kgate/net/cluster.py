@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from kgate.errors import KgateError
-from kgate.exchange.gate import Then
 from kgate.exchange.legs import UpstreamLeg
 from kgate.exchange.ports import ClientWire
+from kgate.exchange.upstream import Then
 from kgate.kube.kubeconfig import ClusterAccess
 from kgate.net.contexts import ALPN, client_context
 from kgate.net.credentials import Credential

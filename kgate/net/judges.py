@@ -12,8 +12,8 @@ from twisted.internet.defer import TimeoutError as TookTooLong
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from kgate.exchange.gate import Upstream
 from kgate.exchange.inquiry import NoReply
+from kgate.exchange.upstream import Upstream
 from kgate.identity import introspection, token_review
 from kgate.identity.asked import Judged
 from kgate.identity.credentials import Rejected

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from kgate.audit.ids import RequestIds
 from kgate.audit.line import decision_line, end_line
@@ -229,7 +229,7 @@ class Gateway:
         """See ``Gate``."""
         return self._patience
 
-    def decide_again(self, exchange: Exchange) -> Any:
+    def decide_again(self, exchange: OnRecord) -> Verdict | Pending:
         """The decision on a live request as of now."""
         verdict = self.admission.decide_again(exchange.admitted.asked, exchange.identity, self.wall())
         if not isinstance(verdict, Pending):
@@ -255,18 +255,18 @@ class Gateway:
         event = "stream-start" if admitted.asked.action.follows else "request"
         self._record_verdict(event, exchange, admitted, then)
 
-    def decide_port(self, exchange: Exchange, port: int) -> Any:
+    def decide_port(self, exchange: OnRecord, port: int) -> Verdict | Pending:
         """The decision on one port of a live port-forward as of now. What has to be fetched for it is there at the next try."""
         verdict = self.admission.decide_again(_for_port(exchange, port), exchange.identity, self.wall())
         if isinstance(verdict, Pending):
             self._fetch(verdict.wanted, _nothing)
         return verdict
 
-    def record_port(self, exchange: Exchange, port: int, verdict: Verdict) -> None:
+    def record_port(self, exchange: OnRecord, port: int, verdict: Verdict) -> None:
         """Put on record that a live port-forward may reach a port, or may not."""
         self._record_verdict("port", exchange, verdict, asked=_for_port(exchange, port))
 
-    def record_change(self, exchange: Exchange, verdict: Verdict) -> None:
+    def record_change(self, exchange: OnRecord, verdict: Verdict) -> None:
         """Put on record that a live request is decided otherwise now."""
         self._record_verdict("decision-change", exchange, verdict)
 
@@ -390,7 +390,7 @@ class Gateway:
             leg.touch()
 
 
-def _for_port(exchange: Exchange, port: int) -> Asked:
+def _for_port(exchange: OnRecord, port: int) -> Asked:
     asked = exchange.admitted.asked
     return asked.of(asked.action.but(ports=(port,)))
 

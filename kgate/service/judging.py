@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from kgate.exchange.gate import Upstream
+from kgate.exchange.upstream import Upstream
 from kgate.identity.asked import AskedTokens, JudgementWanted, is_opaque
 from kgate.identity.authenticator import Source
 from kgate.identity.token_review import Reviewer, is_for

@@ -15,8 +15,9 @@ from kgate.api.application import Application
 from kgate.audit.ids import RequestIds
 from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.exchange.admission import Admission
-from kgate.exchange.gate import OnRecord, Then
+from kgate.exchange.gate import OnRecord
 from kgate.exchange.routes import Route, Routes
+from kgate.exchange.upstream import Then
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.metrics import Metrics
 from kgate.model import Cluster, Identity, Pending
