@@ -100,6 +100,20 @@ def test_what_is_far_is_looked_at_again_before() -> None:
     assert not far.open_at(now) and now < far.edge_after(now) <= now + 10 * 86400
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([{"dates": ["2030-01-01"]}, {"dates": ["2026-11-29"]}, {"hours": "08:00-20:00", "days": ["fri"]}]),
+    st.sampled_from(["Europe/Berlin", "America/Havana"]),
+    st.lists(st.integers(0, 20 * 86400), min_size=2, max_size=5),
+)
+def test_what_was_asked_before_changes_nothing(written: dict[str, Any], zone: str, seconds: list[int]) -> None:
+    """Also of what is too far to be seen: ``explain`` of a request and the decision on it a second later had different instants."""
+    asked_before = window(zone=zone, **written)
+    for second in seconds:
+        now = at("2026-10-20T12:00:00+00:00") + second
+        assert asked_before.edge_after(now) == window(zone=zone, **written).edge_after(now)
+
+
 def test_the_zone_counts() -> None:
     noon = at("2026-06-01T12:00:00+00:00")
     assert window(hours="14:00-14:01").open_at(noon)

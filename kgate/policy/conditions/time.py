@@ -6,7 +6,7 @@ wall-clock time occurs twice and is inside twice; where they go forward, what th
 
 The next *edge* follows from the definition: the answer can change only where the clock passes a boundary (midnight, the begin or end of a window)
 or jumps (a change of the zone's offset). We list these instants for the days to come and take the first at which the answer differs. If there is
-none within ``HORIZON_DAYS``, the horizon itself is given: an edge too early costs one more look, an edge too late would be a right kept too long.
+none within ``HORIZON_DAYS``, the last of them is given: an edge too early costs one more look, an edge too late would be a right kept too long.
 """
 
 from __future__ import annotations
@@ -94,6 +94,15 @@ def zone(text: str) -> ZoneInfo:
         raise Unacceptable(f'"{text}" is not a time zone', "write it as Europe/Berlin or UTC") from None
 
 
+class _Span(NamedTuple):
+    """From ``since`` until ``until`` the window is ``opened``, and what may change next does so at ``edge``."""
+
+    since: float
+    until: float
+    edge: float
+    opened: bool
+
+
 @frozen(eq=False)
 class Time:
     """Days, hours and dates that must all fit; each list holds where any of it does."""
@@ -102,8 +111,8 @@ class Time:
     days: tuple[Day, ...] = ()
     hours: tuple[Hours, ...] = ()
     dates: tuple[Dates, ...] = ()
-    _constant: list[tuple[float, float, bool]] = field(init=False, factory=list, repr=False)
-    """The last span between two edges and what held in it: a memo of a pure function."""
+    _constant: list[_Span] = field(init=False, factory=list, repr=False)
+    """The last span that was asked for: a memo of a pure function."""
     ground = Ground.TIME
 
     def __attrs_post_init__(self) -> None:
@@ -112,7 +121,7 @@ class Time:
 
     def holds(self, asked: Question) -> bool:
         """Whether the window is open at the context's instant."""
-        return self._span(asked.context.now)[2]
+        return self._span(asked.context.now).opened
 
     def edge(self, asked: Question) -> float:
         """When that may change next."""
@@ -120,7 +129,7 @@ class Time:
 
     def edge_after(self, now: float) -> float:
         """The first instant after ``now`` at which the window opens or closes."""
-        return self._span(now)[1]
+        return self._span(now).edge
 
     def miss(self, asked: Question) -> str:
         """What of it does not fit."""
@@ -159,14 +168,16 @@ class Time:
             not self.dates or any(each.first <= day <= each.last for each in self.dates)
         )
 
-    def _span(self, now: float) -> tuple[float, float, bool]:
+    def _span(self, now: float) -> _Span:
         if self._constant:
             span = self._constant[0]
-            if span[0] <= now < span[1]:
+            if span.since <= now < span.until:
                 return span
         opened = self.open_at(now)
-        edge = next((each for each in self._boundaries(now) if each > now and self.open_at(each) != opened), now + HORIZON_DAYS * 86400.0)
-        span = (now, edge, opened)
+        ahead = [each for each in self._boundaries(now) if each > now]
+        edge = next((each for each in ahead if self.open_at(each) != opened), None)
+        # Where none is seen, what is given depends on the day, and is known no longer than that. A midnight is a boundary.
+        span = _Span(now, ahead[0], ahead[-1], opened) if edge is None else _Span(now, edge, edge, opened)
         self._constant[:] = [span]
         return span
 
