@@ -451,8 +451,10 @@ class Exchange:
         body = status_body(code, message)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"audit-id", self.id.encode())]
         wire = self._client.wire
-        wire.send_response(self._stream, code, headers, False)
-        wire.send_data(self._stream, body, True)
+        bare = self._head.method == b"HEAD"  # what its answer says of a body is all that there is of it (RFC 9110 section 9.3.2)
+        wire.send_response(self._stream, code, headers, bare)
+        if not bare:
+            wire.send_data(self._stream, body, True)
         self._client.touch()
 
     def _say_farewell(self, cause: Cause) -> None:

@@ -20,8 +20,10 @@ def refuse(
     if id_:
         headers.append((b"audit-id", id_.encode()))
     stream = request.stream
-    leg.wire.send_response(stream, status, headers, False)
-    leg.wire.send_data(stream, body, True)
+    bare = request.head.method == b"HEAD"  # what its answer says of a body is all that there is of it (RFC 9110 section 9.3.2)
+    leg.wire.send_response(stream, status, headers, bare)
+    if not bare:
+        leg.wire.send_data(stream, body, True)
     if not request.ended:
         leg.responders[stream] = _Skip(leg, stream)
     leg.touch()

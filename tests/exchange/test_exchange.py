@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from exchange_world import NOTHING, POLICY, World
+from exchange_world import NOTHING, POLICY, Both, World
 
 from kgate.net.dial import DialFailed
+from kgate.wire.events import ResponseReceived
 
 GET = b"GET /clusters/lab/api/v1/namespaces/a/pods HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer alice\r\n\r\n"
 WATCH = GET.replace(b"/pods", b"/pods?watch=true")
@@ -217,3 +218,26 @@ def test_a_decision_that_comes_out_otherwise_is_on_record_before_the_end_that_it
     world.use(NOTHING)
     world.live.reevaluate(world.clock)
     assert [kind for kind, _ in world.records] == ["decision", "change", "end"]
+
+
+def test_a_head_request_that_gets_an_answer_of_the_gates_own_gets_no_body_and_the_next_request_is_answered(world: World) -> None:
+    head = GET.replace(b"GET", b"HEAD", 1)
+    world.asks(head.replace(b"alice", b"mallory"))
+    answer = world.pipe.take()
+    assert answer.startswith(b"HTTP/1.1 403 ") and answer.endswith(b"\r\n\r\n")
+    world.asks(head)
+    world.durable(False)
+    answer = world.pipe.take()
+    assert answer.startswith(b"HTTP/1.1 503 ") and answer.endswith(b"\r\n\r\n")
+    assert len(world.live) == 0 and not world.pipe.closed
+    world.asks(GET.replace(b"alice", b"mallory"))
+    assert world.pipe.take().endswith(b"}")
+
+
+def test_a_head_request_over_http2_gets_no_body_either() -> None:
+    both = Both()
+    head = both.asks(b"HEAD")
+    both.world.upstream.lost("reset by peer")
+    both.world.turn.flush()
+    both.carry()
+    assert [(type(event), event.stream) for event in both.told] == [(ResponseReceived, head)]

@@ -17,8 +17,8 @@ from kgate.identity.credentials import Credentials, Rejected
 from kgate.model import Cluster, Identity, Pending
 from kgate.policy.load import load_policy
 from kgate.sessions.registry import Registry
-from kgate.wire import http1
-from kgate.wire.events import RequestReceived
+from kgate.wire import http1, http2
+from kgate.wire.events import Event, RequestHead, RequestReceived
 
 POLICY = """
 rules:
@@ -100,9 +100,10 @@ class Nobody:
 
 
 class World:
-    """One gate, one client connection, one cluster."""
+    """One gate, one client connection, one cluster. ``multiplexed``: all of them speak HTTP/2."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, multiplexed: bool = False) -> None:
+        self.multiplexed = multiplexed
         self.clock = 100.0
         self.turn = Turn()
         self.people = Nobody()
@@ -119,13 +120,13 @@ class World:
         self.authority, self.base_path, self.bearer = b"cluster:6443", b"", b"gate"
         self.use(POLICY)
         self.client = ClientLeg(
-            http1.ServerConnection(),  # type: ignore[arg-type]
+            http2.ServerConnection(http2.Http2Limits(), self.now) if multiplexed else http1.ServerConnection(),  # type: ignore[arg-type]
             self.pipe,
             self.turn,
             self.now,
             self.answer,
             lambda leg: None,
-            multiplexed=False,
+            multiplexed=multiplexed,
             address="192.0.2.1",
             certificate=None,
         )
@@ -210,13 +211,13 @@ class World:
     def dials(self, result: Any = None) -> None:
         """A connection to the cluster is there, or the reason why not."""
         self.upstream = UpstreamLeg(
-            http1.ClientConnection(),  # type: ignore[arg-type]
+            http2.ClientConnection(http2.Http2Limits(), self.now) if self.multiplexed else http1.ClientConnection(),  # type: ignore[arg-type]
             self.cluster_pipe,
             self.turn,
             self.now,
             lambda leg: None,
             lambda leg: None,
-            multiplexed=False,
+            multiplexed=self.multiplexed,
         )
         self.dialling.pop(0)(result or self.upstream)
         self.turn.flush()
@@ -231,3 +232,42 @@ class World:
         self.clock += seconds
         self.exchange.look(self.clock)
         self.turn.flush()
+
+
+class Both:
+    """A world of HTTP/2 with real engines at its ends: ``person`` asks and ``api`` answers, and each keeps what it heard."""
+
+    def __init__(self, limits: http2.Http2Limits | None = None) -> None:
+        self.world = World(multiplexed=True)
+        self.person = http2.ClientConnection(limits or http2.Http2Limits(), self.world.now)
+        self.api = http2.ServerConnection(http2.Http2Limits(), self.world.now)
+        self.told: list[Event] = []
+        self.asked: list[Event] = []
+        self.world.turn.flush()
+        self.carry()
+
+    def carry(self) -> None:
+        """Bring what everybody has to say to whom it is for, until nobody has anything."""
+        world = self.world
+        while True:
+            up, down = self.person.data_to_send(), world.pipe.take()
+            out, back = world.cluster_pipe.take(), self.api.data_to_send() if hasattr(world, "upstream") else b""
+            if not (up or down or out or back):
+                return
+            if up:
+                world.asks(up)
+            self.told += self.person.receive(down)
+            self.asked += self.api.receive(out)
+            if back:
+                world.answers(back)
+
+    def asks(self, method: bytes = b"GET", *, body: bool = False) -> int:
+        """A request of the person's that reaches the cluster; its stream at the person's end."""
+        head = RequestHead(method, b"/clusters/lab/api/v1/namespaces/a/pods", b"gate", [(b"authorization", b"Bearer alice")])
+        stream = self.person.open(head, not body)
+        self.carry()
+        self.world.durable()
+        if self.world.dialling:
+            self.world.dials()
+        self.carry()
+        return stream
