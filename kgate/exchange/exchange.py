@@ -272,8 +272,10 @@ class Exchange:
         """Trailers of a request mean nothing to an API server: they are dropped, so that they cannot mean anything else (class 02)."""
 
     def client_ended(self) -> None:
-        """The request is complete."""
+        """The request is complete: from here on the cluster has its time to answer, however long the body took."""
         self._client_ended = True
+        if self.deadline is not None:
+            self.deadline = self._gate.now() + self._gate.patience.answer
         if self._upstream is not None:
             self._upstream.wire.send_data(self._upstream_stream, b"", True)
             self._upstream.touch()

@@ -241,3 +241,16 @@ def test_a_head_request_over_http2_gets_no_body_either() -> None:
     both.world.turn.flush()
     both.carry()
     assert [(type(event), event.stream) for event in both.told] == [(ResponseReceived, head)]
+
+
+def test_an_upload_that_took_longer_than_an_answer_may_leaves_the_cluster_its_time_to_answer(world: World) -> None:
+    world.asks(GET.replace(b"GET", b"POST", 1)[:-2] + b"Content-Length: 100\r\n\r\n")
+    world.durable()
+    world.dials()
+    for _ in range(100):
+        world.asks(b"x")
+        world.passes(1)
+    assert world.pipe.take() == b""
+    world.passes(70)
+    world.answers(OK)
+    assert world.pipe.take().endswith(b"\r\n\r\n{}")
