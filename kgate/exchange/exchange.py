@@ -475,9 +475,10 @@ class Exchange:
 
     def _answered(self) -> None:
         """The answer went to the client whole."""
+        if not self._client_ended:  # RFC 9113 section 8.1: an answer may come before the request's end
+            self._client.wire.reset(self._stream, 0)
+            self._drop_upstream()  # its half for the request is open, and not every server ends that
         self._upstream_ended = True
-        if not self._client_ended:
-            self._client.wire.reset(self._stream, 0)  # RFC 9113 section 8.1: an answer may come before the request's end
         self._finish()
 
     def _drop_upstream(self) -> None:

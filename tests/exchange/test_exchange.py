@@ -6,7 +6,7 @@ import pytest
 from exchange_world import NOTHING, POLICY, Both, World
 
 from kgate.net.dial import DialFailed
-from kgate.wire.events import ResponseReceived
+from kgate.wire.events import ResponseReceived, StreamReset
 
 GET = b"GET /clusters/lab/api/v1/namespaces/a/pods HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer alice\r\n\r\n"
 WATCH = GET.replace(b"/pods", b"/pods?watch=true")
@@ -254,3 +254,12 @@ def test_an_upload_that_took_longer_than_an_answer_may_leaves_the_cluster_its_ti
     world.passes(70)
     world.answers(OK)
     assert world.pipe.take().endswith(b"\r\n\r\n{}")
+
+
+def test_an_answer_before_the_requests_end_leaves_no_stream_behind_on_either_side() -> None:
+    both = Both()
+    upload = both.asks(b"POST", body=True)
+    both.api.send_response(1, 200, [], True)
+    both.carry()
+    assert [type(event) for event in both.told if event.stream == upload] == [ResponseReceived, StreamReset]
+    assert both.world.upstream.wire.open_streams == both.world.client.wire.open_streams == 0
