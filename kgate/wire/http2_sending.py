@@ -21,7 +21,7 @@ from kgate.wire import http2_frames as frames
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Event, Headers, StreamWritable
 from kgate.wire.hpack import FIRST_BLOCK
-from kgate.wire.http2_frames import END_STREAM, FIRST_WINDOW, LONGEST_FRAME, FrameType, sent_head
+from kgate.wire.http2_frames import END_STREAM, FIRST_WINDOW, LONGEST_FRAME, ErrorCode, FrameType, sent_head
 from kgate.wire.http2_limits import Http2Limits
 from kgate.wire.http2_streams import AFTER_OUR_END, Outgoing, PastStreams, State, Stream
 
@@ -29,6 +29,7 @@ _DATA: Final = int(FrameType.DATA)
 _BODY: Final = Outgoing.BODY
 _NOTHING: Final = Outgoing.NOTHING
 _ENDED: Final = State.ENDED
+_NO_ERROR: Final = int(ErrorCode.NO_ERROR)
 _ENDS_WITH_DATA: Final = b""
 
 
@@ -110,12 +111,22 @@ class SendingHalf(ABC):
             self._finish(known)
 
     def reset(self, stream: int, code: int) -> None:
-        """End the stream at once, both halves, with RST_STREAM; what was queued is dropped. Nothing happens on one that is over."""
+        """End the stream at once, both halves, with RST_STREAM; what was queued is dropped. Nothing happens on one that is over.
+
+        NO_ERROR says only that the rest of a request is not wanted: an answer that is complete, but still queued, goes out first.
+        """
         known = self._streams.get(stream)
-        if known is not None:
-            self._out.append(frames.rst_stream(stream, code))
-            self._forget(known)
-            self._past.reset(stream, State.RESET_HERE)
+        if known is None:
+            return
+        if code == _NO_ERROR and known.queued and known.outgoing is _NOTHING:
+            known.unwanted = True
+        else:
+            self._reset(known, code)
+
+    def _reset(self, stream: Stream, code: int) -> None:
+        self._out.append(frames.rst_stream(stream.number, code))
+        self._forget(stream)
+        self._past.reset(stream.number, State.RESET_HERE)
 
     def pause_sending(self) -> None:
         """The transport is full: DATA waits, all else goes on."""
@@ -192,6 +203,8 @@ class SendingHalf(ABC):
         if stream.tail:
             self._out.append(stream.tail)
         self._our_half_ended(stream)
+        if stream.unwanted and stream.state is not _ENDED:
+            self._reset(stream, _NO_ERROR)
 
     def _our_half_ended(self, stream: Stream) -> None:
         stream.state = AFTER_OUR_END[stream.state]

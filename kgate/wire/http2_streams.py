@@ -99,6 +99,7 @@ class Stream:
         "state",
         "tail",
         "unconsumed",
+        "unwanted",
         "waiting",
     )
 
@@ -124,6 +125,8 @@ class Stream:
         self.queued = 0
         self.tail: bytes | None = None
         """What goes out once the queue is empty: trailers as frames; empty bytes where the last DATA frame itself ends the stream."""
+        self.unwanted = False
+        """Whether it is reset once its tail went out, for the rest of the request is not wanted."""
         self.waiting = False
         """Whether it stands in the row of those that take turns."""
 

@@ -6,7 +6,7 @@ import pytest
 from exchange_world import NOTHING, POLICY, Both, World
 
 from kgate.net.dial import DialFailed
-from kgate.wire.events import ResponseReceived, StreamReset
+from kgate.wire.events import DataReceived, ResponseReceived, StreamReset
 
 GET = b"GET /clusters/lab/api/v1/namespaces/a/pods HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer alice\r\n\r\n"
 WATCH = GET.replace(b"/pods", b"/pods?watch=true")
@@ -262,4 +262,18 @@ def test_an_answer_before_the_requests_end_leaves_no_stream_behind_on_either_sid
     both.api.send_response(1, 200, [], True)
     both.carry()
     assert [type(event) for event in both.told if event.stream == upload] == [ResponseReceived, StreamReset]
+    assert both.world.upstream.wire.open_streams == both.world.client.wire.open_streams == 0
+
+
+def test_an_answer_before_the_requests_end_arrives_whole_though_its_reader_is_slow() -> None:
+    both = Both()
+    upload = both.asks(b"POST", body=True)
+    both.api.send_response(1, 200, [], False)
+    both.api.send_data(1, b"x" * 100_000, True)
+    both.carry()
+    for event in both.told:
+        if isinstance(event, DataReceived):
+            both.person.consumed(upload, event.credit)
+    both.carry()
+    assert sum(len(event.data) for event in both.told if isinstance(event, DataReceived)) == 100_000
     assert both.world.upstream.wire.open_streams == both.world.client.wire.open_streams == 0
