@@ -457,6 +457,8 @@ class Exchange:
         wire.send_response(self._stream, code, headers, bare)
         if not bare:
             wire.send_data(self._stream, body, True)
+        if not self._client_ended:
+            wire.reset(self._stream, 0)  # as in ``_answered``: nobody takes the rest of it
         self._client.touch()
 
     def _say_farewell(self, cause: Cause) -> None:

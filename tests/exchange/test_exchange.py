@@ -277,3 +277,13 @@ def test_an_answer_before_the_requests_end_arrives_whole_though_its_reader_is_sl
     both.carry()
     assert sum(len(event.data) for event in both.told if isinstance(event, DataReceived)) == 100_000
     assert both.world.upstream.wire.open_streams == both.world.client.wire.open_streams == 0
+
+
+def test_a_request_that_is_given_up_in_mid_body_leaves_no_stream_behind() -> None:
+    both = Both()
+    upload = both.asks(b"POST", body=True)
+    both.world.passes(31)
+    both.carry()
+    assert isinstance(both.told[0], ResponseReceived) and both.told[0].status == 408
+    assert both.world.client.wire.open_streams == 0
+    assert both.told[-1] == StreamReset(upload, 0, by_peer=True)

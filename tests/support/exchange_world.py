@@ -116,6 +116,7 @@ class World:
         self.fetching: list[tuple[Hashable, Callable[[], None]]] = []
         self.undecided: list[Waiting] = []
         self.spared: list[UpstreamLeg] = []
+        self.pooled: UpstreamLeg | None = None
         self.patience = Patience()
         self.authority, self.base_path, self.bearer = b"cluster:6443", b"", b"gate"
         self.use(POLICY)
@@ -181,7 +182,10 @@ class World:
     # the cluster
 
     def acquire(self, then: Callable[[Any], None]) -> None:
-        self.dialling.append(then)
+        if self.pooled is not None:
+            then(self.pooled)
+        else:
+            self.dialling.append(then)
 
     acquire_own = acquire
 
@@ -235,7 +239,7 @@ class World:
 
 
 class Both:
-    """A world of HTTP/2 with real engines at its ends: ``person`` asks and ``api`` answers, and each keeps what it heard."""
+    """A world of HTTP/2 with real engines at its ends: ``person`` asks and ``api`` answers, and each keeps what it heard. The first connection serves all."""
 
     def __init__(self, limits: http2.Http2Limits | None = None) -> None:
         self.world = World(multiplexed=True)
@@ -269,5 +273,6 @@ class Both:
         self.world.durable()
         if self.world.dialling:
             self.world.dials()
+            self.world.pooled = self.world.upstream
         self.carry()
         return stream
