@@ -378,6 +378,7 @@ class Exchange:
     def upstream_lost(self, loss: Loss) -> None:
         """The cluster's connection or stream is gone before the answer's end."""
         upstream, self._upstream = self._upstream, None
+        stream = self._upstream_stream  # of this connection: asked again, it has one of the next
         if self._phase is _ASKING:
             if loss.unprocessed and self._can_ask_again():
                 self._phase = _CONNECTING
@@ -389,7 +390,7 @@ class Exchange:
             self._client.touch()
             self._finish()
         if upstream is not None:
-            upstream.finished(self._upstream_stream)
+            upstream.finished(stream)
 
     # --- 101
 

@@ -6,7 +6,8 @@ import pytest
 from exchange_world import NOTHING, POLICY, Both, World
 
 from kgate.net.dial import DialFailed
-from kgate.wire.events import DataReceived, ResponseReceived, StreamReset
+from kgate.wire.events import DataReceived, RequestReceived, ResponseReceived, StreamReset
+from kgate.wire.http2_frames import goaway
 
 GET = b"GET /clusters/lab/api/v1/namespaces/a/pods HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer alice\r\n\r\n"
 WATCH = GET.replace(b"/pods", b"/pods?watch=true")
@@ -287,3 +288,27 @@ def test_a_request_that_is_given_up_in_mid_body_leaves_no_stream_behind() -> Non
     assert isinstance(both.told[0], ResponseReceived) and both.told[0].status == 408
     assert both.world.client.wire.open_streams == 0
     assert both.told[-1] == StreamReset(upload, 0, by_peer=True)
+
+
+def test_a_request_that_the_cluster_did_not_take_is_asked_again_and_its_answer_arrives() -> None:
+    both = Both()
+    first, second = both.asks(), both.asks()
+    both.api.reset(1, 7)  # REFUSED_STREAM
+    both.carry()
+    for event in both.asked:
+        if isinstance(event, RequestReceived):
+            both.api.send_response(event.stream, 200, [], True)  # which does nothing on the one that was refused
+    both.carry()
+    assert sorted(event.stream for event in both.told if isinstance(event, ResponseReceived)) == [first, second]
+    assert both.world.upstream.requesters == {}
+
+
+def test_a_goaway_costs_no_request_that_the_cluster_took_though_another_is_asked_elsewhere_at_once() -> None:
+    both = Both()
+    taken, not_taken = both.asks(), both.asks()
+    both.world.pooled = another = both.world.connection()
+    both.world.answers(goaway(1, 0))
+    assert list(another.requesters) == [1] and list(both.world.upstream.requesters) == [1]
+    both.api.send_response(1, 200, [], True)
+    both.carry()
+    assert [event.stream for event in both.told if isinstance(event, ResponseReceived)] == [taken] != [not_taken]

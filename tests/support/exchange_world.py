@@ -214,7 +214,13 @@ class World:
 
     def dials(self, result: Any = None) -> None:
         """A connection to the cluster is there, or the reason why not."""
-        self.upstream = UpstreamLeg(
+        self.upstream = self.connection()
+        self.dialling.pop(0)(result or self.upstream)
+        self.turn.flush()
+
+    def connection(self) -> UpstreamLeg:
+        """A new one to the cluster."""
+        return UpstreamLeg(
             http2.ClientConnection(http2.Http2Limits(), self.now) if self.multiplexed else http1.ClientConnection(),  # type: ignore[arg-type]
             self.cluster_pipe,
             self.turn,
@@ -223,8 +229,6 @@ class World:
             lambda leg: None,
             multiplexed=self.multiplexed,
         )
-        self.dialling.pop(0)(result or self.upstream)
-        self.turn.flush()
 
     def answers(self, data: bytes) -> None:
         """The cluster sends."""
