@@ -98,7 +98,10 @@ class ClusterUpstream:
         """Notice connections whose peer vanished without a word: a watch on one would wait for ever (k/k#107266, k/k#87615)."""
         now = self._now()
         for leg in list(self.pool.legs):
-            if not leg.multiplexed or leg.closed or not leg.requesters:
+            if not leg.multiplexed or leg.closed:
+                continue
+            if not leg.requesters:
+                leg.heard_at = now  # nobody asked it anything, so its silence up to here says nothing
                 continue
             silent = now - leg.heard_at
             if silent > DEAD_SECONDS:
