@@ -46,6 +46,8 @@ class UpstreamPool:
         self._waiting: deque[Then] = deque()
         self._dialling = 0
         self._closed = False
+        self._served: UpstreamLeg | None = None
+        """The connection that is being handed to those who wait."""
         self.legs: set[UpstreamLeg] = set()
         self.health = Health()
 
@@ -124,10 +126,16 @@ class UpstreamPool:
 
     def _serve(self, leg: UpstreamLeg) -> None:
         """Hand ``leg`` to the requests that wait, as far as it has room; dial for the rest."""
-        while self._waiting and leg.capacity > 0:
-            if not leg.multiplexed and leg in self._idle:
-                self._idle.remove(leg)
-            self._waiting.popleft()(leg)
+        if leg is self._served:
+            return  # given back by a request that is gone: whoever handed it on goes on with the next
+        before, self._served = self._served, leg
+        try:
+            while self._waiting and leg.capacity > 0:
+                if not leg.multiplexed and leg in self._idle:
+                    self._idle.remove(leg)
+                self._waiting.popleft()(leg)
+        finally:
+            self._served = before
         if len(self._waiting) > self._dialling * (STREAMS_UNTIL_TOLD if self._multiplexed else 1):
             self._dial()
 

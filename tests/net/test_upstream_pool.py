@@ -154,3 +154,12 @@ def test_a_cluster_that_is_removed_ends_what_is_idle_and_lets_the_rest_finish(wo
     assert (busy.told_to_close, idle.told_to_close) == (False, True)
     world.done(busy)
     assert busy.told_to_close
+
+
+def test_requests_that_went_away_while_they_waited_are_passed_over_however_many(world: World) -> None:
+    gone = 5000
+    for _ in range(gone):
+        world.pool.acquire(lambda got: world.pool.spare(got) if isinstance(got, UpstreamLeg) else None)
+    world.ask()
+    connection = world.answer(Connection(multiplexed=True, room=100))
+    assert world.given == [connection]
