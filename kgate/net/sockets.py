@@ -6,6 +6,8 @@ and ``write`` on the descriptor, which are calls of fewer instructions than the 
 
 Closing is three steps, so that a farewell is never lost to a reset: what is buffered goes out, our half is shut down, and what the peer still
 sends is read and dropped until it closes too, sent more than anybody would who listens, or the abort timer ends the wait (RFC 9112 section 9.6).
+That counts from when the peer last took something: over a slow line, what is buffered here and in the kernel takes longer than anybody should be waited
+for who does not read.
 
 Socket, TLS and what is carried inside refer to each other while a connection lives. Whoever of them learns that it is lost lets go of the others, so
 that all of it goes at once: the garbage collector comes seldom, and does not weigh what OpenSSL holds for a connection.
@@ -16,8 +18,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable
 from enum import Enum
+from fcntl import ioctl
+from termios import TIOCOUTQ
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
@@ -33,7 +38,9 @@ HIGH_WATER: Final = 256 * 1024
 """Bytes buffered for a peer past which its source is paused."""
 LOW_WATER: Final = 64 * 1024
 LINGER_SECONDS: Final = 2.0
-"""How long a closing connection waits for the peer before it is aborted."""
+"""How long a closing connection waits for a peer that takes nothing of what is left for it, nor closes, before it is aborted."""
+LINGER_MOST: Final = 60
+"""How often it waits again for one that does take some: two minutes, what who reads an answer slowly has at other times."""
 LINGER_BYTES: Final = 4 * 1024 * 1024
 """What the peer may send meanwhile: more than Kubernetes takes in a request. The output of a command whose client is gone has no end."""
 PARTING_SECONDS: Final = 0.3
@@ -107,7 +114,9 @@ class StreamSocket:
         "_buffered",
         "_dropped",
         "_fileno",
+        "_left",
         "_linger",
+        "_lingered",
         "_owner",
         "_reactor",
         "_reading",
@@ -130,6 +139,7 @@ class StreamSocket:
         self._reading = self._writing = False
         """What the reactor is asked to tell."""
         self._linger: Any = None
+        self._left = self._lingered = 0
         self.congested = False
 
     # --- what the reactor calls
@@ -295,9 +305,28 @@ class StreamSocket:
         if self._state is not _OPEN:
             return
         self._state = _State.CLOSING
-        self._wait(LINGER_SECONDS, self.abort)
+        self._left = self._untaken()
+        self._wait(LINGER_SECONDS, self._linger_on)
         if not self._backlog:
             self._shut_down()
+
+    def _linger_on(self) -> None:
+        """Wait for as long again if the peer took something meanwhile."""
+        left, before = self._untaken(), self._left
+        self._lingered += 1
+        if left >= before or self._lingered > LINGER_MOST:
+            self.abort()
+        else:
+            self._left = left
+            self._wait(LINGER_SECONDS, self._linger_on)
+
+    def _untaken(self) -> int:
+        """Bytes that have not reached the peer: of those in the kernel, too."""
+        try:
+            queued = ioctl(self._fileno, TIOCOUTQ, bytes(4))
+        except OSError:  # not every system tells
+            return self._buffered
+        return self._buffered + int.from_bytes(queued, sys.byteorder)
 
     def abort(self) -> None:
         """End at once."""

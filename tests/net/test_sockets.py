@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from kgate.net.sockets import GATHERED, HIGH_WATER, LINGER_SECONDS, StreamSocket
+from kgate.net.sockets import GATHERED, HIGH_WATER, LINGER_MOST, LINGER_SECONDS, StreamSocket
 from kgate.net.turn import Turn
 
 
@@ -32,9 +32,9 @@ class Reactor:
 class World:
     """One connection; keeps what its owner is told."""
 
-    def __init__(self, turn: Turn | None = None) -> None:
+    def __init__(self, turn: Turn | None = None, pair: tuple[socket.socket, socket.socket] | None = None) -> None:
         self.reactor = Reactor()
-        ours, self.peer = socket.socketpair()
+        ours, self.peer = pair or socket.socketpair()
         self.peer.settimeout(5)
         self.turn = turn or Turn()
         self.stream = StreamSocket(self.reactor, self.turn, ours)
@@ -245,3 +245,52 @@ def test_a_peer_that_is_gone_congests_nothing(world: World) -> None:
     world.stream.gather(b"x" * (HIGH_WATER + 1))
     assert len(world.lost_because) == 1
     assert not world.stream.congested
+
+
+def over_tcp() -> World:
+    """One whose kernel tells what the peer has taken to the byte, and whose peer's takes little at once."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        peer = socket.socket()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        peer.connect(listening.getsockname())
+        return World(pair=(listening.accept()[0], peer))
+
+
+def slowly(world: World, size: int) -> int:
+    """Have the peer read so much, and then nothing for as long as a close waits; how much came."""
+    left = size
+    while left:
+        if world.stream in world.reactor.writers and select.select([], [world.stream], [], 0)[1]:
+            world.stream.doWrite()
+        came = len(world.peer.recv(left))
+        if not came:
+            break
+        left -= came
+    world.reactor.clock.advance(LINGER_SECONDS)
+    return size - left
+
+
+def test_a_peer_that_reads_slowly_gets_all_that_a_close_has_for_it() -> None:
+    with closing(over_tcp()) as world:
+        world.stream.write(bytes(16 << 20))
+        world.stream.close()
+        assert world.stream in world.reactor.writers  # the kernel did not take all of it
+        assert [slowly(world, 1 << 20) for _ in range(16)] == [1 << 20] * 16
+
+
+def test_a_peer_that_reads_nothing_is_aborted_after_a_close(world: World) -> None:
+    world.stream.write(bytes(2 * HIGH_WATER))
+    world.stream.close()
+    world.reactor.clock.advance(LINGER_SECONDS)
+    assert world.lost_because == ["aborted"]
+
+
+def test_a_peer_that_reads_a_little_now_and_then_does_not_hold_a_closed_connection_for_ever() -> None:
+    with closing(over_tcp()) as world:
+        world.stream.write(bytes(64 << 20))
+        world.stream.close()
+        for _ in range(LINGER_MOST):
+            slowly(world, 1 << 19)
+            assert world.lost_because == []
+        slowly(world, 1 << 19)
+        assert world.lost_because == ["aborted"]
