@@ -67,10 +67,17 @@ class _Resolution:
 
 @implementer(IWriteDescriptor)
 class TcpDial:
-    """Connects to one of ``addresses``, in order; ``then`` gets the socket or DialFailed. ``cancel()`` ends it without a call."""
+    """Connects to one of ``addresses``, in order; ``then`` gets the socket or DialFailed. ``cancel()`` ends it without a call.
 
-    def __init__(self, reactor: Any, addresses: list[str], port: int, then: Callable[[socket.socket | DialFailed], None]) -> None:
+    ``seconds`` are shared by the addresses: one that says nothing leaves the next its time. The last one may take what whoever waits allows.
+    """
+
+    def __init__(
+        self, reactor: Any, addresses: list[str], port: int, then: Callable[[socket.socket | DialFailed], None], seconds: float
+    ) -> None:
         self._reactor, self._addresses, self._port, self._then = reactor, list(addresses), port, then
+        self._share = seconds / max(1, len(addresses))
+        self._silent: Any = None
         self._sock: socket.socket | None = None
         self._last = "its name has no address"
 
@@ -89,6 +96,8 @@ class TcpDial:
             if code in (0, errno.EINPROGRESS):
                 self._sock = sock
                 self._reactor.addWriter(self)
+                if self._addresses:
+                    self._silent = self._reactor.callLater(self._share, self._next)
                 return
             sock.close()
             self._last = os.strerror(code).lower()
@@ -99,7 +108,19 @@ class TcpDial:
         self._addresses.clear()
         self._drop()
 
+    def _next(self) -> None:
+        """This address said nothing in its time."""
+        self._last = "no answer"
+        self._drop()
+        self.start()
+
+    def _heard(self) -> None:
+        silent, self._silent = self._silent, None
+        if silent is not None and silent.active():
+            silent.cancel()
+
     def _drop(self) -> None:
+        self._heard()
         if self._sock is not None:
             self._reactor.removeWriter(self)
             self._sock.close()
@@ -119,6 +140,7 @@ class TcpDial:
         if sock is None:
             return
         self._reactor.removeWriter(self)
+        self._heard()
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             self._last = os.strerror(code).lower()

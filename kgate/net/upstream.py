@@ -54,7 +54,7 @@ class Dial:
 
     def _resolved(self, addresses: list[str]) -> None:
         if self._then is not None:
-            self._tcp = TcpDial(self._reactor, addresses, self._endpoint.port, self._connected)
+            self._tcp = TcpDial(self._reactor, addresses, self._endpoint.port, self._connected, self._seconds)
             self._tcp.start()
 
     def _connected(self, sock: socket.socket | DialFailed) -> None:
