@@ -31,6 +31,8 @@ _NOTHING: Final = Outgoing.NOTHING
 _ENDED: Final = State.ENDED
 _NO_ERROR: Final = int(ErrorCode.NO_ERROR)
 _ENDS_WITH_DATA: Final = b""
+_ANSWER: Final = 256
+"""Bytes that an answer's head has, roughly."""
 
 
 class SendingHalf(ABC):
@@ -51,7 +53,7 @@ class SendingHalf(ABC):
         self._full = False
         self._start = FIRST_BLOCK
         self._provoked = 0
-        """Bytes of answers to the peer's frames that the transport has not taken."""
+        """Bytes of answers to the peer's frames, and to its requests where they have no body, that the transport has not taken."""
 
     @property
     def open_streams(self) -> int:
@@ -209,6 +211,8 @@ class SendingHalf(ABC):
     def _our_half_ended(self, stream: Stream) -> None:
         stream.state = AFTER_OUR_END[stream.state]
         if stream.state is _ENDED:
+            if self._full:  # nothing of it waits: it was answered without a body, and another may take its place at once
+                self._provoked += _ANSWER
             self._forget(stream)
             self._past.end(stream.number)
 

@@ -237,3 +237,19 @@ def test_a_byte_at_a_time_is_read_like_any_other_request() -> None:
     for byte in headers(1, GET):
         events += scene.receive(bytes((byte,)))
     assert requests(events) == 1
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_answers_without_a_body_do_not_pile_up_for_a_client_that_reads_none_of_them(empty: bool) -> None:
+    scene, answered = ServerScene(), 0
+    scene.http.pause_sending()
+    for stream in odd(10000):
+        events = scene.receive(headers(stream, [(b":method", b"HEAD"), *GET[1:]]))
+        if failure(events) == CALM:
+            break
+        scene.http.send_response(stream, 200, [(b"content-type", b"application/json")], not empty)
+        if empty:
+            scene.http.send_data(stream, b"", True)
+        scene.http.data_to_send()
+        answered += 1
+    assert 200 < answered < 300
