@@ -73,7 +73,7 @@ class UpstreamPool:
     def spare(self, leg: UpstreamLeg) -> None:
         """A stream of ``leg`` ended."""
         if self._closed:
-            if not leg.requesters:
+            if not leg.requesters and leg is not self._served:
                 leg.transport.close()
         elif leg.multiplexed:
             self._serve(leg)
@@ -123,6 +123,8 @@ class UpstreamPool:
             return
         (self._multiplexed if result.multiplexed else self._idle).append(result)
         self._serve(result)
+        if self._closed and not result.requesters:
+            result.transport.close()
 
     def _serve(self, leg: UpstreamLeg) -> None:
         """Hand ``leg`` to the requests that wait, as far as it has room; dial for the rest."""

@@ -163,3 +163,12 @@ def test_requests_that_went_away_while_they_waited_are_passed_over_however_many(
     world.ask()
     connection = world.answer(Connection(multiplexed=True, room=100))
     assert world.given == [connection]
+
+
+def test_a_connection_that_comes_after_its_cluster_was_removed_is_closed_where_nobody_needs_it(world: World) -> None:
+    world.pool.acquire(lambda got: world.pool.spare(got) if isinstance(got, UpstreamLeg) else None)
+    world.ask()
+    world.pool.close()
+    needed = world.answer(Connection(multiplexed=True, room=1))
+    unneeded = world.answer(Connection(multiplexed=True, room=1))
+    assert not needed.told_to_close and unneeded.told_to_close
