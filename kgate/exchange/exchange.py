@@ -289,6 +289,8 @@ class Exchange:
             self._touched = self._gate.now()
             self._upstream.wire.consumed(self._upstream_stream, owed)
             self._upstream.touch()
+        elif self._upstream_ended:
+            self._finish()
 
     def client_lost(self, loss: Loss) -> None:
         """The client went away: so does its request."""
@@ -425,10 +427,15 @@ class Exchange:
             self._late()
         elif self._phase in _BEFORE_ANSWER and not self._client_ended and now - self._touched > (body := self._gate.patience.body):
             self._fail(408, f"kgate: the request's body stopped coming for {body:.0f} s; send it again")
-        elif self._owed_upstream and not self.action.follows and now - self._touched > self._gate.patience.reader:
+        elif self._unread and now - self._touched > self._gate.patience.reader:
             self.client_lost(Loss("nothing of the answer was read"))
             self._client.wire.reset(self._stream, CANCEL)
             self._client.touch()
+
+    @property
+    def _unread(self) -> bool:
+        """Whether some of an answer waits for its reader who should be done with it one day."""
+        return self._upstream_ended or bool(self._owed_upstream and not self.action.follows)
 
     def _late(self) -> None:
         """The deadline of this phase passed. A body that is still coming gets its time."""
@@ -466,7 +473,7 @@ class Exchange:
         """In mid-answer: an event or a line where the body has one, and an end that cannot be taken for a complete answer."""
         self._drop_upstream()
         wire, follower = self._client.wire, self._follower
-        farewell = follower.farewell(cause.text) if follower is not None else None
+        farewell = follower.farewell(cause.text) if follower is not None and not self._upstream_ended else None
         if farewell is not None:
             wire.send_data(self._stream, farewell.data, farewell.complete)
         if farewell is None or not farewell.complete:
@@ -477,18 +484,28 @@ class Exchange:
         return self._client_ended and not self.bytes_in
 
     def _answered(self) -> None:
-        """The answer went to the client whole."""
+        """The answer was handed on whole."""
         if not self._client_ended:  # RFC 9113 section 8.1: an answer may come before the request's end
             self._client.wire.reset(self._stream, 0)
             self._drop_upstream()  # its half for the request is open, and not every server ends that
         self._upstream_ended = True
-        self._finish()
+        if self._client.wire.queued(self._stream):
+            if self._owed_upstream:
+                self.client_writable()  # the connection is somebody else's next, and owes nothing then
+            self._leave_upstream()  # the client has not read all of it: until then it can be cut, and may become late
+        else:
+            self._finish()
 
     def _drop_upstream(self) -> None:
         upstream, self._upstream = self._upstream, None
         if upstream is not None and not self._upstream_ended:
             upstream.wire.reset(self._upstream_stream, CANCEL)
             upstream.touch()
+            upstream.finished(self._upstream_stream)
+
+    def _leave_upstream(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
             upstream.finished(self._upstream_stream)
 
     def _finish(self) -> None:
@@ -499,9 +516,7 @@ class Exchange:
             self._relay = None  # its sides have it until they are gone too
         self._phase = _DONE
         self.client_writable()
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None:
-            upstream.finished(self._upstream_stream)
+        self._leave_upstream()
         if self._held is not None:
             for _, credit in self._held:
                 self._client.wire.consumed(self._stream, credit)

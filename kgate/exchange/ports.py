@@ -99,6 +99,9 @@ class Wire(Protocol):
     def send_data(self, stream: int, data: bytes, end: bool = False) -> int:
         """Body bytes; gives how many of the stream's bytes still wait for the peer's window."""
 
+    def queued(self, stream: int) -> int:
+        """Bytes of the stream's body that wait (HTTP/2 only)."""
+
     def send_trailers(self, stream: int, headers: Headers) -> None:
         """The trailer section, which ends the message."""
 

@@ -6,7 +6,7 @@ import pytest
 from exchange_world import NOTHING, POLICY, Both, World
 
 from kgate.net.dial import DialFailed
-from kgate.wire.events import DataReceived, RequestReceived, ResponseReceived, StreamReset
+from kgate.wire.events import DataReceived, RequestReceived, ResponseReceived, StreamEnded, StreamReset
 from kgate.wire.http2_frames import goaway
 
 GET = b"GET /clusters/lab/api/v1/namespaces/a/pods HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer alice\r\n\r\n"
@@ -312,3 +312,45 @@ def test_a_goaway_costs_no_request_that_the_cluster_took_though_another_is_asked
     both.api.send_response(1, 200, [], True)
     both.carry()
     assert [event.stream for event in both.told if isinstance(event, ResponseReceived)] == [taken] != [not_taken]
+
+
+@pytest.mark.threat("16")
+def test_an_answer_that_nobody_reads_is_given_up_though_the_cluster_has_sent_all_of_it() -> None:
+    both = Both()
+    both.asks()
+    both.api.send_response(1, 200, [], False)
+    both.api.send_data(1, b"x" * 100_000, True)
+    both.carry()
+    assert both.world.upstream.requesters == {}  # the cluster's connection is free again
+    both.world.passes(both.world.patience.reader + 1)
+    both.carry()
+    assert both.world.client.wire.open_streams == len(both.world.live) == 0
+
+
+def test_what_the_cluster_has_sent_and_nobody_has_read_is_not_sent_any_more_once_the_right_is_gone() -> None:
+    both = Both()
+    asked = both.asks()
+    both.api.send_response(1, 200, [], False)
+    both.api.send_data(1, b"x" * 100_000, True)
+    both.carry()
+    both.world.use(NOTHING)
+    both.world.live.reevaluate(both.world.clock)
+    both.world.turn.flush()
+    both.carry()
+    assert isinstance(both.told[-1], StreamReset) and both.told[-1].stream == asked
+    assert [kind for kind, _ in both.world.records] == ["decision", "change", "end"]
+
+
+def test_a_request_is_over_when_its_answer_went_out_to_a_reader_who_is_slow() -> None:
+    both = Both()
+    asked = both.asks()
+    both.api.send_response(1, 200, [], False)
+    both.api.send_data(1, b"x" * 100_000, True)
+    both.carry()
+    assert [kind for kind, _ in both.world.records] == ["decision"]
+    for event in both.told:
+        if isinstance(event, DataReceived):
+            both.person.consumed(asked, event.credit)
+    both.carry()
+    assert [kind for kind, _ in both.world.records] == ["decision", "end"]
+    assert isinstance(both.told[-1], StreamEnded) and both.world.client.responders == {}

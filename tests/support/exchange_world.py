@@ -15,6 +15,7 @@ from kgate.exchange.routes import Route, Routes
 from kgate.exchange.waiting import Waiting
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.model import Cluster, Identity, Pending
+from kgate.net.cluster import UPSTREAM_LIMITS
 from kgate.policy.load import load_policy
 from kgate.sessions.registry import Registry
 from kgate.wire import http1, http2
@@ -221,7 +222,7 @@ class World:
     def connection(self) -> UpstreamLeg:
         """A new one to the cluster."""
         return UpstreamLeg(
-            http2.ClientConnection(http2.Http2Limits(), self.now) if self.multiplexed else http1.ClientConnection(),  # type: ignore[arg-type]
+            http2.ClientConnection(UPSTREAM_LIMITS, self.now) if self.multiplexed else http1.ClientConnection(),  # type: ignore[arg-type]
             self.cluster_pipe,
             self.turn,
             self.now,
