@@ -116,13 +116,13 @@ class StreamSocket:
         "_fileno",
         "_left",
         "_linger",
-        "_lingered",
         "_owner",
         "_reactor",
         "_reading",
         "_sock",
         "_state",
         "_turn",
+        "_waits",
         "_writing",
         "congested",
     )
@@ -139,7 +139,8 @@ class StreamSocket:
         self._reading = self._writing = False
         """What the reactor is asked to tell."""
         self._linger: Any = None
-        self._left = self._lingered = 0
+        self._left = 0
+        self._waits = LINGER_MOST
         self.congested = False
 
     # --- what the reactor calls
@@ -294,8 +295,9 @@ class StreamSocket:
             self._reactor.removeReader(self)
 
     def part(self, end: Callable[[], None]) -> None:
-        """Keep reading, and call ``end`` in ``PARTING_SECONDS`` unless it is closed by then."""
+        """Keep reading, and call ``end`` in ``PARTING_SECONDS`` unless it is closed by then. What was cut is not waited for again and again."""
         if self._state is _OPEN:
+            self._waits = 0
             self._wait(PARTING_SECONDS, end)
             self.resume_reading()
 
@@ -313,11 +315,10 @@ class StreamSocket:
     def _linger_on(self) -> None:
         """Wait for as long again if the peer took something meanwhile."""
         left, before = self._untaken(), self._left
-        self._lingered += 1
-        if left >= before or self._lingered > LINGER_MOST:
+        if left >= before or not self._waits:
             self.abort()
         else:
-            self._left = left
+            self._left, self._waits = left, self._waits - 1
             self._wait(LINGER_SECONDS, self._linger_on)
 
     def _untaken(self) -> int:

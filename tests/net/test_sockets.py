@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from kgate.net.sockets import GATHERED, HIGH_WATER, LINGER_MOST, LINGER_SECONDS, StreamSocket
+from kgate.net.sockets import GATHERED, HIGH_WATER, LINGER_MOST, LINGER_SECONDS, PARTING_SECONDS, StreamSocket
 from kgate.net.turn import Turn
 
 
@@ -293,4 +293,13 @@ def test_a_peer_that_reads_a_little_now_and_then_does_not_hold_a_closed_connecti
             slowly(world, 1 << 19)
             assert world.lost_because == []
         slowly(world, 1 << 19)
+        assert world.lost_because == ["aborted"]
+
+
+def test_a_peer_that_was_told_to_go_is_waited_for_once_however_it_reads() -> None:
+    with closing(over_tcp()) as world:
+        world.stream.write(bytes(16 << 20))
+        world.stream.part(world.stream.close)
+        world.reactor.clock.advance(PARTING_SECONDS)
+        slowly(world, 1 << 20)
         assert world.lost_because == ["aborted"]
