@@ -19,6 +19,7 @@ from __future__ import annotations
 import fcntl
 import os
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -122,9 +123,7 @@ class _File:
             return
         moment = datetime.fromtimestamp(now, UTC)
         begins = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        day = moment.strftime("%Y%m%d")
-        number = 1 + len(list(self._directory.glob(f"audit-{day}-*.jsonl")))
-        path = self._directory / f"audit-{day}-{number:04d}.jsonl"
+        path = self._directory / _next_name(self._directory, moment.strftime("%Y%m%d"))
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         sync_directory(self._directory)
         self.close()
@@ -132,6 +131,20 @@ class _File:
         self._begins, self._ends = begins.timestamp(), (begins + timedelta(days=1)).timestamp()
 
 
+def _next_name(directory: Path, day: str) -> str:
+    """A name behind all that are there, for readers take the order of the names for the order of the chain: not a number that counts files, some of
+    which may have been moved away, nor a day before that of a file from a time when the clock was ahead."""
+    last, number = max((_name_of(path) for path in directory.glob("audit-*.jsonl")), default=(day, 0))
+    return f"audit-{day}-0001.jsonl" if last < day else f"audit-{last}-{number + 1:04d}.jsonl"
+
+
+def _name_of(path: Path) -> tuple[str, int]:
+    """Day and number; what somebody else put there comes before all."""
+    name = _NAME.fullmatch(path.name)
+    return (name[1], int(name[2])) if name is not None else ("", 0)
+
+
+_NAME: Final = re.compile(r"audit-([0-9]{8})-([0-9]+)\.jsonl")
 _sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
 
 

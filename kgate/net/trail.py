@@ -78,7 +78,8 @@ def _lines(files: list[Path], search: Search) -> Iterator[bytes]:
 
 
 def _since(files: list[Path], search: Search) -> list[Path]:
-    """Without those that were finished before the span began: a file bears the day on which it was begun, and none lasts longer."""
+    """Without those that were finished before the span began: a file bears the day on which it was begun or, after
+    a clock that was ahead, a later one, and none lasts longer."""
     if search.since is None:
         return files
     day = (datetime.fromtimestamp(search.since, UTC) - timedelta(days=1)).strftime("%Y%m%d")

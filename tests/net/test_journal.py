@@ -260,9 +260,36 @@ def test_the_day_s_first_and_last_moment_are_its_own_and_a_clock_that_goes_back_
     assert [path.name[6:19] for path in sorted(world.folder.glob("*.jsonl"))] == [
         "20270115-0001",
         "20270116-0001",
-        "20270116-0002",
         "20270117-0001",
+        "20270117-0002",
     ]
+    assert isinstance(verify(world.lines()), Verified), "the order of the names is the order of the chain"
+    world.stop()
+
+
+def test_a_clock_that_was_ahead_at_an_earlier_start_does_not_fork_the_chain(world: World) -> None:
+    for number, moment in enumerate((1_800_000_000.0 + 30 * 86400, 1_800_000_000.0, 1_800_000_000.0 + 86400)):
+        world.clock = moment
+        world.open()
+        world.append(number)
+        world.until_told(number + 1)
+        world.stop()
+    assert [orjson.loads(line)["id"] for line in world.lines()] == ["0", "1", "2"]
+    assert isinstance(verify(world.lines()), Verified)
+
+
+def test_a_file_of_the_day_that_was_moved_away_stops_no_record(world: World) -> None:
+    for number in (1, 2):
+        world.open()
+        world.append(number)
+        world.until_told(number)
+        world.stop()
+    (world.folder / "audit-20270115-0001.jsonl").unlink()
+    world.open()
+    world.append(3)
+    world.until_told(3)
+    assert world.told == [True, True, True]
+    assert (world.folder / "audit-20270115-0003.jsonl").exists()
     world.stop()
 
 
