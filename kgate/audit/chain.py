@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -86,13 +86,22 @@ def verify(lines: Iterable[bytes], head: str | None = None) -> Verified | Broken
 
 
 def open_records(lines: Iterable[bytes]) -> Iterator[str]:
-    """The ids of requests and streams that were allowed and never ended."""
+    """The ids of requests and streams that were allowed and never ended. A line that is no record (a power cut can leave one in the middle of a file,
+    where the disk wrote the end of a group before its beginning) says nothing of any."""
     opened: dict[str, None] = {}
     for line in lines:
         if b'"event":"request"' in line or b'"event":"stream-start"' in line:
-            record = orjson.loads(line)
+            record = _record(line)
             if record.get("allowed"):
                 opened[record["id"]] = None
         elif b'-end"' in line:
-            opened.pop(orjson.loads(line).get("id"), None)
+            opened.pop(_record(line).get("id", ""), None)
     yield from opened
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return {}
+    return record if isinstance(record, dict) and isinstance(record.get("id"), str) else {}

@@ -186,14 +186,14 @@ class Journal:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            files = sorted(self._directory.glob("audit-*.jsonl"))
+            self._chain.head = next((head for path in reversed(files) if (head := _last_hash(path))), GENESIS)
+            left = list(open_records(_lines(files[-2:])))
         except BlockingIOError as error:
             raise KgateError(f"{self._directory}: another gate writes here; give each gate an audit directory of its own") from error
         except OSError as error:
             raise KgateError(f"{self._directory}: the audit directory cannot be used: {error.strerror}; check audit.directory") from error
-        files = sorted(self._directory.glob("audit-*.jsonl"))
-        self._chain.head = next((head for path in reversed(files) if (head := _last_hash(path))), GENESIS)
         self._durable_head = self._chain.head
-        left = list(open_records(_lines(files[-2:])))
         self._waker.start()
         self._writing.start()
         return left

@@ -315,6 +315,31 @@ def test_a_torn_line_is_set_aside(world: World) -> None:
     world.stop()
 
 
+def test_a_torn_line_that_cannot_be_set_aside_is_said(world: World) -> None:
+    world.open()
+    world.append(1)
+    world.stop()
+    (path,) = world.folder.glob("*.jsonl")
+    with path.open("ab") as file:
+        file.write(b'{"event":"requ')
+    with a_full_disk(room=0), pytest.raises(KgateError, match="the audit directory cannot be used: File too large"):
+        world.open()
+    assert path.read_bytes().endswith(b'\n{"event":"requ'), "it is there for the next start"
+
+
+def test_what_a_power_cut_left_in_the_middle_of_a_file_stops_no_start(world: World) -> None:
+    world.open()
+    world.append(1)
+    world.append(2)
+    world.stop()
+    (path,) = world.folder.glob("*.jsonl")
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(bytes(200) + first + second)
+    world.open()
+    assert world.left == ["2"]
+    world.stop()
+
+
 @pytest.mark.threat("25")
 @pytest.mark.parametrize(
     ("harm", "flaw"),
