@@ -7,7 +7,7 @@ file systems, and of these only a fresh ``stat`` of the path tells the truth. A 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 Stamp = tuple[int, int, int, int] | None
@@ -52,7 +52,9 @@ class FileWatch:
             return True
         return False
 
-    def watch(self, paths: Iterable[Path]) -> None:
-        """From now on these; a file that was watched already keeps its stamp."""
-        self._known = {path: self._known[path] if path in self._known else stamp(path) for path in paths}
+    def watch(self, paths: Iterable[Path], stamps: Mapping[Path, Stamp]) -> None:
+        """From now on these. ``stamps`` are of the moments before they were read: what changed since then is a change. A file that has none, and was
+        watched already, keeps the one that it has."""
+        known = {**self._known, **stamps}
+        self._known = {path: known[path] if path in known else stamp(path) for path in paths}
         self._seen = dict(self._known)

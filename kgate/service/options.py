@@ -12,6 +12,7 @@ from twisted.python import usage
 from kgate.errors import KgateError
 from kgate.net import reactor
 from kgate.service.place import Place
+from kgate.service.reloading import FilesRead
 from kgate.settings import Configuration, load_configuration
 
 
@@ -27,6 +28,7 @@ class Options(usage.Options):
     ]
 
     configuration: Configuration
+    files: FilesRead
 
     @property
     def path(self) -> Path:
@@ -41,8 +43,9 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         """Read and check everything; every mistake is printed, and then nothing starts."""
         self["config"] = str(self.path)
+        self.files = FilesRead()
         try:
-            self.configuration = load_configuration(self.path, time.time())
+            self.configuration = load_configuration(self.path, time.time(), self.files.read)
         except KgateError as error:
             give_up(error)
         if self.place.worker or self.configuration.settings.workers == 1:

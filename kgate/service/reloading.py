@@ -15,10 +15,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.errors import KgateError
-from kgate.net.files import FileWatch
+from kgate.net.files import FileWatch, Stamp, stamp
 from kgate.service.part import Part, Shared
 from kgate.service.quiet import let_go, quietly
 from kgate.settings import Configuration, load_configuration
+from kgate.settings.files import read_file
 from kgate.settings.shapes import Settings
 from kgate.settings.watched import watched
 
@@ -27,18 +28,41 @@ MOST_SHOWN = 20
 """Mistakes that the log and the record name; ``kgate check`` names all."""
 
 
-class Reloads(Part):
-    """See the module. ``put_in_force`` exchanges every part, or raises KgateError before it touches one."""
+class FilesRead:
+    """Reads files, and keeps what each was like before it was read: a change that comes behind the reading is not missed, however long what is made of
+    the files takes."""
 
-    def __init__(self, shared: Shared, path: Path, put_in_force: Callable[[Configuration], None]) -> None:
+    def __init__(self) -> None:
+        self.files: dict[Path, Stamp] = {}
+        self._folders: dict[Path, Stamp] = {}
+
+    @property
+    def stamps(self) -> dict[Path, Stamp]:
+        """Of the files and of the folders that they are in: a policy may be one."""
+        return {**self._folders, **self.files}
+
+    def read(self, path: Path) -> bytes:
+        """As ``read_file``."""
+        self._folders.setdefault(path.parent, stamp(path.parent))
+        self.files.setdefault(path, stamp(path))
+        return read_file(path)
+
+
+class Reloads(Part):
+    """See the module. ``files`` were read at the start; ``put_in_force`` exchanges every part, or raises KgateError before it touches one."""
+
+    def __init__(self, shared: Shared, path: Path, files: FilesRead, put_in_force: Callable[[Configuration], None]) -> None:
         self._shared, self._path, self._put_in_force = shared, path, put_in_force
+        self._files = files
+        """As they are in force."""
+        self._watched: set[Path] = set()
         self._watch = FileWatch(())
         self._problem = ""
         self._reloading = self._again = False
 
     def start(self) -> None:
         """Look at the files from now on."""
-        self._watch.watch(watched(self._path, self._shared.configuration()))
+        self._look_at(self._shared.configuration())
 
     def tick(self) -> None:
         """A changed file is a reload."""
@@ -64,10 +88,10 @@ class Reloads(Part):
             self._again = True
             return
         self._reloading, self._again = True, False
-        reactor = self._shared.reactor
-        reading = deferToThreadPool(reactor, reactor.getThreadPool(), quietly, self._read)
-        reading.addCallback(self._take_over, self._shared.now())
-        reading.addErrback(self._stay)
+        reactor, files = self._shared.reactor, FilesRead()
+        reading = deferToThreadPool(reactor, reactor.getThreadPool(), quietly, lambda: self._read(files))
+        reading.addCallback(self._take_over, self._shared.now(), files)
+        reading.addErrback(self._stay, files)
         reading.addErrback(lambda failure: log.failure("reloading failed", failure))
         reading.addCallback(lambda _: self._done())
 
@@ -77,34 +101,40 @@ class Reloads(Part):
         if self._again:
             self.reload()
 
-    def _read(self) -> Configuration:
+    def _read(self, files: FilesRead) -> Configuration:
         """In a thread: the files as they are now, the policy's text kept beside the audit. Raises KgateError."""
-        configuration = load_configuration(self._path, time.time(), running=True)
+        configuration = load_configuration(self._path, time.time(), files.read, running=True)
         needs = needs_a_restart(self._shared.configuration().settings, configuration.settings)
         if needs is not None:
             raise KgateError(f"{self._path}: {needs} changed, which a reload cannot carry out; restart the gate, or change it back")
         self._shared.records.keep(configuration)
         return configuration
 
-    def _stay(self, failure: Failure) -> None:
-        """The files are not good: everything stays as it is."""
+    def _stay(self, failure: Failure, files: FilesRead) -> None:
+        """The files are not good: everything stays as it is. What is new among them is looked at too, for that may be where it is mended."""
         failure.trap(KgateError)
+        new = files.files.keys() - self._files.files.keys()
+        self._watch.watch(self._watched | new, files.stamps)
         reasons = str(failure.value).splitlines()
         self._problem = reasons[0]
         shown = reasons if len(reasons) <= MOST_SHOWN else [*reasons[: MOST_SHOWN - 1], f"and {len(reasons) - MOST_SHOWN + 1:,} more"]
         log.error("the configuration was not reloaded, the old one stays in force:\n{error}", error="\n".join(shown))
         self._shared.records.event("config", {"allowed": False, "reasons": shown})
 
-    def _take_over(self, configuration: Configuration, changed_at: float) -> None:
+    def _take_over(self, configuration: Configuration, changed_at: float, files: FilesRead) -> None:
         """The files are good. Raises KgateError before anything is exchanged."""
         former = [self._shared.configuration().policy]
         self._put_in_force(configuration)
-        self._problem = ""
-        self._watch.watch(watched(self._path, configuration))
+        self._problem, self._files = "", files
+        self._look_at(configuration)
         self._shared.records.in_force("config", configuration, {"allowed": True})
         log.info("reloaded; policy revision {revision}", revision=configuration.policy.revision)
         self._shared.decide_again(since=changed_at)
         self._shared.reactor.callInThread(let_go, former)
+
+    def _look_at(self, configuration: Configuration) -> None:
+        self._watched = watched(self._path, configuration)
+        self._watch.watch(self._watched, self._files.stamps)
 
 
 def needs_a_restart(old: Settings, new: Settings) -> str | None:

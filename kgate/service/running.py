@@ -92,7 +92,7 @@ class GateService(Service):
 
     def _parts_of(self, shared: Shared, options: Options) -> tuple[Part, ...]:
         """Every part, in the order in which their sources of identities are asked. One with a name of its own here is needed by another."""
-        self._reloads = Reloads(shared, options.path, self._put_in_force)
+        self._reloads = Reloads(shared, options.path, options.files, self._put_in_force)
         self._outside = Outside(shared)
         self._upstreams = Upstreams(shared)
         self._authorizing = Authorizing(shared, self._upstreams.current, self._metrics.answered)

@@ -106,3 +106,14 @@ def test_a_certificate_that_does_not_fit_its_key_leaves_the_old_one(arena: Arena
     assert shown(arena) == before
     (arena.gate.folder / "gate.crt").write_bytes(certificate)
     mended(arena)
+
+
+def test_a_new_file_that_was_refused_counts_once_it_is_mended(arena: Arena) -> None:
+    arena.gate.write("kgate.yaml", {**arena.gate.config, "policy": "next.yaml"})
+    assert "next.yaml does not exist" in refusal(arena)["reasons"][0]
+    arena.gate.write("next.yaml", {"rules": [{"name": "a"}]})
+    eventually("what is in it is looked at", lambda: '"who" is missing' in of(arena, "config")[-1]["reasons"][0])
+    arena.gate.write("next.yaml", {"rules": [{**ALLOW_ALICE["rules"][0], "who": {"users": ["nobody"]}}]})
+    eventually("it is in force", lambda: arena.get(PODS) == 403)
+    arena.gate.write("kgate.yaml", arena.gate.config)
+    eventually("the old one is in force again", lambda: arena.get(PODS) == 200)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from arena import Arena
 from authority import Authority
-from live_gate import LiveGate
-from running import Make
+from lab.waiting import eventually
+from live_gate import ALLOW_ALICE, LiveGate
+from running import PODS, Make
 
 LAST = "kgate: nothing was started; mend this and start again"
 
@@ -77,3 +83,34 @@ def test_an_audit_directory_that_is_a_file(make: Make) -> None:
     gate = make().gate
     (gate.folder / "audit").write_text("")
     assert "the audit directory cannot be used: " in refusal(gate)
+
+
+@contextlib.contextmanager
+def starting(arena: Arena) -> Iterator[int]:
+    """The process of a gate that has read its files and waits for its store until this ends; then it serves."""
+    gate = arena.gate
+    gate.start()
+    gate.stop()
+    with sqlite3.connect(gate.folder / "state.db", isolation_level=None) as store:
+        store.execute("PRAGMA journal_mode=DELETE")
+        store.execute("BEGIN EXCLUSIVE")
+        process = gate.launch()
+        eventually("it is at its store", lambda: str(gate.folder / "state.db") in opened(process.pid))
+        yield process.pid
+        store.execute("ROLLBACK")
+    gate.until_it_serves()
+
+
+def opened(pid: int) -> set[str]:
+    found = set()
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(str(each.readlink()))
+    return found
+
+
+def test_a_policy_that_is_replaced_while_the_gate_starts_counts(make: Make) -> None:
+    arena = make()
+    with starting(arena):
+        arena.gate.write_policy({"rules": [{**ALLOW_ALICE["rules"][0], "who": {"users": ["nobody"]}}]})
+    eventually("alice may do nothing any more", lambda: arena.get(PODS) == 403)

@@ -102,9 +102,19 @@ class LiveGate:
 
     def start(self) -> LiveGate:
         """Run it and wait until it serves."""
+        self.launch()
+        return self.until_it_serves()
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Run it."""
         self.log = self.folder / "gate.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self._command, cwd=self.folder, stdout=log, stderr=log)
+        return self.process
+
+    def until_it_serves(self) -> LiveGate:
+        """Wait for it."""
+        assert self.process is not None
         deadline = time.monotonic() + 20
         while self.admin("/readyz")[0] == 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
