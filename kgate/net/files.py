@@ -1,4 +1,4 @@
-"""Noticing that files changed: their identity, size and time, looked at a few times a second.
+"""Noticing that files changed: their identity, size, time and who may read them, looked at a few times a second.
 
 Polling rather than inotify: configuration comes by editors that rename, by symlinks that Kubernetes swaps under a ConfigMap mount, and over network
 file systems, and of these only a fresh ``stat`` of the path tells the truth. A handful of stats costs microseconds.
@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-Stamp = tuple[int, int, int, int] | None
+Stamp = tuple[int, ...] | None
 
 
 def stamp(path: Path) -> Stamp:
@@ -19,7 +19,7 @@ def stamp(path: Path) -> Stamp:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode, status.st_uid, status.st_gid
 
 
 def sync_directory(directory: Path) -> None:

@@ -27,3 +27,12 @@ def test_a_file_that_is_replaced_removed_or_made_counts(tmp_path: Path) -> None:
     assert [watch.changed(), watch.changed()] == [False, True]
     (tmp_path / "later.yaml").write_text("here")
     assert [watch.changed(), watch.changed()] == [False, True]
+
+
+def test_a_file_that_may_be_read_again_counts(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("same")
+    policy.chmod(0o000)
+    watch = FileWatch([policy])
+    policy.chmod(0o644)
+    assert [watch.changed(), watch.changed()] == [False, True]
