@@ -140,7 +140,7 @@ class Reloads(Part):
 def needs_a_restart(old: Settings, new: Settings) -> str | None:
     """The first section that changed and is taken up only at a start; None where there is none."""
     for name, was, is_ in (
-        ("listen", [listen.address for listen in old.listen], [listen.address for listen in new.listen]),
+        ("listen", _addresses(old), _addresses(new)),
         ("audit", old.audit, new.audit),
         ("state", old.state, new.state),
         ("secrets", old.secrets, new.secrets),
@@ -150,3 +150,8 @@ def needs_a_restart(old: Settings, new: Settings) -> str | None:
         if was != is_:
             return name
     return None
+
+
+def _addresses(settings: Settings) -> list[object]:
+    """What a listener keeps; its certificate is read again."""
+    return [(each.address, each.proxy_protocol) for each in settings.listen]

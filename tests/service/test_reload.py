@@ -117,3 +117,11 @@ def test_a_new_file_that_was_refused_counts_once_it_is_mended(arena: Arena) -> N
     eventually("it is in force", lambda: arena.get(PODS) == 403)
     arena.gate.write("kgate.yaml", arena.gate.config)
     eventually("the old one is in force again", lambda: arena.get(PODS) == 200)
+
+
+def test_a_balancer_that_is_added_is_said_to_need_a_restart(arena: Arena) -> None:
+    (listen,) = arena.gate.config["listen"]
+    arena.gate.write("kgate.yaml", {**arena.gate.config, "listen": [{**listen, "proxy_protocol": {"trusted": ["192.0.2.0/24"]}}]})
+    assert "listen changed, which a reload cannot carry out" in refusal(arena)["reasons"][0]
+    arena.gate.write("kgate.yaml", arena.gate.config)
+    mended(arena)
