@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -42,6 +43,7 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read and check everything; every mistake is printed, and then nothing starts."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it would end the process; what changes from now on is noticed once it runs
         self["config"] = str(self.path)
         self.files = FilesRead()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -114,3 +115,10 @@ def test_a_policy_that_is_replaced_while_the_gate_starts_counts(make: Make) -> N
     with starting(arena):
         arena.gate.write_policy({"rules": [{**ALLOW_ALICE["rules"][0], "who": {"users": ["nobody"]}}]})
     eventually("alice may do nothing any more", lambda: arena.get(PODS) == 403)
+
+
+def test_sighup_while_the_gate_starts_does_not_end_it(make: Make) -> None:
+    arena = make()
+    with starting(arena) as pid:
+        os.kill(pid, signal.SIGHUP)
+    assert arena.get(PODS) == 200
