@@ -142,7 +142,9 @@ class GateService(Service):
         return service
 
     def _orphaned(self) -> None:
-        """The supervisor is gone: nobody would start this worker again, or stop it."""
+        """The supervisor is gone: nobody would start this worker again, or stop it. While it ends already, that is how its end looks."""
+        if not self.running:
+            return
         log.error("the supervisor is gone; this worker drains and ends")
         self._reactor.stop()
 

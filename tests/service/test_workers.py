@@ -127,6 +127,7 @@ def test_sigterm_drains_all(gate: LiveGate) -> None:
     gate.stop()
     for pid in pids.values():
         assert gone(pid)()
+    assert "the supervisor is gone" not in gate.log.read_text() and "Traceback" not in gate.log.read_text()
     for worker in (1, 2):
         assert b'"event":"stop"' in chain(gate, worker)[-1]
 
