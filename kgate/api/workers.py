@@ -64,7 +64,11 @@ class _Gathered(Resource):
         return NOT_DONE_YET
 
     async def _answer(self, request: HttpRequest) -> None:
+        gone: list[object] = []
+        request.notifyFinish().addBoth(gone.append)
         status, body = await self._page()
+        if gone:
+            return  # whoever asked did not wait
         request.setResponseCode(status)
         request.setHeader(b"content-type", self._content_type)
         request.write(body)

@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -120,6 +121,19 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on_with_its_chain(gat
     eventually("its own start is on record", lambda: len(chain(gate, 1)) > lines)
     assert isinstance(verify(chain(gate, 1)), Verified)
     assert re.search(r'kgate_worker_restarts_total\{worker="1"\} [1-9]', gate.admin("/metrics")[1])
+
+
+def test_whoever_asks_and_does_not_wait_leaves_nothing_in_the_log(gate: LiveGate) -> None:
+    hung, said = workers(gate)[2], gate.log.stat().st_size
+    os.kill(hung, signal.SIGSTOP)
+    try:
+        with socket.create_connection(("127.0.0.1", gate.admin_port)) as prober:
+            prober.sendall(b"GET /readyz HTTP/1.1\r\nHost: gate\r\n\r\n")
+        assert "worker 2: does not answer\n" in gate.admin("/readyz")[1]  # later than the other answer would have come
+    finally:
+        os.kill(hung, signal.SIGCONT)
+    both_up(gate)
+    assert b"Traceback" not in gate.log.read_bytes()[said:]
 
 
 def test_sigterm_drains_all(gate: LiveGate) -> None:
