@@ -123,30 +123,34 @@ class Supervisor(Service):
         if self._stopping is not None:
             self._look_whether_all_ended()
             return
+        worker.restarts += 1
+        self._start_later(worker, f"ended: {how}; its live streams are lost")
+
+    def _start_later(self, worker: _Worker, what: str) -> None:
         lived = time.monotonic() - worker.started
         worker.pause = 0.0 if lived > SETTLED_SECONDS else min(LONGEST_PAUSE, max(0.5, 2 * worker.pause))
         worker.state = _State.PAUSING
-        worker.restarts += 1
-        log.error(
-            "worker {number} ended: {how}; it is started again in {pause:.1f} s, its live streams are lost",
-            number=worker.number,
-            how=how,
-            pause=worker.pause,
-        )
+        log.error("worker {number} {what}; it is started again in {pause:.1f} s", number=worker.number, what=what, pause=worker.pause)
         self._reactor.callLater(worker.pause, self._start, worker)
 
     def _start(self, worker: _Worker) -> None:
         if self._stopping is not None:
             return
+        worker.started = time.monotonic()
+        try:
+            worker.process = self._spawn(worker)
+        except OSError as error:  # no descriptor, process or memory is left: perhaps there is in a while
+            self._start_later(worker, f"cannot be started: {error.strerror}")
+            return
+        worker.state = _State.RUNNING
+        log.info("worker {number} is process {pid}", number=worker.number, pid=worker.process.pid)
+
+    def _spawn(self, worker: _Worker) -> Any:
         admin = self._socket_of(worker)
         admin.unlink(missing_ok=True)
         arguments = ["-n", "--pidfile=", "kgate", "--config", str(self._path), "--worker", str(worker.number), "--admin-socket", str(admin)]
-        worker.started = time.monotonic()
-        worker.process = self._reactor.spawnProcess(
-            worker, sys.executable, [sys.executable, "-c", _TWISTD, *arguments], env=os.environ, childFDs={0: "w", 1: 1, 2: 2}
-        )
-        worker.state = _State.RUNNING
-        log.info("worker {number} is process {pid}", number=worker.number, pid=worker.process.pid)
+        command = [sys.executable, "-c", _TWISTD, *arguments]
+        return self._reactor.spawnProcess(worker, sys.executable, command, env=os.environ, childFDs={0: "w", 1: 1, 2: 2})
 
     def _signal_all(self, name: str) -> None:
         for worker in self._workers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -121,6 +122,20 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on_with_its_chain(gat
     eventually("its own start is on record", lambda: len(chain(gate, 1)) > lines)
     assert isinstance(verify(chain(gate, 1)), Verified)
     assert re.search(r'kgate_worker_restarts_total\{worker="1"\} [1-9]', gate.admin("/metrics")[1])
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again(gate: LiveGate) -> None:
+    assert gate.process is not None
+    before = workers(gate)[1]
+    limits = resource.prlimit(gate.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(gate.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        os.kill(before, signal.SIGKILL)
+        eventually("it is said", lambda: "worker 1 cannot be started: Too many open files" in gate.log.read_text())
+    finally:
+        resource.prlimit(gate.process.pid, resource.RLIMIT_NOFILE, limits)
+    eventually("started again", lambda: workers(gate).get(1) not in (None, before))
+    both_up(gate)
 
 
 def test_whoever_asks_and_does_not_wait_leaves_nothing_in_the_log(gate: LiveGate) -> None:
