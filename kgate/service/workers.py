@@ -104,7 +104,7 @@ class Supervisor(Service):
             site = gathered_site(self._reactor, self._pages, self._restarts)
             self._admin = self._reactor.adoptStreamPort(self._admin_socket.fileno(), self._admin_socket.family, site)
             self._admin_socket.close()
-        signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._signal_all, "HUP"))
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._reload_all))
 
     def stopService(self) -> Deferred[None]:
         """Have all of them drain; kill what does not end after that."""
@@ -151,6 +151,12 @@ class Supervisor(Service):
         arguments = ["-n", "--pidfile=", "kgate", "--config", str(self._path), "--worker", str(worker.number), "--admin-socket", str(admin)]
         command = [sys.executable, "-c", _TWISTD, *arguments]
         return self._reactor.spawnProcess(worker, sys.executable, command, env=os.environ, childFDs={0: "w", 1: 1, 2: 2})
+
+    def _reload_all(self) -> None:
+        """One that has no socket yet has just been started: the signal would end it, and it reads the files anyway."""
+        for worker in self._workers:
+            if self._socket_of(worker).exists():
+                worker.signal("HUP")
 
     def _signal_all(self, name: str) -> None:
         for worker in self._workers:

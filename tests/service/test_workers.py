@@ -124,6 +124,15 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on_with_its_chain(gat
     assert re.search(r'kgate_worker_restarts_total\{worker="1"\} [1-9]', gate.admin("/metrics")[1])
 
 
+def test_sighup_while_a_worker_starts_again_does_not_end_it(gate: LiveGate) -> None:
+    before = workers(gate)[1]
+    os.kill(before, signal.SIGKILL)
+    started = eventually("started again", lambda: [pid for pid in (workers(gate).get(1),) if pid not in (None, before)])
+    gate.reload()
+    both_up(gate)
+    assert workers(gate)[1] == started[0]
+
+
 def test_a_worker_that_cannot_be_started_is_tried_again(gate: LiveGate) -> None:
     assert gate.process is not None
     before = workers(gate)[1]
