@@ -31,9 +31,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.api.workers import gathered_site
+from kgate.errors import KgateError
 from kgate.net.listener import reserve
 from kgate.service.place import Place
-from kgate.settings import Configuration
+from kgate.settings import Configuration, load_settings
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
 
@@ -112,10 +113,17 @@ class Supervisor(Service):
         done: Deferred[None] = Deferred()
         self._stopping = done
         self._signal_all("TERM")
-        late = self._reactor.callLater(self._settings.drain + KILL_SECONDS, self._signal_all, "KILL")
+        late = self._reactor.callLater(self._drain() + KILL_SECONDS, self._signal_all, "KILL")
         done.addCallback(lambda _: late.cancel() if late.active() else None)
         self._look_whether_all_ended()
         return done
+
+    def _drain(self) -> float:
+        """How long the workers may take: a reload may have given them longer. A file with mistakes is not what they go by."""
+        try:
+            return max(self._settings.drain, load_settings(self._path).drain)
+        except KgateError:
+            return self._settings.drain
 
     def ended(self, worker: _Worker, how: str) -> None:
         """``worker``'s process is gone."""

@@ -16,8 +16,10 @@ from authority import Authority
 from lab.waiting import eventually
 from live_gate import ALLOW_ALICE, TOKENS, LiveGate, free_port
 from prometheus_client.parser import text_string_to_metric_families
+from running import Make, of, watching
 
 from kgate.audit.chain import Verified, verify
+from kgate.service.workers import KILL_SECONDS
 
 NOBODY = {"name": "nobody", "who": {"groups": ["*"]}, "clusters": {"names": ["*"]}, "deny": [{"verbs": ["*"], "resources": ["*"]}]}
 
@@ -180,3 +182,18 @@ def test_workers_end_when_their_supervisor_is_killed(gate: LiveGate) -> None:
     for pid in pids.values():
         eventually("a worker without a supervisor ends", gone(pid))
     gate.process = None
+
+
+def test_a_drain_that_a_reload_made_longer_is_waited_for(make: Make) -> None:
+    arena = make(workers=2, drain="1s")
+    arena.gate.start()
+    both_up(arena.gate)
+    with watching(arena) as live:
+        arena.gate.write("kgate.yaml", {**arena.gate.config, "drain": f"{KILL_SECONDS + 3:.0f}s"})
+        eventually("both reloaded", lambda: len(of(arena, "config")) == 2)
+        assert arena.gate.process is not None
+        arena.gate.process.send_signal(signal.SIGTERM)
+        live.tls.settimeout(2 * KILL_SECONDS)
+        assert b'"type":"ERROR"' in live.rest()
+    arena.gate.process.wait(10)
+    assert [record["closed_by"] for record in of(arena, "stream-end")] == ["drain"]
