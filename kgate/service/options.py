@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -13,8 +14,11 @@ from twisted.python import usage
 from kgate.errors import KgateError
 from kgate.net import reactor
 from kgate.service.place import Place
-from kgate.service.reloading import FilesRead
+from kgate.service.reloading import FilesRead, fingerprint, taken_up_at_a_start
 from kgate.settings import Configuration, load_configuration
+
+ALIKE = "KGATE_ALIKE"
+"""The environment variable by which a supervisor tells its workers the fingerprint of its own settings; arguments are there for everybody to see."""
 
 
 class Options(usage.Options):
@@ -50,6 +54,14 @@ class Options(usage.Options):
             self.configuration = load_configuration(self.path, time.time(), self.files.read)
         except KgateError as error:
             give_up(error)
+        alike = os.environ.get(ALIKE)
+        if self.place.worker and alike is not None and alike != fingerprint(self.configuration.settings):
+            give_up(
+                KgateError(
+                    f"{self.path}: {', '.join(taken_up_at_a_start(self.configuration.settings))}: one of these is not what the other workers run by; "
+                    "restart the whole gate, or change it back"
+                )
+            )
         if self.place.worker or self.configuration.settings.workers == 1:
             reactor.install()  # a supervisor has no sockets to be fast with
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from twisted.internet.threads import deferToThreadPool
@@ -139,19 +140,22 @@ class Reloads(Part):
 
 def needs_a_restart(old: Settings, new: Settings) -> str | None:
     """The first section that changed and is taken up only at a start; None where there is none."""
-    for name, was, is_ in (
-        ("listen", _addresses(old), _addresses(new)),
-        ("audit", old.audit, new.audit),
-        ("state", old.state, new.state),
-        ("secrets", old.secrets, new.secrets),
-        ("admin", old.admin, new.admin),
-        ("workers", old.workers, new.workers),
-    ):
-        if was != is_:
-            return name
-    return None
+    was, is_ = taken_up_at_a_start(old), taken_up_at_a_start(new)
+    return next((name for name in was if was[name] != is_[name]), None)
 
 
-def _addresses(settings: Settings) -> list[object]:
-    """What a listener keeps; its certificate is read again."""
-    return [(each.address, each.proxy_protocol) for each in settings.listen]
+def taken_up_at_a_start(settings: Settings) -> dict[str, object]:
+    """What a reload does not exchange, by its section. Of a listener that is all but its certificate."""
+    return {
+        "listen": [(each.address, each.proxy_protocol) for each in settings.listen],
+        "audit": settings.audit,
+        "state": settings.state,
+        "secrets": settings.secrets,
+        "admin": settings.admin,
+        "workers": settings.workers,
+    }
+
+
+def fingerprint(settings: Settings) -> str:
+    """The same for all workers of a gate, whenever they were started."""
+    return sha256(repr(taken_up_at_a_start(settings)).encode()).hexdigest()

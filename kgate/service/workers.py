@@ -33,7 +33,9 @@ from twisted.python.failure import Failure
 from kgate.api.workers import gathered_site
 from kgate.errors import KgateError
 from kgate.net.listener import reserve
+from kgate.service.options import ALIKE
 from kgate.service.place import Place
+from kgate.service.reloading import fingerprint
 from kgate.settings import Configuration, load_settings
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
@@ -158,7 +160,8 @@ class Supervisor(Service):
         admin.unlink(missing_ok=True)
         arguments = ["-n", "--pidfile=", "kgate", "--config", str(self._path), "--worker", str(worker.number), "--admin-socket", str(admin)]
         command = [sys.executable, "-c", _TWISTD, *arguments]
-        return self._reactor.spawnProcess(worker, sys.executable, command, env=os.environ, childFDs={0: "w", 1: 1, 2: 2})
+        environment = {**os.environ, ALIKE: fingerprint(self._settings)}
+        return self._reactor.spawnProcess(worker, sys.executable, command, env=environment, childFDs={0: "w", 1: 1, 2: 2})
 
     def _reload_all(self) -> None:
         """One that has no socket yet has just been started: the signal would end it, and it reads the files anyway."""

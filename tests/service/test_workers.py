@@ -149,6 +149,19 @@ def test_a_worker_that_cannot_be_started_is_tried_again(gate: LiveGate) -> None:
     both_up(gate)
 
 
+def test_a_worker_that_starts_again_takes_up_nothing_that_the_others_do_not(gate: LiveGate) -> None:
+    before = workers(gate)
+    gate.write("kgate.yaml", {**gate.config, "audit": {"directory": "elsewhere"}})
+    eventually("the others refuse it", lambda: "audit changed, which a reload cannot carry out" in gate.admin("/readyz")[1])
+    os.kill(before[1], signal.SIGKILL)
+    eventually("so does the new one", lambda: "is not what the other workers run by" in gate.log.read_text())
+    assert not (gate.folder / "elsewhere" / "worker-1").exists()
+    assert {ask(gate) for _ in range(8)} == {503}, "the other one serves"
+    gate.write("kgate.yaml", gate.config)
+    both_up(gate)
+    assert workers(gate)[2] == before[2]
+
+
 def test_whoever_asks_and_does_not_wait_leaves_nothing_in_the_log(gate: LiveGate) -> None:
     hung, said = workers(gate)[2], gate.log.stat().st_size
     os.kill(hung, signal.SIGSTOP)
