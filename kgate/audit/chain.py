@@ -94,9 +94,11 @@ def open_records(lines: Iterable[bytes]) -> Iterator[str]:
             record = _record(line)
             if record.get("allowed"):
                 opened[record["id"]] = None
+        elif b'"event":"stream-heartbeat"' in line:
+            opened[_record(line).get("id", "")] = None
         elif b'-end"' in line:
             opened.pop(_record(line).get("id", ""), None)
-    yield from opened
+    yield from filter(None, opened)
 
 
 def _record(line: bytes) -> dict[str, Any]:

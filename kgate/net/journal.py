@@ -96,6 +96,8 @@ class _File:
         self._size = 0
         self._begins = self._ends = 0.0
         """The day of the file, in Unix seconds."""
+        self.begun = 0
+        """How many files this process has begun."""
 
     def commit(self, lines: bytes) -> None:
         """Append and make durable, or raise OSError with the file as it was."""
@@ -128,6 +130,7 @@ class _File:
         sync_directory(self._directory)
         self.close()
         self._fd, self._size = fd, 0
+        self.begun += 1
         self._begins, self._ends = begins.timestamp(), (begins + timedelta(days=1)).timestamp()
 
 
@@ -210,6 +213,11 @@ class Journal:
     def head(self) -> str:
         """The hash of the last sealed line."""
         return self._chain.head
+
+    @property
+    def begun(self) -> int:
+        """How many files this process has begun."""
+        return self._file.begun
 
     def __len__(self) -> int:
         return len(self._queue)

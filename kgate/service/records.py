@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Records:
         wall: Callable[[], float],
     ) -> None:
         self.gate, self._settings, self._wall = gate, settings, wall
+        self._named = 1
+        """How many files name what was open when they were begun."""
         self.ids = RequestIds(wall, os.urandom)
         self.journal = Journal(reactor, chain, now, wall, flush, best_effort=settings.mode is AuditMode.BEST_EFFORT)
 
@@ -70,9 +72,14 @@ class Records:
             log.warn("{warning}", warning=str(warning))
             self.event("relaxation", {"reasons": [str(warning)]})
 
-    def tick(self) -> None:
-        """Called a few times a second."""
+    def tick(self, streams: Callable[[], Iterable[str]]) -> None:
+        """Called a few times a second. ``streams`` gives the ids of those that are live: each file but the first names them, for a start after a crash
+        looks for what was left open in the last two files only."""
         self.journal.tick()
+        if self.journal.begun > self._named:
+            self._named = self.journal.begun
+            for id_ in streams():
+                self.journal.append(event_record("stream-heartbeat", id_, self.gate, self._wall()), lingers=True)
 
     def close(self) -> Deferred[None]:
         """Fires when every record is on the disk, or known not to be."""

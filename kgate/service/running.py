@@ -216,7 +216,7 @@ class GateService(Service):
 
     def _tick(self) -> None:
         self._gateway.tick()
-        self._records.tick()
+        self._records.tick(lambda: [stream.id for stream in self._live.streams() if stream.action.follows])
         self._database.tick()
         look = self._now() - self._looked > LOOK_SECONDS
         if look:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from arena import Arena
 from lab.waiting import eventually
 from live_gate import TOKENS
+from reactors import dispose, make_reactor, turn_until
 from recording_cluster import Connection
 from running import PODS, Make, chain, of, watching
 
 from kgate.audit.chain import Verified
+from kgate.audit.record import event_record
+from kgate.net.journal import Journal
+from kgate.service.records import Records
+from kgate.settings.operation import AuditSettings
+from kgate.settings.values import FilePath
 
 
 @pytest.fixture
@@ -83,3 +90,23 @@ def test_kill_9_leaves_nothing_open_in_the_audit_for_ever(arena: Arena) -> None:
     assert path.with_suffix(".torn").read_bytes() == b'{"time":"2026-'
     assert arena.get(PODS) == 200
     assert isinstance(chain(arena.gate.folder / "audit"), Verified)
+
+
+def test_a_stream_that_began_many_files_before_a_crash_is_closed_too(tmp_path: Path) -> None:
+    reactor, clock, live, told = make_reactor(), [1_800_000_000.0], ["long", "short"], list[bool]()
+    records = Records(reactor, "gate", AuditSettings(FilePath(tmp_path)), tmp_path, lambda: None, lambda: 0.0, lambda: clock[0])
+    records.journal.open()
+    for id_ in live:
+        records.journal.append(event_record("stream-start", id_, "gate", clock[0], allowed=True))
+    for day in range(1, 5):
+        clock[0] += 86400
+        records.event("config", {}, told.append)
+        turn_until(reactor, lambda day=day: len(told) == day)
+        records.tick(lambda: live)
+    records.journal.append(event_record("stream-end", live.pop(), "gate", clock[0]))
+    stopped: list[object] = []
+    records.journal.stop().addCallback(stopped.append)  # without a word about what is open
+    turn_until(reactor, lambda: bool(stopped))
+    after = Journal(reactor, tmp_path, lambda: 0.0, lambda: clock[0], lambda: None)
+    assert after.open() == ["long"]
+    dispose(reactor)
