@@ -187,15 +187,12 @@ class Journal:
         """Take the directory; gives the ids that a crash left open. Raises KgateError where it cannot be used."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            files = sorted(self._directory.glob("audit-*.jsonl"))
-            self._chain.head = next((head for path in reversed(files) if (head := _last_hash(path))), GENESIS)
-            left = list(open_records(_lines(files[-2:])))
+            self._lock = _lock(self._directory)
+            self._chain.head, left = _left(self._directory)
         except BlockingIOError as error:
             raise KgateError(f"{self._directory}: another gate writes here; give each gate an audit directory of its own") from error
         except OSError as error:
-            raise KgateError(f"{self._directory}: the audit directory cannot be used: {error.strerror}; check audit.directory") from error
+            raise _unusable(self._directory, error) from error
         self._durable_head = self._chain.head
         self._waker.start()
         self._writing.start()
@@ -387,6 +384,49 @@ class Journal:
             self._waker.stop()
             os.close(self._lock)
             stopping.callback(None)
+
+
+def close_abandoned(directory: Path, wall: Callable[[], float], ending: Callable[[str], dict[str, object]]) -> None:
+    """End what a crash left open in a chain that nobody goes on with, each id by the record that ``ending`` makes. Raises KgateError where it cannot be
+    used; one in which somebody writes is left alone."""
+    file = _File(directory, wall)
+    lock = -1
+    try:
+        lock = _lock(directory)
+        head, left = _left(directory)
+        chain = Chain(head)
+        if left:
+            file.commit(b"".join([chain.seal(ending(id_)) for id_ in left]))
+    except BlockingIOError:
+        return
+    except OSError as error:
+        raise _unusable(directory, error) from error
+    finally:
+        file.close()
+        if lock >= 0:
+            os.close(lock)
+
+
+def _lock(directory: Path) -> int:
+    """Raises BlockingIOError where another process has it, OSError."""
+    lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _left(directory: Path) -> tuple[str, list[str]]:
+    """The head of the chain, and the ids that are open in it. Raises OSError."""
+    files = sorted(directory.glob("audit-*.jsonl"))
+    head = next((head for path in reversed(files) if (head := _last_hash(path))), GENESIS)
+    return head, list(open_records(_lines(files[-2:])))
+
+
+def _unusable(directory: Path, error: OSError) -> KgateError:
+    return KgateError(f"{directory}: the audit directory cannot be used: {error.strerror}; check audit.directory")
 
 
 def _last_hash(path: Path) -> str:

@@ -33,6 +33,13 @@ class Place:
         """Where its chain is."""
         return directory / f"worker-{self.worker}" if self.worker else directory
 
+    @staticmethod
+    def abandoned(settings: Settings) -> list[Path]:
+        """The chains of earlier starts that no process goes on with, because there were more workers then, or one where there are several now."""
+        directory, workers = settings.audit.directory, settings.workers
+        own = {Place(number).audit(directory) for number in (range(1, workers + 1) if workers > 1 else (0,))}
+        return [each for each in (directory, *sorted(directory.glob("worker-*"))) if each not in own and any(each.glob("audit-*.jsonl"))]
+
     def bind(self, settings: Settings) -> list[socket.socket]:
         """The public ports. Raises KgateError where one cannot be had."""
         return [bind(listen.address.host, listen.address.port, shared=bool(self.worker)) for listen in settings.listen]

@@ -11,12 +11,13 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from kgate.audit.ids import RequestIds
-from kgate.audit.record import event_record
+from kgate.audit.record import Record, event_record
 from kgate.errors import KgateError
 from kgate.net.archive import keep_policy
-from kgate.net.journal import Journal, Then
+from kgate.net.journal import Journal, Then, close_abandoned
 from kgate.policy.load import fingerprint
-from kgate.settings import Configuration
+from kgate.service.place import Place
+from kgate.settings import Configuration, Settings
 from kgate.settings.operation import AuditMode, AuditSettings
 
 log = Logger()
@@ -46,7 +47,7 @@ class Records:
         left = self.journal.open()
         self.keep(configuration)
         for id_ in left:
-            self.journal.append(event_record("request-end", id_, self.gate, self._wall(), outcome="unknown"))
+            self.journal.append(unknown_end(id_, self.gate, self._wall()))
 
     def keep(self, configuration: Configuration) -> None:
         """The policy's text goes beside the audit before it decides anything. Raises KgateError where that cannot be, unless best effort will do."""
@@ -85,6 +86,17 @@ class Records:
         """Fires when every record is on the disk, or known not to be."""
         self.event("stop", {})
         return self.journal.stop()
+
+
+def unknown_end(id_: str, gate: str, now: float) -> Record:
+    """The end of what was open when a process crashed."""
+    return event_record("request-end", id_, gate, now, outcome="unknown")
+
+
+def close_others(settings: Settings, wall: Callable[[], float]) -> None:
+    """What a crash left open in chains that no process of this gate goes on with ends here, once for all of them. Raises KgateError."""
+    for chain in Place.abandoned(settings):
+        close_abandoned(chain, wall, lambda id_: unknown_end(id_, Place().name, wall()))
 
 
 def revisions(configuration: Configuration) -> dict[str, object]:

@@ -36,7 +36,7 @@ from kgate.service.notices import IssuerNotices
 from kgate.service.options import Options
 from kgate.service.outside import Outside
 from kgate.service.part import Part, Shared
-from kgate.service.records import Records
+from kgate.service.records import Records, close_others
 from kgate.service.reloading import Reloads
 from kgate.service.robots import RobotUses
 from kgate.service.signing_in import SigningIn
@@ -137,7 +137,9 @@ class GateService(Service):
         migrate(engine)
         service = cls(options, engine, reactor)
         service._records.open(options.configuration)
-        if options.place.worker:
+        if not options.place.worker:
+            close_others(options.configuration.settings, service._wall)
+        else:
             Lifeline(reactor, sys.stdin.fileno(), service._orphaned).start()
         return service
 

@@ -35,6 +35,7 @@ from kgate.errors import KgateError
 from kgate.net.listener import reserve
 from kgate.service.options import ALIKE
 from kgate.service.place import Place
+from kgate.service.records import close_others
 from kgate.service.reloading import fingerprint
 from kgate.settings import Configuration, load_settings
 from kgate.store.engine import open_engine
@@ -96,6 +97,7 @@ class Supervisor(Service):
         engine = open_engine(configuration.settings.state)
         migrate(engine)
         engine.dispose()
+        close_others(configuration.settings, time.time)
         return cls(path, configuration, reactor)
 
     def startService(self) -> None:

@@ -17,6 +17,7 @@ from lab.waiting import eventually
 from live_gate import ALLOW_ALICE, TOKENS, LiveGate, free_port
 from prometheus_client.parser import text_string_to_metric_families
 from running import Make, of, watching
+from running import chain as verified
 
 from kgate.audit.chain import Verified, verify
 from kgate.service.workers import KILL_SECONDS
@@ -210,3 +211,27 @@ def test_a_drain_that_a_reload_made_longer_is_waited_for(make: Make) -> None:
         assert b'"type":"ERROR"' in live.rest()
     arena.gate.process.wait(10)
     assert [record["closed_by"] for record in of(arena, "stream-end")] == ["drain"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+def test_what_a_crash_left_open_is_closed_though_the_next_start_is_of_another_number_of_workers(
+    make: Make, before: int, after: int
+) -> None:
+    gate = (arena := make(workers=before, drain="10s")).gate
+    gate.start()
+    both_up(gate)
+    with watching(arena):
+        assert gate.process is not None
+        pids = workers(gate).values()
+        gate.process.kill()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        gate.process.wait(10)
+    (opened,) = of(arena, "stream-start")
+    gate.write("kgate.yaml", {**gate.config, "workers": after})
+    for _ in range(2):
+        both_up(gate.start())
+        gate.stop()
+    assert [record["id"] for record in gate.records() if record.get("outcome") == "unknown"] == [opened["id"]]
+    for folder in {path.parent for path in (gate.folder / "audit").rglob("*.jsonl")}:
+        assert isinstance(verified(folder), Verified)
