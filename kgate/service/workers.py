@@ -117,7 +117,8 @@ class Supervisor(Service):
         done: Deferred[None] = Deferred()
         self._stopping = done
         self._signal_all("TERM")
-        late = self._reactor.callLater(self._drain() + KILL_SECONDS, self._signal_all, "KILL")
+        seconds = self._drain() + KILL_SECONDS
+        late = self._reactor.callLater(seconds, self._kill_all, seconds)
         done.addCallback(lambda _: late.cancel() if late.active() else None)
         self._look_whether_all_ended()
         return done
@@ -170,6 +171,13 @@ class Supervisor(Service):
         for worker in self._workers:
             if self._socket_of(worker).exists():
                 worker.signal("HUP")
+
+    def _kill_all(self, seconds: float) -> None:
+        text = "worker {number} did not end within {seconds:g} s: it is killed; what was open is closed at the next start"
+        for worker in self._workers:
+            if worker.state is _State.RUNNING:
+                log.error(text, number=worker.number, seconds=seconds)
+                worker.signal("KILL")
 
     def _signal_all(self, name: str) -> None:
         for worker in self._workers:

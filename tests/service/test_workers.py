@@ -235,3 +235,14 @@ def test_what_a_crash_left_open_is_closed_though_the_next_start_is_of_another_nu
     assert [record["id"] for record in gate.records() if record.get("outcome") == "unknown"] == [opened["id"]]
     for folder in {path.parent for path in (gate.folder / "audit").rglob("*.jsonl")}:
         assert isinstance(verified(folder), Verified)
+
+
+def test_a_worker_that_does_not_end_is_killed_and_that_is_said(make: Make) -> None:
+    gate = make(workers=2, drain="1s").gate
+    gate.start()
+    both_up(gate)
+    hung = workers(gate)[2]
+    os.kill(hung, signal.SIGSTOP)
+    gate.stop()
+    assert gone(hung)()
+    assert "worker 2 did not end within 11 s: it is killed; what was open is closed at the next start" in gate.log.read_text()
