@@ -20,6 +20,7 @@ from kgate.audit.text import printable
 from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, lines_found
 from kgate.cli.output import OUTPUT, as_json, bar
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory
+from kgate.errors import KgateError
 from kgate.net import trail
 from kgate.net.archive import altered
 
@@ -127,10 +128,19 @@ def export(
     Says how many there were and the hash of the last, which is worth keeping: with it anybody can see later whether the file's end was cut off.
     """
     asked, place = asked_for(terms, since, until), audit_directory(config, directory)
-    with open(to, "xb") if to is not None else _Stdout() as file:
+    with _new(to) if to is not None else _Stdout() as file:
         write = _raw if format_ == "jsonl" else _csv
         count, last = write(file, lines_found(place, asked))
     click.echo(f"{count:,} records; the last one's hash is {last or 'none'}", err=True)
+
+
+def _new(path: Path) -> BinaryIO:
+    try:
+        return path.open("xb")
+    except FileExistsError as error:
+        raise KgateError(f"{path} is there already, and nothing is written over; name another file, or remove it") from error
+    except OSError as error:
+        raise KgateError(f"{path} cannot be written: {error.strerror}; name a file in a folder where you may write") from error
 
 
 class _Stdout:

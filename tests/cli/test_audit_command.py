@@ -162,7 +162,18 @@ def test_export_is_the_very_lines(directory: Path, tmp_path: Path) -> None:
     lines = b"".join(path.read_bytes() for path in sorted(directory.glob("*"))).splitlines(keepends=True)
     assert (tmp_path / "out").read_bytes() == lines[2] + lines[4]
     assert result.stderr.startswith("2 records; the last one's hash is " + json.loads(lines[4])["hash"])
-    assert kgate(directory, "export", "--to", str(tmp_path / "out")).exit_code != 0  # nothing is written over
+    before = (tmp_path / "out").read_bytes()
+    again = kgate(directory, "export", "--to", str(tmp_path / "out"))
+    assert (again.exit_code, again.stderr.count("\n"), "is there already" in again.stderr) == (1, 1, True)
+    assert (tmp_path / "out").read_bytes() == before
+
+
+def test_export_to_where_no_file_can_be_is_one_sentence(directory: Path, tmp_path: Path) -> None:
+    result = kgate(directory, "export", "--to", str(tmp_path / "nosuch" / "out"))
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"kgate: {tmp_path / 'nosuch' / 'out'} cannot be written: No such file or directory; name a file in a folder where you may write\n",
+    )
 
 
 @pytest.mark.threat("25")
