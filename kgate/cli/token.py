@@ -73,7 +73,7 @@ def create(
         "groups": list(groups),
     }
     more = {"expires": ends, "networks": list(networks), "clusters": list(clusters)}
-    _write(path, with_token(_text(path), str(path), entry | {key: value for key, value in more.items() if value}))
+    _write(path, with_token(_text(path) if path.exists() else "", str(path), entry | {key: value for key, value in more.items() if value}))
     if output == "json":
         as_json({"name": name, "token": made, "expires": ends, "file": str(path)})
         return
@@ -126,8 +126,8 @@ def _file(config: Path | None, file: Path | None) -> Path:
 def _text(path: Path) -> str:
     try:
         return decode(read_file(path), str(path))
-    except FileNotFoundError:
-        return ""
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} does not exist; kgate token create NAME makes it") from error
     except OSError as error:
         raise UsageError(unreadable(path, error)) from error
 

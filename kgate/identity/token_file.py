@@ -25,8 +25,11 @@ def entry_line(entry: dict[str, Any]) -> str:
 
 
 def with_token(text: str, file: str, entry: dict[str, Any]) -> str:
-    """The file with ``entry`` at its end. Raises InvalidFileError where the file or the entry is wrong, UnmanageableFileError."""
+    """The file with ``entry`` at its end. Raises KgateError where its name is taken, InvalidFileError, UnmanageableFileError."""
     before = load_tokens(text, file) if text.strip() else Tokens({})
+    name = entry["name"]
+    if any(each.robot == name for each in before.identities.values()):
+        raise KgateError(f"{file} has a token named {name} already; choose another name, or kgate token revoke {name}")
     line = entry_line(entry)
     root = read_mapping(text, file, []) if text.strip() else Mapping(1)
     lines = text.splitlines()

@@ -57,6 +57,12 @@ def test_revoked(file: Path) -> None:
     assert (gone.exit_code, gone.output) == (1, f"kgate: {file} has no token named ci; it has: cd\n")
 
 
+@pytest.mark.parametrize("arguments", [["list"], ["revoke", "ci"]])
+def test_a_file_that_is_not_there_is_not_called_empty(file: Path, arguments: list[str]) -> None:
+    done = run(*arguments, "-f", file)
+    assert (done.exit_code, done.output) == (2, f"kgate: {file} does not exist; kgate token create NAME makes it\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -57,8 +57,8 @@ def test_the_first_and_the_last(text: str) -> None:
     assert names(without_token(made, "f", "only")) == set()
 
 
-def test_a_name_twice_is_a_mistake() -> None:
-    with pytest.raises(InvalidFileError):
+def test_a_name_that_is_taken_is_refused_with_what_frees_it() -> None:
+    with pytest.raises(KgateError, match="f has a token named ci already; choose another name, or kgate token revoke ci"):
         with_token(FILE, "f", entry("ci", sha256="0" * 64))
 
 
