@@ -71,6 +71,7 @@ TRY_DEMO = (
     ("kubectl --context kgate-prod get secrets", "refused, with the reason"),
     ("kubectl --context kgate-prod --user bob exec deploy/web -- id", ""),
     ("kubectl --user mallory get pods", "nobody granted mallory anything"),
+    ("{kgate} policy explain ID --config {folder}/kgate.yaml", "why, rule by rule; ID is what the refusal names"),
 )
 TRY_SIGN_IN = (
     ("$EDITOR {folder}/people.yaml", "take alice's group away: what she signed in for ends within seconds"),
@@ -272,16 +273,15 @@ class Trial:
         where = {"folder": self.folder, "url": f"https://127.0.0.1:{self.port}", "kgate": Path(sys.executable).with_name("kgate")}
         lines = [
             (f"export KUBECONFIG={self.kubeconfig}", ""),
-            *(TRY_OWN if context else TRY_DEMO),
-            *(() if context else ((command.format(**where), remark) for command, remark in TRY_SIGN_IN)),
+            *((command.format(**where), remark) for command, remark in (TRY_OWN if context else TRY_DEMO + TRY_SIGN_IN)),
             (f"$EDITOR {self.folder}/policy.yaml", "takes effect when you save"),
             (f"tail -f {self.folder}/audit/*.jsonl", "who did what"),
         ]
-        width = max(len(command) for command, remark in lines if remark)
         page = "" if context else " Sign in on that page, or in another terminal:"
         click.echo(f"\nThe gate runs on https://127.0.0.1:{self.port}.{page or ' In another terminal:'}\n")
         for command, remark in lines:
-            click.echo(f"  {command:{width}}  # {remark}" if remark else f"  {command}")
+            # Above its command, not beside it: some commands alone are wider than a terminal.
+            click.echo(f"  # {remark}\n  {command}" if remark else f"  {command}")
         click.echo("\nCtrl-C stops everything.")
         if shutil.which("kubectl") is None:
             click.echo(f"\n{NO_KUBECTL}")

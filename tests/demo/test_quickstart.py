@@ -158,6 +158,29 @@ def test_a_context_that_is_not_there(quickstart: Quickstart) -> None:
     assert code == 1 and err.startswith("kgate: ") and err.endswith("see your contexts: kubectl config get-contexts\n"), err
 
 
+@needs_kubectl
+def test_what_it_says_a_refusal_can_be_asked_about_is_answered(quickstart: Quickstart) -> None:
+    process = quickstart.start()
+    assert process.stdout is not None
+    said = ""
+    while "Ctrl-C stops everything." not in said:
+        line = process.stdout.readline()
+        assert line, process.communicate()
+        said += line
+    assert all(len(line) <= 80 for line in said.splitlines() if "#" in line)  # what explains a command fits a terminal
+    (asked,) = re.findall(r"^ +(\S+ policy explain ID --config \S+)$", said, re.MULTILINE)
+    refused = subprocess.run(
+        ["kubectl", "--user", "mallory", "get", "pods"],
+        env={**quickstart.environment, "KUBECONFIG": re.search(r"KUBECONFIG=(\S+)", said)[1]},  # type: ignore[index]
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stderr
+    request = refused.split("kgate policy explain ")[1].split(")")[0]
+    answer = subprocess.run(asked.replace("ID", request).split(), env=quickstart.environment, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout.splitlines()[0]) == (1, "mallory may not list pods in namespace default of cluster kgate-dev")
+
+
 def test_usage(quickstart: Quickstart) -> None:
     for arguments in (("--exec",), ("kubectl", "get", "pods")):
         code, _, err = quickstart.run(*arguments)
