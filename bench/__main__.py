@@ -31,7 +31,9 @@ def main() -> int:
     if unknown or options.list:
         for scenario in SCENARIOS:
             print(f"{scenario.name:18}{scenario.title}")
-        print(f"--instructions     counts {', '.join(COUNTED)}")
+        print(f"{'--instructions':18}counts {', '.join(COUNTED)}")
+        if unknown:
+            print(f"there is no scenario {', '.join(sorted(unknown))} to run so; choose from those above", file=sys.stderr)
         return 2 if unknown else 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kgate-bench-", dir=options.folder) as folder, awake() as cores:
@@ -46,6 +48,9 @@ def main() -> int:
                 return 0
             about = machine() | {"cores": cores}
             measure(chosen, ground, Pace(options.quick, options.rounds), options.only, about, Path(options.json))
+        except KeyboardInterrupt:
+            print("\nstopped", file=sys.stderr)  # every process that was started is ended below
+            return 130
         finally:
             ground.stop()
     print(f"\n{time.monotonic() - began:.0f} s; every round is in {options.json}")
