@@ -41,12 +41,26 @@ class GateClient:
             raise KgateError(str(document.get("message", f"the gate answered {status}")).removeprefix("kgate: "))
         return document
 
+    def reach(self) -> None:
+        """Raises UnreachableError where it does not answer or cannot be trusted: of a link to such a gate only the browser would tell, if anybody looks."""
+        self._exchange("GET", "/healthz", {}, None)
+
     def _ask(self, method: str, path: str, headers: dict[str, str], body: str | None) -> tuple[int, Document]:
+        status, raw = self._exchange(method, path, headers, body)
+        try:
+            document = json.loads(raw)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise UnreachableError(f"{self.gate} answered {status} with something that no gate says; check the URL")
+        return status, document
+
+    def _exchange(self, method: str, path: str, headers: dict[str, str], body: str | None) -> tuple[int, bytes]:
         connection = http.client.HTTPSConnection(self._host, self._port, timeout=SECONDS, context=self._context)
         try:
             connection.request(method, path, body, {"user-agent": f"kgate/{__version__}", "accept": "application/json", **headers})
             answer = connection.getresponse()
-            raw = answer.read(MOST_BYTES)
+            return answer.status, answer.read(MOST_BYTES)
         except ssl.SSLCertVerificationError as error:
             hint = "name whoever signs its certificate: kgate login --certificate-authority FILE"
             raise UnreachableError(f"{self.gate} cannot be trusted: {error.verify_message}; {hint}") from None
@@ -54,13 +68,6 @@ class GateClient:
             raise UnreachableError(f"{self.gate} does not answer: {_why(error)}; check the URL and your network") from None
         finally:
             connection.close()
-        try:
-            document = json.loads(raw)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise UnreachableError(f"{self.gate} answered {answer.status} with something that no gate says; check the URL")
-        return answer.status, document
 
 
 def gate_url(text: str) -> str:

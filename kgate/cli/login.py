@@ -84,6 +84,7 @@ def sign_in_again(wallet: Wallet, gate: str) -> Kept:
 
 def _by_browser(client: GateClient, asked: dict[str, str], issuer: str, step_up: bool, no_browser: bool) -> Kept:
     """Authorization code with PKCE (RFC 8252)."""
+    client.reach()
     state, verifier, secret = (secrets.token_urlsafe(32) for _ in range(3))
     loopback = Loopback(state, client.gate)
     try:

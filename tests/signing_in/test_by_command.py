@@ -143,11 +143,13 @@ def test_whoever_is_not_signed_in_reads_one_line_that_says_what_to_do(world: Sce
     assert machine.run("login")[0] == 2 and machine.run("login", "ftp://x")[0] == 2
 
 
-def test_a_gate_that_is_not_there_or_not_trusted_is_three(world: Scene) -> None:
+@pytest.mark.parametrize("way", ["--device", "--no-browser"])
+def test_a_gate_that_is_not_there_or_not_trusted_is_three(world: Scene, way: str) -> None:
+    """At once: nobody is sent to a browser first, which could only say the same."""
     machine = world.machine()
-    code, _, err = machine.run("login", "--device", "https://127.0.0.1:1")
+    code, _, err = machine.run("login", way, "https://127.0.0.1:1")
     assert code == 3 and "does not answer" in err
-    code, _, err = machine.run("login", "--device", machine.url)
+    code, _, err = machine.run("login", way, machine.url)
     assert code == 3 and "cannot be trusted" in err and "--certificate-authority" in err
 
 
