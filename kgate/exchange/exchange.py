@@ -21,6 +21,7 @@ from kgate.exchange.agreement import agree
 from kgate.exchange.gate import Gate
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
 from kgate.exchange.ports import Loss
+from kgate.exchange.refusal import answer_whole
 from kgate.exchange.relay import Relay
 from kgate.exchange.upstream import NoConnection
 from kgate.kube.headers import response_headers, upstream_headers
@@ -458,16 +459,10 @@ class Exchange:
 
     def _answer_status(self, code: int, message: str) -> None:
         self.status = code
-        body = status_body(code, message)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"audit-id", self.id.encode())]
-        wire = self._client.wire
-        bare = self._head.method == b"HEAD"  # what its answer says of a body is all that there is of it (RFC 9110 section 9.3.2)
-        wire.send_response(self._stream, code, headers, bare)
-        if not bare:
-            wire.send_data(self._stream, body, True)
+        headers = [(b"content-type", b"application/json"), (b"audit-id", self.id.encode())]
+        answer_whole(self._client, self._stream, self._head.method, code, headers, status_body(code, message))
         if not self._client_ended:
-            wire.reset(self._stream, 0)  # as in ``_answered``: nobody takes the rest of it
-        self._client.touch()
+            self._client.wire.reset(self._stream, 0)  # as in ``_answered``: nobody takes the rest of it
 
     def _say_farewell(self, cause: Cause) -> None:
         """In mid-answer: an event or a line where the body has one, and an end that cannot be taken for a complete answer."""

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.ports import Loss
-from kgate.exchange.refusal import refuse
+from kgate.exchange.refusal import answer_whole, refuse
 from kgate.identity.credentials import Credentials
 from kgate.kube.credentials import bearer_token
 from kgate.kube.headers import inbound_refusal
@@ -131,12 +131,7 @@ class LocalExchange:
         if self._done:
             return
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-        headers.append((b"content-length", b"%d" % len(response.body)))
-        body = b"" if self._request.head.method == b"HEAD" else response.body
-        wire, stream = self._leg.wire, self._request.stream
-        wire.send_response(stream, response.status, headers, not body)
-        if body:
-            wire.send_data(stream, body, True)
+        answer_whole(self._leg, self._request.stream, self._request.head.method, response.status, headers, response.body)
         self._finish()
 
     def _refuse(self, status: int, message: str) -> None:

@@ -18,6 +18,7 @@ from kgate.exchange.gate import Fetch, OnRecord
 from kgate.exchange.inquiry import Inquiry, NoReply, Reply
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.ports import Loss
+from kgate.exchange.refusal import answer_whole
 from kgate.kube.access_review import API_VERSION
 from kgate.kube.status import status_body
 from kgate.model import Action, Cause, Decision, Identity, Impersonation, Pending
@@ -185,11 +186,8 @@ class OwnReview(ABC):
 
     def _send(self, code: int, body: bytes) -> None:
         self.status, self.bytes_out = code, len(body)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"audit-id", self.id.encode())]
-        wire = self._client.wire
-        wire.send_response(self._stream, code, headers, False)
-        wire.send_data(self._stream, body, True)
-        self._client.touch()
+        headers = [(b"content-type", b"application/json"), (b"audit-id", self.id.encode())]
+        answer_whole(self._client, self._stream, b"POST", code, headers, body)
         self._finish()
 
     def _finish(self) -> None:

@@ -16,16 +16,21 @@ def refuse(
 ) -> None:
     """Answer with ``message`` (text: a Status; bytes: as they are) and skip what is still to come of the request's body."""
     body = status_body(status, message) if isinstance(message, str) else message
-    headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body))]
+    headers = [(b"content-type", content_type)]
     if id_:
         headers.append((b"audit-id", id_.encode()))
     stream = request.stream
-    bare = request.head.method == b"HEAD"  # what its answer says of a body is all that there is of it (RFC 9110 section 9.3.2)
-    leg.wire.send_response(stream, status, headers, bare)
-    if not bare:
-        leg.wire.send_data(stream, body, True)
+    answer_whole(leg, stream, request.head.method, status, headers, body)
     if not request.ended:
         leg.responders[stream] = _Skip(leg, stream)
+
+
+def answer_whole(leg: ClientLeg, stream: int, method: bytes, status: int, headers: Headers, body: bytes) -> None:
+    """An answer of the gate's own, with its content-length. To HEAD, what it says of a body is all that there is of it (RFC 9110 section 9.3.2)."""
+    bare = not body or method == b"HEAD"
+    leg.wire.send_response(stream, status, [*headers, (b"content-length", b"%d" % len(body))], bare)
+    if not bare:
+        leg.wire.send_data(stream, body, True)
     leg.touch()
 
 

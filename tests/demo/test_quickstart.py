@@ -68,6 +68,17 @@ def readable(path: Path) -> bool:
     return True
 
 
+def until_it_runs(process: subprocess.Popen[str]) -> str:
+    """All that it says until there is nothing more to be said."""
+    assert process.stdout is not None
+    said = ""
+    while "Ctrl-C stops everything." not in said:
+        line = process.stdout.readline()
+        assert line, process.communicate()
+        said += line
+    return said
+
+
 @pytest.fixture
 def quickstart(tmp_path: Path) -> Iterator[Quickstart]:
     made = Quickstart(tmp_path)
@@ -92,12 +103,7 @@ def test_a_command_runs_as_alice_and_its_status_is_the_quickstarts(quickstart: Q
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_says_what_to_try_and_a_signal_stops_everything(quickstart: Quickstart, number: signal.Signals) -> None:
     process = quickstart.start()
-    assert process.stdout is not None
-    said = ""
-    while "Ctrl-C stops everything." not in said:
-        line = process.stdout.readline()
-        assert line, process.communicate()
-        said += line
+    said = until_it_runs(process)
     assert "kubectl exec -it deploy/web -- sh" in said and "policy.yaml" in said
     process.send_signal(number)
     process.communicate(timeout=SECONDS)
@@ -108,12 +114,7 @@ def test_it_says_what_to_try_and_a_signal_stops_everything(quickstart: Quickstar
 def test_bob_signs_in_on_the_demos_page_and_kubectl_is_bob(quickstart: Quickstart, tmp_path: Path) -> None:
     """What the quickstart says to try: ``kgate login``, the page on which one picks who one is, ``kgate kubeconfig``, plain kubectl."""
     process = quickstart.start()
-    assert process.stdout is not None
-    said = ""
-    while "Ctrl-C stops everything." not in said:
-        line = process.stdout.readline()
-        assert line, process.communicate()
-        said += line
+    said = until_it_runs(process)
     command = re.search(r"(\S+) login (\S+) --certificate-authority (\S+)", said)
     assert command is not None and "people.yaml" in said
     kgate, url, authority = command.groups()
@@ -161,12 +162,7 @@ def test_a_context_that_is_not_there(quickstart: Quickstart) -> None:
 @needs_kubectl
 def test_what_it_says_a_refusal_can_be_asked_about_is_answered(quickstart: Quickstart) -> None:
     process = quickstart.start()
-    assert process.stdout is not None
-    said = ""
-    while "Ctrl-C stops everything." not in said:
-        line = process.stdout.readline()
-        assert line, process.communicate()
-        said += line
+    said = until_it_runs(process)
     assert all(len(line) <= 80 for line in said.splitlines() if "#" in line)  # what explains a command fits a terminal
     (asked,) = re.findall(r"^ +(\S+ policy explain ID --config \S+)$", said, re.MULTILINE)
     refused = subprocess.run(
