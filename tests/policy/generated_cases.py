@@ -2,10 +2,13 @@
 
 Two free draws almost never meet: a rule has a dozen keys, and one that does not fit makes all the others irrelevant. So each case is about one kind of
 request, and each rule and entry restricts only a few things and leaves the rest open; ``test_generated_cases_are_not_vacuous`` holds the outcome.
+
+A strategy that is made anew for each draw costs Hypothesis more than the draw, so each is made once.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import policy_oracle as oracle
@@ -18,21 +21,28 @@ ANY = ["*"]
 Strategy = st.SearchStrategy[Any]
 
 
+@cache
 def listing(*words: str) -> st.SearchStrategy[list[str]]:
     """Some of the words; the first three may be excluded too."""
     return st.lists(st.sampled_from([*words, *(f"!{word}" for word in words[:3])]), min_size=1, max_size=3, unique=True)
 
 
+@cache
+def some_of(keys: tuple[str, ...], most: int) -> st.SearchStrategy[list[str]]:
+    """At most ``most`` of the keys."""
+    return st.lists(st.sampled_from(keys), max_size=most, unique=True)
+
+
 @st.composite
 def sparse(draw: st.DrawFn, keys: dict[str, Strategy], most: int) -> dict[str, Any]:
     """A mapping with at most ``most`` of the keys."""
-    chosen = draw(st.lists(st.sampled_from(sorted(keys)), max_size=most, unique=True)) if keys else []
-    return {key: draw(keys[key]) for key in chosen}
+    return {key: draw(keys[key]) for key in draw(some_of(tuple(sorted(keys)), most))}
 
 
 def usually(usual: Any, otherwise: Strategy) -> Strategy:
     """``usual`` in three of four draws."""
-    return st.sampled_from([True, True, True, False]).flatmap(lambda plain: st.just(usual) if plain else otherwise)
+    plain = st.just(usual)
+    return st.integers(0, 3).flatmap(lambda drawn: otherwise if drawn == 3 else plain)
 
 
 def one_or_two(matcher: Strategy) -> Strategy:
@@ -81,31 +91,32 @@ RESTRICTED = {
 }
 
 
-@st.composite
-def by_resource(draw: st.DrawFn, resources: Strategy = RESOURCES, *, own: bool = False) -> dict[str, Any]:
+def by_resource(resources: Strategy = RESOURCES, *, own: bool = False) -> Strategy:
     """An entry on verbs and resources. ``own``: its namespaces may be templates."""
     shared = {**SHARED, "namespaces": st.one_of(SHARED["namespaces"], OWN)} if own else SHARED
-    return {
-        "verbs": draw(VERBS),
-        "resources": draw(usually(ANY, resources)),
-        **draw(sparse({**shared, **SELECTORS, "containers": RESTRICTED["containers"][0]}, 1)),
-    }
+    more = sparse({**shared, **SELECTORS, "containers": RESTRICTED["containers"][0]}, 1)
+    return st.builds(lambda verbs, named, keys: {"verbs": verbs, "resources": named, **keys}, VERBS, usually(ANY, resources), more)
 
 
-@st.composite
-def by_path(draw: st.DrawFn) -> dict[str, Any]:
-    """An entry on verbs and paths."""
-    return {"verbs": draw(usually(ANY, listing("get", "post", "*"))), "paths": draw(listing("/metrics", "/api*", "*", "/healthz"))}
+BY_PATH = st.fixed_dictionaries(
+    {"verbs": usually(ANY, listing("get", "post", "*")), "paths": listing("/metrics", "/api*", "*", "/healthz")}
+)
+ACTIONS = usually(ANY, listing("exec", "cp", "port-forward", "*", "attach", "logs", "debug", "proxy", "impersonate", "token"))
+TARGETS = listing("pods", "*", "users", "serviceaccounts", "nodes")
+
+
+@cache
+def restrictions(concerned: tuple[str, ...]) -> Strategy:
+    """What else an entry on actions says, if only those of ``RESTRICTED`` concern them."""
+    return sparse({**SHARED, "resources": TARGETS, **{key: RESTRICTED[key][0] for key in concerned}}, 2)
 
 
 @st.composite
 def by_action(draw: st.DrawFn) -> dict[str, Any]:
     """An entry on actions."""
-    words = listing("exec", "cp", "port-forward", "*", "attach", "logs", "debug", "proxy", "impersonate", "token")
-    actions = draw(usually(ANY, words))
-    targets = listing("pods", "*", "users", "serviceaccounts", "nodes")
-    concerned = {key: found for key, (found, those) in RESTRICTED.items() if any(oracle.listed(actions, [each]) for each in those)}
-    return {"actions": actions, **draw(sparse({**SHARED, "resources": targets, **concerned}, 2))}
+    actions = draw(ACTIONS)
+    concerned = tuple(key for key, (_, those) in RESTRICTED.items() if any(oracle.listed(actions, [each]) for each in those))
+    return {"actions": actions, **draw(restrictions(concerned))}
 
 
 TIME = st.builds(
@@ -148,8 +159,14 @@ AS_GROUPS = st.sampled_from([["view"], [], ["{identity.groups}", "view"], ["{ide
 AS = sparse({"user": AS_USER, "groups": AS_GROUPS, "uid": st.just("u")}, 3).map(lambda keys: keys or {"groups": ["x"]})
 OFFER = {"request": {"approvers": {"groups": ["sre"]}, "duration": "2h"}}
 ALLOWED = by_resource(own=True)
-ENTRIES = {"resource": ALLOWED, "operation": st.one_of(by_action(), by_action(), ALLOWED), "path": by_path()}
-DENIED = {"resource": by_resource(CHANNELS_TOO), "operation": st.one_of(by_action(), by_resource(CHANNELS_TOO)), "path": by_path()}
+ENTRIES = {"resource": ALLOWED, "operation": st.one_of(by_action(), by_action(), ALLOWED), "path": BY_PATH}
+DENIED = {"resource": by_resource(CHANNELS_TOO), "operation": st.one_of(by_action(), by_resource(CHANNELS_TOO)), "path": BY_PATH}
+ALLOW = {kind: st.lists(entry, min_size=1, max_size=3) for kind, entry in ENTRIES.items()}
+DENY = {kind: st.lists(entry, min_size=1, max_size=2) for kind, entry in DENIED.items()}
+ELSE = st.builds(lambda keys, offer: keys | offer, sparse({"as": AS}, 1), st.sampled_from([*[{}] * 9, OFFER]))
+GUARDS = st.sampled_from([0, 0, 0, 1, 2]).flatmap(
+    {most: sparse({"when": CONDITIONS, "unless": CONDITIONS}, most) for most in (0, 1, 2)}.__getitem__
+)
 
 
 @st.composite
@@ -159,11 +176,11 @@ def rules(draw: st.DrawFn, kind: str) -> list[dict[str, Any]]:
     for number in range(draw(st.integers(2, 6))):
         rule: dict[str, Any] = {"name": f"r{number}", "who": draw(WHO), "clusters": draw(CLUSTERS)}
         if draw(st.integers(0, 4)) == 0:
-            rule["deny"] = draw(st.lists(DENIED[kind], min_size=1, max_size=2))
+            rule["deny"] = draw(DENY[kind])
         else:
-            rule["allow"] = draw(st.lists(ENTRIES[kind], min_size=1, max_size=3))
-            rule |= draw(sparse({"as": AS}, 1)) | draw(st.sampled_from([*[{}] * 9, OFFER]))
-        made.append({**rule, **draw(sparse({"when": CONDITIONS, "unless": CONDITIONS}, draw(st.sampled_from([0, 0, 0, 1, 2]))))})
+            rule["allow"] = draw(ALLOW[kind])
+            rule |= draw(ELSE)
+        made.append({**rule, **draw(GUARDS)})
     return made
 
 
@@ -240,6 +257,7 @@ OPERATION_VERBS = {Operation.IMPERSONATE: "impersonate", Operation.DEBUG: "patch
 NAMESPACES = st.sampled_from(["", "team-1", "team-2", "kube-system"])
 OBJECTS = st.sampled_from(["", "a", "b1", "system:masters", "c"])
 CONTAINERS = st.sampled_from(["", "app", "istio"])
+RUN = st.sampled_from([(), ("sh",), ("sh", "-c", "x"), ("psql", "-h"), ("tar", "cf", "-")])
 
 
 @st.composite
@@ -261,8 +279,7 @@ def actions(draw: st.DrawFn, kind: str) -> Action:
     operation = draw(st.sampled_from(list(Operation)))
     resources = ["users", "groups", "serviceaccounts"] if operation is Operation.IMPERSONATE else ["pods", "pods", "nodes"]
     name = draw(st.sampled_from(["a", "a:8080", "https:a:80", "a:http", "b1:99"]) if operation is Operation.PROXY else OBJECTS)
-    commands = st.sampled_from([(), ("sh",), ("sh", "-c", "x"), ("psql", "-h"), ("tar", "cf", "-")])
-    command = draw(commands) if operation in (Operation.EXEC, Operation.CP) else ()
+    command = draw(RUN) if operation in (Operation.EXEC, Operation.CP) else ()
     ports = draw(st.sampled_from([(), (80,), (80, 8500), (22,)]))
     return Action(
         cluster, "POST", OPERATION_VERBS.get(operation, "create"), "/x", "/x", "", "v1", draw(st.sampled_from(resources)), SUBRESOURCES[operation],
@@ -271,11 +288,20 @@ def actions(draw: st.DrawFn, kind: str) -> Action:
 
 
 Question = tuple[Identity, Action, Context]
+KINDS = st.sampled_from(["resource", "operation", "operation", "path"])
+RULES = {kind: rules(kind) for kind in ENTRIES}
+NAMED = st.fixed_dictionaries(SETS)
+
+
+@cache
+def questions(kind: str, least: int, most: int) -> st.SearchStrategy[list[Question]]:
+    """So many questions of a kind."""
+    return st.lists(st.tuples(IDENTITIES, actions(kind), CONTEXTS), min_size=least, max_size=most)
 
 
 @st.composite
 def cases(draw: st.DrawFn, most: int = 12, least: int = 1) -> tuple[dict[str, Any], list[Question]]:
     """A policy, as plain data, and questions of one kind."""
-    kind = draw(st.sampled_from(["resource", "operation", "operation", "path"]))
-    policy = {"rules": draw(rules(kind)), **{key: draw(sets) for key, sets in SETS.items()}}
-    return policy, draw(st.lists(st.tuples(IDENTITIES, actions(kind), CONTEXTS), min_size=least, max_size=most))
+    kind = draw(KINDS)
+    policy = {"rules": draw(RULES[kind]), **draw(NAMED)}
+    return policy, draw(questions(kind, least, most))
