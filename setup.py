@@ -22,6 +22,7 @@ COMPILED = (
     "kgate/exchange/agreement.py",
     "kgate/exchange/exchange.py",
     "kgate/exchange/farewell.py",
+    "kgate/exchange/forwarded.py",
     "kgate/exchange/inside.py",
     "kgate/exchange/legs.py",
     "kgate/exchange/refusal.py",

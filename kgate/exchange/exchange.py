@@ -18,6 +18,7 @@ from typing import Final
 
 from kgate.exchange.admission import Admitted
 from kgate.exchange.agreement import agree
+from kgate.exchange.forwarded import ForwardedPorts
 from kgate.exchange.gate import Gate
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
 from kgate.exchange.ports import Loss
@@ -29,7 +30,6 @@ from kgate.kube.refusal import Refusal
 from kgate.kube.status import status_body
 from kgate.kube.watch import WatchFollower
 from kgate.model import Action, Cause, Context, Decision, Ending, Identity, Impersonation, Operation, Pending
-from kgate.policy.evaluate import sooner
 from kgate.wire.events import Headers, RequestHead, RequestReceived
 
 CANCEL: Final = 8
@@ -109,8 +109,8 @@ class Exchange:
         self._owed_client = self._owed_upstream = 0
         self.bytes_in = self.bytes_out = self.status = 0
         self._relay: Relay | None = None
-        self._ports: dict[int, bool] | None = None
-        """Ports that a port-forward asked for, and whether it may reach them. As what is held, made for the few that need it."""
+        self._ports: ForwardedPorts | None = None
+        """As what is held, made for the few that need it."""
         self._follower: WatchFollower | None = None
         self.closed_by: Cause | None = None
         self.revocation: float | None = None
@@ -152,37 +152,18 @@ class Exchange:
             return verdict
         if _answer(verdict.decision) != _answer(self.decision):
             self._gate.record_change(self, verdict)
-        if verdict.decision.allowed and self._ports:
-            return self._ports_again(self._ports, verdict.decision)
+        if verdict.decision.allowed and self._ports is not None:
+            return self._ports.again(verdict.decision)
         return verdict.decision
 
-    def _ports_again(self, ports: dict[int, bool], decision: Decision) -> Decision | Pending:
-        """The ports in use, each decided by itself: they may be different rules'. The first that is lost ends all; else the first edge counts."""
-        for port in sorted(port for port, allowed in ports.items() if allowed):
-            found = self._gate.decide_port(self, port)
-            if isinstance(found, Pending):
-                return found
-            if not found.decision.allowed:
-                self._gate.record_port(self, port, found)
-                return found.decision
-            decision = decision.but(until=sooner(decision.until, found.decision.until))
-        return decision
-
     def _admit_port(self, port: int) -> bool:
-        """Whether a stream of a port-forward may reach ``port`` under the name that the tunnel has. What has to be waited for is a no."""
-        verdict = self._gate.decide_port(self, port)
-        if isinstance(verdict, Pending):
-            return False
-        decision = verdict.decision
-        allowed = decision.allowed and decision.impersonate == self.decision.impersonate
+        """Whether a stream of a port-forward may reach ``port``."""
         if self._ports is None:
-            self._ports = {}
-        if self._ports.get(port) is not allowed:
-            self._ports[port] = allowed
-            self._gate.record_port(self, port, verdict)
-        if allowed:
-            self.decision = self.decision.but(until=sooner(self.decision.until, decision.until))
-        return allowed
+            self._ports = ForwardedPorts(self._gate, self)
+        found = self._ports.admit(port, self.decision)
+        if found is not None:
+            self.decision = found
+        return found is not None
 
     def redecided(self, decision: Decision) -> None:
         """Still allowed, under another rule or until another instant."""

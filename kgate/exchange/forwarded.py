@@ -1,0 +1,42 @@
+"""The ports of a live port-forward. One tunnel is admitted as a whole, and each port that is asked for inside it is decided by itself: a rule may name
+some ports and not others, and they may be different rules'."""
+
+from __future__ import annotations
+
+from kgate.exchange.gate import Gate, OnRecord
+from kgate.model import Decision, Pending
+from kgate.policy.evaluate import sooner
+
+
+class ForwardedPorts:
+    """Which ports a tunnel asked for, and whether it may reach them."""
+
+    __slots__ = ("_allowed", "_gate", "_stream")
+
+    def __init__(self, gate: Gate, stream: OnRecord) -> None:
+        self._gate, self._stream = gate, stream
+        self._allowed: dict[int, bool] = {}
+
+    def admit(self, port: int, held: Decision) -> Decision | None:
+        """``held``, until the port's edge too, if the tunnel may reach ``port`` under the name that it has; None if not. What has to be waited for is a no."""
+        verdict = self._gate.decide_port(self._stream, port)
+        if isinstance(verdict, Pending):
+            return None
+        decision = verdict.decision
+        allowed = decision.allowed and decision.impersonate == held.impersonate
+        if self._allowed.get(port) is not allowed:
+            self._allowed[port] = allowed
+            self._gate.record_port(self._stream, port, verdict)
+        return held.but(until=sooner(held.until, decision.until)) if allowed else None
+
+    def again(self, held: Decision) -> Decision | Pending:
+        """``held`` if all ports in use are still allowed, until the first of their edges. The first that is lost ends all."""
+        for port in sorted(port for port, allowed in self._allowed.items() if allowed):
+            found = self._gate.decide_port(self._stream, port)
+            if isinstance(found, Pending):
+                return found
+            if not found.decision.allowed:
+                self._gate.record_port(self._stream, port, found)
+                return found.decision
+            held = held.but(until=sooner(held.until, found.decision.until))
+        return held
