@@ -16,13 +16,10 @@ by itself. A waiter is told no after ``PATIENCE`` seconds in any case.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import queue
-import re
 import threading
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -30,15 +27,15 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from kgate.audit.chain import GENESIS, Chain, open_records, sealed_hash
+from kgate.audit.chain import GENESIS, Chain
 from kgate.errors import KgateError
-from kgate.net.files import sync_directory
+from kgate.net.audit_file import AuditFile
+from kgate.net.recovery import left_behind, take_lock, unusable
 from kgate.net.waker import Waker
 
 log = Logger()
 
 PATIENCE: Final = 2.0
-ROTATE_BYTES: Final = 256 * 1024 * 1024
 HEAD_SECONDS: Final = 600.0
 """How often the head of the chain goes to the log: a log that is kept elsewhere anchors the chain (``kgate audit verify --anchors``)."""
 LINGER_SECONDS: Final = 0.005
@@ -87,70 +84,6 @@ class _Group:
         self.done = False
 
 
-class _File:
-    """The current file, used by the writer thread only. ``size`` is its last durable length."""
-
-    def __init__(self, directory: Path, wall: Callable[[], float]) -> None:
-        self._directory, self._wall = directory, wall
-        self._fd = -1
-        self._size = 0
-        self._begins = self._ends = 0.0
-        """The day of the file, in Unix seconds."""
-        self.begun = 0
-        """How many files this process has begun."""
-
-    def commit(self, lines: bytes) -> None:
-        """Append and make durable, or raise OSError with the file as it was."""
-        self._choose()
-        try:
-            written = os.write(self._fd, lines)
-            while written < len(lines):
-                written += os.write(self._fd, memoryview(lines)[written:])
-            _sync(self._fd)
-        except OSError:
-            os.ftruncate(self._fd, self._size)
-            raise
-        self._size += len(lines)
-
-    def close(self) -> None:
-        """Nothing more is written."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-    def _choose(self) -> None:
-        """Go on in the current file, or begin one: the first, on another day, or past its size."""
-        now = self._wall()
-        if self._fd >= 0 and self._begins <= now < self._ends and self._size < ROTATE_BYTES:
-            return
-        moment = datetime.fromtimestamp(now, UTC)
-        begins = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        path = self._directory / _next_name(self._directory, moment.strftime("%Y%m%d"))
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        sync_directory(self._directory)
-        self.close()
-        self._fd, self._size = fd, 0
-        self.begun += 1
-        self._begins, self._ends = begins.timestamp(), (begins + timedelta(days=1)).timestamp()
-
-
-def _next_name(directory: Path, day: str) -> str:
-    """A name behind all that are there, for readers take the order of the names for the order of the chain: not a number that counts files, some of
-    which may have been moved away, nor a day before that of a file from a time when the clock was ahead."""
-    last, number = max((_name_of(path) for path in directory.glob("audit-*.jsonl")), default=(day, 0))
-    return f"audit-{day}-0001.jsonl" if last < day else f"audit-{last}-{number + 1:04d}.jsonl"
-
-
-def _name_of(path: Path) -> tuple[str, int]:
-    """Day and number; what somebody else put there comes before all."""
-    name = _NAME.fullmatch(path.name)
-    return (name[1], int(name[2])) if name is not None else ("", 0)
-
-
-_NAME: Final = re.compile(r"audit-([0-9]{8})-([0-9]+)\.jsonl")
-_sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
-
-
 class Journal:
     """See the module. ``best_effort`` lets waiters go on at once: a relaxation. ``tick`` is to be called a few times a second."""
 
@@ -168,7 +101,7 @@ class Journal:
         self._best_effort = best_effort
         self._queue: list[_Waiting] = []
         self._chain = Chain()
-        self._file = _File(directory, wall)
+        self._file = AuditFile(directory, wall)
         self._work: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
         self._busy: _Group | None = None
         self._pace = _IDLE
@@ -187,12 +120,12 @@ class Journal:
         """Take the directory; gives the ids that a crash left open. Raises KgateError where it cannot be used."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _lock(self._directory)
-            self._chain.head, left = _left(self._directory)
+            self._lock = take_lock(self._directory)
+            self._chain.head, left = left_behind(self._directory)
         except BlockingIOError as error:
             raise KgateError(f"{self._directory}: another gate writes here; give each gate an audit directory of its own") from error
         except OSError as error:
-            raise _unusable(self._directory, error) from error
+            raise unusable(self._directory, error) from error
         self._durable_head = self._chain.head
         self._waker.start()
         self._writing.start()
@@ -384,64 +317,3 @@ class Journal:
             self._waker.stop()
             os.close(self._lock)
             stopping.callback(None)
-
-
-def close_abandoned(directory: Path, wall: Callable[[], float], ending: Callable[[str], dict[str, object]]) -> None:
-    """End what a crash left open in a chain that nobody goes on with, each id by the record that ``ending`` makes. Raises KgateError where it cannot be
-    used; one in which somebody writes is left alone."""
-    file = _File(directory, wall)
-    lock = -1
-    try:
-        lock = _lock(directory)
-        head, left = _left(directory)
-        chain = Chain(head)
-        if left:
-            file.commit(b"".join([chain.seal(ending(id_)) for id_ in left]))
-    except BlockingIOError:
-        return
-    except OSError as error:
-        raise _unusable(directory, error) from error
-    finally:
-        file.close()
-        if lock >= 0:
-            os.close(lock)
-
-
-def _lock(directory: Path) -> int:
-    """Raises BlockingIOError where another process has it, OSError."""
-    lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise
-    return lock
-
-
-def _left(directory: Path) -> tuple[str, list[str]]:
-    """The head of the chain, and the ids that are open in it. Raises OSError."""
-    files = sorted(directory.glob("audit-*.jsonl"))
-    head = next((head for path in reversed(files) if (head := _last_hash(path))), GENESIS)
-    return head, list(open_records(_lines(files[-2:])))
-
-
-def _unusable(directory: Path, error: OSError) -> KgateError:
-    return KgateError(f"{directory}: the audit directory cannot be used: {error.strerror}; check audit.directory")
-
-
-def _last_hash(path: Path) -> str:
-    """The hash of the last whole line; what stands behind it (a torn write) is moved to a file of its own."""
-    data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
-    if end < len(data):
-        path.with_suffix(".torn").write_bytes(data[end:])
-        os.truncate(path, end)
-        data = data[:end]
-    last = data[data.rfind(b"\n", 0, max(len(data) - 1, 0)) + 1 :]
-    return sealed_hash(last) or "" if last else ""
-
-
-def _lines(paths: list[Path]) -> Iterator[bytes]:
-    for path in paths:
-        with path.open("rb") as file:
-            yield from file

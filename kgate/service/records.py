@@ -14,7 +14,8 @@ from kgate.audit.ids import RequestIds
 from kgate.audit.record import Record, event_record
 from kgate.errors import KgateError
 from kgate.net.archive import keep_policy
-from kgate.net.journal import Journal, Then, close_abandoned
+from kgate.net.journal import Journal, Then
+from kgate.net.recovery import close_abandoned
 from kgate.policy.load import fingerprint
 from kgate.service.place import Place
 from kgate.settings import Configuration, Settings

@@ -300,13 +300,19 @@ def test_two_gates_cannot_write_one_directory(world: World) -> None:
     world.stop()
 
 
-def test_a_torn_line_is_set_aside(world: World) -> None:
+def torn(world: World) -> Path:
+    """The file of a process that was killed while it wrote its second record."""
     world.open()
     world.append(1)
     world.stop()
     (path,) = world.folder.glob("*.jsonl")
     with path.open("ab") as file:
         file.write(b'{"event":"requ')
+    return path
+
+
+def test_a_torn_line_is_set_aside(world: World) -> None:
+    path = torn(world)
     world.open()
     assert path.with_suffix(".torn").read_bytes() == b'{"event":"requ'
     world.append(2)
@@ -316,12 +322,7 @@ def test_a_torn_line_is_set_aside(world: World) -> None:
 
 
 def test_a_torn_line_that_cannot_be_set_aside_is_said(world: World) -> None:
-    world.open()
-    world.append(1)
-    world.stop()
-    (path,) = world.folder.glob("*.jsonl")
-    with path.open("ab") as file:
-        file.write(b'{"event":"requ')
+    path = torn(world)
     with a_full_disk(room=0), pytest.raises(KgateError, match="the audit directory cannot be used: File too large"):
         world.open()
     assert path.read_bytes().endswith(b'\n{"event":"requ'), "it is there for the next start"

@@ -1,0 +1,78 @@
+"""The file that audit records are appended to: one after the other, named by the day on which each was begun."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from kgate.net.files import sync_directory
+
+ROTATE_BYTES: Final = 256 * 1024 * 1024
+
+
+class AuditFile:
+    """The current file, used by the writer thread only. ``size`` is its last durable length."""
+
+    def __init__(self, directory: Path, wall: Callable[[], float]) -> None:
+        self._directory, self._wall = directory, wall
+        self._fd = -1
+        self._size = 0
+        self._begins = self._ends = 0.0
+        """The day of the file, in Unix seconds."""
+        self.begun = 0
+        """How many files this process has begun."""
+
+    def commit(self, lines: bytes) -> None:
+        """Append and make durable, or raise OSError with the file as it was."""
+        self._choose()
+        try:
+            written = os.write(self._fd, lines)
+            while written < len(lines):
+                written += os.write(self._fd, memoryview(lines)[written:])
+            _sync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, self._size)
+            raise
+        self._size += len(lines)
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _choose(self) -> None:
+        """Go on in the current file, or begin one: the first, on another day, or past its size."""
+        now = self._wall()
+        if self._fd >= 0 and self._begins <= now < self._ends and self._size < ROTATE_BYTES:
+            return
+        moment = datetime.fromtimestamp(now, UTC)
+        begins = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        path = self._directory / _next_name(self._directory, moment.strftime("%Y%m%d"))
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        sync_directory(self._directory)
+        self.close()
+        self._fd, self._size = fd, 0
+        self.begun += 1
+        self._begins, self._ends = begins.timestamp(), (begins + timedelta(days=1)).timestamp()
+
+
+def _next_name(directory: Path, day: str) -> str:
+    """A name behind all that are there, for readers take the order of the names for the order of the chain: not a number that counts files, some of
+    which may have been moved away, nor a day before that of a file from a time when the clock was ahead."""
+    last, number = max((_name_of(path) for path in directory.glob("audit-*.jsonl")), default=(day, 0))
+    return f"audit-{day}-0001.jsonl" if last < day else f"audit-{last}-{number + 1:04d}.jsonl"
+
+
+def _name_of(path: Path) -> tuple[str, int]:
+    """Day and number; what somebody else put there comes before all."""
+    name = _NAME.fullmatch(path.name)
+    return (name[1], int(name[2])) if name is not None else ("", 0)
+
+
+_NAME: Final = re.compile(r"audit-([0-9]{8})-([0-9]+)\.jsonl")
+_sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)

@@ -1,0 +1,74 @@
+"""What a start finds in an audit directory: whether somebody writes there, where the chain goes on, and what a crash left open."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from kgate.audit.chain import GENESIS, Chain, open_records, sealed_hash
+from kgate.errors import KgateError
+from kgate.net.audit_file import AuditFile
+
+
+def close_abandoned(directory: Path, wall: Callable[[], float], ending: Callable[[str], dict[str, object]]) -> None:
+    """End what a crash left open in a chain that nobody goes on with, each id by the record that ``ending`` makes. Raises KgateError where it cannot be
+    used; one in which somebody writes is left alone."""
+    file = AuditFile(directory, wall)
+    lock = -1
+    try:
+        lock = take_lock(directory)
+        head, left = left_behind(directory)
+        chain = Chain(head)
+        if left:
+            file.commit(b"".join([chain.seal(ending(id_)) for id_ in left]))
+    except BlockingIOError:
+        return
+    except OSError as error:
+        raise unusable(directory, error) from error
+    finally:
+        file.close()
+        if lock >= 0:
+            os.close(lock)
+
+
+def take_lock(directory: Path) -> int:
+    """The descriptor that holds it. Raises BlockingIOError where another process has it, OSError."""
+    lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
+
+
+def left_behind(directory: Path) -> tuple[str, list[str]]:
+    """The head of the chain, and the ids that are open in it. Raises OSError."""
+    files = sorted(directory.glob("audit-*.jsonl"))
+    head = next((head for path in reversed(files) if (head := _last_hash(path))), GENESIS)
+    return head, list(open_records(_lines(files[-2:])))
+
+
+def unusable(directory: Path, error: OSError) -> KgateError:
+    """In words."""
+    return KgateError(f"{directory}: the audit directory cannot be used: {error.strerror}; check audit.directory")
+
+
+def _last_hash(path: Path) -> str:
+    """The hash of the last whole line; what stands behind it (a torn write) is moved to a file of its own."""
+    data = path.read_bytes()
+    end = data.rfind(b"\n") + 1
+    if end < len(data):
+        path.with_suffix(".torn").write_bytes(data[end:])
+        os.truncate(path, end)
+        data = data[:end]
+    last = data[data.rfind(b"\n", 0, max(len(data) - 1, 0)) + 1 :]
+    return sealed_hash(last) or "" if last else ""
+
+
+def _lines(paths: list[Path]) -> Iterator[bytes]:
+    for path in paths:
+        with path.open("rb") as file:
+            yield from file
