@@ -7,6 +7,7 @@ Ctrl-C, as of any program.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,17 @@ STOPPED = 130
 """What a shell gives for Ctrl-C: 128 and SIGINT."""
 
 
-class Commands(click.Group):
+class Listing(click.Group):
+    """A group that lists its subcommands with the whole first sentence of each, in several lines where one is too short."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """click's own cuts a sentence off at the end of its line."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(sys.maxsize)) for name, command in commands if command is not None])
+
+
+class Commands(Listing):
     """A group that imports a subcommand when it is asked for. ``table`` says where each is."""
 
     def __init__(self, *args: Any, table: Mapping[str, str] | None = None, **options: Any) -> None:

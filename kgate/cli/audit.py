@@ -10,6 +10,7 @@ import click
 
 from kgate.audit.show import COLUMNS, lines, row
 from kgate.audit.text import encode, printable
+from kgate.cli import Listing
 from kgate.cli.audit_files import export, verify
 from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, parsed, records_found
 from kgate.cli.output import OUTPUT, ROOM, table, terminal_width
@@ -18,7 +19,7 @@ from kgate.errors import KgateError, UsageError
 from kgate.net import trail
 
 
-@click.group()
+@click.group(cls=Listing)
 def audit() -> None:
     """Search and verify the gate's audit files.
 

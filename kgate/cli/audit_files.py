@@ -18,7 +18,7 @@ from kgate.audit.chain import verify as verify_chain
 from kgate.audit.show import text_of
 from kgate.audit.text import printable
 from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, lines_found
-from kgate.cli.output import OUTPUT, as_json, bar
+from kgate.cli.output import OUTPUT, as_json, bar, counted
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory
 from kgate.errors import KgateError
 from kgate.net import trail
@@ -45,7 +45,8 @@ class Verdict:
         if self.broken is not None:
             return f"{self.at}:{self.broken.line}: {self.broken.flaw.value}"
         older = "" if self.first == GENESIS else "; what came before its first line is not here"
-        return f"{self.directory}: {self.records:,} records in {self.files} files, the chain holds; its head is {self.head}{older}"
+        found = f"{counted(self.records, 'record')} in {counted(self.files, 'file')}"
+        return f"{self.directory}: {found}, the chain holds; its head is {self.head}{older}"
 
     def fields(self) -> dict[str, object]:
         """The same for a program."""
@@ -131,7 +132,7 @@ def export(
     with _new(to) if to is not None else _Stdout() as file:
         write = _raw if format_ == "jsonl" else _csv
         count, last = write(file, lines_found(place, asked))
-    click.echo(f"{count:,} records; the last one's hash is {last or 'none'}", err=True)
+    click.echo(f"{counted(count, 'record')}; the last one's hash is {last or 'none'}", err=True)
 
 
 def _new(path: Path) -> BinaryIO:

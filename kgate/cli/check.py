@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kgate.cli.output import counted
 from kgate.errors import Mistake
 from kgate.settings import report
 
@@ -33,9 +34,7 @@ def _as_text(file: Path, found: report.Report) -> None:
     if found.good:
         click.echo(f"{file}: good: {found.summary}")
     else:
-        click.echo(
-            f"{file}: {len(found.mistakes)} mistake{'' if len(found.mistakes) == 1 else 's'}; the gate does not start like this", err=True
-        )
+        click.echo(f"{file}: {counted(len(found.mistakes), 'mistake')}; the gate does not start like this", err=True)
 
 
 def _as_json(file: Path, found: report.Report) -> None:

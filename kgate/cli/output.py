@@ -45,6 +45,11 @@ def terminal_width() -> int:
     return _console().width
 
 
+def counted(count: int, what: str) -> str:
+    """``1 file``, ``2,000 files``."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def as_json(value: object) -> None:
     """Indented JSON."""
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))

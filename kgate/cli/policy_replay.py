@@ -12,7 +12,7 @@ from attrs import evolve
 from kgate.audit.search import time_of
 from kgate.audit.show import text_of
 from kgate.cli.audit_reading import asked_for
-from kgate.cli.output import OUTPUT, ROOM, as_json, bar, table, terminal_width
+from kgate.cli.output import OUTPUT, ROOM, as_json, bar, counted, table, terminal_width
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory, policy_file
 from kgate.errors import KgateError
 from kgate.kube.status import describe_action
@@ -66,9 +66,9 @@ def replay(
                 _stacked(group, tally)
         elif shown:
             table(("change", "rule", "becomes", "who", "requests", "streams", "example", "id"), [_row(*each) for each in shown])
-        click.echo(f"{found.requests:,} requests and {found.streams:,} streams, {found.changed:,} would change")
+        click.echo(f"{counted(found.requests, 'request')} and {counted(found.streams, 'stream')}, {found.changed:,} would change")
         for why, count in found.skipped.items():
-            click.echo(f"{count:,} decisions were not asked again: each {why.value}", err=True)
+            click.echo(f"{counted(count, 'decision')} not asked again: each {why.value}", err=True)
     ctx.exit(1 if found.changed else 0)
 
 
@@ -108,7 +108,7 @@ def _row(group: Group, tally: Tally) -> tuple[str, ...]:
 
 def _stacked(group: Group, tally: Tally) -> None:
     """Two lines, where a table would be all line breaks."""
-    counts = " and ".join(f"{count:,} {what}" for count, what in ((tally.requests, "requests"), (tally.streams, "streams")) if count)
+    counts = " and ".join(counted(count, what) for count, what in ((tally.requests, "request"), (tally.streams, "stream")) if count)
     click.echo(f"{text_of(group.user)}: {counts} {group.turn.value}: {group.before or 'no rule'} -> {group.after or 'no rule'}")
     click.echo(f"  {tally.example.id}  {text_of(describe_action(tally.example.action))}")
 

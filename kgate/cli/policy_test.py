@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kgate.cli.output import OUTPUT, as_json, table
+from kgate.cli.output import OUTPUT, as_json, counted, table
 from kgate.cli.places import CONFIG_OPTION, cluster_labels, policy_file, settings_of
 from kgate.policy.cases import Case
 from kgate.policy.trial import Outcome, outcomes
@@ -33,7 +33,9 @@ def test(ctx: click.Context, file: Path | None, verbose: bool, config: Path | No
         shown = found if verbose else failed
         if shown:
             table(("place", "result", "test", "why"), [_row(outcome) for outcome in shown])
-        click.echo(f"{policy.file}: {len(found)} tests, {len(failed)} failed" if found else f"{policy.file}: there are no tests in it")
+        click.echo(
+            f"{policy.file}: {counted(len(found), 'test')}, {len(failed)} failed" if found else f"{policy.file}: there are no tests in it"
+        )
     ctx.exit(1 if failed else 0)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import click
 
+from kgate.cli import Listing
 from kgate.cli.output import OUTPUT, as_json, table
 from kgate.cli.the_gate import the_gate
 
@@ -21,7 +22,7 @@ COLUMNS = ("id", "state", "user", "rule", "cluster", "namespace", "approvals", "
 FINISHED = frozenset({"denied", "withdrawn", "revoked", "lapsed", "over"})
 
 
-@click.group()
+@click.group(cls=Listing)
 def request() -> None:
     """Ask for access that a rule offers, approve or deny what others ask for, revoke what was given."""
 

@@ -12,7 +12,7 @@ import click
 import yaml
 
 from kgate.cli.gate_client import Document, GateClient, gate_url
-from kgate.cli.output import OUTPUT, as_json, table
+from kgate.cli.output import OUTPUT, as_json, counted, table
 from kgate.cli.refreshing import SignedOutError, fresh
 from kgate.cli.wallet import Kept, Wallet
 from kgate.errors import KgateError
@@ -92,9 +92,7 @@ def kubeconfig(gate: str, merge: bool, interactive: bool, client_certificate: st
     path = kubeconfig_path()
     merged = merge_kubeconfig(_existing(path), yaml.safe_load(text), path)
     _replace(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True, width=4096))
-    click.echo(
-        f"{path}: {len(found)} context{'' if len(found) == 1 else 's'} of {kept.gate}; the current one is {merged['current-context']}"
-    )
+    click.echo(f"{path}: {counted(len(found), 'context')} of {kept.gate}; the current one is {merged['current-context']}")
 
 
 def kubeconfig_path() -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from kgate.cli import Listing
 from kgate.cli.output import OUTPUT, as_json, table
 from kgate.cli.places import CONFIG_OPTION, settings_of
 from kgate.documents.reading import decode
@@ -34,7 +35,7 @@ FILE = click.option("-f", "--file", type=click.Path(path_type=Path), help="The f
 COLUMNS = ("name", "user", "groups", "expires", "networks", "clusters", "last used", "from")
 
 
-@click.group()
+@click.group(cls=Listing)
 def token() -> None:
     """Make, list and revoke static tokens for programs."""
 

@@ -215,3 +215,9 @@ def test_the_chains_of_several_workers_are_read_as_one_and_verified_each(tmp_pat
     assert [record["id"] for record in found] == ["ID0", "ID1", "ID2", "ID3"]
     verdict = json.loads(kgate(tmp_path, "verify", "-o", "json").stdout)
     assert verdict["good"] and [chain["records"] for chain in verdict["chains"]] == [2, 2]
+
+
+def test_one_is_not_counted_as_several(tmp_path: Path) -> None:
+    (tmp_path / "audit-20261127-0001.jsonl").write_bytes(Chain().seal(RECORDS[0]))
+    assert "1 record in 1 file, the chain holds" in kgate(tmp_path, "verify").stdout
+    assert kgate(tmp_path, "export").stderr.startswith("1 record; ")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 import pytest
 from click.testing import CliRunner
 
-from kgate.cli import Commands
+from kgate.cli import Commands, main
 from kgate.errors import UnreachableError
 
 ENDS: dict[str, BaseException] = {"unreachable": UnreachableError("the gate does not answer"), "interrupted": KeyboardInterrupt()}
@@ -16,6 +18,26 @@ ENDS: dict[str, BaseException] = {"unreachable": UnreachableError("the gate does
 @click.argument("how")
 def ends(how: str) -> None:
     raise ENDS[how]
+
+
+def groups(group: click.Group, *names: str) -> Iterator[tuple[tuple[str, ...], click.Group]]:
+    """The group and those in it, each with what one types for it."""
+    yield names, group
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        if isinstance(command, click.Group):
+            yield from groups(command, *names, name)
+
+
+@pytest.mark.parametrize(("names", "group"), list(groups(main)), ids=lambda each: " ".join(each) if isinstance(each, tuple) else "")
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_a_list_of_commands_has_the_whole_summary_of_each(names: tuple[str, ...], group: click.Group, columns: str) -> None:
+    listed = CliRunner(env={"COLUMNS": columns}).invoke(main, [*names, "--help"]).stdout
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        assert command is not None and f"{name} {command.get_short_help_str(1000)}" in " ".join(listed.split())
 
 
 @pytest.mark.parametrize(

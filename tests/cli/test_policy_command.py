@@ -83,7 +83,7 @@ def test_a_policy_that_fails_its_tests_is_refused(folder: Path) -> None:
 
 def test_tests_that_pass_are_good_and_none_is_said(folder: Path) -> None:
     (folder / "policy.yaml").write_text(POLICY + "".join(TESTS.splitlines(keepends=True)[:2]))
-    assert (kgate("test").exit_code, kgate("test").stdout) == (0, f"{folder / 'policy.yaml'}: 1 tests, 0 failed\n")
+    assert (kgate("test").exit_code, kgate("test").stdout) == (0, f"{folder / 'policy.yaml'}: 1 test, 0 failed\n")
     (folder / "other.yaml").write_text(POLICY)
     assert "there are no tests in it" in kgate("test", "other.yaml").stdout
 
@@ -303,7 +303,7 @@ def test_replay_by_another_policy_says_what_would_change_by_rule_and_person(fold
     _, one, other, summary = result.stdout.splitlines()
     assert one.split()[:8] == ["would", "be", "denied", "readers", "readers", "alice", "2", "0"] and one.split()[-1] == ids[0]
     assert other.split()[:8] == ["would", "be", "denied", "shell", "shell", "alice", "0", "1"]
-    assert summary == "2 requests and 1 streams, 3 would change"
+    assert summary == "2 requests and 1 stream, 3 would change"
     found = json.loads(kgate("replay", "--since", "2026-11-25", "--with", "new.yaml", "-o", "json").stdout)
     assert found["changes"][0]["reasons"] == ["namespace is team-a, not team-b"]
 
@@ -312,7 +312,7 @@ def test_a_replay_that_begins_in_mid_hour_knows_the_facts_of_before(history: His
     history.decided(POLICY, PODS)
     history.now += 600
     history.write(decision_record("request", "X", "gate", Identity("alice"), PODS, Context(history.now, "", facts=FREEZE), NOBODY))
-    assert "1 requests and 0 streams, 0 would change" in kgate("replay", "--since", "2026-11-25T10:05:00Z").stdout
+    assert "1 request and 0 streams, 0 would change" in kgate("replay", "--since", "2026-11-25T10:05:00Z").stdout
 
 
 NOBODY = evaluate(load_policy(POLICY, "p"), Identity("alice"), PODS, Context(0.0, ""))
