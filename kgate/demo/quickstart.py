@@ -21,13 +21,16 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 import yaml
 
 from kgate.demo.certificates import Authority
 from kgate.demo.own import NO_KUBECTL, kubectl, own_cluster
+from kgate.demo.signals import Interrupted, Signals
 from kgate.errors import KgateError
 from kgate.kube.client_kubeconfig import GateContext, StaticToken, cluster_url, render_kubeconfig
 from kgate.net.contexts import client_context
@@ -35,6 +38,9 @@ from kgate.net.contexts import client_context
 CLUSTERS = {"kgate-dev": "dev", "kgate-prod": "prod"}
 PEOPLE = {"alice": ["developers"], "bob": ["sre"], "mallory": []}
 START_SECONDS = 30
+END_SECONDS = 10
+ALONE_SECONDS = 2
+"""For a command that Ctrl-C has reached too, before it is told again."""
 HELP = {"help_option_names": ["-h", "--help"], "ignore_unknown_options": True, "allow_interspersed_args": False}
 
 DEMO_POLICY = """\
@@ -93,38 +99,47 @@ def main(context: str, port: int, run: bool, command: tuple[str, ...]) -> None:
     """Start a gate to try out."""
     if run != bool(command):
         raise click.UsageError("a command goes behind --exec, and --exec takes one: scripts/quickstart --exec kubectl get pods")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with SIGINT ignored
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+    signals = Signals()
     with tempfile.TemporaryDirectory(prefix="kgate-quickstart-") as folder:
-        trial = Trial(Path(folder), port)
+        trial = Trial(Path(folder), port, signals)
         try:
-            check_port(port)
-            if command[:1] == ("kubectl",):
-                kubectl()
-            if context:
-                trial.prepare_own(context)
-            else:
-                trial.prepare_demo()
-            trial.start_gate()
-            if run:
-                sys.exit(trial.run(command))
-            trial.explain(context)
-            trial.wait()
-        except KgateError as error:
-            click.echo(f"kgate: {error}", err=True)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("\nkgate: stopping", err=True)
+            with signals.raised():
+                status = _carry_out(trial, context, command)
+        except Interrupted as interrupted:
+            by_ctrl_c = interrupted.number == signal.SIGINT
+            status = 0 if by_ctrl_c and not run else 128 + interrupted.number
+            if by_ctrl_c:
+                click.echo("\nkgate: stopping", err=True)
         finally:
             trial.stop()
+    sys.exit(status)
+
+
+def _carry_out(trial: Trial, context: str, command: tuple[str, ...]) -> int:
+    """All of it but the end; the exit status."""
+    try:
+        check_port(trial.port)
+        if command[:1] == ("kubectl",):
+            kubectl()
+        if context:
+            trial.prepare_own(context)
+        else:
+            trial.prepare_demo()
+        trial.start_gate()
+        if command:
+            return trial.run(command)
+        trial.explain(context)
+        trial.wait()
+    except KgateError as error:
+        click.echo(f"kgate: {error}", err=True)
+        return error.exit_code
 
 
 class Trial:
     """One quickstart: its folder, its processes, its kubeconfig."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
+    def __init__(self, folder: Path, port: int, signals: Signals) -> None:
+        self.folder, self.port, self._signals = folder, port, signals
         self.admin_port = 0
         self.kubeconfig = folder / "kubeconfig"
         self._authority = Authority("kgate quickstart authority", time.time())
@@ -232,7 +247,13 @@ class Trial:
     def _start(self, command: Sequence[str], log: str) -> None:
         with (self.folder / log).open("wb") as output:
             # A group of its own: Ctrl-C is ours to pass on, in the right order.
-            self._processes.append(subprocess.Popen(command, stdout=output, stderr=output, cwd=self.folder, start_new_session=True))
+            self._begin(command, stdout=output, stderr=output, cwd=self.folder, start_new_session=True)
+
+    def _begin(self, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+        """A process that ``stop`` will end, whatever signal comes meanwhile."""
+        with self._signals.raised(False):
+            self._processes.append(subprocess.Popen(command, **options))
+        return self._processes[-1]
 
     def _until(self, holds: object, what: str, log: str) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -246,25 +267,37 @@ class Trial:
     def run(self, command: Sequence[str]) -> int:
         """Run ``command`` as the first of the people; its exit status."""
         try:
-            return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(self.kubeconfig)}, check=False).returncode
-        except FileNotFoundError as error:
-            raise KgateError(f"{command[0]} was not found; install it, or check its name") from error
+            process = self._begin(command, env={**os.environ, "KUBECONFIG": str(self.kubeconfig)})
+        except OSError as error:
+            raise KgateError(f"{command[0]} cannot be run ({error.strerror}); install it, or check its name") from error
+        try:
+            status = process.wait()
+        except Interrupted as interrupted:
+            if interrupted.number == signal.SIGINT:  # of which the terminal told it too
+                self._ends(process, ALONE_SECONDS)
+            raise
+        return status if status >= 0 else 128 - status
 
-    def wait(self) -> None:
+    def wait(self) -> NoReturn:
         """Until Ctrl-C, or until the gate ends by itself."""
         code = self._processes[-1].wait()
         raise KgateError(f"the gate ended with {code}; its log is gone with it: run it by hand to see more")
 
     def stop(self) -> None:
-        """End every process that was started, the gate first."""
+        """End every process that was started, the last first; what has not ended when a signal says to hurry is killed."""
         for process in reversed(self._processes):
-            if process.poll() is None:
-                process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
+            process.terminate()
+            if not self._ends(process, END_SECONDS):
                 process.kill()
                 process.wait()
+
+    def _ends(self, process: subprocess.Popen[bytes], seconds: float) -> bool:
+        """Whether it ends by itself within that time, and before a signal says to hurry."""
+        deadline = time.monotonic() + seconds
+        while process.poll() is None and not self._signals.hurry and time.monotonic() < deadline:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
+        return process.poll() is not None
 
     # --- what to try
 

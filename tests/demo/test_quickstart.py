@@ -110,6 +110,48 @@ def test_it_says_what_to_try_and_a_signal_stops_everything(quickstart: Quickstar
     assert process.returncode == (0 if number is signal.SIGINT else 128 + number)
 
 
+def children(process: subprocess.Popen[str], word: str) -> list[int]:
+    """Those of its processes that have the word in their command line."""
+    pids = map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    return [pid for pid in pids if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+
+
+@pytest.mark.parametrize("again", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_further_signals_hurry_the_stop_up_and_leave_nothing_behind(quickstart: Quickstart, again: signal.Signals) -> None:
+    process = quickstart.start()
+    until_it_runs(process)
+    (gate,) = children(process, "kgate")
+    os.kill(gate, signal.SIGSTOP)  # it will not end by itself
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    while process.stderr.readline() != "kgate: stopping\n":
+        pass
+    process.send_signal(again)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_was_not_waited_for_is_no_success(quickstart: Quickstart, number: signal.Signals) -> None:
+    process = quickstart.start("--exec", "sh", "-c", "echo runs; exec sleep 60")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(number)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == 128 + number
+
+
+def test_a_command_that_a_signal_ended_has_the_status_that_a_shell_gives(quickstart: Quickstart) -> None:
+    assert quickstart.run("--exec", "sh", "-c", "kill -TERM $$")[0] == 128 + signal.SIGTERM
+
+
+def test_a_command_that_cannot_be_run_is_said(quickstart: Quickstart, tmp_path: Path) -> None:
+    code, out, err = quickstart.run("--exec", str(tmp_path))
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1] == f"kgate: {tmp_path} cannot be run (Permission denied); install it, or check its name"
+
+
 @needs_kubectl
 def test_bob_signs_in_on_the_demos_page_and_kubectl_is_bob(quickstart: Quickstart, tmp_path: Path) -> None:
     """What the quickstart says to try: ``kgate login``, the page on which one picks who one is, ``kgate kubeconfig``, plain kubectl."""
