@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import frozen
+from twisted.web.http import Request as HttpRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
@@ -51,6 +52,16 @@ class _Page(Resource):
         return body
 
 
+class _Site(Site):
+    """Twisted's without its log of accesses."""
+
+    noisy = False
+    displayTracebacks = False
+
+    def log(self, request: HttpRequest) -> None:
+        """Nothing."""
+
+
 def admin_site(ready: Callable[[], Readiness], metrics: Callable[[], bytes]) -> Site:
     """The pages of one process; ``ready`` and ``metrics`` give theirs as of now."""
     return site_of(
@@ -63,11 +74,8 @@ def admin_site(ready: Callable[[], Readiness], metrics: Callable[[], bytes]) -> 
 
 
 def site_of(pages: Mapping[bytes, Any]) -> Site:
-    """These pages and no other; what fails in one shows in the log only."""
+    """These pages and no other; what fails in one shows in the log only, and that one was asked for does not: probes do that every few seconds."""
     root = Resource()
     for name, page in pages.items():
         root.putChild(name, page)
-    site = Site(root)
-    site.displayTracebacks = False
-    site.noisy = False
-    return site
+    return _Site(root)  # type: ignore[no-untyped-call]

@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from kgate.api.admin import METRICS, OK, TEXT, site_of
 from kgate.metrics import by_worker
+from kgate.net.ways import Quiet
 from kgate.net.web import body_of
 
 READY_SECONDS = 0.75
@@ -44,9 +45,9 @@ class _SocketFile:
     reactor: Any
     path: Path
 
-    def endpointForURI(self, uri: object) -> UNIXClientEndpoint:
+    def endpointForURI(self, uri: object) -> Quiet:
         """Twisted's question."""
-        return UNIXClientEndpoint(self.reactor, str(self.path))
+        return Quiet(UNIXClientEndpoint(self.reactor, str(self.path)))
 
 
 class _Gathered(Resource):

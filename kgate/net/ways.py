@@ -54,8 +54,11 @@ class Ways:
     def __init__(self, reactor: Any, trust: Any, proxy: WebProxy, seconds: float) -> None:
         self._reactor, self._trust, self._proxy, self._seconds = reactor, trust, proxy, seconds
 
-    def endpointForURI(self, uri: URI) -> Any:
+    def endpointForURI(self, uri: URI) -> Quiet:
         """Where to connect for ``uri``."""
+        return Quiet(self._endpoint(uri))
+
+    def _endpoint(self, uri: URI) -> Any:
         host, proxy = uri.host.decode("ascii").strip("[]"), self._proxy()
         if uri.scheme == b"http":
             return self._straight(host, uri.port)
@@ -71,6 +74,20 @@ class Ways:
 
 
 @implementer(IStreamClientEndpoint)
+@frozen
+class Quiet:
+    """``endpoint``, but that a connection is begun and ended is not in the log: what the gate asks, it asks all the time."""
+
+    endpoint: Any
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """As the endpoint does."""
+        protocolFactory.noisy = False
+        connecting: Deferred[Any] = self.endpoint.connect(protocolFactory)
+        return connecting
+
+
+@implementer(IStreamClientEndpoint)
 class Proxied:
     """A connection that a forward proxy opened; ``proxy`` is where that is."""
 
@@ -81,7 +98,7 @@ class Proxied:
         """The protocol that speaks with the server; fails with OSError where the proxy refuses."""
         opening = _Opening(self._negotiate(), protocolFactory)
         opening.opened = Deferred(lambda _: opening.give_up())
-        opening.connecting = self._proxy.connect(Factory.forProtocol(lambda: opening))
+        opening.connecting = Quiet(self._proxy).connect(Factory.forProtocol(lambda: opening))
         opening.connecting.addErrback(opening.failed)
         return opening.opened
 

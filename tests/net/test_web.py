@@ -13,6 +13,7 @@ from authority import Authority
 from forward_proxies import ForwardProxy
 from reactors import turn_until
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from web_server import Page, WebServer, document, web_server
 
 from kgate.net.web import Asking, Reply, Unreachable
@@ -51,6 +52,19 @@ def test_a_body_goes_along(reactor: Any, web: WebServer) -> None:
     answer = ask(reactor, Asking(reactor, web.pem), f"{web.url}/echo", "POST", body=b"token=x")
     assert isinstance(answer, Reply)
     assert (answer.status, answer.body) == (201, b"token=x")
+
+
+def test_it_leaves_nothing_in_the_log(reactor: Any, web: WebServer) -> None:
+    web.pages["/keys"] = document({"keys": []})
+    proxy, logged = ForwardProxy(), list[LogEvent]()
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        for way in (None, WebProxySettings(ProxyUrl(f"http://127.0.0.1:{proxy.port}"))):
+            assert isinstance(ask(reactor, Asking(reactor, web.pem, lambda way=way: way), f"{web.url}/keys"), Reply)
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+        proxy.stop()
+    assert [formatEvent(event) for event in logged] == []
 
 
 def test_a_redirect_is_an_answer_like_any_other(reactor: Any, web: WebServer) -> None:

@@ -99,6 +99,13 @@ def test_the_admin_address_has_the_figures_of_each(gate: LiveGate) -> None:
     assert {sample.labels["worker"] for sample in samples if sample.name == "kgate_client_connections"} == {"1", "2"}
 
 
+def test_a_probe_leaves_nothing_in_the_log(gate: LiveGate) -> None:
+    before = len(gate.log.read_text())
+    for page in ("/healthz", "/readyz", "/metrics"):
+        assert gate.admin(page)[0] != 0
+    assert gate.log.read_text()[before:] == ""
+
+
 def test_a_worker_that_hangs_is_named_and_holds_up_nobody(gate: LiveGate) -> None:
     hung = workers(gate)[2]
     os.kill(hung, signal.SIGSTOP)
