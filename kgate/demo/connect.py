@@ -117,24 +117,23 @@ def _attach(container: Container, wants: Wants) -> Begin:
     def begin(streams: Streams, drained: Callable[[], None]) -> Started | Object:
         main = container.main
         assert main is not None
-        detach = container.attach(streams, drained)
+        detach, told = container.attach(streams, drained), Deferred[int]()
+
+        def leave() -> None:
+            """Whoever is attached is not told the exit status: the kubelet says Success, and kubectl asks the pod."""
+            if not told.called:
+                told.callback(0)
+
+        def ended(status: int) -> int:
+            leave()
+            return status
+
+        main.finished.addCallback(ended)
         types = wants.stdin and container.spec.get("stdin")
-        into = NoInput() if not types else main if container.spec.get("stdinOnce") else OpenInput(main)
-        return Started(into, _ended_well(main.finished), detach)
+        into = NoInput() if not types else main if container.spec.get("stdinOnce") else OpenInput(main, leave)
+        return Started(into, told, detach)
 
     return begin
-
-
-def _ended_well(finished: Deferred[int]) -> Deferred[int]:
-    """Whoever is attached is not told the exit status: the kubelet says Success, and kubectl asks the pod."""
-    told: Deferred[int] = Deferred()
-
-    def tell(status: int) -> int:
-        told.callback(0)
-        return status
-
-    finished.addCallback(tell)
-    return told
 
 
 # --- port-forward

@@ -56,10 +56,10 @@ class NoInput:
 
 
 class OpenInput:
-    """A program whose input stays open when this client's ends: others may attach after it."""
+    """A program whose input stays open when this client's ends, for others may attach after it; for this one that is the end (``left``)."""
 
-    def __init__(self, program: Input) -> None:
-        self._program = program
+    def __init__(self, program: Input, left: Callable[[], None]) -> None:
+        self._program, self._left = program, left
 
     @property
     def full(self) -> bool:
@@ -72,6 +72,7 @@ class OpenInput:
 
     def finish_input(self) -> None:
         """It stays open."""
+        self._left()
 
     def resize(self, columns: int, rows: int) -> None:
         """See Input."""

@@ -323,11 +323,16 @@ def test_attach_reaches_the_main_program():
     assert first.status["status"] == "Success" and first.closed == 1000
 
 
-def test_an_input_for_more_than_one_client_stays_open():
+def test_an_input_for_more_than_one_client_stays_open_and_whose_input_ends_is_attached_no_more():
+    """As containerd has it: ``kubectl attach -i``, ``run -i`` and ``debug -i`` would wait for ever where there is nothing to type."""
     dev = Cluster("sh", "-c", "while read line; do echo got $line; done", stdin=True)
     first = SocketClient(dev.socket(f"{POD}/attach?stdin=true&stdout=true", V5))
     first.send(b"\xff\x00")
-    first.tunnel.lost()
+    assert first.status["status"] == "Success" and first.closed == 1000
+    older = SpdyClient(dev.spdy(f"{POD}/attach?stdin=true&stdout=true", "v4.channel.k8s.io"))
+    error, stdin, _ = (older.open(streamtype=kind) for kind in ("error", "stdin", "stdout"))
+    older.say(stdin, b"", fin=True)
+    assert b'"Success"' in older.said[error]
     second = SocketClient(dev.socket(f"{POD}/attach?stdin=true&stdout=true", V5))
     second.say(0, b"again\n")
     assert second.said[1] == b"got again\n"
