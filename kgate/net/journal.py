@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -28,9 +28,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from kgate.audit.chain import GENESIS, Chain
-from kgate.errors import KgateError
 from kgate.net.audit_file import AuditFile
-from kgate.net.recovery import left_behind, take_lock, unusable
+from kgate.net.recovery import left_behind, say_it_drains, take_first, unusable
 from kgate.net.waker import Waker
 
 log = Logger()
@@ -85,7 +84,8 @@ class _Group:
 
 
 class Journal:
-    """See the module. ``best_effort`` lets waiters go on at once: a relaxation. ``tick`` is to be called a few times a second."""
+    """See the module. ``best_effort`` lets waiters go on at once: a relaxation. ``spares`` are directories to write to while a process that drains still
+    writes to ``directory``. ``tick`` is to be called a few times a second."""
 
     def __init__(
         self,
@@ -96,8 +96,11 @@ class Journal:
         flush: Callable[[], None],
         *,
         best_effort: bool = False,
+        spares: Sequence[Path] = (),
     ) -> None:
-        self._reactor, self._directory, self._now, self._flush = reactor, directory, now, flush
+        self._reactor, self._now, self._wall, self._flush = reactor, now, wall, flush
+        self._directories = [directory, *spares]
+        self._directory = directory
         self._best_effort = best_effort
         self._queue: list[_Waiting] = []
         self._chain = Chain()
@@ -117,19 +120,21 @@ class Journal:
     # --- start and stop
 
     def open(self) -> list[str]:
-        """Take the directory; gives the ids that a crash left open. Raises KgateError where it cannot be used."""
+        """Take a directory; gives the ids that a crash left open. Raises KgateError where it cannot be used."""
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = take_lock(self._directory)
+            self._directory, self._lock = take_first(self._directories)
             self._chain.head, left = left_behind(self._directory)
-        except BlockingIOError as error:
-            raise KgateError(f"{self._directory}: another gate writes here; give each gate an audit directory of its own") from error
         except OSError as error:
             raise unusable(self._directory, error) from error
+        self._file = AuditFile(self._directory, self._wall)
         self._durable_head = self._chain.head
         self._waker.start()
         self._writing.start()
         return left
+
+    def drain(self) -> None:
+        """What comes from now on is the end of what there is."""
+        say_it_drains(self._lock)
 
     def stop(self) -> Deferred[None]:
         """Fires when everything that was appended is on disk, or known not to be."""

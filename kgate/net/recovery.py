@@ -4,12 +4,39 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+from twisted.logger import Logger
 
 from kgate.audit.chain import GENESIS, Chain, open_records, sealed_hash
 from kgate.errors import KgateError
 from kgate.net.audit_file import AuditFile
+
+log = Logger()
+
+_LOCK: Final = ".lock"
+_DRAINS: Final = b"drains\n"
+
+
+def take_first(directories: Sequence[Path]) -> tuple[Path, int]:
+    """The first of ``directories`` in which no process that drains still writes, and the descriptor that holds its lock. Raises KgateError, OSError."""
+    for directory in directories:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            lock = take_lock(directory)
+        except BlockingIOError as error:
+            if (directory / _LOCK).read_bytes() != _DRAINS:
+                raise KgateError(f"{directory}: another gate writes here; give each gate an audit directory of its own") from error
+            continue
+        if directory != directories[0]:
+            log.info(
+                "{busy}: a process that drains still writes here; this one writes {free}", busy=str(directories[0]), free=str(directory)
+            )
+        return directory, lock
+    raise KgateError(f"{directories[0]}: a gate that drains still writes here; wait until it has ended, or stop it")
 
 
 def close_abandoned(directory: Path, wall: Callable[[], float], ending: Callable[[str], dict[str, object]]) -> None:
@@ -35,13 +62,20 @@ def close_abandoned(directory: Path, wall: Callable[[], float], ending: Callable
 
 def take_lock(directory: Path) -> int:
     """The descriptor that holds it. Raises BlockingIOError where another process has it, OSError."""
-    lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(lock)
         raise
+    os.ftruncate(lock, 0)
     return lock
+
+
+def say_it_drains(lock: int) -> None:
+    """For whoever finds the directory locked: by a process that takes nothing new, and ends."""
+    with suppress(OSError):  # where the disk takes nothing, whoever finds it reads that another gate writes, and waits too
+        os.pwrite(lock, _DRAINS, 0)
 
 
 def left_behind(directory: Path) -> tuple[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,14 @@ log = Logger()
 
 
 class Records:
-    """See the module. ``gate`` is who writes them; ``chain`` is the directory of this process's own chain."""
+    """See the module. ``gate`` is who writes them; ``chains`` are the directories that may be of this process's own chain, the first before the others."""
 
     def __init__(
         self,
         reactor: Any,
         gate: str,
         settings: AuditSettings,
-        chain: Path,
+        chains: Sequence[Path],
         flush: Callable[[], None],
         now: Callable[[], float],
         wall: Callable[[], float],
@@ -41,14 +41,17 @@ class Records:
         self._named = 1
         """How many files name what was open when they were begun."""
         self.ids = RequestIds(wall, os.urandom)
-        self.journal = Journal(reactor, chain, now, wall, flush, best_effort=settings.mode is AuditMode.BEST_EFFORT)
+        best_effort = settings.mode is AuditMode.BEST_EFFORT
+        self._spares = chains[1:]
+        self.journal = Journal(reactor, chains[0], now, wall, flush, best_effort=best_effort, spares=self._spares)
 
     def open(self, configuration: Configuration) -> None:
-        """Take the directory; what a crash left open ends here. Raises KgateError where it cannot be used."""
+        """Take a directory; what a crash left open ends here. Raises KgateError where it cannot be used."""
         left = self.journal.open()
         self.keep(configuration)
         for id_ in left:
             self.journal.append(unknown_end(id_, self.gate, self._wall()))
+        close_all([chain for chain in self._spares if chain.exists()], self.gate, self._wall)
 
     def keep(self, configuration: Configuration) -> None:
         """The policy's text goes beside the audit before it decides anything. Raises KgateError where that cannot be, unless best effort will do."""
@@ -96,8 +99,13 @@ def unknown_end(id_: str, gate: str, now: float) -> Record:
 
 def close_others(settings: Settings, wall: Callable[[], float]) -> None:
     """What a crash left open in chains that no process of this gate goes on with ends here, once for all of them. Raises KgateError."""
-    for chain in Place.abandoned(settings):
-        close_abandoned(chain, wall, lambda id_: unknown_end(id_, Place().name, wall()))
+    close_all(Place.abandoned(settings), Place().name, wall)
+
+
+def close_all(chains: Iterable[Path], gate: str, wall: Callable[[], float]) -> None:
+    """The same for these."""
+    for chain in chains:
+        close_abandoned(chain, wall, lambda id_: unknown_end(id_, gate, wall()))
 
 
 def revisions(configuration: Configuration) -> dict[str, object]:

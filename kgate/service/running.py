@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 
 from kgate.api import whoami
@@ -74,9 +74,7 @@ class GateService(Service):
         fetches = Fetches(turn)
         self._database = Database(reactor, engine, now, turn.wrap)
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, turn.wrap(work)), fetches)
-        self._records = Records(
-            reactor, self._place.name, settings.audit, self._place.audit(settings.audit.directory), turn.flush, now, wall
-        )
+        self._records = Records(reactor, self._place.name, settings.audit, self._place.chains(settings), turn.flush, now, wall)
         callers = FetchingCallers(lambda who, at: self._gateway.admission.authenticator.authenticate(who, at), fetches, wall)
         shared = Shared(
             reactor, turn, now, wall, fetches, self._database, self._records, callers, lambda: self._configuration, self._decide_again
@@ -145,6 +143,8 @@ class GateService(Service):
 
     def _orphaned(self) -> None:
         """The supervisor is gone: nobody would start this worker again, or stop it. While it ends already, that is how its end looks."""
+        admin, self._admin = self._admin, None
+        maybeDeferred(admin.stopListening if admin is not None else lambda: None).addCallback(lambda _: self._place.leave())
         if not self.running:
             return
         log.error("the supervisor is gone; this worker drains and ends")
@@ -195,6 +195,7 @@ class GateService(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         self._listeners.close()
         self._gateway.take_no_more()
+        self._records.journal.drain()
         self._turn.flush()
         done: Deferred[None] = Deferred()
         self._drained(self._now() + self._configuration.settings.drain, done)

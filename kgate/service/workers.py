@@ -71,7 +71,9 @@ class _Worker(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """Twisted's word that it is gone."""
-        self.supervisor.ended(self, str(reason.value))
+        end: Any = reason.value
+        killed, status = end.signal, end.exitCode
+        self.supervisor.ended(self, f"was ended by signal {killed}" if killed else f"ended with status {status}")
 
     def signal(self, name: str) -> None:
         """Send a signal, if it runs."""
@@ -137,7 +139,8 @@ class Supervisor(Service):
             self._look_whether_all_ended()
             return
         worker.restarts += 1
-        self._start_later(worker, f"ended: {how}; its live streams are lost")
+        served = self._socket_of(worker).exists()
+        self._start_later(worker, f"{how}; its live streams are lost" if served else how)
 
     def _start_later(self, worker: _Worker, what: str) -> None:
         lived = time.monotonic() - worker.started

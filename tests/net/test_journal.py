@@ -300,6 +300,27 @@ def test_two_gates_cannot_write_one_directory(world: World) -> None:
     world.stop()
 
 
+def test_one_that_drains_holds_nobody_up_who_may_write_elsewhere_and_is_not_called_another_gate(world: World, tmp_path: Path) -> None:
+    world.open()
+    world.journal.drain()
+    with pytest.raises(KgateError, match="audit: a gate that drains still writes here; wait until it has ended, or stop it"):
+        World(world.folder).open()
+    second = World(world.folder)
+    second.open(spares=[tmp_path / "spare"])
+    second.append()
+    second.until_told(1)
+    second.stop()
+    assert len(list((tmp_path / "spare").glob("*.jsonl"))) == 1 and not world.lines()
+    dispose(second.reactor)
+    world.append()
+    world.until_told(1)
+    world.stop()
+    world.open()
+    with pytest.raises(KgateError, match="another gate writes here"):  # which does not drain
+        World(world.folder).open()
+    world.stop()
+
+
 def torn(world: World) -> Path:
     """The file of a process that was killed while it wrote its second record."""
     world.open()

@@ -94,7 +94,7 @@ def test_kill_9_leaves_nothing_open_in_the_audit_for_ever(arena: Arena) -> None:
 
 def test_a_stream_that_began_many_files_before_a_crash_is_closed_too(tmp_path: Path) -> None:
     reactor, clock, live, told = make_reactor(), [1_800_000_000.0], ["long", "short"], list[bool]()
-    records = Records(reactor, "gate", AuditSettings(FilePath(tmp_path)), tmp_path, lambda: None, lambda: 0.0, lambda: clock[0])
+    records = Records(reactor, "gate", AuditSettings(FilePath(tmp_path)), [tmp_path], lambda: None, lambda: 0.0, lambda: clock[0])
     records.journal.open()
     for id_ in live:
         records.journal.append(event_record("stream-start", id_, "gate", clock[0], allowed=True))

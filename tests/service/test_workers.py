@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.client
 import os
 import re
@@ -18,7 +19,7 @@ from authority import Authority
 from lab.waiting import eventually
 from live_gate import ALLOW_ALICE, TOKENS, LiveGate, free_port
 from prometheus_client.parser import text_string_to_metric_families
-from running import Make, of, watching
+from running import Make, goes_on, of, watching
 from running import chain as verified
 
 from kgate.audit.chain import Verified, verify
@@ -132,6 +133,7 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on_with_its_chain(gat
     eventually("started again", lambda: workers(gate).get(1) not in (None, before[1]))
     both_up(gate)
     assert workers(gate)[2] == before[2], "the other one was left alone"
+    assert "worker 1 was ended by signal 9; its live streams are lost; it is started again in " in gate.log.read_text()
     eventually("its own start is on record", lambda: len(chain(gate, 1)) > lines)
     assert isinstance(verify(chain(gate, 1)), Verified)
     assert re.search(r'kgate_worker_restarts_total\{worker="1"\} [1-9]', gate.admin("/metrics")[1])
@@ -206,6 +208,52 @@ def test_workers_end_when_their_supervisor_is_killed(gate: LiveGate) -> None:
     for pid in pids.values():
         eventually("a worker without a supervisor ends", gone(pid))
     gate.process = None
+
+
+def admin_folder(pid: int) -> Path:
+    """Where the supervisor of this worker asks it."""
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return Path(words[words.index(b"--admin-socket") + 1].decode()).parent
+
+
+def test_a_gate_whose_supervisor_was_killed_is_started_again_and_serves_while_the_former_workers_still_drain(make: Make) -> None:
+    arena = make(workers=2, drain="60s")
+    gate = arena.gate
+    both_up(gate.start())
+    with watching(arena) as live, watching(arena) as other:
+        former = workers(gate)
+        folder = admin_folder(former[1])
+        assert gate.process is not None
+        gate.process.kill()
+        gate.process.wait(10)
+        both_up(gate.start())
+        assert {arena.get(b"/api/v1/pods") for _ in range(10)} == {200}
+        assert goes_on(live) and goes_on(other), "what was under way is left its drain"
+        assert re.search(
+            r"audit/worker-[12]: a process that drains still writes here; this one writes \S+/audit/worker-[34]", gate.log.read_text()
+        )
+    for pid in former.values():
+        eventually("they end by themselves", gone(pid))
+    assert not folder.exists()
+    for _ in range(2):
+        gate.stop()
+        both_up(gate.start())
+    assert not [record for record in gate.records() if record.get("outcome") == "unknown"]
+    for chains in (gate.folder / "audit").glob("worker-*"):
+        assert isinstance(verified(chains), Verified)
+
+
+def test_a_worker_takes_no_chain_beside_one_that_another_gate_writes(make: Make) -> None:
+    gate = make(workers=2).gate
+    lock = gate.folder / "audit" / "worker-1" / ".lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        gate.start()
+        eventually("it is said", lambda: "worker 1 ended with status 1; it is started again in 0.5 s" in gate.log.read_text())
+        assert "audit/worker-1: another gate writes here" in gate.log.read_text()
+    both_up(gate)
+    assert not (gate.folder / "audit" / "worker-3").exists()
 
 
 def test_a_drain_that_a_reload_made_longer_is_waited_for(make: Make) -> None:
