@@ -24,7 +24,7 @@ from kgate.api.caller import Callers
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Rejected
 from kgate.net.database import Store, StoreUnavailableError
-from kgate.store.directory import KnownAs, deactivated_since, listed_names
+from kgate.store.directory import KnownAs, deactivated_since, names_out
 from kgate.store.scim import PROVIDER, DirectoryStorage
 from kgate.store.sessions import end_sessions, sessions_of_user
 
@@ -80,7 +80,7 @@ class ScimPages:
         answer = ScimHandler(self._service, storage).handle(asked)
         if asked.method not in _WRITES:
             return answer, ()
-        out = listed_names(connection, known_as, deactivated_since(connection, now))
+        out = names_out(connection, known_as, deactivated_since(connection, now))
         ids = [session.id for name in out for session in sessions_of_user(connection, name, now)]
         return answer, end_sessions(connection, ids, WHY, now) if ids else ()
 

@@ -6,47 +6,82 @@ and who vouches for the others is their issuer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from attrs import frozen
 
 
 @frozen
 class Listed:
-    """Somebody in the directory."""
+    """Somebody in the directory, by the name that the gate knows them by, which may be empty."""
 
-    active: bool
+    name: str
+    active: bool = True
     groups: tuple[str, ...] = ()
 
 
 class Directory:
-    """A ``Roster`` (see ``people``) that is told what changed."""
+    """A ``Roster`` (see ``people``) that is told what changed, by the directory's own ids: a name may go from one person to another.
+
+    Where two people have the same name, one of whom is out, the other one counts: a name may be given to a successor.
+    """
 
     name = "scim"
 
     def __init__(self) -> None:
         self.revision = 0
         self._people: dict[str, Listed] = {}
+        self._named: dict[str, dict[str, Listed]] = {}
 
     def __len__(self) -> int:
-        return len(self._people)
+        return len(self._named)
 
     def replace(self, people: Mapping[str, Listed]) -> None:
         """All of it, read anew."""
-        self._people = dict(people)
-        self.revision += 1
+        self._people, self._named = {}, {}
+        self.update(people, people)
 
-    def update(self, people: Mapping[str, Listed]) -> None:
-        """These changed."""
-        self._people.update(people)
+    def update(self, ids: Iterable[str], people: Mapping[str, Listed]) -> Collection[str]:
+        """These changed; whom ``people`` does not have is gone. Gives the names that are concerned, former ones too."""
+        concerned = set()
+        for id_ in ids:
+            concerned |= {self._forget(id_), self._learn(id_, people.get(id_))}
         self.revision += 1
+        return concerned - {""}
 
     def groups_of(self, user: str) -> tuple[str, ...] | None:
         """The names of the groups that the person is in; None where the directory does not know the person."""
-        listed = self._people.get(user)
+        listed = self._of(user)
         return listed.groups if listed is not None else None
 
     def is_out(self, user: str) -> bool:
         """Whether the person was deactivated or deleted there."""
-        listed = self._people.get(user)
+        listed = self._of(user)
         return listed is not None and not listed.active
+
+    def _of(self, user: str) -> Listed | None:
+        return max(self._named.get(user, _NOBODY).values(), key=_is_active, default=None)
+
+    def _forget(self, id_: str) -> str:
+        former = self._people.pop(id_, None)
+        if former is None or not former.name:
+            return ""
+        others = self._named[former.name]
+        del others[id_]
+        if not others:
+            del self._named[former.name]
+        return former.name
+
+    def _learn(self, id_: str, listed: Listed | None) -> str:
+        if listed is None or not listed.name:
+            return ""
+        self._people[id_] = listed
+        self._named.setdefault(listed.name, {})[id_] = listed
+        return listed.name
+
+
+_NOBODY: Mapping[str, Listed] = {}
+
+
+def _is_active(listed: Listed) -> bool:
+    return listed.active

@@ -37,6 +37,6 @@ class FollowedDirectory:
         people = await self._database.read_in_turn(lambda connection: listed(connection, known_as, ids))
         if ids is None:
             self.directory.replace(people)
+            self._changed(None)
         else:
-            self.directory.update(people)
-        self._changed(people.keys() if ids is not None else None)
+            self._changed(self.directory.update(ids, people))

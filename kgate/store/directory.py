@@ -1,15 +1,16 @@
 """People and groups as the company's directory pushed them: documents, and beside them the columns that are looked up.
 
 A person who is deleted stays as a row without a document: who left must stay out, whatever token they still hold, until the directory makes them
-again. Members are kept by themselves, so that somebody's groups are one query and a group of many is not read to find them.
+again. So does a name that somebody who is out had before: some directories rename whom they delete. Members are kept by themselves, so that
+somebody's groups are one query and a group of many is not read to find them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy import Boolean, Column, Connection, Double, Index, Integer, String, Table, Text, delete, insert, select, update
 
 from kgate.identity.directory import Listed
@@ -109,20 +110,21 @@ def is_taken(connection: Connection, entry: Entry) -> bool:
 
 def add_entry(connection: Connection, entry: Entry) -> None:
     """A new one. Somebody of that name who was deleted is forgotten: the directory made them again."""
-    gone = select(entries.c.id).where(
-        entries.c.kind == entry.kind.value, entries.c.folded == entry.name.casefold(), entries.c.deleted.is_(True)
-    )
-    ids = [row.id for row in connection.execute(gone)]
-    if ids:
-        connection.execute(delete(entries).where(entries.c.id.in_(ids)))
+    _forget_deleted(connection, entry)
     connection.execute(insert(entries).values(id=entry.id, kind=entry.kind.value, deleted=False, **_values(entry)))
     tell(connection, entry, entry.modified)
 
 
-def change_entry(connection: Connection, entry: Entry) -> None:
-    """Replace what is there."""
+def change_entry(connection: Connection, before: Entry, entry: Entry, new_id: Callable[[], str]) -> None:
+    """Replace what is there. A person who is out stays out by the names that they had before."""
+    if entry.name != before.name:
+        _forget_deleted(connection, entry)
     connection.execute(update(entries).where(entries.c.id == entry.id).values(_values(entry)))
     tell(connection, entry, entry.modified)
+    if entry.kind is Kind.USER and not entry.active and _names(before) != _names(entry):
+        former = evolve(before, id=new_id(), active=False, modified=entry.modified, document="")
+        connection.execute(insert(entries).values(id=former.id, kind=former.kind.value, deleted=True, **_values(former)))
+        tell(connection, former, entry.modified)
 
 
 def delete_entry(connection: Connection, entry: Entry, now: float) -> None:
@@ -133,6 +135,20 @@ def delete_entry(connection: Connection, entry: Entry, now: float) -> None:
         connection.execute(delete(entries).where(entries.c.id == entry.id))
     else:
         connection.execute(update(entries).where(entries.c.id == entry.id).values(active=False, deleted=True, document="", modified=now))
+
+
+def _forget_deleted(connection: Connection, entry: Entry) -> None:
+    same_name = entries.c.folded == entry.name.casefold()
+    gone = select(entries.c.id).where(entries.c.kind == entry.kind.value, same_name, entries.c.deleted.is_(True))
+    ids = [row.id for row in connection.execute(gone)]
+    if ids:
+        connection.execute(delete(entries).where(entries.c.id.in_(ids)))
+        _publish(connection, ids, entry.modified)
+
+
+def _names(entry: Entry) -> tuple[str, ...]:
+    """Whatever the gate may know a person by."""
+    return entry.name, entry.external_id, entry.email
 
 
 def _values(entry: Entry) -> dict[str, object]:
@@ -197,10 +213,7 @@ def _batches(ids: list[str]) -> list[list[str]]:
 
 
 def listed(connection: Connection, known_as: KnownAs, ids: Collection[str] | None = None) -> Mapping[str, Listed]:
-    """People by the name that the gate knows them by, or those with these ids; deactivated and deleted ones are there, as such.
-
-    Where two people have the same name, one of whom is out, the other one counts: a name may be given to a successor.
-    """
+    """People by their ids, or those of ``ids`` who are there; deactivated and deleted ones are, as such."""
     chosen = entries.c.kind == Kind.USER.value
     some = chosen if ids is None else chosen & entries.c.id.in_(list(ids))
     people = connection.execute(select(entries.c.id, _COLUMNS[known_as].label("known"), entries.c.active).where(some)).all()
@@ -208,11 +221,7 @@ def listed(connection: Connection, known_as: KnownAs, ids: Collection[str] | Non
     groups: dict[str, list[str]] = {}
     for row in connection.execute((joined if ids is None else joined.where(members.c.member.in_(list(ids)))).order_by(entries.c.name)):
         groups.setdefault(row.member, []).append(row.name)
-    found: dict[str, Listed] = {}
-    for person in sorted(people, key=lambda row: row.active):
-        if person.known:
-            found[person.known] = Listed(person.active, tuple(groups.get(person.id, ())) if person.active else ())
-    return found
+    return {each.id: Listed(each.known, each.active, tuple(groups.get(each.id, ())) if each.active else ()) for each in people}
 
 
 def deactivated_since(connection: Connection, now: float) -> tuple[str, ...]:
@@ -221,8 +230,11 @@ def deactivated_since(connection: Connection, now: float) -> tuple[str, ...]:
     return tuple(row.id for row in connection.execute(asked))
 
 
-def listed_names(connection: Connection, known_as: KnownAs, ids: Collection[str]) -> tuple[str, ...]:
-    """The names by which the gate knows these people."""
+def names_out(connection: Connection, known_as: KnownAs, ids: Collection[str]) -> tuple[str, ...]:
+    """The names by which the gate knows these people, less those that an active one has."""
     column = _COLUMNS[known_as]
     rows = connection.execute(select(column.label("known")).where(entries.c.id.in_(list(ids)), column != "")) if ids else ()
-    return tuple(row.known for row in rows)
+    names = {row.known for row in rows}
+    active = (entries.c.kind == Kind.USER.value) & entries.c.active.is_(True)
+    taken = connection.execute(select(column.label("known")).where(active, column.in_(names))) if names else ()
+    return tuple(sorted(names - {row.known for row in taken}))

@@ -114,7 +114,7 @@ class DirectoryStorage(ScimStorage):
             _entry(before.kind, before.id, resource, self._now), version=before.version + 1, created=before.created, modified=self._now
         )
         self._refuse_taken(entry)
-        directory.change_entry(self._connection, entry)
+        directory.change_entry(self._connection, before, entry, self._new_id)
         self._set_members(entry, resource)
         return self._document(entry)
 

@@ -11,9 +11,9 @@ from scim2_server.storage import ScimStorage
 from scim2_server.testing import ScimStorageContract
 from sqlalchemy import Connection, Engine, select
 
-from kgate.identity.directory import Listed
+from kgate.identity.directory import Directory, Listed
 from kgate.store.changes import latest, since
-from kgate.store.directory import EVERYBODY, MANY, KnownAs, entries, listed
+from kgate.store.directory import EVERYBODY, MANY, KnownAs, deactivated_since, entries, listed, names_out
 from kgate.store.scim import PROVIDER, DirectoryStorage
 
 
@@ -36,6 +36,13 @@ def storage(engine_connection: Connection, now: float = 1.0) -> DirectoryStorage
     return DirectoryStorage(engine_connection, now, lambda: f"{now}-{next(ids)}")
 
 
+def roster(connection: Connection, known_as: KnownAs = KnownAs.USER_NAME) -> Directory:
+    """As a gate has it that starts now."""
+    made = Directory()
+    made.replace(listed(connection, known_as))
+    return made
+
+
 def test_people_are_listed_by_the_name_that_the_gate_knows_them_by(engine: Engine) -> None:
     with engine.begin() as connection:
         directory = storage(connection)
@@ -44,9 +51,9 @@ def test_people_are_listed_by_the_name_that_the_gate_knows_them_by(engine: Engin
         bob = directory.create(USERS, User[EnterpriseUser](user_name="bob", active=False))
         both = [Group.Members(value=alice.id), Group.Members(value=bob.id)]  # type: ignore[call-arg]
         directory.create(GROUPS, Group(display_name="sre", members=both))  # type: ignore[arg-type]
-        assert listed(connection, KnownAs.USER_NAME) == {"alice": Listed(True, ("sre",)), "bob": Listed(False)}
-        assert listed(connection, KnownAs.EXTERNAL_ID) == {"a1": Listed(True, ("sre",))}
-        assert listed(connection, KnownAs.EMAIL, [alice.id or ""]) == {"alice@example.com": Listed(True, ("sre",))}
+        assert set(listed(connection, KnownAs.USER_NAME).values()) == {Listed("alice", True, ("sre",)), Listed("bob", False)}
+        assert set(listed(connection, KnownAs.EXTERNAL_ID).values()) == {Listed("a1", True, ("sre",)), Listed("", False)}
+        assert listed(connection, KnownAs.EMAIL, [alice.id]) == {alice.id: Listed("alice@example.com", True, ("sre",))}
 
 
 def test_every_gate_hears_who_changed_and_of_a_change_for_many_that_anybody_may_have(engine: Engine) -> None:
@@ -73,6 +80,43 @@ def test_somebody_who_was_deleted_is_out_until_the_directory_makes_them_again(en
     with engine.begin() as connection:
         alice = storage(connection).create(USERS, User[EnterpriseUser](user_name="alice"))
         storage(connection).delete(USERS, alice.id or "")
-        assert listed(connection, KnownAs.USER_NAME) == {"alice": Listed(False)}
+        assert roster(connection).is_out("alice")
         storage(connection, 2.0).create(USERS, User[EnterpriseUser](user_name="Alice"))
-        assert listed(connection, KnownAs.USER_NAME) == {"Alice": Listed(True)}
+        assert set(listed(connection, KnownAs.USER_NAME).values()) == {Listed("Alice")}
+
+
+def test_whoever_is_out_and_gets_another_name_is_out_by_the_former_one_too(engine: Engine) -> None:
+    """Entra ID puts a number before the name of whoever it deletes, in the request that deactivates them or in the next one."""
+    with engine.begin() as connection:
+        first = storage(connection)
+        at_once, later = (first.create(USERS, User[EnterpriseUser](user_name=name)) for name in ("alice", "bob"))
+        at_once.active, at_once.user_name = False, "1234-alice"
+        storage(connection, 2.0).update(USERS, at_once)
+        assert roster(connection).is_out("alice")
+        assert set(names_out(connection, KnownAs.USER_NAME, deactivated_since(connection, 2.0))) == {"alice", "1234-alice"}
+        later.active = False
+        storage(connection, 3.0).update(USERS, later)
+        later.user_name = "1234-bob"
+        storage(connection, 4.0).update(USERS, later)
+        assert roster(connection).is_out("bob")
+        later.active, later.user_name = True, "bob"
+        storage(connection, 5.0).update(USERS, later)
+        assert roster(connection).groups_of("bob") == () and not roster(connection).is_out("bob")
+        later.user_name = "bobby"
+        storage(connection, 6.0).update(USERS, later)
+        assert roster(connection).groups_of("bob") is None
+
+
+def test_a_name_that_went_to_a_successor_is_theirs_whatever_becomes_of_the_predecessor(engine: Engine) -> None:
+    with engine.begin() as connection:
+        emails = [User.Emails(value="bob@example.com")]
+        old = storage(connection).create(USERS, User[EnterpriseUser](user_name="bob1", emails=emails, active=False))
+        storage(connection, 1.5).create(GROUPS, Group(display_name="bob1"))
+        storage(connection, 2.0).create(USERS, User[EnterpriseUser](user_name="bob2", emails=emails))
+        known = roster(connection, KnownAs.EMAIL)
+        assert not known.is_out("bob@example.com")
+        storage(connection, 3.0).delete(USERS, old.id or "")
+        known.update([old.id or ""], listed(connection, KnownAs.EMAIL, [old.id or ""]))
+        assert not known.is_out("bob@example.com")
+        assert names_out(connection, KnownAs.EMAIL, deactivated_since(connection, 3.0)) == ()
+        assert names_out(connection, KnownAs.USER_NAME, deactivated_since(connection, 3.0)) == ("bob1",)

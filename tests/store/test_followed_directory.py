@@ -78,3 +78,12 @@ def test_threat_14_whoever_is_deactivated_is_not_brought_back_by_a_read_that_beg
     scene.push(carol)
     turn_until(scene.reactor, lambda: scene.told == 3)
     assert scene.followed.directory.is_out("carol")
+
+
+def test_a_former_name_is_not_known_any_more(scene: Scene) -> None:
+    alice = scene.push(User[EnterpriseUser](user_name="alice", active=True))
+    turn_until(scene.reactor, lambda: scene.followed.directory.groups_of("alice") == ())
+    alice.user_name = "alicia"
+    scene.push(alice)
+    turn_until(scene.reactor, lambda: scene.followed.directory.groups_of("alicia") == ())
+    turn_until(scene.reactor, lambda: scene.followed.directory.groups_of("alice") is None)
