@@ -5,17 +5,21 @@ For ``samples``. An expression is not solved, and time is the caller's; everythi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from kgate.documents.globs import Selection
-from kgate.model import Action, Context, Device, Fact, Grant, Identity
+from kgate.model import Action, Context, Device, Fact, Grant, Identity, Pairs
 from kgate.policy.conditions import When
+from kgate.policy.conditions.facts import parsed
 from kgate.policy.question import Question
 from kgate.policy.resources import ResourceKey
 from kgate.policy.rules import Rule
 
+T = TypeVar("T")
 ANYWHERE = "10.0.0.1"
 PRIVATE_SYSTEM = 4_200_000_000
 """The first of the numbers that nobody has on the internet (RFC 6996)."""
@@ -54,17 +58,15 @@ def _meeting(when: When, asked: Question) -> Question:
     """The first value of everything that is asked."""
     identity, context = asked.identity, asked.context
     if when.device is not None:
-        posture = {key: words_of(values)[0] for key, values in (when.device.posture or {}).items()}
         compliant = True if when.device.compliant is None else when.device.compliant
         name = identity.device.name if identity.device is not None else "device"
-        identity = identity.but(device=Device(name, compliant, tuple(sorted(posture.items()))))
+        identity = identity.but(device=Device(name, compliant, next(iter(_postures(when)), ())))
     if when.authentication is not None:
         strength = when.authentication
         acr, amr = (words_of(strength.acr) or [""])[0], tuple(words_of(strength.amr)[:1])
         identity = identity.but(acr=acr, amr=amr, authenticated_at=context.now)
     if when.facts is not None:
-        facts = {fact.name: Fact(fact.name, fact.value) for fact in when.facts.wanted}
-        context = context.but(facts=tuple(facts[name] for name in sorted(facts)))
+        context = context.but(facts=next(_facts(when)))
     for field, values in _lists(when):
         context = context.but(**{field: values[0]})
     return Question(identity, asked.action, context)
@@ -75,6 +77,45 @@ def _others(when: When, met: Question) -> Iterable[Question]:
     for field, values in _lists(when):
         for value in values[1:]:
             yield met._replace(context=met.context.but(**{field: value}))
+    for facts in islice(_facts(when), 1, None):
+        yield met._replace(context=met.context.but(facts=facts))
+    device = met.identity.device
+    for posture in _postures(when)[1:]:
+        assert device is not None  # ``met`` has one where a posture is asked for
+        yield met._replace(identity=met.identity.but(device=Device(device.name, device.compliant, posture)))
+    if when.authentication is not None:
+        for acr in words_of(when.authentication.acr)[1:]:
+            yield met._replace(identity=met.identity.but(acr=acr))
+        for amr in words_of(when.authentication.amr)[1:]:
+            yield met._replace(identity=met.identity.but(amr=(amr,)))
+
+
+def _postures(when: When) -> list[Pairs]:
+    """The first value of each key together, then each other value of each key."""
+    asked = {key: words_of(values) for key, values in (when.device.posture or {}).items()} if when.device is not None else {}
+    return [tuple(sorted(each.items())) for each in _each_by_itself(asked)]
+
+
+def _facts(when: When) -> Iterator[tuple[Fact, ...]]:
+    """Likewise of each fact."""
+    asked = {each.name: _fitting(parsed(each.value)) for each in when.facts.wanted} if when.facts is not None else {}
+    for told in _each_by_itself(asked):
+        yield tuple(Fact(name, json.dumps(value, sort_keys=True, ensure_ascii=False)) for name, value in sorted(told.items()))
+
+
+def _fitting(wanted: object) -> list[Any]:
+    """Values of a fact that are as wanted."""
+    if isinstance(wanted, dict):
+        return list(_each_by_itself({key: _fitting(value) for key, value in wanted.items()}))
+    return wanted[:EACH] or [None] if isinstance(wanted, list) else [wanted]
+
+
+def _each_by_itself(asked: Mapping[str, list[T]]) -> Iterator[dict[str, T]]:
+    first = {key: values[0] for key, values in asked.items()}
+    yield first
+    for key, values in asked.items():
+        for value in values[1:]:
+            yield {**first, key: value}
 
 
 def _lists(when: When) -> Iterator[tuple[str, list[Any]]]:

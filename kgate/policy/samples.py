@@ -97,7 +97,7 @@ def _values(entry: Entry) -> dict[str, list[Any]]:
     if entry.kind is Kind.PATHS:
         return {"verb": [*words_of(entry.verbs, "get")], "path": [*words_of(entry.paths, "/x")]}
     if entry.kind is Kind.ACTIONS:
-        asked: dict[str, list[Any]] = {"action": [Operation(word) for word in words_of(entry.actions, "exec")]}
+        asked: dict[str, list[Any]] = {"action": _operations(entry.actions)}
     else:
         asked = {"verb": [*words_of(entry.verbs, "get")]}
     resources = [*words_of(entry.resources, "pods")]
@@ -112,6 +112,11 @@ def _values(entry: Entry) -> dict[str, list[Any]]:
         "label_selector": _selectors(entry.label_selector),
         "field_selector": _selectors(entry.field_selector),
     }
+
+
+def _operations(actions: Words | None) -> list[Operation]:
+    """Those that are meant, then the others."""
+    return sorted(Operation, key=lambda each: actions is None or not actions.matches(each.value))
 
 
 def _selectors(asked: Mapping[str, Words] | None) -> list[str]:

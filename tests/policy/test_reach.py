@@ -90,3 +90,26 @@ def test_a_change_of_what_a_rule_asks_of_the_moment_shows_on_a_sample(countries:
     new = load_policy(DEMANDING.format(countries="DE", agents='"curl*"'), "new")
     found = sorted((shift.before.rule, shift.after.rule) for shift in shifts(old, new, 1.8e9))
     assert found == turns
+
+
+@pytest.mark.parametrize("words", ['["port-*"]', '["!port-*"]', '["p*", attach]', '["nothing*"]'])
+def test_actions_may_be_patterns(words: str) -> None:
+    policy = 'rules: [{name: r, who: {users: ["*"]}, clusters: {names: ["*"]}, allow: [{actions: %s}]}]'
+    old, new = load_policy(policy % words, "old"), load_policy(policy % '["!token"]', "new")
+    assert shifts(old, old, 1.8e9) == [] and shifts(old, new, 1.8e9)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("facts: {freeze: [none, soft]}", "facts: {freeze: none}"),
+        ("facts: {freeze: {level: [none, soft]}}", "facts: {freeze: {level: soft}}"),
+        ("authentication: {acr: [silver, gold]}", "authentication: {acr: [silver]}"),
+        ("authentication: {amr: [otp, hwk]}", "authentication: {amr: [otp]}"),
+        ("device: {posture: {os: [linux, macos]}}", "device: {posture: {os: [linux]}}"),
+    ],
+)
+def test_each_value_that_a_condition_lists_is_a_moment_of_its_own(before: str, after: str) -> None:
+    policy = 'rules: [{name: r, who: {users: ["*"]}, clusters: {names: ["*"]}, allow: [{verbs: [get], resources: [pods]}], when: {%s}}]'
+    old, new = load_policy(policy % before, "old"), load_policy(policy % after, "new")
+    assert [(shift.before.allowed, shift.after.allowed) for shift in shifts(old, new, 1.8e9)] == [(True, False)]
