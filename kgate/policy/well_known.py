@@ -33,8 +33,8 @@ _SPANNING_VERBS: Final = frozenset({"list", "watch", "deletecollection"})
 
 
 def spans_namespaces(action: Action) -> bool:
-    """Whether a request is for a kind of thing in every namespace at once."""
-    if action.namespace or action.name or action.verb not in _SPANNING_VERBS:
+    """Whether a request is for a kind of thing in every namespace at once: all of them, or whatever has one name (``metadata.name`` in its selector)."""
+    if action.namespace or action.verb not in _SPANNING_VERBS:
         return False
     return (action.api_group, action.resource) not in CLUSTER_SCOPED
 

@@ -189,7 +189,7 @@ def is_resource(word: str, action: Action, subresource: str) -> bool:
 def place(entry: dict[str, Any], action: Action, who: Identity) -> Truth:
     if "namespaces" not in entry or not action.resource:
         return True
-    spans = not action.namespace and not action.name and action.verb in ("list", "watch", "deletecollection")
+    spans = not action.namespace and action.verb in ("list", "watch", "deletecollection")
     if spans and (action.api_group, action.resource) not in CLUSTER_SCOPED:
         return unknown(entry["namespaces"])
     own = [name for word in entry["namespaces"] if "{" in word for name in filled(word, who)]

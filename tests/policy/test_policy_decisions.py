@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kgate.kube.requestinfo import parse_action
 from kgate.model import Action, Cluster, Context, Decision, Device, Ground, Identity, Impersonation, Limits, Operation, Reason, Recording
 from kgate.policy.evaluate import Policy, evaluate
 from kgate.policy.load import load_policy
@@ -133,6 +134,9 @@ TABLE: list[tuple[Identity, Action, bool, str]] = [
     (OPERATOR, asks("list secrets", PROD), NO, "no-secrets"),
     (OPERATOR, asks("get pods/p -n kube-system", PROD), NO, "no-system-namespace"),
     (OPERATOR, asks("list pods", PROD), NO, "no-system-namespace"),  # of all namespaces, so of that one
+    (OPERATOR, asks("list pods/etcd", PROD), NO, "no-system-namespace"),  # whatever has this name, in all namespaces
+    (OPERATOR, asks("watch pods/etcd", PROD), NO, "no-system-namespace"),
+    (OPERATOR, asks("list namespaces/shop", PROD), YES, "everything-but-channels"),
     (OPERATOR, asks("list pods -n shop", PROD), YES, "everything-but-channels"),
     (OPERATOR, asks("list nodes", PROD), YES, "everything-but-channels"),  # outside namespaces
     (OPERATOR, asks("list widgets.example.com", PROD), NO, "no-system-namespace"),  # who knows
@@ -160,6 +164,22 @@ TABLE: list[tuple[Identity, Action, bool, str]] = [
 def test_the_table(policy: Policy, who: Identity, action: Action, allowed: bool, rule: str) -> None:
     decision = evaluate(policy, who, action, CONTEXT)
     assert (decision.allowed, decision.rule) == (allowed, rule), decision.reasons
+
+
+@pytest.mark.parametrize(
+    "path", ["secrets?fieldSelector=metadata.name%3Ddb", "secrets?watch=1&fieldSelector=metadata.name=db", "watch/secrets/db"]
+)
+@pytest.mark.parametrize("rules", ["deny: [{verbs: [list, watch], resources: [secrets], namespaces: [payments]}]", ""])
+def test_one_name_in_every_namespace_is_in_that_namespace_too(path: str, rules: str) -> None:
+    """``kubectl get secrets -A --field-selector metadata.name=db``."""
+    whoever = 'who: {users: ["*"]}, clusters: {names: ["*"]}'
+    denied = f"- {{name: no, {whoever}, {rules}}}" if rules else ""
+    namespaces = "" if rules else ', namespaces: ["!payments"]'
+    policy = load_policy(f"rules:\n{denied}\n- {{name: all, {whoever}, allow: [{{verbs: ['*'], resources: ['*']{namespaces}}}]}}", "p.yaml")
+    everywhere = parse_action(DEV, b"GET", f"/api/v1/{path}".encode())
+    shop = parse_action(DEV, b"GET", f"/api/v1/{path}".replace("secrets", "namespaces/shop/secrets").encode())
+    assert isinstance(everywhere, Action) and isinstance(shop, Action) and everywhere.name == shop.name == "db"
+    assert (evaluate(policy, ALICE, everywhere, CONTEXT).allowed, evaluate(policy, ALICE, shop, CONTEXT).allowed) == (False, True)
 
 
 def reasons(decision: Decision) -> list[tuple[Ground, str, str]]:
