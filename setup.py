@@ -46,6 +46,7 @@ COMPILED = (
     "kgate/kube/watch.py",
     "kgate/memory.py",
     "kgate/metrics.py",
+    "kgate/model/copies.py",
     "kgate/model/decisions.py",
     "kgate/model/people.py",
     "kgate/model/requests.py",

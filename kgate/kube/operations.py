@@ -10,9 +10,6 @@ from kgate.model import Operation
 _PORT = re.compile(r"[0-9]{1,9}")
 CHANNELS = {"exec": Operation.EXEC, "attach": Operation.ATTACH, "portforward": Operation.PORT_FORWARD}
 """By subresource, of whatever resource and group."""
-_COPY_IN = (("tar", "-xmf", "-"), ("tar", "--no-same-permissions", "--no-same-owner", "-xmf", "-"))
-_COPY_STARTS = (("tar", "cf", "-"), ("test", "-d"), *((*start, "-C") for start in _COPY_IN))
-"""What a path follows that does not begin with a dash."""
 
 
 def operation_of(group: str, verb: str, resource: str, subresource: str) -> Operation | None:
@@ -30,17 +27,6 @@ def operation_of(group: str, verb: str, resource: str, subresource: str) -> Oper
     if resource == "pods" and subresource == "ephemeralcontainers" and verb not in ("get", "watch"):
         return Operation.DEBUG
     return None
-
-
-def is_copy(command: tuple[str, ...], *, tty: bool) -> bool:
-    """Whether an exec is what ``kubectl cp`` runs, to the letter: tar has options that run any program, so nothing else will do.
-
-    kubectl also asks ``test -d DIRECTORY`` before it copies into a pod. With ``--retries`` it wraps tar in a shell; that is exec.
-    """
-    if tty or command in _COPY_IN:
-        return not tty
-    *start, place = command or ("",)
-    return tuple(start) in _COPY_STARTS and place[:1] not in ("", "-")
 
 
 def ports_of(values: list[str]) -> tuple[int, ...] | Refusal:

@@ -25,10 +25,10 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from kgate.kube.operations import CHANNELS, is_copy, operation_of, ports_of
+from kgate.kube.operations import CHANNELS, operation_of, ports_of
 from kgate.kube.query import BAD_ESCAPE, Query, first, listed_name, parse_query, truth, unclear, unescaped
 from kgate.kube.refusal import Refusal
-from kgate.model import Action, Cluster, Operation
+from kgate.model import Action, Cluster, Operation, is_copy
 
 _REMEMBERED: Final = 2048
 _REMEMBERED_BYTES: Final = 512

@@ -7,6 +7,7 @@ both. All are hashable, so that a decision can be cached under everything that w
 Times are Unix seconds (float, UTC) unless a name says otherwise; durations are seconds; sizes are bytes.
 """
 
+from kgate.model.copies import is_copy
 from kgate.model.decisions import Cause, Decision, Ending, Ground, Limits, Pending, Reason, Recording
 from kgate.model.people import Device, Identity, Impersonation, Pairs
 from kgate.model.requests import GRANTED_BY_NAME, Action, Cluster, Context, Fact, Grant, Operation
@@ -31,4 +32,5 @@ __all__ = [
     "Pending",
     "Reason",
     "Recording",
+    "is_copy",
 ]

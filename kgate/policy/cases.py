@@ -16,8 +16,9 @@ from attrs import field, frozen
 from cattrs import override
 
 from kgate.documents.values import Instant, Unacceptable, accept, instant
-from kgate.model import Action, Cluster, Context, Device, Fact, Grant, Identity, Operation, Pairs
+from kgate.model import Action, Cluster, Context, Device, Fact, Grant, Identity, Operation, Pairs, is_copy
 from kgate.policy.resources import CHANNELS, ResourceKey
+from kgate.policy.selectors import field_values
 
 NOON = instant("2026-01-07T12:00:00Z")
 """When a test happens that does not say: a Wednesday."""
@@ -169,22 +170,26 @@ def _action(does: Deed, labels: Mapping[str, str] | None) -> Action:
         return Action(cluster, (does.verb or "get").upper(), (does.verb or "get").lower(), does.path, does.path)
     verb, default, subresource = _SHAPES[does.action] if does.action is not None else ("", "", "")
     key = resource_written(does.resource or default)
+    subresource = subresource or key.subresource
     operation = does.action or operation_meant(key, does.verb)
+    if operation is Operation.EXEC and is_copy(does.command, tty=False):
+        operation = Operation.CP
+    verb, namespace, name = _as_requested(does, does.verb or verb, ResourceKey(key.group, key.resource, subresource))
     return Action(
         cluster,
         "",
-        does.verb or verb,
+        verb,
         "",
         "",
         key.group,
         "v1",
         key.resource,
-        subresource or key.subresource,
-        does.namespace,
-        does.name,
+        subresource,
+        namespace,
+        name,
         operation,
         does.container,
-        tuple(does.command),
+        does.command,
         tuple(does.ports),
         field_selector=does.field_selector,
         label_selector=does.label_selector,
@@ -192,6 +197,19 @@ def _action(does: Deed, labels: Mapping[str, str] | None) -> Action:
     )
 
 
+def _as_requested(does: Deed, verb: str, key: ResourceKey) -> tuple[str, str, str]:
+    """Verb, namespace and name as a request for the same has them, whose path and selector say them in their own ways."""
+    namespace, name = does.namespace, does.name
+    if verb in ("list", "watch"):
+        named = field_values(does.field_selector).get("metadata.name", frozenset())
+        name = name or (next(iter(named)) if len(named) == 1 else "")
+    elif (key.group, key.resource) == ("", "namespaces") and verb != "create":
+        namespace = namespace or name
+    return "create" if verb == "get" and key.subresource in _OPENED else verb, namespace, name
+
+
+_OPENED = frozenset({"exec", "attach", "portforward"})
+"""What is opened by GET and POST alike."""
 _SHAPES = {
     Operation.EXEC: ("create", "pods", "exec"),
     Operation.CP: ("create", "pods", "exec"),

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgate.kube.operations import is_copy
 from kgate.kube.query import MAX_PARAMETERS
 from kgate.kube.refusal import Refusal
 from kgate.kube.requestinfo import parse_action
-from kgate.model import Action, Cluster, Operation
+from kgate.model import Action, Cluster, Operation, is_copy
 
 DEV = Cluster("dev")
 POD = "/api/v1/namespaces/payments/pods/web-0"

@@ -8,7 +8,8 @@ import pytest
 
 from kgate.errors import InvalidFileError
 from kgate.kube.operations import operation_of
-from kgate.model import Operation
+from kgate.kube.requestinfo import parse_action
+from kgate.model import Action, Cluster, Operation
 from kgate.policy.cases import operation_meant, resource_written
 from kgate.policy.load import load_policy
 from kgate.policy.trial import outcomes
@@ -97,3 +98,52 @@ def test_a_verb_on_a_resource_is_the_action_that_the_gate_reads_from_a_path() ->
         expected = operation_of(key.group, verb, key.resource, key.subresource)
         assert operation_meant(key, verb) is expected, (thing, verb)
     assert operation_meant(resource_written("users"), "impersonate") is Operation.IMPERSONATE
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "does"),
+    [
+        (
+            "POST",
+            "/api/v1/namespaces/n/pods/p/exec?command=sh&container=c",
+            "action: exec, name: p, namespace: n, container: c, command: [sh]",
+        ),
+        ("GET", "/api/v1/namespaces/n/pods/p/exec?command=sh", "verb: get, resource: pods/exec, name: p, namespace: n, command: [sh]"),
+        ("GET", "/api/v1/namespaces/n/pods/p/attach", "verb: get, resource: pods/attach, name: p, namespace: n"),
+        (
+            "GET",
+            "/api/v1/namespaces/n/pods/p/portforward?ports=80",
+            "verb: get, resource: pods/portforward, name: p, namespace: n, ports: [80]",
+        ),
+        ("GET", "/api/v1/namespaces/n/pods/p/proxy/x", "verb: get, resource: pods/proxy, name: p, namespace: n"),
+        (
+            "POST",
+            "/api/v1/namespaces/n/pods/p/exec?command=tar&command=cf&command=-&command=/etc",
+            'action: exec, name: p, namespace: n, command: [tar, cf, "-", /etc]',
+        ),
+        (
+            "POST",
+            "/api/v1/namespaces/n/pods/p/exec?command=tar&command=-xmf&command=-",
+            'verb: create, resource: pods/exec, name: p, namespace: n, command: [tar, "-xmf", "-"]',
+        ),
+        ("GET", "/api/v1/pods?fieldSelector=metadata.name%3Dp", "verb: list, resource: pods, field_selector: metadata.name=p"),
+        ("GET", "/api/v1/pods?watch=1&fieldSelector=metadata.name%3Dp", "verb: watch, resource: pods, field_selector: metadata.name=p"),
+        ("GET", "/api/v1/pods?fieldSelector=metadata.name%21%3Dp", "verb: list, resource: pods, field_selector: metadata.name!=p"),
+        (
+            "DELETE",
+            "/api/v1/pods?fieldSelector=metadata.name%3Dp",
+            "verb: deletecollection, resource: pods, field_selector: metadata.name=p",
+        ),
+        ("GET", "/apis/apps/v1/namespaces/n/deployments/d/scale", "verb: get, resource: deployments.apps/scale, namespace: n, name: d"),
+        ("GET", "/api/v1/namespaces/n", "verb: get, resource: namespaces, name: n"),
+        ("PUT", "/api/v1/namespaces/n/finalize", "verb: update, resource: namespaces/finalize, name: n"),
+        ("HEAD", "/metrics", "verb: head, path: /metrics"),
+    ],
+)
+def test_a_case_is_what_its_request_is(method: str, target: str, does: str) -> None:
+    policy = load_policy(RULES + f"  - {{{ALICE}, does: {{cluster: c, {does}}}, expect: deny}}\n", "p.yaml")
+    _, case, _ = policy.tests[0].case.question()
+    request = parse_action(Cluster("c"), method.encode(), target.encode())
+    assert isinstance(request, Action)
+    unwritten = dict.fromkeys(("method", "target", "path"), "") | {"follows": False}
+    assert case.but(**unwritten) == request.but(**unwritten)
