@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,28 @@ def test_what_a_source_tells() -> None:
     assert told(b"a: 1", ["a", "b"]) == {"a": "1"}
 
 
+def test_json_is_read_as_json() -> None:
+    """As programs write it: YAML knows neither pairs of surrogates nor, here, exponents."""
+    values = {
+        "error_rate": 1e-05,
+        "bytes": 1e22,
+        "big": 2**63,
+        "most": 2**63 - 1,
+        "least": -(2**63),
+        "who": "\N{PERSON CLIMBING}",
+        "a": [1.5e3, None],
+    }
+    found = told(json.dumps(values).encode())
+    assert not isinstance(found, Unreadable)
+    assert {name: json.loads(value) for name, value in found.items()} == values
+    assert found["who"] == '"\N{PERSON CLIMBING}"' and isinstance(json.loads(found["big"]), float)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400, "NaN", "Infinity"])
+def test_what_is_no_number_that_anybody_can_use_is_text(number: str) -> None:
+    assert told(f'{{"a": {number}}}'.encode()) == {"a": f'"{number}"'}
+
+
 @pytest.mark.parametrize(
     ("raw", "names", "why"),
     [
@@ -34,6 +58,10 @@ def test_what_a_source_tells() -> None:
         (b"b: 1", ("a",), "tells b, which is not among its names"),
         (b"a: " + b"x" * MOST_BYTES, (), "tells more than 256 KiB"),
         (b"a: &x [1]\nb: *x", (), "line 1: the anchor &x is not allowed"),
+        (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}", (), "nested more than 32 levels deep"),
+        (b'{"a": ' + b"[" * 20_000 + b"]" * 20_000 + b"}", (), "exceeded maximum nesting depth"),
+        (b'{"a": {"b": 1, "b": 2}}', (), 'line 1: "b" stands here twice'),
+        (b'{"a": "\\ud83d"}', (), "invalid Unicode character escape code"),
         (b"a: " + b"[" * 100, (), "nested more than 32 levels deep"),
         (b"".join(b"f%d: 1\n" % number for number in range(1001)), (), "tells more than 1000 facts"),
     ],
