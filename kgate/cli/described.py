@@ -74,9 +74,9 @@ class Described:
             )
             signed_in = instant(self.signed_in) if self.signed_in else None
         except ExceptionGroup as group:
-            raise UsageError("; ".join(str(fault) for fault in group.exceptions)) from group
+            raise UsageError("; ".join(map(_said, group.exceptions))) from group
         except Unacceptable as error:
-            raise UsageError(f"{error.text} ({error.hint})" if error.hint else error.text) from error
+            raise UsageError(_said(error)) from error
         name = self.user if user is None else user
         who = Asker(name, self.groups, "", self.issuer, self.robot, self.acr, self.amr, signed_in)
         return Case(who, does, Expectation.ALLOW, context).question()
@@ -109,6 +109,10 @@ def described(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _said(fault: Exception) -> str:
+    return f"{fault} ({fault.hint})" if isinstance(fault, Unacceptable) and fault.hint else str(fault)
 
 
 def _only(clusters: Labels) -> str:

@@ -22,6 +22,7 @@ from kgate.policy.selectors import field_values
 
 NOON = instant("2026-01-07T12:00:00Z")
 """When a test happens that does not say: a Wednesday."""
+_FAR = instant("9001-01-01T00:00:00Z")
 Json = NewType("Json", object)
 """Anything that YAML can write."""
 Port = NewType("Port", int)
@@ -102,6 +103,11 @@ class Circumstances:
     facts: Mapping[str, Json] = field(factory=dict)
     grants: tuple[str, ...] = ()
     """Rules of which approvers granted the asker what they offer, for this cluster and the hour to come."""
+
+    def __attrs_post_init__(self) -> None:
+        # What is asked of time looks some days back and ahead, where the calendar must not end.
+        far = Unacceptable("the year is out of range", "write one from 1970 to 9000", ("time",))
+        accept(None if 0 <= self.time < _FAR else far)
 
 
 @frozen

@@ -161,6 +161,7 @@ def test_explain_shows_each_rule_and_what_would_have_to_change(folder: Path) -> 
         (["get", "pods", "web-0", "web-1"], "what is 'web-1'?"),
         (["port-forward", "web-0", "http"], "http are not ports"),
         (["get", "pods", "--at", "noon"], "write it as 2027-01-01T00:00:00Z"),
+        (["get", "pods", "--at", "9999-12-31T23:59:59Z"], "the year is out of range (write one from 1970 to 9000)"),
         (["get", "pods", "-p", "none.yaml"], "none.yaml does not exist"),
         (["get", "pods", "--label", "env"], "write it as KEY=VALUE"),
         (["get", "pods", "-c", "two.yaml"], "on which cluster? Name it with --cluster: dev, prod"),

@@ -147,3 +147,10 @@ def test_a_case_is_what_its_request_is(method: str, target: str, does: str) -> N
     assert isinstance(request, Action)
     unwritten = dict.fromkeys(("method", "target", "path"), "") | {"follows": False}
     assert case.but(**unwritten) == request.but(**unwritten)
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_a_time_at_the_calendars_end_is_a_mistake(time: str) -> None:
+    with pytest.raises(InvalidFileError) as caught:
+        load_policy(RULES + f'  - {{{ALICE}, {SHELL}, context: {{time: "{time}"}}, expect: deny}}\n', "p.yaml")
+    assert str(caught.value) == "p.yaml:9: tests[0].context.time: the year is out of range (write one from 1970 to 9000)"
