@@ -28,6 +28,7 @@ changes = Table(
     Column("key", String(1024), nullable=False),
     sqlite_autoincrement=True,  # an id that was pruned never comes back
 )
+_FIRST = 1
 
 
 class Change(NamedTuple):
@@ -61,9 +62,11 @@ def latest(connection: Connection) -> int:
 def since(connection: Connection, seen: int) -> News:
     """What came after the row ``seen``."""
     rows = connection.execute(select(changes.c.id, changes.c.topic, changes.c.key).where(changes.c.id >= seen).order_by(changes.c.id)).all()
-    known = seen == 0 or (bool(rows) and rows[0].id == seen)
+    if not rows:
+        newest = latest(connection)  # less than what was seen: the store is older than that, brought back from a backup
+        return News(newest, (), newest == seen)
     fresh = tuple(Change(row.topic, row.key) for row in rows if row.id > seen)
-    return News(rows[-1].id if rows else seen, fresh, known)
+    return News(rows[-1].id, fresh, rows[0].id == (seen or _FIRST))
 
 
 def prune(connection: Connection, now: float) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
-from kgate.store.changes import KEPT_SECONDS, Change, latest, prune, publish, since
+from kgate.store.changes import KEPT_SECONDS, Change, changes, latest, prune, publish, since
 
 
 def test_what_comes_after_a_row_is_news_and_nothing_else(engine: Engine) -> None:
@@ -40,6 +40,27 @@ def test_whoever_was_away_for_too_long_reads_everything(engine: Engine) -> None:
         newest = latest(connection)
         prune(connection, 3.0 + 9 * KEPT_SECONDS)
         assert since(connection, newest) == (newest, (), True)
+
+
+def test_whoever_was_away_since_before_there_was_anything_reads_everything(engine: Engine) -> None:
+    with engine.begin() as connection:
+        assert since(connection, 0) == (0, (), True)
+        publish(connection, "sessions", "a", 1.0)
+        assert since(connection, 0).complete
+        publish(connection, "sessions", "b", 2.0 + KEPT_SECONDS)
+        prune(connection, 3.0 + KEPT_SECONDS)
+        assert not since(connection, 0).complete
+
+
+def test_a_store_that_was_brought_back_from_a_backup_is_read_once_anew(engine: Engine) -> None:
+    with engine.begin() as connection:
+        publish(connection, "sessions", "a", 1.0)
+        here = latest(connection)
+        publish(connection, "sessions", "b", 2.0)
+        lost = latest(connection)
+        connection.execute(delete(changes).where(changes.c.id > here))
+        assert since(connection, lost) == (here, (), False)
+        assert since(connection, here) == (here, (), True)
 
 
 def test_a_reader_misses_nothing_of_many_writers(engine: Engine, engines: Callable[[], Engine]) -> None:
