@@ -1,6 +1,6 @@
 """``network: [10.0.0.0/8, "!10.9.0.0/16"]``: where the connection comes from. An address that cannot be read is unknown.
 
-An IPv4 address inside IPv6 (``::ffff:10.0.0.1``, as a dual-stack listener reports it) is the IPv4 address.
+An IPv4 address inside IPv6 (``::ffff:10.0.0.1``, as a dual-stack listener reports it) is the IPv4 address, and so is a network of them.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
+from ipaddress import IPv6Network
 
 from attrs import frozen
 
@@ -16,6 +17,8 @@ from kgate.documents.values import Network, Unacceptable, network
 from kgate.model import Ground
 from kgate.policy.question import Question
 
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_FIRST_MAPPED = int(_MAPPED.network_address)
 Span = tuple[int, int, int]
 """IP version, first and last address of a network."""
 
@@ -66,6 +69,8 @@ def networks(texts: Iterable[str]) -> Networks:
 
 
 def _span(each: Network) -> Span:
+    if isinstance(each, IPv6Network) and each.subnet_of(_MAPPED):
+        return 4, int(each.network_address) - _FIRST_MAPPED, int(each.broadcast_address) - _FIRST_MAPPED
     return each.version, int(each.network_address), int(each.broadcast_address)
 
 
