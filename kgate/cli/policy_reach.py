@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from kgate.audit.read import Past, Rebuilding
 from kgate.audit.show import text_of
-from kgate.cli.audit_reading import asked_for
+from kgate.cli.audit_reading import asked_for, parsed
 from kgate.cli.described import Described, described
 from kgate.cli.output import OUTPUT, as_json, bar, table
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory, cluster_labels, policy_file, settings_of
@@ -103,7 +102,8 @@ def _known(settings: Settings | None, seen: str | None, config: Path | None, dir
         with bar("reading", trail.size(place, asked)) as progress:
             for line in trail.lines(place, asked):
                 progress.advance(progress.task_ids[0], len(line))
-                past = rebuilding.read(orjson.loads(line))
+                fields = parsed(line)
+                past = rebuilding.read(fields) if fields is not None else None
                 if isinstance(past, Past):
                     people[past.identity.user, past.identity.issuer] = past.identity
     plain = (each.but(expires=None, session="", device=None, networks=()) for each in people.values())

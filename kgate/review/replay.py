@@ -93,6 +93,14 @@ class Report:
             tally.requests += 1
 
 
+def _fields(line: bytes) -> Mapping[str, Any] | None:
+    try:
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
 def _nearest(decision: Decision) -> str:
     return decision.reasons[0].rule if decision.reasons and not decision.allowed else ""
 
@@ -121,13 +129,12 @@ class Replay:
         head = line[:_HEAD]
         if _END in head:
             return
-        if _STREAM_END in head:
-            self._end(orjson.loads(line))
-            return
-        try:
-            fields = orjson.loads(line)
-        except orjson.JSONDecodeError:
+        fields = _fields(line)
+        if fields is None:
             self.report.skipped[Unusable.MALFORMED] += 1
+            return
+        if _STREAM_END in head:
+            self._end(fields)
             return
         past = self._rebuilding.read(fields)
         if isinstance(past, Past):

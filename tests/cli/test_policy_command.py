@@ -392,3 +392,14 @@ def test_diff_tells_a_rule_that_only_moved(folder: Path) -> None:
     (folder / "old.yaml").write_text(head + first + second)
     (folder / "new.yaml").write_text(head + second + first)
     assert re.search(r"^> rule (readers|shell): comes at another place$", kgate("diff", "old.yaml", "new.yaml").stdout, re.M)
+
+
+@pytest.mark.parametrize("rubbish", ['"event":"facts","facts":"', '"event":"request","id":"ID', '"event":"stream-end","id":"ID'])
+def test_a_line_that_was_torn_is_passed_over(history: History, rubbish: str) -> None:
+    id_ = history.decided(POLICY, PODS)
+    with (history.directory / "audit-20261125-0001.jsonl").open("ab") as file:
+        file.write(f'{{"time":"2026-11-25T10:00:00.500000Z",{rubbish.replace("ID", id_)}\n'.encode())
+    assert kgate("explain", id_).exit_code == 0
+    seen = kgate("who-can", "get", "pods", "-n", "team-a", "--cluster", "dev", "--seen", "2026-11-25")
+    assert (seen.exit_code, seen.exception) == (0, None) and "Of 1 people who are known, 1 may" in seen.stdout
+    assert "decisions were not asked again: each is not as kgate writes it" in kgate("replay", "--since", "2026-11-25").stderr
