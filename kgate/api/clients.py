@@ -318,6 +318,10 @@ def _same_client(connection: Connection, id_: str, following: str) -> tuple[bool
 
 def is_loopback(uri: str) -> bool:
     """Whether codes may be sent there: http to a loopback *address*, any port (RFC 8252 sections 7.3 and 8.3: not ``localhost``)."""
+    if (
+        not uri.isascii() or not uri.isprintable() or " " in uri
+    ):  # urlsplit leaves line ends out of what it takes apart; a header would have them
+        return False
     try:
         parts = urlsplit(uri)
         port = parts.port
