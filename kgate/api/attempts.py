@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 WINDOW_SECONDS = 60.0
 MOST_ADDRESSES = 65_536
 
 
 class Attempts:
-    """Counts by address, a minute at a time. ``most`` in a minute is allowed."""
+    """Counts by address, a minute at a time. ``most()`` in a minute is allowed."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: Callable[[], int]) -> None:
         self._most = most
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
@@ -23,4 +24,4 @@ class Attempts:
         self._counts[address] = (since, count + 1)
         if len(self._counts) > MOST_ADDRESSES:
             self._counts.popitem(last=False)
-        return count < self._most
+        return count < self._most()

@@ -50,11 +50,12 @@ def _is_well_formed(bearer: str) -> bool:
 @frozen
 class Rejected:
     """A 401. ``text`` says what is wrong, ``hint`` what to do; neither holds anything of the credential itself. ``ended``: it was good, and somebody, not
-    time, took it away."""
+    time, took it away. ``unsure``: whether it is good could not be found out, and may be a moment later."""
 
     text: str
     hint: str = ""
     ended: bool = False
+    unsure: bool = False
 
     def __str__(self) -> str:
         return f"{self.text}; {self.hint}" if self.hint else self.text

@@ -13,7 +13,7 @@ A kubeconfig that somebody downloaded holds a token too, until the session ends 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import TypeVar
 
 from attrs import field, frozen
@@ -32,6 +32,7 @@ SKEW = 60.0
 """By how many seconds the clocks of two gates may differ."""
 KEPT = 8192
 LOGIN = "run kgate login"
+NOT_CONFIGURED = "its identity provider is not configured here any more"
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -117,10 +118,11 @@ def mint(key: SigningKey, gate: str, token: GateToken, user: str, id_: str) -> s
 
 
 class GateTokens:
-    """A source of identities: whoever shows a token of this gate's. ``gate`` is its public URL."""
+    """A source of identities: whoever shows a token of this gate's. ``gate`` is its public URL, ``issuers`` are those that people sign in with: with one
+    that is not there any more nobody can say whether a session of its people still stands. Replaced on a reload that changes one of them."""
 
-    def __init__(self, gate: str, keys: GateKeys, sessions: GateSessions) -> None:
-        self._gate, self._keys, self._sessions = gate, keys, sessions
+    def __init__(self, gate: str, keys: GateKeys, sessions: GateSessions, issuers: Collection[str]) -> None:
+        self._gate, self._keys, self._sessions, self._issuers = gate, keys, sessions, frozenset(issuers)
         self._read: dict[str, GateToken | Rejected] = {}
         self._verified_by: KeySet | None = None
         self._scoped: dict[tuple[Identity, tuple[str, ...]], Identity] = {}
@@ -146,6 +148,8 @@ class GateTokens:
             return Rejected(f"your session ended: {session.ended}", LOGIN, ended=True)
         if session.identity.expires is not None and session.identity.expires <= now:
             return Rejected("your session has expired", LOGIN)
+        if session.identity.issuer not in self._issuers:
+            return Rejected(f"your session ended: {NOT_CONFIGURED}", LOGIN, ended=True)
         return self._within(session.identity, token.clusters)
 
     def _within(self, identity: Identity, clusters: tuple[str, ...]) -> Identity:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import evolve
+
 from kgate.exchange.gate import Fetch
 from kgate.identity.claims import identity_of
 from kgate.identity.credentials import Rejected
@@ -31,10 +33,10 @@ class IdTokens:
         self._issuers, self._fetch, self._wall = issuers, fetch, wall
 
     async def verify(self, id_token: str) -> Confirmed | Rejected:
-        """Whose it is."""
+        """Whose it is. What nobody can be shown to have signed says nothing of anybody, so that is no word of the provider's on the person."""
         found = await self._verified(id_token)
         if isinstance(found, Rejected):
-            return found
+            return evolve(found, unsure=True)
         wrong = self._wrong(found)
         if wrong:
             return Rejected(f"the ID token {wrong}", _OPERATOR)

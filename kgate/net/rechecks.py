@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.identity.credentials import Rejected
+from kgate.identity.gate_tokens import NOT_CONFIGURED
 from kgate.identity.jose import Flaw
 from kgate.identity.openid import Denied, ProviderTokens
 from kgate.net.database import Store, StoreUnavailableError
@@ -34,7 +35,7 @@ LOOK_SECONDS = 1.0
 CLAIMED_SECONDS = 15.0
 """For how long a session that one gate asks about is left alone by the others: longer than an answer may take."""
 MOST_AT_ONCE = 20
-FINAL = frozenset({"invalid_grant", "access_denied", "unauthorized_client"})
+FINAL = frozenset({"invalid_grant", "access_denied", "unauthorized_client", "interaction_required", "login_required", "consent_required"})
 """What a provider answers when it is the person or the sign-in that it no longer stands by; anything else may be a mistake of the configuration's."""
 
 
@@ -74,7 +75,7 @@ class Rechecks:
 
     def tick(self) -> None:
         """Called a few times a second."""
-        if self._running or self._now() - self._looked < LOOK_SECONDS or not self._providers():
+        if self._running or self._now() - self._looked < LOOK_SECONDS:
             return
         self._looked, self._running = self._now(), True
         Deferred.fromCoroutine(self._round()).addErrback(_failed).addBoth(lambda _: self._over())
@@ -95,8 +96,11 @@ class Rechecks:
         """One session."""
         provider = self._providers().get(session.person.issuer)
         held = tokens_from_text(self._sealer.open(sealed) or "")
-        if provider is None or not held.refresh_token:
-            await self._end(session, "its identity provider is not configured here any more")
+        if provider is None:
+            await self._end(session, NOT_CONFIGURED)
+            return
+        if not held.refresh_token:
+            await self._end(session, "what the gate keeps of its identity provider cannot be read: secrets.key_file has another key")
             return
         answer = await provider.refresh(held.refresh_token)
         if isinstance(answer, Denied) and answer.error in FINAL:
@@ -112,11 +116,14 @@ class Rechecks:
             tokens_to_text(ProviderTokens(answer.id_token or held.id_token, answer.refresh_token or held.refresh_token))
         )
         due = now + self._terms().recheck
-        await self._store.write(lambda connection: confirm_session(connection, session.id, session.person, kept, now, due))
+        checked = session.checked if answer.id_token else now
+        await self._store.write(lambda connection: confirm_session(connection, session.id, session.person, kept, checked, due))
         if not answer.id_token:
             return  # the provider stands by the sign-in and says nothing new of the person (Core section 12.2)
         confirmed = await provider.verify(answer.id_token)
-        if isinstance(confirmed, Rejected):
+        if isinstance(confirmed, Rejected) and confirmed.unsure:
+            await self._silent(session, confirmed.text)
+        elif isinstance(confirmed, Rejected):
             await self._end(session, f"the identity provider's word on you is not accepted any more: {confirmed.text}")
         elif confirmed.claims.get("sub") != session.person.subject:
             await self._end(session, "the identity provider answered for somebody else")
@@ -124,10 +131,8 @@ class Rechecks:
             await self._renewed(session, confirmed, kept, due)
 
     async def _renewed(self, session: Session, confirmed: Confirmed, kept: str, due: float) -> None:
-        was, now = session.person, self._wall()
-        person = as_person(confirmed, was.issuer, was)
-        if person != was:
-            await self._store.write(lambda connection: confirm_session(connection, session.id, person, kept, now, due))
+        person, now = as_person(confirmed, session.person.issuer, session.person), self._wall()
+        await self._store.write(lambda connection: confirm_session(connection, session.id, person, kept, now, due))
 
     async def _silent(self, session: Session, why: str) -> None:
         """No answer: the session goes on for a while, and is asked about again soon."""

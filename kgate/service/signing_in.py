@@ -36,17 +36,16 @@ class SigningIn(Part):
     def __init__(self, shared: Shared, issuers: Callable[[], Issuers]) -> None:
         self._shared, self._configuration, self._callers, self._wall = shared, shared.configuration, shared.callers, shared.wall
         database, now, wall, callers = shared.database, shared.now, shared.wall, shared.callers
-        settings = self._configuration().settings
         recorder = LoginRecords(shared.records)
         self._providers = Providers(shared, issuers)
         providers = self._providers.current
         sealer = self._sealer = Sealer(self._configuration().sealing_keys)
         self._signed_in = SignedIn(database, sealer, now, wall, self._changed)
         shared.fetches.register(WantedSession, self._signed_in.fetch)
-        self._source = GateTokens(settings.public_url, self._signed_in.keys, self._signed_in.sessions)
+        self._source_of: tuple[str, frozenset[str]] | None = None
         signins = SignIns(providers, self._terms, database, sealer, recorder, wall)
-        beginnings = Attempts(settings.limits.sign_ins_per_address)
-        self._pages = Pages(self._place, signins, callers, self._token_of, wall, Attempts(MOST_GUESSES), beginnings)
+        beginnings = Attempts(lambda: self._configuration().settings.limits.sign_ins_per_address)
+        self._pages = Pages(self._place, signins, callers, self._token_of, wall, Attempts(lambda: MOST_GUESSES), beginnings)
         self._clients = Clients(self._url, signins, self._pages, self._token_of, wall, beginnings)
         self._rechecks = Rechecks(providers, self._terms, database, sealer, recorder, now, wall)
 
@@ -64,9 +63,13 @@ class SigningIn(Part):
         return len(self._signed_in.sessions)
 
     def reloaded(self) -> None:
-        """Other identity providers, or keys for secrets."""
+        """Other identity providers, keys for secrets, or another URL."""
         self._sealer.replace(self._configuration().sealing_keys)
         self._providers.configure(self._configuration())
+        source_of = self._url(), frozenset(self._providers.current())
+        if source_of != self._source_of:  # otherwise it keeps what it has verified
+            self._source_of = source_of
+            self._source = GateTokens(source_of[0], self._signed_in.keys, self._signed_in.sessions, source_of[1])
 
     def tick(self) -> None:
         """Called a few times a second."""

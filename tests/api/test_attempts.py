@@ -10,7 +10,7 @@ pytestmark = pytest.mark.threat("19")
 
 
 def test_an_address_has_so_many_a_minute_and_no_other_pays_for_it() -> None:
-    attempts = Attempts(3)
+    attempts = Attempts(lambda: 3)
     assert [attempts.may("192.0.2.1", 10.0 + number) for number in range(4)] == [True, True, True, False]
     assert attempts.may("192.0.2.2", 14.0)
     assert not attempts.may("192.0.2.1", 69.9) and attempts.may("192.0.2.1", 70.0)
@@ -18,12 +18,12 @@ def test_an_address_has_so_many_a_minute_and_no_other_pays_for_it() -> None:
 
 @pytest.mark.threat("28")
 def test_a_clock_that_was_set_back_locks_nobody_out() -> None:
-    attempts = Attempts(1)
+    attempts = Attempts(lambda: 1)
     assert attempts.may("192.0.2.1", 1000.0) and attempts.may("192.0.2.1", 10.0)
 
 
 def test_many_addresses_take_bounded_room() -> None:
-    attempts = Attempts(1)
+    attempts = Attempts(lambda: 1)
     for number in range(MOST_ADDRESSES + 10):
         attempts.may(str(number), 0.0)
     assert attempts.may("0", 1.0) and not attempts.may(str(MOST_ADDRESSES + 5), 1.0)

@@ -14,8 +14,8 @@ from kgate.identity.gate_sessions import GateSession, GateSessions, WantedSessio
 from kgate.identity.gate_tokens import ALGORITHM, TYPE, GateKeys, GateToken, GateTokens, SigningKey, mint
 from kgate.model import Identity, Pending
 
-GATE, NOW = "https://gate.example.com", 1_800_000_000.0
-ALICE = Identity("alice", ("developers",), session="s1", expires=NOW + 3600)
+GATE, IDP, NOW = "https://gate.example.com", "https://idp.example.com", 1_800_000_000.0
+ALICE = Identity("alice", ("developers",), issuer=IDP, session="s1", expires=NOW + 3600)
 KEY, OTHER = SigningKey.generate("k1", NOW), SigningKey.generate("k1", NOW)
 
 
@@ -26,7 +26,7 @@ class World:
         self.keys, self.sessions = GateKeys(), GateSessions()
         self.keys.replace([KEY])
         self.sessions.put(GateSession("s1", ALICE))
-        self.tokens = GateTokens(GATE, self.keys, self.sessions)
+        self.tokens = GateTokens(GATE, self.keys, self.sessions, [IDP])
 
     def ask(self, token: str, now: float = NOW + 1, held_since: float | None = None) -> Identity | Rejected | Pending | None:
         return self.tokens.authenticate(Credentials(token, None, "192.0.2.1", held_since), now)
@@ -69,6 +69,14 @@ def test_an_ended_session_is_told_with_its_reason_to_whoever_comes_and_whatever_
     world.sessions.put(GateSession("s1", ALICE, "bob ended it"))
     for since in (None, NOW):
         assert words(world.ask(held, held_since=since)) == "your session ended: bob ended it; run kgate login"
+
+
+def test_a_session_whose_identity_provider_is_not_there_any_more_is_over_for_whoever_comes_and_whatever_lives(world: World) -> None:
+    held = token()
+    world.sessions.put(GateSession("s1", ALICE.but(issuer="https://former.example.com")))
+    for since in (None, NOW):
+        found = world.ask(held, held_since=since)
+        assert "its identity provider is not configured here any more" in words(found) and found.ended  # type: ignore[union-attr]
 
 
 @pytest.mark.threat("14")

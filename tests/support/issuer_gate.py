@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Hashable
 
-from attrs import define, field
+from attrs import define, evolve, field
 from issuer import NOW, URL, TestIssuer
+from joserfc.jwk import Key
 
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.elsewhere import ClaimsWanted
@@ -36,6 +38,8 @@ class IssuerGate:
     now: float = NOW
     monotonic: float = 1000.0
     down: bool = False
+    publishes: list[Key] | None = None
+    """What is published where that is not all of the issuer's keys."""
     fetched: list[KeysWanted] = field(factory=list)
     userinfo: bool = False
     elsewhere: dict[str, bytes] = field(factory=dict)
@@ -58,11 +62,18 @@ class IssuerGate:
     def fetch(self, wanted: KeysWanted) -> None:
         self.fetched.append(wanted)
         self.ring.began(self.monotonic)
-        keys = read_key_set(self.issuer.document())
+        document = (self.issuer if self.publishes is None else evolve(self.issuer, keys=self.publishes)).document()
+        keys = read_key_set(document)
         if self.down or not isinstance(keys, KeySet):
             self.ring.failed("it cannot be reached")
         else:
-            self.ring.learned(keys, self.issuer.document(), wanted.kid, self.monotonic)
+            self.ring.learned(keys, document, wanted.kid, self.monotonic)
+
+    def get(self, wanted: Hashable, then: Callable[[], None]) -> None:
+        """The same as a ``Fetch``: at once."""
+        assert isinstance(wanted, KeysWanted)
+        self.fetch(wanted)
+        then()
 
     def ask(self, token: str) -> Identity | Rejected | None:
         """As the gate does: fetch what is wanted and ask again."""
