@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from kgate.api.application import Params, Routes, json_response
 from kgate.exchange.local import LocalRequest, LocalResponse
-from kgate.identity.notice_tokens import Refused
+from kgate.identity.notice_tokens import UNAVAILABLE, Refused
 from kgate.identity.notices import Notice
 from kgate.net.database import StoreUnavailableError
 from kgate.net.notices import Dialect, Received, Receiver
@@ -40,7 +40,7 @@ class NoticePages:
             return _logout_error("invalid_request", "send one logout_token as a form")
         answer = await self._received(tokens[0], Dialect.LOGOUT, request)
         if isinstance(answer, Refused):
-            return _logout_error("invalid_request" if answer.error != "unavailable" else answer.error, answer.text)
+            return _logout_error("invalid_request" if answer.error != UNAVAILABLE else answer.error, answer.text)
         return LocalResponse(200)
 
     async def _signal(self, request: LocalRequest, params: Params) -> LocalResponse:
@@ -55,7 +55,7 @@ class NoticePages:
         try:
             answer = await self._receiver.receive(token, dialect)
         except StoreUnavailableError as error:
-            return Refused("unavailable", str(error))
+            return Refused(UNAVAILABLE, str(error))
         address = request.credentials.address
         if isinstance(answer, Refused):
             self._record("notice", {"allowed": False, "source_ip": address, "reasons": [answer.text]})
@@ -79,9 +79,9 @@ def _is(request: LocalRequest, media_type: str) -> bool:
 
 def _logout_error(error: str, text: str) -> LocalResponse:
     """Section 2.8; a store that does not answer is no fault of the issuer's, which may try again."""
-    return json_response(503 if error == "unavailable" else 400, {"error": error, "error_description": text})
+    return json_response(503 if error == UNAVAILABLE else 400, {"error": error, "error_description": text})
 
 
 def _event_error(error: str, text: str) -> LocalResponse:
     """RFC 8935 section 2.3."""
-    return json_response(503 if error == "unavailable" else 400, {"err": error, "description": text})
+    return json_response(503 if error == UNAVAILABLE else 400, {"err": error, "description": text})

@@ -103,8 +103,9 @@ class Signers:
             if ring.may_look(token.kid, now):
                 return Pending(KeysWanted(ring.issuer, token.kid))
             if keys is None:
-                return Rejected(f"the keys of {ring.issuer} cannot be had", _OPERATOR)
-            return Rejected(f"the token is signed by a key that {ring.issuer} does not publish", _SIGN_IN)
+                return Rejected(f"the keys of {ring.issuer} cannot be had", _OPERATOR, unsure=True)
+            unsure = not ring.lacks(token.kid, now)
+            return Rejected(f"the token is signed by a key that {ring.issuer} does not publish", _SIGN_IN, unsure=unsure)
         if not verify(token, keys, PUBLIC):
             return Rejected("the token's signature is not its issuer's", _SIGN_IN)
         return Verified(ring.issuer, token.typ, claims, keys)

@@ -54,7 +54,7 @@ class KeyRing:
 
     def may_look(self, kid: str, now: float) -> bool:
         """Whether a fetch for ``kid`` is worth it now; counts as one where it is."""
-        if now - self._absent.get(kid, float("-inf")) < PACE or (self.problem and now - self._tried < PACE):
+        if self.lacks(kid, now) or (self.problem and now - self._tried < PACE):
             return False
         self._tokens = min(BURST, self._tokens + (now - self._counted) / PACE)
         self._counted = now
@@ -62,6 +62,10 @@ class KeyRing:
             return False
         self._tokens -= 1
         return True
+
+    def lacks(self, kid: str, now: float) -> bool:
+        """Whether we looked a moment ago and it was not there."""
+        return now - self._absent.get(kid, float("-inf")) < PACE
 
     def due(self, now: float) -> bool:
         """Whether it is time for the background's fetch."""

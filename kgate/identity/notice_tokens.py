@@ -26,6 +26,8 @@ SKEW = 120.0
 LOGOUT_OLDEST = 600.0
 """Seconds after which a logout token that has no ``exp`` is too old to be a fresh one."""
 _LONGEST = 512
+UNAVAILABLE = "unavailable"
+"""The one error that is not the token's: it can be told again, and should be."""
 
 _KINDS: Mapping[str, Kind] = {
     BACKCHANNEL_LOGOUT: Kind.LOGOUT,
@@ -46,7 +48,7 @@ _KINDS: Mapping[str, Kind] = {
 
 @frozen
 class Refused:
-    """Why a token is no notice. ``error`` is a code of RFC 8935 section 2.4, which a transmitter understands."""
+    """Why a token is no notice. ``error`` is a code of RFC 8935 section 2.4, which a transmitter understands, or ``UNAVAILABLE``."""
 
     error: str
     text: str

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from kgate.exchange.gate import Fetch
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuers import Signers, Verified, audiences
-from kgate.identity.notice_tokens import Refused, logout_notice, security_event
+from kgate.identity.notice_tokens import UNAVAILABLE, Refused, logout_notice, security_event
 from kgate.identity.notices import Kind, Notice, Notices
 from kgate.model import Pending
 from kgate.net.database import Database, Keys
@@ -128,9 +128,11 @@ class Receiver:
             return self._signers().verified(token) or strange
 
         found: Verified | Rejected | Refused | None = await settled(ask, self._fetch)
+        if isinstance(found, Rejected) and found.unsure:
+            return Refused(UNAVAILABLE, found.text)
         if isinstance(found, Rejected):
             return Refused("invalid_key" if "key" in found.text or "signature" in found.text else "invalid_request", found.text)
-        return found if found is not None else Refused("invalid_key", "the issuer's keys did not come in time")
+        return found if found is not None else Refused(UNAVAILABLE, "the issuer's keys did not come in time")
 
 
 def _keep(connection: Connection, notice: Notice, now: float) -> Received:

@@ -1,7 +1,7 @@
 """Fetching security events from a transmitter that waits to be asked (poll delivery, RFC 8936).
 
 One question is under way at a time; the transmitter holds it until it has something or half a minute has passed. What a question brought is acknowledged with
-the next one, and only what is durable: an event that could not be kept is left out of both lists and comes again.
+the next one, and only what is durable: an event that could not be kept, or not be verified for now, is left out of both lists and comes again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.identity.jose import Flaw, read_object
-from kgate.identity.notice_tokens import Refused
+from kgate.identity.notice_tokens import UNAVAILABLE, Refused
 from kgate.net.notices import Received
 from kgate.net.web import Reply, Unreachable, Web
 
@@ -80,7 +80,9 @@ class Poller:
         self._acks, self._errors = [], {}
         for id_, token in sets.items():
             answer = await self._take(token)
-            if isinstance(answer, Refused):
+            if isinstance(answer, Refused) and answer.error == UNAVAILABLE:
+                self._rest(answer.text)
+            elif isinstance(answer, Refused):
                 self._errors[id_] = {"err": answer.error, "description": answer.text}
             else:
                 self._acks.append(id_)

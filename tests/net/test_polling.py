@@ -40,7 +40,8 @@ class Transmitter:
         if self.broken:
             raise StoreUnavailableError("the store does not answer")
         self.taken.append(token)
-        return Refused("invalid_key", "nobody's") if token == "bad" else TAKEN
+        errors = {"bad": "invalid_key", "later": "unavailable"}
+        return Refused(errors[token], "nobody's") if token in errors else TAKEN
 
     def answers(self, sets: object, status: int = 200) -> None:
         self.waiting.pop().callback(Reply(status, (), json.dumps({"sets": sets}).encode()))
@@ -60,6 +61,18 @@ def test_one_question_is_under_way_and_the_next_acknowledges_what_it_brought() -
     poller.tick()
     assert transmitter.taken == ["good", "bad"]
     assert transmitter.asked[1]["ack"] == ["1"] and transmitter.asked[1]["setErrs"]["2"]["err"] == "invalid_key"
+
+
+def test_what_could_not_be_verified_for_now_comes_again_and_holds_up_nothing_else() -> None:
+    transmitter, poller = scene()
+    poller.tick()
+    transmitter.answers({"1": "later", "2": "good"})
+    assert "nobody's" in poller.problem
+    poller.tick()
+    assert len(transmitter.asked) == 1  # it rests: the same would come at once
+    transmitter.now = REST_SECONDS
+    poller.tick()
+    assert transmitter.asked[1]["ack"] == ["2"] and transmitter.asked[1]["setErrs"] == {}
 
 
 def test_what_could_not_be_kept_is_not_acknowledged() -> None:
