@@ -1,4 +1,5 @@
-"""Who calls the gate's own API: the same authenticator as for a cluster's requests, waited for where it has to fetch something."""
+"""Who calls the gate's own API: the same authenticator as for a cluster's requests, waited for where it has to fetch something. A credential that is for
+some networks only is no better here than on a cluster."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ from kgate.exchange.gate import Fetch
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.model import Identity, Pending
 from kgate.net.fetches import settled
+from kgate.policy.scope import is_from
 
 Authenticate = Callable[[Credentials, float], "Identity | Rejected | Pending"]
 _UNANSWERED = Rejected("who you are could not be found out in time", "try again")
+_ELSEWHERE = Rejected("the credential may not be used from here", "use it from the networks that it is for")
 
 
 class Callers(Protocol):
@@ -29,4 +32,5 @@ class FetchingCallers:
 
     async def identify(self, credentials: Credentials) -> Identity | Rejected:
         """Who it is; asked again for as long as something has to be fetched, within reason."""
-        return await settled(lambda: self._authenticate(credentials, self._wall()), self._fetch) or _UNANSWERED
+        found: Identity | Rejected = await settled(lambda: self._authenticate(credentials, self._wall()), self._fetch) or _UNANSWERED
+        return _ELSEWHERE if isinstance(found, Identity) and not is_from(found, credentials.address) else found

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 from attrs import frozen
 from sqlalchemy import Connection
 
-from kgate.api.application import Params, Routes
+from kgate.api.application import Answer, Params, Routes
 from kgate.api.attempts import Attempts
 from kgate.api.caller import Callers
 from kgate.api.html import page, part
@@ -77,7 +77,7 @@ class Pages:
 
     def routes(self) -> Routes:
         """All pages."""
-        return {
+        pages: Routes = {
             ("GET", "/"): self.home,
             ("GET", "/style.css"): self.style,
             ("GET", "/icon.svg"): self.icon,
@@ -88,6 +88,18 @@ class Pages:
             ("GET", "/device"): self.device,
             ("POST", "/device"): self.answer_device,
         }
+        return {place: self._or_unavailable(answer) for place, answer in pages.items()}
+
+    def _or_unavailable(self, answer: Answer) -> Answer:
+        """The page, or one that says that the store does not answer."""
+
+        async def page_or_not(request: LocalRequest, params: Params) -> LocalResponse:
+            try:
+                return await answer(request, params)
+            except StoreUnavailableError as error:
+                return self._unavailable(error)
+
+        return page_or_not
 
     async def style(self, request: LocalRequest, params: Params) -> LocalResponse:
         """The style sheet."""
@@ -116,7 +128,7 @@ class Pages:
         try:
             begun = await self._signins.begin(issuer, wanted, asker)
         except StoreUnavailableError as error:
-            return self.failed(Failed(str(error), "try again in a while", 503))
+            return self._unavailable(error)
         return self.failed(begun) if isinstance(begun, Failed) else _to(begun)
 
     def _choose(self, providers: Sequence[SignInProvider], request: LocalRequest) -> LocalResponse:
@@ -130,10 +142,7 @@ class Pages:
         answer = read_query(request.query)
         if answer is None:
             return self.failed(Failed("the identity provider's answer has a parameter twice, or is too long", "sign in again"))
-        try:
-            found = await self._signins.finish(answer, asker_of(request))
-        except StoreUnavailableError as error:
-            return self.failed(Failed(str(error), "try again in a while", 503))
+        found = await self._signins.finish(answer, asker_of(request))
         if isinstance(found, Failed):
             if found.redirect is not None:
                 asked = {"error": "access_denied", "error_description": f"{found.text}; {found.hint}"}
@@ -154,6 +163,9 @@ class Pages:
         return self._page(
             "message", failed.status, heading="That did not work", text=text, bad=True, link="/", link_text="To the sign-in page"
         )
+
+    def _unavailable(self, error: StoreUnavailableError) -> LocalResponse:
+        return self.failed(Failed(str(error), "try again in a while", 503))
 
     # --- signed in
 

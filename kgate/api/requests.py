@@ -24,7 +24,7 @@ from kgate.net.database import Store, StoreUnavailableError
 from kgate.policy.evaluate import Policy
 from kgate.policy.offers import Offer, ReasonWanted
 from kgate.policy.rules import Rule
-from kgate.policy.scope import is_for, is_from
+from kgate.policy.scope import is_for
 from kgate.policy.visible import offers
 from kgate.store.requests import (
     AccessRequest,
@@ -73,7 +73,7 @@ class AccessRequests:
     # --- the pages
 
     async def _list(self, request: LocalRequest, params: Params) -> LocalResponse:
-        caller = await self._caller(request)
+        caller = await self.callers.identify(request.credentials)
         if isinstance(caller, Rejected):
             return error_response(401, str(caller))
         try:
@@ -103,16 +103,9 @@ class AccessRequests:
 
     # --- steps
 
-    async def _caller(self, request: LocalRequest) -> Identity | Rejected:
-        """Who calls. A credential that is for some networks only is no better here than on a cluster."""
-        caller = await self.callers.identify(request.credentials)
-        if isinstance(caller, Identity) and not is_from(caller, request.credentials.address):
-            return Rejected("the credential may not be used from here", "use it from the networks that it is for")
-        return caller
-
     async def _asked(self, request: LocalRequest) -> tuple[Identity | Rejected, Mapping[str, str] | LocalResponse]:
         """Who calls, and what the body says."""
-        caller = await self._caller(request)
+        caller = await self.callers.identify(request.credentials)
         if isinstance(caller, Rejected):
             return caller, error_response(401, str(caller))
         if request.header("content-type").partition(";")[0].strip() != "application/json":

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from kgate import __version__
+from kgate.documents.values import origin
 from kgate.errors import KgateError, UnreachableError, UsageError
 from kgate.net.contexts import client_context
 
@@ -74,14 +75,12 @@ def gate_url(text: str) -> str:
     """A gate's URL as somebody typed it. Raises UsageError."""
     given = text if "://" in text else f"https://{text}"
     try:
-        parts = urlsplit(given)
-        port = parts.port
+        parts, url = urlsplit(given), origin(given)
     except ValueError:
         raise UsageError(f"{text} is not a URL; write it as https://kube.example.com:8443") from None
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query or parts.fragment:
         raise UsageError(f"{text} is not the URL of a gate; write it as https://kube.example.com:8443")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"https://{host}" + (f":{port}" if port not in (None, 443) else "")
+    return url
 
 
 def _context(authority: str) -> ssl.SSLContext:

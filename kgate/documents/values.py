@@ -127,6 +127,13 @@ def host_name(text: str) -> str:
     return text
 
 
+def origin(url: str) -> str:
+    """An ``https://`` URL's origin as browsers write it (RFC 6454 section 6.2): the host in lower case, no port where it is 443. Raises ValueError."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"https://{host}" + (f":{parts.port}" if parts.port not in (None, 443) else "")
+
+
 def https_url(text: str, *, path: bool = True) -> str:
     """An ``https://`` URL without user, query or fragment, and where ``path`` is false without a path; a closing slash is taken off."""
     wrong = Unacceptable(f'"{text}" is not an https:// URL', "write it as https://kube.example.com:8443")

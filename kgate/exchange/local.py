@@ -113,8 +113,9 @@ class LocalExchange:
         self._complete = True
         head = self._request.head
         bearer = bearer_token(head.headers)
-        # A path may be asked for by whoever has another kind of credential, such as a client secret: the application reads the header then.
-        credentials = Credentials(None if isinstance(bearer, Refusal) else bearer, self._leg.certificate, self._leg.address)
+        # A path may be asked for by whoever has another kind of credential, such as a client secret: the application reads the header then. For everybody
+        # else it is a token that is none: whoever shows one is not who the certificate beside it says.
+        credentials = Credentials("" if isinstance(bearer, Refusal) else bearer, self._leg.certificate, self._leg.address)
         path, _, query = head.target.decode("latin-1").partition("?")
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
         method = head.method.decode("latin-1")

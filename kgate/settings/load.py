@@ -10,7 +10,7 @@ from cattrs import Converter
 
 from kgate.documents.reading import Plain, decode, read_mapping
 from kgate.documents.structuring import strict_converter, structure, structure_list, unknown_keys, written
-from kgate.documents.values import fact_name, host_name, https_url
+from kgate.documents.values import fact_name, host_name, https_url, origin
 from kgate.errors import InvalidFileError, Mistake, UsageError
 from kgate.expressions import Kind
 from kgate.identity.certificates import CERTIFICATE, CertificateText, CertificateTexts
@@ -135,7 +135,7 @@ def settings_converter(base: Path) -> Converter:
     on(Digest, written(token_digest))
     on(ClientCertificateAuthorities, lambda value, _: _authorities(converter, value))
     on(FilePath, written(lambda text: file_path(base, text)))
-    on(PublicUrl, written(lambda text: https_url(text, path=False)))
+    on(PublicUrl, written(lambda text: origin(https_url(text, path=False))))
     on(ServerUrl, written(https_url))
     on(ProxyUrl, written(proxy_url))
     on(StateUrl, written(lambda text: state_url(base, text)))

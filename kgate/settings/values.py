@@ -16,7 +16,7 @@ from kgate.documents.values import Unacceptable
 FilePath = NewType("FilePath", Path)
 """Absolute: in the file it is relative to it."""
 PublicUrl = NewType("PublicUrl", str)
-"""``https://host[:port]``."""
+"""``https://host[:port]``, as a browser's ``Origin`` has it."""
 ServerUrl = NewType("ServerUrl", str)
 """``https://host[:port][/path]``."""
 ProxyUrl = NewType("ProxyUrl", str)

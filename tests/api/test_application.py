@@ -47,6 +47,17 @@ def test_whoami_says_whom_the_gate_takes_one_for(gate: LiveGate) -> None:
     assert b"cache-control: no-store" in head and b"x-content-type-options: nosniff" in head
 
 
+@pytest.mark.parametrize("line", [b"Authorization: Basic YWxpY2U6eA==", b"Authorization: Bearer two words", b"Authorization: Bearer"])
+def test_a_bad_credential_is_not_passed_over_for_the_certificate_beside_it(gate: LiveGate, tmp_path: Path, line: bytes) -> None:
+    context = gate.context()
+    context.load_cert_chain(*gate.authority.leaf(common_name="carol", client=True).write(tmp_path, "carol"))
+    with RawClient(gate.port, context) as client:
+        client.send(get(WHOAMI))
+        assert client.status() == 200 and json.loads(client.last_body)["user"] == "carol"
+        client.send(get(WHOAMI, line))
+        assert client.status() == 401 and b"token is not well formed" in client.last_body
+
+
 def test_a_stranger_gets_a_401_that_says_what_to_do(gate: LiveGate) -> None:
     status, _, body = ask(gate, get(WHOAMI))
     assert status == 401 and "no credentials" in json.loads(body)["message"]

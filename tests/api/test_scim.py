@@ -24,6 +24,7 @@ ROBOT = {"name": "directory", "user": "directory", "groups": [], "sha256": hashl
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+INSIDE = {**ROBOT, "groups": list[str](), "name": "inside", "sha256": hashlib.sha256(b"inside").hexdigest(), "networks": ["192.0.2.0/24"]}
 OTHER = {**ROBOT, "groups": list[str](), "name": "other", "user": "other", "sha256": hashlib.sha256(b"other").hexdigest()}
 POLICY = {
     "rules": [{"name": "sre", "who": {"groups": ["sre"]}, "clusters": {"names": ["*"]}, "allow": [{"verbs": ["*"], "resources": ["*"]}]}]
@@ -46,10 +47,10 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
         "client_certificates": {"authority": "people-ca.crt"},
         "tokens": {"file": "robots.yaml"},
         "groups": {"sources": ["token", "scim"]},
-        "scim": {"robots": ["directory"]},
+        "scim": {"robots": ["directory", "inside"]},
     }
     gate = LiveGate(folder / "gate", authority, {"lab": lab}, POLICY, {"identity": identity})
-    gate.write("robots.yaml", {"robots": [ROBOT, OTHER]})
+    gate.write("robots.yaml", {"robots": [ROBOT, OTHER, INSIDE]})
     gate.start()
     yield Arena(gate, cluster)
     gate.stop()
@@ -131,7 +132,7 @@ def test_whoever_is_deleted_stays_out_until_the_directory_makes_them_again(arena
     assert again != id_
 
 
-@pytest.mark.parametrize(("token", "status"), [("", 401), ("nobody", 401), ("other", 403)])
+@pytest.mark.parametrize(("token", "status"), [("", 401), ("nobody", 401), ("other", 403), ("inside", 401)])
 def test_only_the_robots_that_are_named_may_push(arena: Arena, token: str, status: int) -> None:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with httpx2.Client(base_url=f"https://localhost:{arena.gate.port}/scim/v2", verify=arena.gate.context(), headers=headers) as client:

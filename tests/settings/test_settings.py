@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from configuration_files import FILE, FOLDER, MINIMAL, NOW, POLICY, Files, authority
 
+from kgate.cli.gate_client import gate_url
 from kgate.demo.certificates import Authority
 from kgate.errors import InvalidFileError, UsageError
 from kgate.identity.credentials import Credentials
@@ -45,6 +46,20 @@ def test_the_minimal_file_and_its_defaults() -> None:
         30,
         1,
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("https://Kube.Example.com:8443/", "https://kube.example.com:8443"),
+        ("https://kube.example.com:443", "https://kube.example.com"),
+        ("HTTPS://KUBE.example.com", "https://kube.example.com"),
+        ("https://[2001:DB8::1]:08443", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_the_public_url_is_kept_as_browsers_and_kgate_login_write_it(written: str, url: str) -> None:
+    """A form of the gate's own page comes from that origin, and nobody's token is for another spelling of it."""
+    assert load_settings(FILE, changed("https://kube.example.com:8443", written).read).public_url == url == gate_url(written)
 
 
 def test_everything_it_names_is_read_and_ready() -> None:
