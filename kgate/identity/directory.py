@@ -23,7 +23,9 @@ class Listed:
 class Directory:
     """A ``Roster`` (see ``people``) that is told what changed, by the directory's own ids: a name may go from one person to another.
 
-    Where two people have the same name, one of whom is out, the other one counts: a name may be given to a successor.
+    Where two people have the same name, one of whom is out, the other one counts: a name may be given to a successor. Groups are those of just the name
+    that is asked for; who is out is so in any case of its letters, for directories compare names so (RFC 7643 section 4.1.1) and issuers may write them
+    otherwise.
     """
 
     name = "scim"
@@ -32,13 +34,14 @@ class Directory:
         self.revision = 0
         self._people: dict[str, Listed] = {}
         self._named: dict[str, dict[str, Listed]] = {}
+        self._alike: dict[str, dict[str, Listed]] = {}
 
     def __len__(self) -> int:
         return len(self._named)
 
     def replace(self, people: Mapping[str, Listed]) -> None:
         """All of it, read anew."""
-        self._people, self._named = {}, {}
+        self._people, self._named, self._alike = {}, {}, {}
         self.update(people, people)
 
     def update(self, ids: Iterable[str], people: Mapping[str, Listed]) -> Collection[str]:
@@ -51,25 +54,22 @@ class Directory:
 
     def groups_of(self, user: str) -> tuple[str, ...] | None:
         """The names of the groups that the person is in; None where the directory does not know the person."""
-        listed = self._of(user)
+        listed = _who_counts(self._named.get(user))
         return listed.groups if listed is not None else None
 
     def is_out(self, user: str) -> bool:
         """Whether the person was deactivated or deleted there."""
-        listed = self._of(user)
+        listed = _who_counts(self._named.get(user)) or _who_counts(self._alike.get(user.casefold()))
         return listed is not None and not listed.active
-
-    def _of(self, user: str) -> Listed | None:
-        return max(self._named.get(user, _NOBODY).values(), key=_is_active, default=None)
 
     def _forget(self, id_: str) -> str:
         former = self._people.pop(id_, None)
-        if former is None or not former.name:
+        if former is None:
             return ""
-        others = self._named[former.name]
-        del others[id_]
-        if not others:
-            del self._named[former.name]
+        for names, name in ((self._named, former.name), (self._alike, former.name.casefold())):
+            del names[name][id_]
+            if not names[name]:
+                del names[name]
         return former.name
 
     def _learn(self, id_: str, listed: Listed | None) -> str:
@@ -77,10 +77,12 @@ class Directory:
             return ""
         self._people[id_] = listed
         self._named.setdefault(listed.name, {})[id_] = listed
+        self._alike.setdefault(listed.name.casefold(), {})[id_] = listed
         return listed.name
 
 
-_NOBODY: Mapping[str, Listed] = {}
+def _who_counts(people: Mapping[str, Listed] | None) -> Listed | None:
+    return max(people.values(), key=_is_active) if people else None
 
 
 def _is_active(listed: Listed) -> bool:

@@ -1,6 +1,6 @@
 """The company's directory in memory, as the store has it: followed by the change feed, so that a person who is deactivated is out in every gate at once.
 
-``changed(names)`` is told the names of those who changed (None: anybody may have), after the directory says so.
+``changed(names)`` is told the names that those who changed had and have (None: anybody may have changed), after the directory says so.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ class CompanyDirectory(Part):
 
     def _changed(self, users: Collection[str] | None) -> None:
         """Of these people something else is known than before; None: of anybody."""
-        changed = None if users is None else frozenset(users)
-        self._shared.decide_again(lambda stream: changed is None or stream.identity.user in changed)
+        changed = None if users is None else frozenset(user.casefold() for user in users)
+        self._shared.decide_again(lambda stream: changed is None or stream.identity.user.casefold() in changed)
 
     def _scim(self) -> ScimSettings | None:
         return self._shared.configuration().settings.identity.scim

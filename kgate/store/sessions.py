@@ -171,8 +171,8 @@ def live_sessions(connection: Connection, now: float) -> tuple[Session, ...]:
 
 
 def sessions_of_user(connection: Connection, user: str, now: float) -> tuple[Session, ...]:
-    """The live sessions of one person, by the name that the gate knows them by."""
-    return _found(connection, now, sessions.c.user == user)
+    """The live sessions of one person, by the name that the gate knows them by, in any case of its letters."""
+    return _found(connection, now, or_(sessions.c.user == user, func.lower(sessions.c.user) == user.lower()))
 
 
 def sessions_of_address(connection: Connection, issuer: str, email: str, now: float) -> tuple[Session, ...]:

@@ -79,6 +79,7 @@ def test_a_provider_names_sessions_by_sub_or_sid_and_only_its_own(engine: Engine
         assert named(subject="sub-1", provider_session="sid-1") == ["s1"]
         assert named(issuer="https://nobody", subject="sub-1") == [] and named() == []
         assert [each.id for each in sessions_of_user(connection, "alice", NOW)] == ["s1", "s2", "s3"]
+        assert [each.id for each in sessions_of_user(connection, "ALICE", NOW)] == ["s1", "s2", "s3"]
 
 
 def test_the_refresh_secret_rotates_and_the_same_rotation_may_be_sent_again(engine: Engine) -> None:
