@@ -196,7 +196,7 @@ class SignIns:
             )
         if isinstance(tokens, Flaw):
             return await self._fail(signin, asker, f"the identity provider {tokens.text}", f"{AGAIN}, or {ASK}", 502)
-        verified = await provider.verify(tokens.id_token)
+        verified = await provider.verify(tokens)
         if isinstance(verified, Rejected):
             return await self._fail(signin, asker, verified.text, verified.hint or ASK, 403)
         flaw = nonce_flaw(verified.claims, signin.nonce, provider.login.client)

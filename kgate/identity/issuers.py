@@ -151,9 +151,7 @@ class Issuers:
     def _judge(self, verified: Verified, token: str, digest: bytes, now: float) -> _Known | Pending:
         configuration, claims, instant = self._issuers[verified.issuer], verified.claims, self._monotonic()
         wrong = _wrong(configuration, verified)
-        whole = wrong or self.elsewhere.complete(
-            configuration, claims, token, digest, lambda other: self._of_same(configuration, other, now)
-        )
+        whole = wrong or self.whole(configuration, claims, token, digest, now)
         if isinstance(whole, Pending):
             return whole
         found = whole if isinstance(whole, Rejected) else identity_of(configuration, whole)
@@ -161,6 +159,12 @@ class Issuers:
         expires, begins = numeric_date(claims, "exp") or 0.0, max(numeric_date(claims, name) or 0.0 for name in ("nbf", "iat"))
         ends = self._ends.of(digest, instant + (expires - now))
         return _Known(verified.issuer, verified.keys, found, begins - SKEW, expires, ends, instant + holds)
+
+    def whole(
+        self, configuration: IssuerConfiguration, claims: Claims, token: str, digest: bytes, now: float
+    ) -> Claims | Rejected | Pending:
+        """The claims with what they leave elsewhere. ``token`` is what userinfo is asked with; ``digest`` is of the token with the claims."""
+        return self.elsewhere.complete(configuration, claims, token, digest, lambda other: self._of_same(configuration, other, now))
 
     def _of_same(self, configuration: IssuerConfiguration, token: str, now: float) -> Claims | Rejected | Pending:
         """The claims of another token of the same issuer, for us and in force."""

@@ -49,6 +49,8 @@ class ProviderTokens:
 
     id_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
+    access_token: str = field(default="", repr=False)
+    """Good for the provider's userinfo, and not kept."""
 
 
 @frozen
@@ -156,7 +158,8 @@ def read_tokens(status: int, body: bytes) -> ProviderTokens | Denied | Flaw:
     if isinstance(found, Flaw):
         return Flaw(f"answered {status} with something that {found.text}")
     if status == 200:
-        tokens = [found.get(name, "") for name in ("id_token", "refresh_token")]
+        given = [found.get(name) for name in ("id_token", "refresh_token", "access_token")]
+        tokens = ["" if each is None else each for each in given]  # some providers write null for what they do not give
         return ProviderTokens(*tokens) if all(isinstance(each, str) for each in tokens) else Flaw("answered with tokens that are not text")
     if 400 <= status < 500 and isinstance(found.get("error"), str):
         return Denied(_printable(found["error"]), _printable(found.get("error_description", "")))

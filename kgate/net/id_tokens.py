@@ -1,12 +1,14 @@
 """ID tokens of one provider, held against its keys: what the gate believes of a sign-in.
 
 The signature, the issuer and the mappings are those of tokens that are presented directly (``identity/issuers``); what differs is whom the token is for: the
-gate's own client id there (OpenID Connect Core 1.0 section 3.1.3.7), and nothing of it is remembered.
+gate's own client id there (OpenID Connect Core 1.0 section 3.1.3.7), and nothing of it is remembered. Groups that it leaves elsewhere are fetched as theirs
+are, userinfo being asked with the access token that came beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 
 from attrs import evolve
 
@@ -16,6 +18,7 @@ from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import IssuerConfiguration
 from kgate.identity.issuers import SKEW, Issuers, Verified, audiences
 from kgate.identity.jose import Claims
+from kgate.identity.openid import ProviderTokens
 from kgate.model import Pending
 from kgate.net.fetches import settled
 from kgate.net.provider import Confirmed
@@ -32,16 +35,19 @@ class IdTokens:
         self._configuration, self._client_id = configuration, client_id
         self._issuers, self._fetch, self._wall = issuers, fetch, wall
 
-    async def verify(self, id_token: str) -> Confirmed | Rejected:
-        """Whose it is. What nobody can be shown to have signed says nothing of anybody, so that is no word of the provider's on the person."""
-        found = await self._verified(id_token)
+    async def verify(self, tokens: ProviderTokens) -> Confirmed | Rejected:
+        """Whose they are. What nobody can be shown to have signed, or is not there yet, is no word of the provider's on the person."""
+        found = await self._verified(tokens.id_token)
         if isinstance(found, Rejected):
             return evolve(found, unsure=True)
         wrong = self._wrong(found)
         if wrong:
             return Rejected(f"the ID token {wrong}", _OPERATOR)
-        identity = identity_of(self._configuration, found.claims)
-        return identity if isinstance(identity, Rejected) else Confirmed(found.claims, identity)
+        whole = await self._whole(found.claims, tokens)
+        if isinstance(whole, Rejected):
+            return evolve(whole, unsure=True)
+        identity = identity_of(self._configuration, whole)
+        return identity if isinstance(identity, Rejected) else Confirmed(whole, identity)
 
     async def _verified(self, id_token: str) -> Verified | Rejected:
         strange = Rejected("the ID token is of another issuer", _OPERATOR)
@@ -50,6 +56,15 @@ class IdTokens:
             return self._issuers().verified(id_token) or strange
 
         return await settled(ask, self._fetch) or Rejected("the identity provider's keys did not come in time", "try again")
+
+    async def _whole(self, claims: Claims, tokens: ProviderTokens) -> Claims | Rejected:
+        """The claims with what they leave elsewhere."""
+        digest = sha256(tokens.id_token.encode()).digest()
+
+        def ask() -> Claims | Rejected | Pending:
+            return self._issuers().whole(self._configuration, claims, tokens.access_token, digest, self._wall())
+
+        return await settled(ask, self._fetch) or Rejected("the person's groups did not come in time", "try again")
 
     def _wrong(self, found: Verified) -> str:
         """Issuer, audience and times; the rest of a sentence, empty where nothing is wrong."""

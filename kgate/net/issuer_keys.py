@@ -37,7 +37,7 @@ class _Published:
 
 
 class IssuerKeys:
-    """The key rings of all issuers of the configuration; one that stays in it keeps its keys over a reload.
+    """The key rings of all issuers of the configuration; one whose keys are still to be had in the same way keeps them over a reload.
 
     ``web_for(pem)`` asks with those trust roots; ``changed()`` is called when an issuer's keys are others than before.
     """
@@ -54,8 +54,9 @@ class IssuerKeys:
 
     def source(self, issuers: Sequence[IssuerConfiguration], others: Sequence[Issuer] = (), userinfo: Collection[str] = ()) -> Issuers:
         """Who may ask, by these issuers; from now on their keys are kept fresh, and those of ``others``, whose tokens let nobody in."""
-        self._issuers = {issuer.url: issuer for issuer in (*others, *(each.issuer for each in issuers))}
-        self.rings = {url: self.rings.get(url) or KeyRing(url) for url in self._issuers}
+        before, self._issuers = self._issuers, {issuer.url: issuer for issuer in (*others, *(each.issuer for each in issuers))}
+        kept = {url: self.rings[url] for url, each in self._issuers.items() if url in before and _same_place(before[url], each)}
+        self.rings = {url: kept.get(url) or KeyRing(url) for url in self._issuers}
         self._webs = {url: self._web_for(each.certificateAuthority) for url, each in self._issuers.items()}
         self.signers = Signers(self._issuers, self.rings, self._now)
         self._tokens = Issuers(issuers, self.rings, self._now, userinfo, self._ends)
@@ -155,6 +156,10 @@ async def read_discovery(web: Web, issuer: Issuer) -> dict[str, Any] | str:
     if document.get("issuer") != issuer.url:
         return "its discovery document names another issuer"
     return document
+
+
+def _same_place(one: Issuer, other: Issuer) -> bool:
+    return (one.discovery, one.certificateAuthority) == (other.discovery, other.certificateAuthority)
 
 
 def _status(reply: Reply) -> str:

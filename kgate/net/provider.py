@@ -43,8 +43,8 @@ class Confirmed:
 class Verifier(Protocol):
     """Holds ID tokens of one issuer against its keys."""
 
-    async def verify(self, id_token: str) -> Confirmed | Rejected:
-        """Whose it is. ``aud`` is the gate's client id, checked."""
+    async def verify(self, tokens: ProviderTokens) -> Confirmed | Rejected:
+        """Whose they are. The ID token's ``aud`` is the gate's client id, checked; with the access token what it leaves elsewhere is asked for."""
 
 
 @frozen
@@ -91,9 +91,9 @@ class SignInProvider:
         """What the provider says of a sign-in now."""
         return await self._token(refresh_form(refresh_token))
 
-    async def verify(self, id_token: str) -> Confirmed | Rejected:
-        """Whose it is."""
-        return await self._verifier.verify(id_token)
+    async def verify(self, tokens: ProviderTokens) -> Confirmed | Rejected:
+        """Whose they are."""
+        return await self._verifier.verify(tokens)
 
     async def _token(self, form: Mapping[str, str]) -> ProviderTokens | Denied | Flaw:
         provider = await self.provider()

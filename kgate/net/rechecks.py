@@ -120,7 +120,7 @@ class Rechecks:
         await self._store.write(lambda connection: confirm_session(connection, session.id, session.person, kept, checked, due))
         if not answer.id_token:
             return  # the provider stands by the sign-in and says nothing new of the person (Core section 12.2)
-        confirmed = await provider.verify(answer.id_token)
+        confirmed = await provider.verify(answer)
         if isinstance(confirmed, Rejected) and confirmed.unsure:
             await self._silent(session, confirmed.text)
         elif isinstance(confirmed, Rejected):

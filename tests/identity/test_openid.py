@@ -125,7 +125,8 @@ def test_a_step_up_believes_only_a_fresh_sign_in() -> None:
 
 
 def test_a_token_endpoint_gives_tokens_says_no_or_says_nothing() -> None:
-    assert read_tokens(200, b'{"id_token":"a.b.c","refresh_token":"r","access_token":"x"}') == ProviderTokens("a.b.c", "r")
+    assert read_tokens(200, b'{"id_token":"a.b.c","refresh_token":"r","access_token":"x"}') == ProviderTokens("a.b.c", "r", "x")
+    assert read_tokens(200, b'{"id_token":"a.b.c","refresh_token":null}') == ProviderTokens("a.b.c")
     assert read_tokens(400, b'{"error":"invalid_grant","error_description":"gone"}') == Denied("invalid_grant", "gone")
     for status, body in ((200, b"html"), (500, b'{"error":"server_error"}'), (200, b'{"id_token":1}'), (302, b"{}")):
         assert isinstance(read_tokens(status, body), Flaw)

@@ -39,10 +39,14 @@ class Scene:
         web.seen.clear()
         web.pages[DISCOVERY] = document({"issuer": web.url, "jwks_uri": f"{web.url}/keys"})
         self.publish()
-        entry = {**PLAIN, "issuer": {"url": web.url, "audiences": ["kgate"], "certificateAuthority": web.pem, **issuer}}
         self.keys = IssuerKeys(time.monotonic, lambda pem: Asking(reactor, pem), lambda wanted, then: None, self._changed)
-        self.tokens = self.keys.source(load_authentication_configuration(configuration(entry), "f"))
+        self.reload(**issuer)
         self.ring = self.keys.rings[web.url]
+
+    def reload(self, **issuer: object) -> None:
+        """The configuration says this of the issuer from now on."""
+        entry = {**PLAIN, "issuer": {"url": self.web.url, "audiences": ["kgate"], "certificateAuthority": self.web.pem, **issuer}}
+        self.tokens = self.keys.source(load_authentication_configuration(configuration(entry), "f"))
 
     def _changed(self) -> None:
         self.changes += 1
@@ -146,12 +150,22 @@ def test_a_discovery_document_elsewhere(web: WebServer, global_reactor: Any) -> 
 def test_a_reload_keeps_what_is_there_and_forgets_what_is_not(web: WebServer, global_reactor: Any) -> None:
     scene = Scene(web, global_reactor)
     scene.fetch()
-    again = load_authentication_configuration(configuration({**PLAIN, "issuer": {"url": web.url, "audiences": ["other"]}}), "f")
-    scene.keys.source(again)
+    scene.reload(audiences=["other"])
     assert scene.keys.rings[web.url] is scene.ring
     scene.keys.source(())
     assert scene.keys.rings == {}
     assert scene.fetch() == ""
+
+
+@pytest.mark.parametrize("where", ["discoveryURL", "certificateAuthority"])
+def test_keys_from_where_they_are_not_to_be_had_any_more_are_not_believed_on(web: WebServer, global_reactor: Any, where: str) -> None:
+    """Whoever changes one of these may have a reason: what was fetched by the former settings would hold for six hours where the new ones do not answer."""
+    with web_server() as another:
+        scene = Scene(web, global_reactor)
+        scene.fetch()
+        scene.reload(**{where: f"{web.url}/nowhere" if where == "discoveryURL" else another.pem})
+        assert scene.keys.rings[web.url].current(time.monotonic()) is None
+        assert "its tokens are refused" in scene.fetch()
 
 
 def test_what_a_token_leaves_elsewhere_is_asked_for(web: WebServer, global_reactor: Any) -> None:

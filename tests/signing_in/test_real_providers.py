@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +90,16 @@ def test_sessions_are_confirmed_again_and_again_with_refresh_tokens_that_rotate(
     before = state()[1]
     eventually("it is confirmed by the new key", lambda: state()[1] > before + 1, 40, 0.2)
     assert state()[3] is None
+
+
+def test_groups_that_the_provider_has_with_userinfo_only(tmp_path: Path) -> None:
+    with certified_gate(tmp_path, slim=True) as (place, _):
+        machine = place.machine()
+        code, _, err = machine.login(by_its_pages("alice"))
+        assert code == 0, err
+        created = place.sessions("created")[0][0]
+        eventually("it was confirmed twice", lambda: place.sessions("checked")[0][0] - created >= 2, 20, 0.2)
+        assert json.loads(machine.run("whoami", "-o", "json")[1])["groups"] == ["developers"]
 
 
 # --- oidc-provider-mock

@@ -51,8 +51,8 @@ class Provider:
     async def refresh(self, refresh_token: str) -> ProviderTokens | Denied | Flaw:
         return self.answer
 
-    async def verify(self, id_token: str) -> Confirmed | Rejected:
-        return await self.verifier.verify(id_token)
+    async def verify(self, tokens: ProviderTokens) -> Confirmed | Rejected:
+        return await self.verifier.verify(tokens)
 
 
 @define(slots=False)

@@ -48,17 +48,19 @@ def certified_gate(
     policy: Mapping[str, Any] = ALLOW_ALICE,
     people: Mapping[str, Mapping[str, Any]] = PEOPLE,
     acr: str = "",
+    slim: bool = False,
     **settings: Any,
 ) -> Iterator[tuple[Place, IdentityProvider]]:
-    """Run both, each trusting the other's certificate. ``client`` is added to how the gate is registered at the provider, ``login`` to how it signs in."""
+    """Run both, each trusting the other's certificate. ``client`` is added to how the gate is registered at the provider, ``login`` to how it signs in;
+    a ``slim`` ID token leaves groups with userinfo."""
     port, reservation = reserved_port()
     gate = f"https://127.0.0.1:{port}"
     there = sign_in_client(f"{gate}/login/callback", post_logout_redirect_uris=[f"{gate}/"], **_at(gate, client or {}))
     authority = Authority()
-    with reservation, oidc_provider(folder, [there], people=people, acr=acr, trusts=authority) as idp:
+    with reservation, oidc_provider(folder, [there], people=people, acr=acr, slim=slim, trusts=authority) as idp:
         reservation.close()
         asks = {"client_id": "kgate", "client_secret_file": "oidc-secret", "scopes": ["openid", "email", "offline_access"], **(login or {})}
-        entry = {**idp.issuer(), "login": asks}
+        entry = {**idp.issuer(), "login": asks, **({"userinfo": True} if slim else {})}
         with identity_gate(prepared(folder), {"oidc": [entry]}, policy, port, authority, **{**SETTINGS, **settings}) as running:
             yield Place(running, folder), idp
 

@@ -137,10 +137,11 @@ def oidc_provider(
     *,
     people: Mapping[str, Mapping[str, Any]] = PEOPLE,
     acr: str = "",
+    slim: bool = False,
     trusts: Authority | None = None,
 ) -> Iterator[IdentityProvider]:
-    """Run one whose files are in ``folder``; ``clients`` stand beside the people's own. ``acr``: see oidc_provider.mjs; ``trusts`` signs the certificates of
-    whom it calls."""
+    """Run one whose files are in ``folder``; ``clients`` stand beside the people's own. ``acr``: see oidc_provider.mjs; ``slim`` has ID tokens that say
+    who it is, and the rest with userinfo, as is its own default; ``trusts`` signs the certificates of whom it calls."""
     authority = Authority("identity provider")
     certificate, key = authority.leaf("127.0.0.1", "localhost").write(folder, "idp")
     options = {
@@ -151,6 +152,7 @@ def oidc_provider(
         "people": people,
         "port": port,
         "acr": acr,
+        "slim": slim,
         "refusals": str(folder / "refusals"),
     }
     environment = dict(os.environ)

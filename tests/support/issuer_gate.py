@@ -71,8 +71,12 @@ class IssuerGate:
 
     def get(self, wanted: Hashable, then: Callable[[], None]) -> None:
         """The same as a ``Fetch``: at once."""
-        assert isinstance(wanted, KeysWanted)
-        self.fetch(wanted)
+        if isinstance(wanted, ClaimsWanted):
+            self.asked.append(wanted)
+            self.source.elsewhere.learned(wanted, self.elsewhere.get(wanted.endpoint))
+        else:
+            assert isinstance(wanted, KeysWanted)
+            self.fetch(wanted)
         then()
 
     def ask(self, token: str) -> Identity | Rejected | None:
@@ -81,10 +85,5 @@ class IssuerGate:
             found = self.source.authenticate(Credentials(token), self.now)
             if not isinstance(found, Pending):
                 return found
-            if isinstance(found.wanted, ClaimsWanted):
-                self.asked.append(found.wanted)
-                self.source.elsewhere.learned(found.wanted, self.elsewhere.get(found.wanted.endpoint))
-            else:
-                assert isinstance(found.wanted, KeysWanted)
-                self.fetch(found.wanted)
+            self.get(found.wanted, lambda: None)
         raise AssertionError("asked again and again")

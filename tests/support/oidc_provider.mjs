@@ -93,7 +93,7 @@ function build(port) {
     interactions: { policy: policy() },
     claims: { openid: ['sub', 'groups', ...(options.acr ? ['acr', 'amr', 'auth_time'] : [])], email: ['email', 'email_verified'], profile: ['name'] },
     scopes: ['openid', 'offline_access', 'email', 'profile'],
-    conformIdTokenClaims: false,
+    conformIdTokenClaims: options.slim,
     features: {
       devInteractions: { enabled: true },
       deviceFlow: { enabled: true },
