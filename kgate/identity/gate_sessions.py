@@ -64,8 +64,8 @@ class GateSessions:
 
     def replace(self, live: list[GateSession]) -> None:
         """The live ones are these and no others: whatever else was believed to live is over."""
-        gone = [session for id_, session in self._live.items() if id_ not in {each.id for each in live}]
-        self._live = {session.id: session for session in live}
+        before, self._live = self._live, {session.id: session for session in live}
+        gone = [session for id_, session in before.items() if id_ not in self._live]
         for session in gone:
             self.put(GateSession(session.id, session.identity, "it is over"))
 

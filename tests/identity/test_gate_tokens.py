@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -87,6 +88,22 @@ def test_a_session_that_was_opened_at_another_replica_is_fetched_and_one_that_it
     assert world.ask(held) == ALICE.but(session="s2")
     world.sessions.replace([GateSession("s1", ALICE)])
     assert "ended" in words(world.ask(held))
+
+
+def test_reading_all_sessions_anew_takes_one_look_at_each() -> None:
+    class Counted(list[GateSession]):
+        looks = 0
+
+        def __iter__(self) -> Iterator[GateSession]:
+            self.looks += 1
+            return super().__iter__()
+
+    sessions, live = GateSessions(), Counted(GateSession(f"s{number}", ALICE) for number in range(300))
+    for each in live[:200] + [GateSession("gone", ALICE)]:
+        sessions.put(each)
+    sessions.replace(live)
+    assert live.looks <= 3
+    assert len(sessions) == 300 and sessions.find("gone") == GateSession("gone", ALICE, "it is over")
 
 
 @pytest.mark.threat("14")
