@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -86,7 +86,7 @@ class Elsewhere:
         self, configuration: IssuerConfiguration, claims: Claims, name: str, source: Mapping[str, Any], digest: bytes, checked: Checked
     ) -> Claims | Rejected | Pending:
         inside, endpoint, bearer = (source.get(key, "") for key in ("JWT", "endpoint", "access_token"))
-        if not isinstance(inside, str) or not isinstance(bearer, str) or (not inside and not _is_https(endpoint)):
+        if not isinstance(inside, str) or not isinstance(bearer, str) or (not inside and not is_https(endpoint)):
             return Rejected(f"the token leaves its {name} at a place that is none", _AGAIN)
         if not inside:
             answer = self._answer(ClaimsWanted(configuration.issuer.url, digest, endpoint, bearer))
@@ -126,7 +126,8 @@ def _source(claims: Claims, name: str) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _is_https(address: object) -> bool:
+def is_https(address: object) -> TypeGuard[str]:
+    """Whether somebody can be asked there: addresses come from other people's documents."""
     if not isinstance(address, str) or not address.isascii() or not address.isprintable():
         return False
     try:

@@ -8,8 +8,8 @@ Wycheproof's vectors are the judge):
 * ``crit`` names extensions that must be understood, and none is: such a token is refused, and with it ``b64`` (RFC 7797).
 * base64url has one spelling of each value: no padding, no other alphabet, no stray bits at the end. JSON has no member twice.
 * A key is used for what it is for: ``use``, ``key_ops`` and ``alg``. RSA keys have 2048 to 8192 bits, a sane
-  exponent, and were not made by the chips of ROCA (CVE-2017-15361). A set that mixes public keys with secret ones, or that names two keys alike,
-  has something wrong with it: the first is refused, of the second neither is used.
+  exponent, and were not made by the chips of ROCA (CVE-2017-15361). A set that mixes public keys with secret ones, or that names two keys of one kind
+  alike, has something wrong with it: the first is refused, of the second neither is used.
 """
 
 from __future__ import annotations
@@ -101,10 +101,11 @@ class Key:
 
 @frozen(eq=False)
 class KeySet:
-    """An issuer's keys; ``unusable`` says why others of its document were left out."""
+    """An issuer's keys; ``unusable`` says why others of its document were left out. ``secret``: whoever has the document can sign."""
 
     keys: tuple[Key, ...]
     unusable: tuple[str, ...] = ()
+    secret: bool = False
 
     def candidates(self, token: Jws) -> tuple[Key, ...]:
         """The keys that may have signed: the one that ``kid`` names, or all of a fitting kind where the token names none."""
@@ -210,10 +211,10 @@ def read_key_set(document: bytes) -> KeySet | Flaw:
         return Flaw("holds secret keys beside public ones")
     found = [read_key(each) for each in entries]
     keys = [each for each in found if isinstance(each, Key)]
-    names = Counter(each["kid"] for each in entries if isinstance(each.get("kid"), str))
+    names = Counter((each["kid"], str(each.get("kty")), str(each.get("crv", ""))) for each in entries if _signs_by_name(each))
     unusable = [f"key {_name(entry)} {each.text}" for entry, each in zip(entries, found, strict=True) if isinstance(each, Flaw)]
-    unusable += [f'{count} keys are named "{name[:64]}"' for name, count in names.items() if count > 1]
-    return KeySet(tuple(key for key in keys if not key.kid or names[key.kid] == 1), tuple(unusable))
+    unusable += [f'{count} keys are named "{name[:64]}"' for (name, *_), count in names.items() if count > 1]
+    return KeySet(tuple(key for key in keys if names[key.kid, *key.kind] <= 1), tuple(unusable), any(map(_is_secret, entries)))
 
 
 def read_key(entry: Mapping[str, Any]) -> Key | Flaw:
@@ -276,6 +277,12 @@ def _has_roca_fingerprint(modulus: int) -> bool:
     """Nemec et al., "The Return of Coppersmith's Attack" (2017), section 3: the primes, and so the modulus, are powers of 65537 modulo each small
     prime. A sound modulus looks so once in 2^27."""
     return all(modulus % prime in powers for prime, powers in _ROCA.items())
+
+
+def _signs_by_name(entry: Mapping[str, Any]) -> bool:
+    """Whether a token may mean it by its name, usable or not."""
+    kid, alg = entry.get("kid"), entry.get("alg", "")
+    return isinstance(kid, str) and bool(kid) and isinstance(alg, str) and _purpose(entry, alg) is None
 
 
 def _is_secret(entry: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from attrs import frozen
 from twisted.logger import Logger
 
 from kgate.exchange.gate import Fetch
-from kgate.identity.elsewhere import ClaimsWanted
+from kgate.identity.elsewhere import ClaimsWanted, is_https
 from kgate.identity.issuer_configuration import Issuer, IssuerConfiguration
 from kgate.identity.issuers import Ends, Issuers, Signers
 from kgate.identity.jose import MAX_KEY_SET, Flaw, KeySet, read_key_set, read_object
@@ -112,7 +112,7 @@ class IssuerKeys:
         if not address:
             document = await read_discovery(web, issuer)
             named = document if isinstance(document, str) else document.get("userinfo_endpoint")
-            if isinstance(document, str) or not isinstance(named, str) or urlsplit(named).scheme != "https" or not named.isascii():
+            if isinstance(document, str) or not is_https(named):
                 return document if isinstance(document, str) else "its discovery document names no userinfo behind https"
             address = named
         headers = [("authorization", f"Bearer {wanted.bearer}")] if wanted.bearer else []
@@ -130,7 +130,7 @@ class IssuerKeys:
         if isinstance(document, str):
             return document
         address = document.get("jwks_uri")
-        if not isinstance(address, str) or urlsplit(address).scheme != "https" or not address.isascii():
+        if not is_https(address):
             return "its discovery document names no key set behind https"
         reply = await web.ask("GET", address, limit=MAX_KEY_SET, seconds=SECONDS)
         if isinstance(reply, Unreachable):
@@ -140,6 +140,8 @@ class IssuerKeys:
         keys = read_key_set(reply.body)
         if isinstance(keys, Flaw):
             return f"its key set {keys.text}"
+        if keys.secret:
+            return "its key set holds the secret half of a key"
         return _Published(keys, reply.body) if keys.keys else "its key set has no key that can be used"
 
 

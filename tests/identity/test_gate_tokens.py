@@ -99,7 +99,7 @@ def test_reading_all_sessions_anew_takes_one_look_at_each() -> None:
             return super().__iter__()
 
     sessions, live = GateSessions(), Counted(GateSession(f"s{number}", ALICE) for number in range(300))
-    for each in live[:200] + [GateSession("gone", ALICE)]:
+    for each in [*live[:200], GateSession("gone", ALICE)]:
         sessions.put(each)
     sessions.replace(live)
     assert live.looks <= 3

@@ -110,11 +110,21 @@ def test_a_discovery_document_that_is_none(web: WebServer, global_reactor: Any, 
     assert web.paths() == [DISCOVERY]
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1/keys", "file:///etc/passwd", "", None, 7, "https://xn\N{SNOWMAN}/keys"])
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1/keys", "file:///etc/passwd", "", None, 7, "https://xn\N{SNOWMAN}/keys", "https://[::1/keys"]
+)
 def test_a_key_set_that_is_nowhere_safe(web: WebServer, global_reactor: Any, address: object) -> None:
     scene = Scene(web, global_reactor)
     web.pages[DISCOVERY] = document({"issuer": web.url, "jwks_uri": address})
     assert scene.fetch().startswith("its discovery document names no key set behind https")
+
+
+@pytest.mark.parametrize("secrets", [True, False])
+def test_a_key_set_that_gives_away_what_signs_is_not_believed(web: WebServer, global_reactor: Any, secrets: bool) -> None:
+    """Whoever read it can make anybody's token."""
+    scene = Scene(web, global_reactor)
+    web.pages["/keys"] = document({"keys": [key.as_dict(private=secrets) for key in scene.issuer.keys]})
+    assert scene.fetch() == ("its key set holds the secret half of a key; its tokens are refused" if secrets else "")
 
 
 @pytest.mark.parametrize(
@@ -188,4 +198,6 @@ def test_what_a_token_leaves_elsewhere_is_asked_for(web: WebServer, global_react
     assert ask(f"{web.url}/me") == b"me"
     assert ask(f"{web.url}/moved") is None
     assert ask(f"{web.url}/nowhere") is None
+    web.pages[DISCOVERY] = document({"issuer": web.url, "userinfo_endpoint": "https://[::1/me"})
+    assert ask("") is None
     assert ask("https://127.0.0.1:1/") is None

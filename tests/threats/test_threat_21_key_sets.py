@@ -74,6 +74,22 @@ def test_keys_of_other_kinds_are_left_out() -> None:
     assert len(found.unusable) == 4
 
 
+def test_of_two_keys_that_are_named_alike_neither_is_used() -> None:
+    one, other = (make_key("one").as_dict(private=False) for _ in range(2))
+    found = read_key_set(json.dumps({"keys": [one, other]}).encode())
+    assert isinstance(found, KeySet) and found.keys == () and found.unusable == ('2 keys are named "one"',)
+
+
+def test_a_key_that_only_something_else_is_named_like_is_used() -> None:
+    """One key for signatures and for encryption, or one of each kind (RFC 7517 section 4.5): a token's algorithm says which one is meant."""
+    signs, other = make_key("one").as_dict(private=False), make_key("one", "RS256").as_dict(private=False)
+    both = {name: value for name, value in other.items() if name != "use"}
+    found = read_key_set(
+        json.dumps({"keys": [{**signs, "use": "enc", "alg": "ECDH-ES"}, signs, other, {**both, "alg": "RSA-OAEP"}]}).encode()
+    )
+    assert isinstance(found, KeySet) and [key.kind for key in found.keys] == [("EC", "P-256"), ("RSA", "")]
+
+
 def test_an_outage_locks_nobody_out_at_once_and_lets_nobody_in_for_ever() -> None:
     gate = IssuerGate()
     assert isinstance(gate.ask(gate.issuer.token()), Identity)
