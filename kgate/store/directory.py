@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 
 from attrs import evolve, frozen
-from sqlalchemy import Boolean, Column, Connection, Double, Index, Integer, String, Table, Text, delete, insert, select, update
+from sqlalchemy import Boolean, Column, Connection, Double, Index, Integer, String, Table, Text, delete, func, insert, select, update
 
 from kgate.identity.directory import Listed
 from kgate.store.changes import publish
@@ -231,10 +231,11 @@ def deactivated_since(connection: Connection, now: float) -> tuple[str, ...]:
 
 
 def names_out(connection: Connection, known_as: KnownAs, ids: Collection[str]) -> tuple[str, ...]:
-    """The names by which the gate knows these people, less those that an active one has."""
+    """The names by which the gate knows these people, less those that an active one has, in whatever case of the letters."""
     column = _COLUMNS[known_as]
     rows = connection.execute(select(column.label("known")).where(entries.c.id.in_(list(ids)), column != "")) if ids else ()
     names = {row.known for row in rows}
     active = (entries.c.kind == Kind.USER.value) & entries.c.active.is_(True)
-    taken = connection.execute(select(column.label("known")).where(active, column.in_(names))) if names else ()
-    return tuple(sorted(names - {row.known for row in taken}))
+    lowered = func.lower(column).in_({name.lower() for name in names})
+    taken = {row.known.lower() for row in connection.execute(select(column.label("known")).where(active, column.in_(names) | lowered))}
+    return tuple(sorted(name for name in names if name.lower() not in taken))

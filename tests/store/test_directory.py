@@ -120,3 +120,15 @@ def test_a_name_that_went_to_a_successor_is_theirs_whatever_becomes_of_the_prede
         assert not known.is_out("bob@example.com")
         assert names_out(connection, KnownAs.EMAIL, deactivated_since(connection, 3.0)) == ()
         assert names_out(connection, KnownAs.USER_NAME, deactivated_since(connection, 3.0)) == ("bob1",)
+
+
+def test_whoever_is_out_takes_no_session_of_a_successor_along_whose_name_is_written_in_other_letters(engine: Engine) -> None:
+    """Sessions are found in any case of a name's letters."""
+    with engine.begin() as connection:
+        first = storage(connection)
+        old, _ = (
+            first.create(USERS, User[EnterpriseUser](user_name=name, emails=[User.Emails(value=address)]))
+            for name, address in (("bob1", "bob@example.com"), ("bob2", "Bob@example.com"))
+        )
+        storage(connection, 2.0).delete(USERS, old.id or "")
+        assert names_out(connection, KnownAs.EMAIL, deactivated_since(connection, 2.0)) == ()
