@@ -24,6 +24,7 @@ _COURSE = "duration_ms bytes_in bytes_out stream closed_by revocation_ms recordi
 FIELDS = frozenset(f"time id gate event {_WHO} {_WHAT} {_ANSWER} {_COURSE} prev hash".split())
 """What decisions and their ends have; other events have more. Whoever finds nothing by another name is asked whether it is a slip."""
 Fields = Mapping[str, Any]
+_EARLIEST, _LATEST = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1970, 9999))
 
 
 @frozen
@@ -75,7 +76,10 @@ def search(terms: Iterable[str], since: str, until: str, now: float) -> Search:
     terms = tuple(terms)
     parsed = tuple(_term(text) for text in terms if "=" in text)
     words = tuple(text.lower() for text in terms if "=" not in text)
-    return Search(parsed, words, _instant(since, now), _instant(until, now))
+    begins, ends = _instant(since, now), _instant(until, now)
+    if begins is not None and ends is not None and ends <= begins:
+        raise Unacceptable("--until is not after --since", "no record can fit")
+    return Search(parsed, words, begins, ends)
 
 
 def time_of(line: bytes) -> bytes:
@@ -91,9 +95,12 @@ def _term(text: str) -> Term:
 
 
 def _instant(text: str, now: float) -> float | None:
+    """What is asked for, but within the years of records' times: a day more or less must be a date too."""
+    return min(max(_EARLIEST, _moment(text, now)), _LATEST) if text else None
+
+
+def _moment(text: str, now: float) -> float:
     """``7d`` ago, a day (``2026-11-24``) or an instant."""
-    if not text:
-        return None
     if text[-1:] in "smhd" and text[:1].isdigit():
         return now - duration(text)
     if len(text) == len("2026-11-24"):

@@ -6,6 +6,7 @@ Ctrl-C, as of any program.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ COMMANDS = {
 """Subcommand → where its click command is. A new one adds its line here."""
 STOPPED = 130
 """What a shell gives for Ctrl-C: 128 and SIGINT."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class Listing(click.Group):
@@ -73,6 +75,11 @@ class Commands(Listing):
         except KeyboardInterrupt:
             click.echo("\nkgate: stopped by Ctrl-C", err=True)
             ctx.exit(STOPPED)
+        except OSError as error:
+            if error.errno not in FULL or error.filename is not None:
+                raise
+            click.echo(f"kgate: what this prints cannot be written: {error.strerror}", err=True)
+            ctx.exit(1)
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from kgate.audit.show import COLUMNS, lines, row
 from kgate.audit.text import encode, printable
 from kgate.cli import Listing
 from kgate.cli.audit_files import export, verify
-from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, parsed, records_found
+from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, latest_found, parsed, records_found
 from kgate.cli.output import OUTPUT, ROOM, table, terminal_width
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory
 from kgate.errors import KgateError, UsageError
@@ -43,20 +44,25 @@ def audit() -> None:
 def find(
     ctx: click.Context, terms: tuple[str, ...], since: str, until: str, limit: int, config: Path | None, directory: Path | None, output: str
 ) -> None:
-    """List the records that fit. Exits with 1 where none does."""
+    """List the records that fit. Exits with 1 where none does. How to write TERMS: kgate audit --help."""
     asked = asked_for(terms, since, until)
-    found = list(records_found(audit_directory(config, directory), asked))
+    count, found = 0, deque[Fields](maxlen=limit)
+    for fields in records_found(audit_directory(config, directory), asked):
+        count += 1
+        found.append(fields)
     if output == "json":
-        _json(found[-limit:])
+        _json(found)
     elif found:
         if terminal_width() < ROOM:
-            _stacked(found[-limit:])
+            _stacked(found)
         else:
-            table(COLUMNS, map(row, found[-limit:]))
-    if len(found) > limit:
-        click.echo(f"the latest {limit:,} of {len(found):,} records; --limit shows more", err=True)
+            table(COLUMNS, map(row, found))
+    if count > limit:
+        click.echo(f"the latest {limit:,} of {count:,} records; --limit shows more", err=True)
     if not found and (doubt := asked.doubt()):
         raise UsageError(doubt)
+    if not found:
+        click.echo("no record fits", err=True)
     ctx.exit(0 if found else 1)
 
 
@@ -68,13 +74,14 @@ def find(
 @AUDIT_OPTION
 @OUTPUT
 def tail(terms: tuple[str, ...], number: int, follow: bool, config: Path | None, directory: Path | None, output: str) -> None:
-    """Show the latest records, and with -f those to come."""
+    """Show the latest records, and with -f those to come. How to write TERMS: kgate audit --help."""
     asked, place = asked_for(terms, "", ""), audit_directory(config, directory)
     write = _json_lines if output == "json" else _plain_lines
-    write(list(records_found(place, asked))[-number:] if number else [])
+    places = trail.ends(place)
+    write(latest_found(place, asked, places, number))
     if follow:
         with suppress(KeyboardInterrupt):  # which is how it ends
-            for line in trail.follow(place):
+            for line in trail.follow(place, places):
                 fields = parsed(line)
                 if fields is not None and asked.holds(fields):
                     write([fields])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -77,7 +80,7 @@ def verify(ctx: click.Context, anchors: tuple[Path, ...], config: Path | None, d
     place = audit_directory(config, directory)
     chains, told = trail.chains(place), dict[str, str]()
     wanted = {head: path for path in anchors for head in _HEADS.findall(path.read_text("utf-8", "replace"))}
-    with bar("verifying", sum(path.stat().st_size for files in chains for path in files)) as progress:
+    with bar("verifying", sum(trail.file_size(path) for files in chains for path in files)) as progress:
 
         def watched(path: Path) -> Iterator[bytes]:
             for line in trail.whole_lines(path):
@@ -124,34 +127,42 @@ def _verify(files: list[Path], read: Callable[[Path], Iterator[bytes]]) -> Verdi
 def export(
     terms: tuple[str, ...], since: str, until: str, format_: str, to: Path | None, config: Path | None, directory: Path | None
 ) -> None:
-    """Write the records that fit to a file, as they stand (jsonl) or for a spreadsheet (csv).
+    """Write the records that fit to a file, as they stand (jsonl) or for a spreadsheet (csv). How to write TERMS: kgate audit --help.
 
     Says how many there were and the hash of the last, which is worth keeping: with it anybody can see later whether the file's end was cut off.
     """
     asked, place = asked_for(terms, since, until), audit_directory(config, directory)
-    with _new(to) if to is not None else _Stdout() as file:
-        write = _raw if format_ == "jsonl" else _csv
+    write = _raw if format_ == "jsonl" else _csv
+    with _new(to) if to is not None else _stdout() as file:
         count, last = write(file, lines_found(place, asked))
     click.echo(f"{counted(count, 'record')}; the last one's hash is {last or 'none'}", err=True)
 
 
-def _new(path: Path) -> BinaryIO:
+@contextmanager
+def _new(path: Path) -> Iterator[BinaryIO]:
+    """A file that is there whole, or not at all."""
     try:
-        return path.open("xb")
+        file = open(path, "xb", opener=partial(os.open, mode=0o600))  # noqa: SIM115  closed below; nobody else reads the audit either
     except FileExistsError as error:
         raise KgateError(f"{path} is there already, and nothing is written over; name another file, or remove it") from error
     except OSError as error:
         raise KgateError(f"{path} cannot be written: {error.strerror}; name a file in a folder where you may write") from error
+    try:
+        with file:
+            yield file
+    except OSError as error:
+        path.unlink()
+        raise KgateError(f"{path} cannot be written: {error.strerror}; make room, or name a file elsewhere") from error
+    except BaseException:
+        path.unlink()
+        raise
 
 
-class _Stdout:
+@contextmanager
+def _stdout() -> Iterator[BinaryIO]:
     """stdout for bytes, closed by nobody. Lines for a terminal are made safe for it."""
-
-    def __enter__(self) -> BinaryIO:
-        return sys.stdout.buffer
-
-    def __exit__(self, *_: object) -> None:
-        sys.stdout.buffer.flush()
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
 
 
 def _raw(file: BinaryIO, found: Iterator[tuple[bytes, Fields]]) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,12 @@ def asked_for(terms: Iterable[str], since: str, until: str) -> Search:
 
 def lines_found(place: Path, asked: Search) -> Iterator[tuple[bytes, Fields]]:
     """The lines that fit, and what they say; with a bar, for there may be millions."""
-    with bar("reading", trail.size(place, asked)) as progress:
-        for line in trail.lines(place, asked):
+    return _those_that_fit(trail.lines(place, asked), asked, trail.size(place, asked))
+
+
+def _those_that_fit(lines: Iterator[bytes], asked: Search, size: int) -> Iterator[tuple[bytes, Fields]]:
+    with bar("reading", size) as progress:
+        for line in lines:
             progress.advance(progress.task_ids[0], len(line))
             fields = parsed(line)
             if fields is not None and asked.holds(fields):
@@ -43,6 +48,12 @@ def lines_found(place: Path, asked: Search) -> Iterator[tuple[bytes, Fields]]:
 def records_found(place: Path, asked: Search) -> Iterator[Fields]:
     """What the lines that fit say."""
     return (fields for _, fields in lines_found(place, asked))
+
+
+def latest_found(place: Path, asked: Search, places: trail.Places, number: int) -> list[Fields]:
+    """What the last ``number`` of the lines say that fit and stand before ``places``, oldest first."""
+    fitting = _those_that_fit(trail.latest(place, places), asked, sum(places.values()))
+    return [fields for _, fields in islice(fitting, number)][::-1]
 
 
 def parsed(line: bytes) -> Fields | None:

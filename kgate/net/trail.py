@@ -1,31 +1,50 @@
 """Reading audit files, of a gate that runs or of a copy: nothing is locked, nothing is written.
 
 Each directory that has files is one chain: a gate with several workers has one for each. Several chains are read as one, in the order of their times.
+What cannot be read raises KgateError: an answer that leaves something out is none.
 """
 
 from __future__ import annotations
 
 import heapq
+import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from fnmatch import filter as named
 from pathlib import Path
+from typing import NoReturn
 
 from kgate.audit.search import Search, time_of
 from kgate.errors import KgateError
+from kgate.settings.files import unreadable
 
 LOOK_SECONDS = 0.25
+BLOCK = 256 * 1024
+"""Bytes that are read at once on the way back."""
 _FILES = "audit-*.jsonl"
+Places = dict[Path, int]
+"""Up to where each file was read: behind a line's end."""
 
 
 def chains(directory: Path) -> list[list[Path]]:
     """The files of each chain below ``directory``, in order. Raises KgateError where there are none."""
-    if not directory.is_dir():
-        raise KgateError(f"{directory}: there is no such directory; name the gate's with --directory, or its configuration with --config")
-    folders = sorted({path.parent for path in directory.rglob(_FILES)})
-    if not folders:
+    with _reading(directory):
+        if not directory.is_dir():
+            raise KgateError(
+                f"{directory}: there is no such directory; name the gate's with --directory, or its configuration with --config"
+            )
+    found = sorted((Path(folder), sorted(named(names, _FILES))) for folder, names in _folders(directory))
+    chains = [[folder / name for name in names] for folder, names in found if names]
+    if not chains:
         raise KgateError(f"{directory}: there are no audit files here; name the gate's audit directory with --directory")
-    return [sorted(folder.glob(_FILES)) for folder in folders]
+    return chains
+
+
+def _folders(directory: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each folder and the names in it."""
+    return ((folder, [*inside, *files]) for folder, inside, files in os.walk(directory, onerror=_refuse))
 
 
 def lines(directory: Path, search: Search) -> Iterator[bytes]:
@@ -36,20 +55,32 @@ def lines(directory: Path, search: Search) -> Iterator[bytes]:
 
 def size(directory: Path, search: Search) -> int:
     """How many bytes ``lines`` looks at, for a progress bar."""
-    return sum(path.stat().st_size for files in chains(directory) for path in _since(files, search))
+    return sum(file_size(path) for files in chains(directory) for path in _since(files, search))
 
 
 def whole_lines(path: Path) -> Iterator[bytes]:
     """Every line of one file."""
-    with path.open("rb") as file:
+    with _reading(path), path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):
                 yield line
 
 
-def follow(directory: Path, sleep: Callable[[float], object] = time.sleep) -> Iterator[bytes]:
-    """Lines that are written from now on, for ever; new files and new chains included."""
-    places = {path: path.stat().st_size for files in chains(directory) for path in files}
+def ends(directory: Path) -> Places:
+    """Up to where there are lines now. A chain's last file may have half a line behind that."""
+    places: Places = {}
+    for *finished, last in chains(directory):
+        places |= {path: file_size(path) for path in finished} | {last: _line_end(last)}
+    return places
+
+
+def latest(directory: Path, places: Places) -> Iterator[bytes]:
+    """The lines before ``places``, the latest first; hardly more is read than is taken."""
+    return heapq.merge(*(_backwards(files, places) for files in chains(directory)), key=time_of, reverse=True)
+
+
+def follow(directory: Path, places: Places, sleep: Callable[[float], object] = time.sleep) -> Iterator[bytes]:
+    """Lines that are written from ``places`` on, for ever; new files and new chains included."""
     while True:
         fresh = []
         for files in chains(directory):
@@ -60,13 +91,56 @@ def follow(directory: Path, sleep: Callable[[float], object] = time.sleep) -> It
             sleep(LOOK_SECONDS)
 
 
-def _after(path: Path, places: dict[Path, int]) -> list[bytes]:
-    with path.open("rb") as file:
-        file.seek(places.get(path, 0))
-        data = file.read()
+def file_size(path: Path) -> int:
+    """In bytes."""
+    with _reading(path):
+        return path.stat().st_size
+
+
+def _after(path: Path, places: Places) -> list[bytes]:
+    try:
+        with path.open("rb") as file:
+            file.seek(places.get(path, 0))
+            data = file.read()
+    except FileNotFoundError:
+        return []  # moved away since it was listed
     end = data.rfind(b"\n") + 1
     places[path] = places.get(path, 0) + end
     return data[:end].splitlines(keepends=True)
+
+
+def _backwards(files: list[Path], places: Places) -> Iterator[bytes]:
+    for path in reversed(files):
+        part = b""
+        for block in _blocks_back(path, places.get(path, 0)):
+            *lines, rest = (block + part).split(b"\n")  # what stands behind the last line end is no line
+            if not lines:
+                part = rest
+                continue
+            yield from (line + b"\n" for line in reversed(lines[1:]))
+            part = lines[0] + b"\n"
+        if part.endswith(b"\n"):
+            yield part
+
+
+def _blocks_back(path: Path, place: int) -> Iterator[bytes]:
+    """What stands before ``place``, the last block first."""
+    with _reading(path), path.open("rb") as file:
+        while place > 0:
+            size = min(place, BLOCK)
+            place -= size
+            file.seek(place)
+            yield file.read(size)
+
+
+def _line_end(path: Path) -> int:
+    place = file_size(path)
+    for block in _blocks_back(path, place):
+        end = block.rfind(b"\n")
+        if end >= 0:
+            return place - len(block) + end + 1
+        place -= len(block)
+    return 0
 
 
 def _lines(files: list[Path], search: Search) -> Iterator[bytes]:
@@ -84,3 +158,17 @@ def _since(files: list[Path], search: Search) -> list[Path]:
         return files
     day = (datetime.fromtimestamp(search.since, UTC) - timedelta(days=1)).strftime("%Y%m%d")
     return [path for path in files if path.name.split("-")[1] >= day]
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        _refuse(error, path)
+
+
+def _refuse(error: OSError, path: Path | None = None) -> NoReturn:
+    denied = isinstance(error, PermissionError)
+    what_to_do = "run this as somebody who may read the gate's audit" if denied else "name another directory, or a copy of this one"
+    raise KgateError(f"{unreadable(path or Path(error.filename), error)}; {what_to_do}") from error

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from running import a_full_disk
 
 from kgate.audit.chain import Chain
 from kgate.audit.record import decision_record, end_record, event_record
 from kgate.audit.search import search
-from kgate.cli import main
+from kgate.cli import audit, main
 from kgate.model import Action, Cause, Cluster, Context, Decision, Ending, Ground, Identity, Operation, Reason
-from kgate.net.trail import follow
+from kgate.net.trail import ends, follow
 
 NOON = 1_795_780_800.0  # 2026-11-27T12:00:00Z
 ESCAPE = "evil\x1b]52;c;aGk=\x07\u202e\u009b2J"
@@ -161,6 +165,7 @@ def test_export_is_the_very_lines(directory: Path, tmp_path: Path) -> None:
     result = kgate(directory, "export", "--to", str(tmp_path / "out"), "user=bob")
     lines = b"".join(path.read_bytes() for path in sorted(directory.glob("*"))).splitlines(keepends=True)
     assert (tmp_path / "out").read_bytes() == lines[2] + lines[4]
+    assert oct((tmp_path / "out").stat().st_mode)[-3:] == "600", "as the audit's own files"
     assert result.stderr.startswith("2 records; the last one's hash is " + json.loads(lines[4])["hash"])
     before = (tmp_path / "out").read_bytes()
     again = kgate(directory, "export", "--to", str(tmp_path / "out"))
@@ -194,7 +199,120 @@ def test_tail_follows_into_the_next_file(directory: Path) -> None:
             file.write(line[:-5])  # half a line is none yet
         (directory / "audit-20261128-0001.jsonl").write_bytes(line)
 
-    assert json.loads(next(follow(directory, sleep)))["id"] == "ID1"
+    assert json.loads(next(follow(directory, ends(directory), sleep)))["id"] == "ID1"
+
+
+def instead_of(file: Path) -> None:
+    """A folder where the file was: it cannot be read, whoever asks."""
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("command", [["search"], ["verify"], ["export"], ["tail"], ["show", "ID1"]], ids=lambda words: words[0])
+def test_a_file_that_cannot_be_read_is_one_sentence(directory: Path, command: list[str]) -> None:
+    instead_of(directory / "audit-20261127-0002.jsonl")
+    result = kgate(directory, *command)
+    said = f"kgate: {directory}/audit-20261127-0002.jsonl cannot be read: is a directory; name another directory, or a copy of this one\n"
+    assert (result.exit_code, result.stderr) == (1, said)
+
+
+def test_a_chain_that_cannot_be_listed_is_not_passed_over(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (directory / "worker-1").mkdir()
+    scandir = os.scandir
+
+    def forbidden(path: Any = ".") -> Any:
+        if Path(path).name == "worker-1":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    result = kgate(directory, "verify")
+    said = f"kgate: {directory}/worker-1 cannot be read: permission denied; run this as somebody who may read the gate's audit\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", said)
+
+
+@pytest.mark.parametrize(
+    ("since", "count"), [("0001-01-01", 5), ("0001-01-01T00:00:00+10:00", 5), ("9999-12-31", 0), ("9999-12-31T23:59:59-10:00", 0)]
+)
+def test_the_first_and_the_last_day_are_times_too(directory: Path, since: str, count: int) -> None:
+    for option in ("--since", "--until"):
+        result = kgate(directory, "search", option, since, "-o", "json")
+        assert len(json.loads(result.stdout)) == (count if option == "--since" else 5 - count)
+
+
+def test_that_nothing_was_found_is_said(directory: Path) -> None:
+    result = kgate(directory, "search", "user=nobody")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "no record fits\n")
+
+
+def test_a_span_that_ends_before_it_begins_is_a_usage_error(directory: Path) -> None:
+    result = kgate(directory, "search", "--since", "2026-11-28", "--until", "2026-11-27")
+    assert (result.exit_code, result.stderr) == (2, "kgate: --until is not after --since (no record can fit)\n")
+
+
+def test_an_export_that_did_not_come_to_its_end_leaves_no_file(directory: Path, tmp_path: Path) -> None:
+    instead_of(directory / "audit-20261127-0002.jsonl")
+    result = kgate(directory, "export", "--to", str(tmp_path / "out"))
+    assert result.exit_code == 1 and not (tmp_path / "out").exists()
+
+
+def test_an_export_to_a_disk_that_is_full_is_one_sentence(directory: Path, tmp_path: Path) -> None:
+    with a_full_disk(room=100):
+        result = kgate(directory, "export", "--to", str(tmp_path / "out"))
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"kgate: {tmp_path / 'out'} cannot be written: File too large; make room, or name a file elsewhere\n",
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_written_while_tail_shows_the_latest_is_shown_too(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, later = directory / "audit-20261127-0002.jsonl", Chain().seal(event_record("stop", "LATER", "gate", NOON))
+    file.write_bytes(file.read_bytes() + later[:20])  # which is under way
+    shown = audit._json_lines
+
+    def show(found: Any) -> None:
+        shown(found)
+        if file.read_bytes().endswith(later[:20]):
+            file.write_bytes(file.read_bytes() + later[20:])
+
+    def sleep(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(audit, "_json_lines", show)
+    monkeypatch.setattr(follow, "__defaults__", (sleep,))
+    result = kgate(directory, "tail", "-f", "-n", "1", "-o", "json")
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == ["ID2", "LATER"]
+
+
+def test_tail_reads_no_more_than_it_shows(directory: Path) -> None:
+    instead_of(directory / "audit-20261127-0001.jsonl")
+    shown = kgate(directory, "tail", "-n", "2", "-o", "json").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in shown] == ["ID3", "ID2"]
+
+
+def test_tail_of_several_chains_and_terms_is_in_the_order_of_time(tmp_path: Path) -> None:
+    for worker in (1, 2):
+        (tmp_path / f"worker-{worker}").mkdir()
+        chain, records = Chain(), [asked(2 * number + worker, "alice", EXEC) for number in range(3000)]
+        lines = [chain.seal(record) for record in records]
+        for number, part in enumerate((lines[:2000], [], lines[2000:]), 1):
+            (tmp_path / f"worker-{worker}" / f"audit-20261127-000{number}.jsonl").write_bytes(b"".join(part))
+    for count in (3, 5000, 9000):
+        shown = kgate(tmp_path, "tail", "-n", f"{count}", "-o", "json", "ID").stdout.splitlines()
+        assert [json.loads(line)["id"] for line in shown] == [f"ID{number}" for number in range(1, 6001)][-count:]
+    assert json.loads(kgate(tmp_path, "tail", "-n", "9", "-o", "json", "id=ID7").stdout)["id"] == "ID7"
+
+
+def test_search_keeps_no_more_than_it_shows(tmp_path: Path) -> None:
+    chain = Chain()
+    (tmp_path / "audit-20261127-0001.jsonl").write_bytes(b"".join(chain.seal(asked(number, "alice", EXEC)) for number in range(4000)))
+    kgate(tmp_path, "search", "-n", "1")  # what is imported does not count
+    tracemalloc.start()
+    result = kgate(tmp_path, "search", "-n", "1")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "the latest 1 of 4,000 records" in result.stderr and peak < 2_000_000
 
 
 def test_there_must_be_something_to_read(tmp_path: Path) -> None:

@@ -11,7 +11,11 @@ from click.testing import CliRunner
 from kgate.cli import Commands, main
 from kgate.errors import UnreachableError
 
-ENDS: dict[str, BaseException] = {"unreachable": UnreachableError("the gate does not answer"), "interrupted": KeyboardInterrupt()}
+ENDS: dict[str, BaseException] = {
+    "unreachable": UnreachableError("the gate does not answer"),
+    "interrupted": KeyboardInterrupt(),
+    "full": OSError(28, "No space left on device"),
+}
 
 
 @click.command()
@@ -41,7 +45,12 @@ def test_a_list_of_commands_has_the_whole_summary_of_each(names: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    ("how", "code", "said"), [("unreachable", 3, "kgate: the gate does not answer\n"), ("interrupted", 130, "\nkgate: stopped by Ctrl-C\n")]
+    ("how", "code", "said"),
+    [
+        ("unreachable", 3, "kgate: the gate does not answer\n"),
+        ("interrupted", 130, "\nkgate: stopped by Ctrl-C\n"),
+        ("full", 1, "kgate: what this prints cannot be written: No space left on device\n"),
+    ],
 )
 def test_what_ends_a_command_is_one_line_and_a_code(how: str, code: int, said: str) -> None:
     result = CliRunner().invoke(Commands("kgate", table={"ends": f"{__name__}:ends"}), ["ends", how])

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from reactors import dispose, make_reactor, turn_until
+from running import a_full_disk
 from twisted.logger import LogEvent, globalLogPublisher
 
 from kgate.audit.chain import Broken, Flaw, Verified, verify
@@ -55,17 +54,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path / "audit")
     yield made
     dispose(made.reactor)
-
-
-@contextmanager
-def a_full_disk(room: int) -> Iterator[None]:
-    """No file may grow past ``room`` bytes: what a full disk says, without one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_everybody_of_a_group_is_told_once_it_is_on_disk_and_the_chain_holds(world: World) -> None:

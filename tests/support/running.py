@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +57,14 @@ def goes_on(client: RawClient) -> bool:
     except TimeoutError:
         return True
     return False
+
+
+@contextmanager
+def a_full_disk(room: int) -> Iterator[None]:
+    """No file may grow past ``room`` bytes: what a full disk says, without one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
