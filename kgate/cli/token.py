@@ -6,12 +6,14 @@ is no way to do it over the network.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,9 @@ def create(
         "groups": list(groups),
     }
     more = {"expires": ends, "networks": list(networks), "clusters": list(clusters)}
-    _write(path, with_token(_text(path) if path.exists() else "", str(path), entry | {key: value for key, value in more.items() if value}))
+    with _alone(path):
+        text = _text(path) if path.exists() else ""
+        _write(path, with_token(text, str(path), entry | {key: value for key, value in more.items() if value}))
     if output == "json":
         as_json({"name": name, "token": made, "expires": ends, "file": str(path)})
         return
@@ -109,7 +113,8 @@ def list_(config: Path | None, file: Path | None, output: str) -> None:
 def revoke(name: str, config: Path | None, file: Path | None) -> None:
     """Take the token NAME out of the file: it is unknown as soon as the gate has noticed, and what lives by it is cut."""
     path = _file(config, file)
-    _write(path, without_token(_text(path), str(path), name))
+    with _alone(path):
+        _write(path, without_token(_text(path), str(path), name))
     click.echo(f"{name} is revoked")
 
 
@@ -131,6 +136,20 @@ def _text(path: Path) -> str:
         raise UsageError(f"{path} does not exist; kgate token create NAME makes it") from error
     except OSError as error:
         raise UsageError(unreadable(path, error)) from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Whoever else changes the file, from when they read it on, waits: the lock is the folder's, for the file itself is replaced."""
+    try:
+        folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise KgateError(f"{path} cannot be written: {error.strerror}; check who may write in its folder") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _write(path: Path, text: str) -> None:

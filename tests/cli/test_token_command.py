@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from kgate.cli import main
+from kgate.cli import main, token
 from kgate.identity.credentials import Credentials
 from kgate.identity.robots import load_tokens
 from kgate.model import Identity
@@ -111,3 +114,31 @@ def test_the_list_says_when_each_was_last_used(tmp_path: Path, file: Path) -> No
     shown = run("list", "-c", config).stdout.splitlines()
     assert shown[0].split()[:3] == ["NAME", "USER", "GROUPS"]
     assert [line.split()[0] for line in shown[1:]] == ["ci", "idle"]
+
+
+def test_of_two_that_change_the_file_at_once_each_is_in_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("create", "old", "-f", file).exit_code == 0
+    both_have_read = threading.Barrier(2)
+
+    def together(change: Any) -> Any:
+        def changed(*arguments: Any) -> str:
+            with suppress(threading.BrokenBarrierError):  # one waits for the other before it reads
+                both_have_read.wait(0.5)
+            text: str = change(*arguments)
+            return text
+
+        return changed
+
+    for name in ("with_token", "without_token"):
+        monkeypatch.setattr(token, name, together(getattr(token, name)))
+    new = {"user": "", "groups": (), "expires": "90d", "networks": (), "clusters": (), "config": None, "file": file, "output": "table"}
+    at_once = [
+        threading.Thread(target=token.create.callback, kwargs={"name": "new", **new}),
+        threading.Thread(target=token.revoke.callback, kwargs={"name": "old", "config": None, "file": file}),
+    ]
+    for each in at_once:
+        each.start()
+    for each in at_once:
+        each.join()
+    assert [each["name"] for each in json.loads(run("list", "-f", file, "-o", "json").stdout)] == ["new"]
+    assert list(file.parent.iterdir()) == [file]
