@@ -74,4 +74,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as PEM: {getattr(error, 'strerror', None) or 'it is not text'}") from None
+        raise UsageError(f"{path} cannot be read as PEM: {getattr(error, 'strerror', None) or 'it has more than ASCII'}") from None

@@ -78,9 +78,18 @@ def gate_url(text: str) -> str:
         parts, url = urlsplit(given), origin(given)
     except ValueError:
         raise UsageError(f"{text} is not a URL; write it as https://kube.example.com:8443") from None
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query or parts.fragment:
+    more = parts.username or parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme != "https" or more or not _is_name(parts.hostname or ""):
         raise UsageError(f"{text} is not the URL of a gate; write it as https://kube.example.com:8443")
     return url
+
+
+def _is_name(host: str) -> bool:
+    """Whether a server may be called so."""
+    try:
+        return bool(host.encode("idna")) and not any(map(str.isspace, host))
+    except UnicodeError:
+        return False
 
 
 def _context(authority: str) -> ssl.SSLContext:

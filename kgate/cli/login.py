@@ -16,6 +16,7 @@ from kgate.cli.gate_client import Document, GateClient, gate_url
 from kgate.cli.loopback import Loopback
 from kgate.cli.refreshing import CLIENT_ID, digest
 from kgate.cli.wallet import Kept, Wallet
+from kgate.documents.pem import certificates_in
 from kgate.errors import KgateError, UnreachableError, UsageError
 from kgate.identity.pkce import METHOD, challenge_of
 
@@ -42,7 +43,7 @@ def login(
     if device and step_up:
         raise UsageError("--step-up needs a browser on this machine; leave --device out")
     before = wallet.read(url)
-    authority = _pem(certificate_authority) if certificate_authority is not None else wallet.authority(url)
+    authority = _authority(certificate_authority) if certificate_authority is not None else wallet.authority(url)
     client = GateClient(url, authority)
     asked = {"clusters": " ".join(clusters)} if clusters else {}
     kept = _by_device(client, asked) if device else _by_browser(client, asked, issuer, step_up, no_browser)
@@ -160,11 +161,15 @@ def _words(answer: Document, status: int) -> str:
     return str(answer.get("error_description") or answer.get("message") or answer.get("error") or f"the gate answered {status}")
 
 
-def _pem(path: Path) -> str:
+def _authority(path: Path) -> str:
+    """The certificates of the file, without what else is said in it."""
     try:
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as PEM: {getattr(error, 'strerror', None) or 'it is not text'}") from None
+        found = certificates_in(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {(error.strerror or '').lower()}; name the file of the gate's CA") from None
+    if not found:
+        raise UsageError(f"{path} has no certificate in it (PEM); name the file of the gate's CA")
+    return "\n".join(found)
 
 
 def _say(text: str) -> None:

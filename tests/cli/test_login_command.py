@@ -1,0 +1,50 @@
+"""``kgate login`` before it reaches a gate: what was typed, and the authority's file. tests/signing_in has the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from authority import Authority
+from click.testing import CliRunner, Result
+
+from kgate.cli import main
+
+NOBODY = "https://127.0.0.1:1"
+
+
+def login(home: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["login", *arguments], env={"KGATE_HOME": str(home / "home")})
+
+
+@pytest.mark.parametrize("typed", ["https://a b", "https://a..b", f"https://{'a' * 64}.example", "https://."])
+def test_a_name_that_no_server_can_have_is_a_usage_error(tmp_path: Path, typed: str) -> None:
+    result = login(tmp_path, typed)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"kgate: {typed} is not the URL of a gate; write it as https://kube.example.com:8443\n",
+    )
+
+
+def test_an_authority_may_have_a_comment_in_any_language(tmp_path: Path) -> None:
+    """As the bundles that curl and distributions publish have."""
+    file = tmp_path / "ca.crt"
+    file.write_bytes("# NetLock Arany (Class Gold) Főtanúsítvány\n".encode() + Authority().certificate)
+    result = login(tmp_path, NOBODY, "--certificate-authority", str(file))
+    assert (result.exit_code, result.stderr) == (
+        3,
+        f"kgate: {NOBODY} does not answer: connection refused; check the URL and your network\n",
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"certificate", "Főtanúsítvány".encode(), b"\xff\xfe"])
+def test_a_file_without_a_certificate_is_no_authority(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "ca.crt"
+    file.write_bytes(content)
+    result = login(tmp_path, NOBODY, "--certificate-authority", str(file))
+    assert (result.exit_code, result.stderr) == (2, f"kgate: {file} has no certificate in it (PEM); name the file of the gate's CA\n")
+
+
+def test_an_authority_that_cannot_be_read(tmp_path: Path) -> None:
+    result = login(tmp_path, NOBODY, "--certificate-authority", str(tmp_path))
+    assert (result.exit_code, result.stderr) == (2, f"kgate: {tmp_path} cannot be read: is a directory; name the file of the gate's CA\n")
