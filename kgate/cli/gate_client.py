@@ -78,8 +78,8 @@ def gate_url(text: str) -> str:
         parts, url = urlsplit(given), origin(given)
     except ValueError:
         raise UsageError(f"{text} is not a URL; write it as https://kube.example.com:8443") from None
-    more = parts.username or parts.path.strip("/") or parts.query or parts.fragment
-    if parts.scheme != "https" or more or not _is_name(parts.hostname or ""):
+    name, more = parts.hostname or "", parts.username or parts.path.strip("/") or parts.query or parts.fragment
+    if parts.scheme != "https" or more or not _is_name(name):
         raise UsageError(f"{text} is not the URL of a gate; write it as https://kube.example.com:8443")
     return url
 
