@@ -52,7 +52,7 @@ class _Page(Resource):
         return body
 
 
-class _Site(Site):
+class AdminSite(Site):
     """Twisted's without its log of accesses."""
 
     noisy = False
@@ -78,4 +78,4 @@ def site_of(pages: Mapping[bytes, Any]) -> Site:
     root = Resource()
     for name, page in pages.items():
         root.putChild(name, page)
-    return _Site(root)  # type: ignore[no-untyped-call]
+    return AdminSite(root)  # type: ignore[no-untyped-call]

@@ -92,7 +92,7 @@ TRY_OWN = (
 
 @click.command(context_settings=HELP)
 @click.option("--context", default="", help="Put the gate before this context of your own kubeconfig, with a policy that lets you read.")
-@click.option("--port", default=8443, show_default=True, help="The gate's port on 127.0.0.1.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8443, show_default=True, help="The gate's port on 127.0.0.1.")
 @click.option("--exec", "run", is_flag=True, help="Run COMMAND with KUBECONFIG set, stop everything and exit with its status.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def main(context: str, port: int, run: bool, command: tuple[str, ...]) -> None:
@@ -310,8 +310,8 @@ class Trial:
             (f"$EDITOR {self.folder}/policy.yaml", "takes effect when you save"),
             (f"tail -f {self.folder}/audit/*.jsonl", "who did what"),
         ]
-        page = "" if context else " Sign in on that page, or in another terminal:"
-        click.echo(f"\nThe gate runs on https://127.0.0.1:{self.port}.{page or ' In another terminal:'}\n")
+        page = "" if context else "Sign in on that page, or in another terminal:"
+        click.echo(f"\nThe gate runs on https://127.0.0.1:{self.port}.\n{page or 'In another terminal:'}\n")
         for command, remark in lines:
             # Above its command, not beside it: some commands alone are wider than a terminal.
             click.echo(f"  # {remark}\n  {command}" if remark else f"  {command}")

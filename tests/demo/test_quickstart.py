@@ -205,7 +205,7 @@ def test_a_context_that_is_not_there(quickstart: Quickstart) -> None:
 def test_what_it_says_a_refusal_can_be_asked_about_is_answered(quickstart: Quickstart) -> None:
     process = quickstart.start()
     said = until_it_runs(process)
-    assert all(len(line) <= 80 for line in said.splitlines() if "#" in line)  # what explains a command fits a terminal
+    assert all(len(line) <= 80 for line in said.splitlines() if "#" in line or line[:1] != " ")  # what is to be read fits a terminal
     (asked,) = re.findall(r"^ +(\S+ policy explain ID --config \S+)$", said, re.MULTILINE)
     refused = subprocess.run(
         ["kubectl", "--user", "mallory", "get", "pods"],
@@ -223,3 +223,6 @@ def test_usage(quickstart: Quickstart) -> None:
     for arguments in (("--exec",), ("kubectl", "get", "pods")):
         code, _, err = quickstart.run(*arguments)
         assert code == 2 and "scripts/quickstart --exec kubectl get pods" in err
+    for port in ("0", "65536"):
+        code, _, err = quickstart.run("--port", port)
+        assert code == 2 and f"{port} is not in the range 1<=x<=65535" in err
