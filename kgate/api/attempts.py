@@ -10,7 +10,7 @@ MOST_ADDRESSES = 65_536
 
 
 class Attempts:
-    """Counts by address, a minute at a time. ``most()`` in a minute is allowed."""
+    """Counts by address, a minute at a time. ``most()`` in a minute is allowed, as of when it is asked."""
 
     def __init__(self, most: Callable[[], int]) -> None:
         self._most = most

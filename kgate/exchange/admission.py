@@ -182,8 +182,15 @@ class Admission:
             return Refused(403, "", identity, action, context, decision, asked.asked_as)
         return Admitted(asked, identity, context, decision, impersonate, route, said)
 
+    def as_of_now(self, asked: Asked) -> Asked:
+        """The same of the cluster as the configuration has it: its labels may be others than when the request came."""
+        former = asked.action.cluster
+        cluster = self._routes.cluster(former.name)
+        return asked if cluster is None or cluster == former else asked.of(asked.action.but(cluster=cluster))
+
     def decide_again(self, asked: Asked, identity: Identity, now: float) -> Verdict | Pending:
         """The decision on a live request as of ``now``: the credential is looked at again too, for it may be gone or expired."""
+        asked = self.as_of_now(asked)
         again = self.authenticator.authenticate(asked.held, now)
         if isinstance(again, Pending):
             return again

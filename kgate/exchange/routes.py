@@ -31,6 +31,11 @@ class Routes:
         """Whether everything at this host is a cluster's."""
         return bool(self.hosts) and _host(authority) in self.hosts
 
+    def cluster(self, name: str) -> Cluster | None:
+        """The cluster of that name, None where there is none now."""
+        route = self.names.get(name.encode())
+        return route.cluster if route is not None else None
+
     def find(self, authority: bytes, target: bytes) -> tuple[Route, bytes] | None:
         """The cluster that a request is for, and the target below it."""
         if self.hosts:

@@ -257,14 +257,14 @@ class Gateway:
 
     def decide_port(self, exchange: OnRecord, port: int) -> Verdict | Pending:
         """The decision on one port of a live port-forward as of now. What has to be fetched for it is there at the next try."""
-        verdict = self.admission.decide_again(_for_port(exchange, port), exchange.identity, self.wall())
+        verdict = self.admission.decide_again(self._for_port(exchange, port), exchange.identity, self.wall())
         if isinstance(verdict, Pending):
             self._fetch(verdict.wanted, _nothing)
         return verdict
 
     def record_port(self, exchange: OnRecord, port: int, verdict: Verdict) -> None:
         """Put on record that a live port-forward may reach a port, or may not."""
-        self._record_verdict("port", exchange, verdict, asked=_for_port(exchange, port))
+        self._record_verdict("port", exchange, verdict, asked=self._for_port(exchange, port))
 
     def record_change(self, exchange: OnRecord, verdict: Verdict) -> None:
         """Put on record that a live request is decided otherwise now."""
@@ -273,7 +273,7 @@ class Gateway:
     def _record_verdict(
         self, event: str, exchange: OnRecord, verdict: Verdict, then: Callable[[bool], None] | None = None, asked: Asked | None = None
     ) -> None:
-        asked = asked or exchange.admitted.asked
+        asked = asked or self.admission.as_of_now(exchange.admitted.asked)
         stream = exchange if asked.action.follows and event != "port" else None
         shadow = self._shadowed(verdict.identity, asked.action, verdict.context, verdict.decision, asked.asked_as, stream)
         self._put_on_record(event, exchange, verdict, asked, shadow, then)
@@ -286,6 +286,10 @@ class Gateway:
         pieces = exchange.admitted.said.pieces(verdict.identity)
         line = decision_line(event, exchange.id, self.name, pieces, asked.action, context, decision, asked.kubectl, asked.asked_as)
         self.journal.append(f"{line},{encode(shadow).decode()}" if shadow else line, then)
+
+    def _for_port(self, exchange: OnRecord, port: int) -> Asked:
+        asked = self.admission.as_of_now(exchange.admitted.asked)
+        return asked.of(asked.action.but(ports=(port,)))
 
     def _shadowed(
         self,
@@ -368,7 +372,7 @@ class Gateway:
         """What lives on, though the candidate would end it at this instant, is counted and on record. In slices, as everything that may be many."""
         wall, until = self.wall(), self.now() + SLICE_SECONDS
         for stream in shadow.due(wall):
-            asked = stream.admitted.asked
+            asked = self.admission.as_of_now(stream.admitted.asked)
             verdict = self.admission.decide_again(asked, stream.identity, wall)
             if isinstance(verdict, Pending):
                 self._fetch(verdict.wanted, _nothing)
@@ -388,11 +392,6 @@ class Gateway:
         elif now - leg.heard_at > self.deadlines.idle or not (leg.served or now - leg.since <= self.deadlines.head):
             leg.wire.shutdown()
             leg.touch()
-
-
-def _for_port(exchange: OnRecord, port: int) -> Asked:
-    asked = exchange.admitted.asked
-    return asked.of(asked.action.but(ports=(port,)))
 
 
 def _nothing() -> None:

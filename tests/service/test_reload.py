@@ -125,3 +125,20 @@ def test_a_balancer_that_is_added_is_said_to_need_a_restart(arena: Arena) -> Non
     assert "listen changed, which a reload cannot carry out" in refusal(arena)["reasons"][0]
     arena.gate.write("kgate.yaml", arena.gate.config)
     mended(arena)
+
+
+def test_a_cluster_that_gets_another_label_is_another_to_what_lives(arena: Arena) -> None:
+    (lab,) = arena.gate.config["clusters"].values()
+    rule = {**ALLOW_ALICE["rules"][0], "clusters": {"labels": {"env": "dev"}}}
+    arena.gate.write("labelled.yaml", {"rules": [rule]})
+    labelled = {**arena.gate.config, "policy": "labelled.yaml"}
+    arena.gate.write("kgate.yaml", {**labelled, "clusters": {"lab": {**lab, "labels": {"env": "dev"}}}})
+    (start,) = of(arena, "start")
+    eventually("it is in force", lambda: [each for each in of(arena, "config")[-1:] if each["policy_revision"] != start["policy_revision"]])
+    with watching(arena) as live:
+        arena.gate.write("kgate.yaml", {**labelled, "clusters": {"lab": {**lab, "labels": {"env": "prod"}}}})
+        said = live.until(b"0\r\n\r\n")
+        assert b'"type":"ERROR"' in said and b"cluster lab does not have the label env: dev" in said
+    eventually("it is on record as it was decided", lambda: [each for each in of(arena, "decision-change") if each.get("cluster_labels")])
+    arena.gate.write("kgate.yaml", arena.gate.config)
+    eventually("the old one is in force again", lambda: arena.get(PODS) == 200)

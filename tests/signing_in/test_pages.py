@@ -253,3 +253,18 @@ def test_codes_of_devices_cannot_be_guessed_for_long(world: Scene) -> None:
     browser = Browser()
     answers = [browser.open(f"{world.url}/device?user_code=BCDF-GH{number:02}") for number in range(25)]
     assert answers[0].status == 404 and answers[-1].status == 429 and "too many wrong codes" in answers[-1].words
+
+
+def test_what_a_reload_changes_of_signing_in_counts_for_the_next_one(tmp_path: Path) -> None:
+    with scene(tmp_path, limits={"sign_ins_per_address": 1}) as world:
+        gate = world.gate.gate
+        gate.stop()
+        gate.write("kgate.yaml", {**gate.config, "public_url": f"https://localhost:{gate.port}"})
+        gate.start()
+        gate.write("kgate.yaml", {**gate.config, "limits": {"sign_ins_per_address": 100}})
+        world.until_recorded("config", allowed=True)
+        browser, _ = world.browser_of("alice")
+        kubeconfig = yaml.safe_load(browser.open(f"{world.url}/kubeconfig").text)
+        assert kubeconfig["clusters"][0]["cluster"]["server"].startswith(world.url)
+        assert world.gate.ask(kubeconfig["users"][0]["user"]["token"]) == (200, "{}")
+        assert world.browser_of("bob")
