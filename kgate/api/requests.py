@@ -76,8 +76,9 @@ class AccessRequests:
         caller = await self.callers.identify(request.credentials)
         if isinstance(caller, Rejected):
             return error_response(401, str(caller))
+        now = self.wall()
         try:
-            found = await self.store.read(latest_requests)
+            found = await self.store.read(lambda connection: latest_requests(connection, now))
         except StoreUnavailableError as error:
             return error_response(503, str(error))
         shown = [each for each in found if each.user == caller.user or self._answers(caller, each) is not None]

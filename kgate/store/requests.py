@@ -18,7 +18,7 @@ from enum import Enum
 from typing import Any
 
 from attrs import asdict, evolve, frozen
-from sqlalchemy import Column, Connection, Double, Integer, Row, String, Table, Text, delete, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, Double, Integer, Row, String, Table, Text, and_, case, delete, func, insert, or_, select, update
 
 from kgate.model import Grant
 from kgate.store.changes import publish
@@ -180,10 +180,16 @@ def find_request(connection: Connection, id_: str) -> AccessRequest | None:
     return _request(row) if row is not None else None
 
 
-def latest_requests(connection: Connection, most: int = 1000) -> tuple[AccessRequest, ...]:
-    """The newest first."""
-    rows = connection.execute(select(access_requests).order_by(access_requests.c.created.desc(), access_requests.c.id.desc()).limit(most))
-    return tuple(map(_request, rows))
+def latest_requests(connection: Connection, now: float, most: int = 1000) -> tuple[AccessRequest, ...]:
+    """The newest first; where there are more than ``most``, those that somebody waits for or that are in force before others."""
+    each = access_requests.c
+    current = or_(
+        and_(each.state == State.OPEN.value, each.created > now - ANSWER_SECONDS), and_(each.state == State.GRANTED.value, each.until > now)
+    )
+    rows = connection.execute(
+        select(access_requests).order_by(case((current, 0), else_=1), each.created.desc(), each.id.desc()).limit(most)
+    )
+    return tuple(sorted(map(_request, rows), key=lambda request: (request.created, request.id), reverse=True))
 
 
 def grants(connection: Connection, users: Collection[str] | None, now: float) -> dict[str, tuple[Grant, ...]]:

@@ -139,6 +139,9 @@ def test_a_cluster_that_gets_another_label_is_another_to_what_lives(arena: Arena
         arena.gate.write("kgate.yaml", {**labelled, "clusters": {"lab": {**lab, "labels": {"env": "prod"}}}})
         said = live.until(b"0\r\n\r\n")
         assert b'"type":"ERROR"' in said and b"cluster lab does not have the label env: dev" in said
-    eventually("it is on record as it was decided", lambda: [each for each in of(arena, "decision-change") if each.get("cluster_labels")])
+    eventually(
+        "it is on record as it was decided",
+        lambda: [each for each in of(arena, "decision-change") if each.get("cluster_labels") == {"env": "prod"}],
+    )
     arena.gate.write("kgate.yaml", arena.gate.config)
     eventually("the old one is in force again", lambda: arena.get(PODS) == 200)

@@ -40,7 +40,7 @@ def test_two_people_approve_and_the_grant_begins_with_the_second(engine: Engine)
         assert isinstance(second, AccessRequest) and second.state is State.GRANTED
         granted = Grant("R1", "alice", "break-glass", "prod-eu", "payments", NOW + 20, NOW + 7220, "INC-7", ("bob", "carol"))
         assert grants(connection, ["alice"], NOW + 20) == {"alice": (granted,)} and grants(connection, ["bob"], NOW + 20) == {}
-        assert find_request(connection, "R1") == second and latest_requests(connection) == (second,)
+        assert find_request(connection, "R1") == second and latest_requests(connection, NOW + 20) == (second,)
         assert list(since(connection, seen).changes) == [("grants", "alice")]
 
 
@@ -127,3 +127,17 @@ def test_old_ones_are_forgotten(engine: Engine) -> None:
         assert find_request(connection, "R1") is not None
         forget_requests(connection, NOW + KEPT_SECONDS + 1)
         assert find_request(connection, "R1") is None
+
+
+def test_no_number_of_others_keeps_what_waits_or_is_in_force_out_of_the_list(engine: Engine) -> None:
+    """Whoever asks and withdraws in a loop does not hide what others wait for, nor does a busy month hide a grant that can be revoked."""
+    with engine.begin() as connection:
+        for name, now in (("granted", NOW), ("waits", NOW + 1), ("lapsed", NOW - ANSWER_SECONDS), ("over", NOW - 9000)):
+            open_request(connection, evolve(REQUEST, id=name, created=now))
+        for name, now in (("granted", NOW), ("over", NOW - 8000)):
+            approve_request(connection, name, "bob", "", 1, 7200.0, now)
+        for number in range(5):
+            open_request(connection, evolve(REQUEST, id=f"M{number}", user="mallory", created=NOW + 2 + number))
+            revoke_request(connection, f"M{number}", "mallory", "", NOW + 2 + number)
+        assert [each.id for each in latest_requests(connection, NOW + 10, 4)] == ["M4", "M3", "waits", "granted"]
+        assert len(latest_requests(connection, NOW + 10)) == 9
