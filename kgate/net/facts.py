@@ -89,6 +89,7 @@ class FactPoll:
         self._web, self._url, self._settings, self._wall, self._tell = web, url, settings, wall, tell
         self._every = LoopingCall(self._ask)
         self._every.clock = reactor
+        self._stopped = False
         self.problem = ""
 
     def start(self) -> None:
@@ -97,6 +98,7 @@ class FactPoll:
 
     def stop(self) -> None:
         """See ``Source``."""
+        self._stopped = True
         if self._every.running:
             self._every.stop()
 
@@ -113,6 +115,8 @@ class FactPoll:
         if token := self._token():
             headers.append(("authorization", f"Bearer {token}"))
         reply = await self._web.ask("GET", self._url, headers, limit=MOST_BYTES)
+        if self._stopped:
+            return
         found: Values | Unreadable
         if isinstance(reply, Unreachable):
             found = Unreadable(reply.text)

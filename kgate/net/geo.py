@@ -31,8 +31,12 @@ class GeoFiles:
     def __init__(self, reactor: Any, country: Path | None, asn: Path | None, exchange: Callable[[Atlas], None]) -> None:
         self._reactor, self._country, self._asn, self._exchange = reactor, country, asn, exchange
         self._watch = FileWatch(path for path in (country, asn) if path is not None)
-        self._reading = False
+        self._reading = self._stopped = False
         self.problem = ""
+
+    def stop(self) -> None:
+        """Look no more; what is being read is nobody's any more."""
+        self._stopped = True
 
     def tick(self) -> None:
         """Called a few times a second."""
@@ -45,7 +49,8 @@ class GeoFiles:
 
     def _read(self, atlas: Atlas) -> None:
         self._reading, self.problem = False, ""
-        self._exchange(atlas)
+        if not self._stopped:
+            self._exchange(atlas)
 
     def _failed(self, failure: Failure) -> None:
         self._reading = False

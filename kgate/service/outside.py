@@ -100,6 +100,8 @@ class Outside(Part):
     def _exchange(self, settings: Settings, sight: _Sight) -> None:
         """Look at these sources from now on. What a source told stays known over a reload that leaves it as it is."""
         if settings.geo != self._geo_settings:
+            if self._geo is not None:
+                self._geo.stop()
             self._geo_settings = geo = settings.geo
             self._geo = GeoFiles(self._shared.reactor, geo.country, geo.asn, self._new_atlas) if geo is not None else None
             self.world.atlas = sight.atlas or Atlas()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from geo_data import COUNTRY, written
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from kgate.documents.values import Duration
@@ -120,6 +121,37 @@ def test_a_server_is_asked_again_and_its_last_good_answer_counts(tmp_path: Path,
     assert len(server.asked) == 5
 
 
+def test_an_answer_that_comes_when_nobody_asks_any_more_tells_nothing(told: Told) -> None:
+    """A reload gave the source another URL: what the former one says late is not this source's word."""
+    answer: Deferred[Reply] = Deferred()
+
+    class Slow(Server):
+        async def ask(self, *_: object, **__: object) -> Reply | Unreachable:
+            return await answer
+
+    settings = FactSource(SourceName("s"), url=ServerUrl("https://s/f"), max_age=Duration(60.0))
+    poll = FactPoll(Clock(), Slow(), "https://s/f", settings, lambda: 1000.0, told)
+    poll.start()
+    poll.stop()
+    answer.callback(Reply(200, (), b'{"x": 1}'))
+    assert told == []
+
+
+def test_geo_data_that_were_read_when_others_are_in_force_change_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "country.mmdb"
+    path.write_bytes(written(COUNTRY))
+    atlases: list[Atlas] = []
+    reactor = _Later()
+    files = GeoFiles(reactor, path, None, atlases.append)
+    path.write_bytes(written({"192.0.2.0/24": {"country": {"iso_code": "AT"}}}))
+    files.tick()
+    files.tick()
+    files.stop()
+    for work in reactor.waiting:
+        work()
+    assert len(reactor.waiting) == 1 and atlases == []
+
+
 def test_geo_data_are_read_again_and_a_bad_file_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "country.mmdb"
     path.write_bytes(written(COUNTRY))
@@ -153,3 +185,13 @@ class _Threadless:
 
     def callFromThread(self, work, *arguments):  # type: ignore[no-untyped-def]
         work(*arguments)
+
+
+class _Later(_Threadless):
+    """One whose thread pool is busy."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def callInThreadWithCallback(self, done, work, *arguments):  # type: ignore[no-untyped-def]
+        self.waiting.append(lambda: super(_Later, self).callInThreadWithCallback(done, work, *arguments))
