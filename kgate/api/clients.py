@@ -47,6 +47,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CLUSTERS = re.compile(r"[-a-z0-9.*?\[\]]+( [-a-z0-9.*?\[\]]+)*")
 REPLAYED = "its sign-in code was redeemed twice, so somebody has a copy of it"
 SIGNED_OUT = "you signed out"
+NOBODY = "this gate has no identity provider to sign in with"
 _GONE = {
     CodeState.DENIED: "the sign-in was refused on the gate's page, or begun by another program",
     CodeState.WITHDRAWN: f"{WITHDRAWN}; run kgate login again",
@@ -82,8 +83,10 @@ class Clients:
         }
 
     async def metadata(self, request: LocalRequest, params: Params) -> LocalResponse:
-        """RFC 8414."""
+        """RFC 8414; there is no such server where nobody could sign in."""
         url = self._url()
+        if not self._signins.providers():
+            return error_response(404, NOBODY)
         return json_response(
             200,
             {
@@ -116,7 +119,7 @@ class Clients:
         if not self._attempts.may(asker.address, self._wall()):
             return redirect_error(uri, asked["state"], self._url(), "temporarily_unavailable", "too many sign-ins from here; wait a minute")
         if not self._signins.providers():
-            return redirect_error(uri, asked["state"], self._url(), "access_denied", "this gate has no identity provider to sign in with")
+            return redirect_error(uri, asked["state"], self._url(), "access_denied", NOBODY)
         wanted = Wanted(uri, asked["state"], asked["code_challenge"], clusters=asked.get("clusters", ""), step_up="step_up" in asked)
         return await self._pages.begin_or_choose(asked.get("issuer", ""), wanted, asker, request)
 
@@ -259,6 +262,8 @@ class Clients:
         form = read_query(request.body.decode("utf-8", "replace")) or {}
         if form.get("client_id") != CLIENT_ID or not _good_clusters(form.get("clusters", "")):
             return _error(Refused("invalid_request", "this is not a request of kgate's; use the kgate command of this release"))
+        if not self._signins.providers():
+            return _error(Refused("access_denied", NOBODY))
         asker = asker_of(request)
         if not self._attempts.may(asker.address, self._wall()):
             return _error(Refused("slow_down", "too many sign-ins from here; wait a minute"), 429)

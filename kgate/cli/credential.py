@@ -34,7 +34,7 @@ def credential(gate: str, client_certificate: Path | None, client_key: Path | No
     if (client_certificate is None) != (client_key is None):
         raise UsageError("--client-certificate and --client-key go together; name both")
     wallet = Wallet()
-    gate = gate or wallet.current()
+    gate = _as_kept(gate, wallet) if gate else wallet.current()
     if not gate:
         raise SignedOutError("you are not signed in; run: kgate login URL")
     try:
@@ -49,6 +49,15 @@ def credential(gate: str, client_certificate: Path | None, client_key: Path | No
     if client_certificate is not None and client_key is not None:
         status |= {"clientCertificateData": _text(client_certificate), "clientKeyData": _text(client_key)}
     click.echo(json.dumps({"kind": "ExecCredential", "apiVersion": version, "status": status}))
+
+
+def _as_kept(gate: str, wallet: Wallet) -> str:
+    """Its URL as ``kgate login`` keeps it, which is how ``kgate kubeconfig`` writes it: whoever wrote it by hand may have written it otherwise."""
+    if wallet.read(gate) is not None:
+        return gate
+    from kgate.cli.gate_client import gate_url
+
+    return gate_url(gate)
 
 
 def asked_for(info: str) -> tuple[str, bool]:

@@ -42,9 +42,13 @@ class GateClient:
             raise KgateError(str(document.get("message", f"the gate answered {status}")).removeprefix("kgate: "))
         return document
 
-    def reach(self) -> None:
-        """Raises UnreachableError where it does not answer or cannot be trusted: of a link to such a gate only the browser would tell, if anybody looks."""
-        self._exchange("GET", "/healthz", {}, None)
+    def signs_in(self) -> str:
+        """By which URL people sign in to it: the one that it gives itself (RFC 8414 section 3.3). Raises UnreachableError where it does not answer or cannot be
+        trusted, KgateError where nobody can sign in: of a link to such a gate only the browser would tell, if anybody looks."""
+        status, document = self._ask("GET", "/.well-known/oauth-authorization-server", {}, None)
+        if status != 200:
+            raise KgateError(f"{self.gate} has no identity provider to sign in with; ask whoever runs it what your kubeconfig should have")
+        return str(document.get("issuer"))
 
     def _ask(self, method: str, path: str, headers: dict[str, str], body: str | None) -> tuple[int, Document]:
         status, raw = self._exchange(method, path, headers, body)
@@ -102,3 +106,8 @@ def _context(authority: str) -> ssl.SSLContext:
 def _why(error: Exception) -> str:
     strerror = error.strerror if isinstance(error, OSError) else None
     return (strerror or str(error) or type(error).__name__).lower()
+
+
+def safe(text: str) -> str:
+    """A stranger's words for a terminal (security.md class 27)."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import click
 
-from kgate.cli.gate_client import Document, GateClient, gate_url
+from kgate.cli.gate_client import Document, GateClient, gate_url, safe
 from kgate.cli.loopback import Loopback
 from kgate.cli.refreshing import CLIENT_ID, digest
 from kgate.cli.wallet import Kept, Wallet
@@ -42,6 +42,8 @@ def login(
         raise UsageError("which gate? Run: kgate login https://GATE")
     if device and step_up:
         raise UsageError("--step-up needs a browser on this machine; leave --device out")
+    if device and issuer:
+        raise UsageError("--issuer goes not with --device: the identity provider is chosen in the browser; leave one of them out")
     before = wallet.read(url)
     authority = _authority(certificate_authority) if certificate_authority is not None else wallet.authority(url)
     client = GateClient(url, authority)
@@ -85,7 +87,9 @@ def sign_in_again(wallet: Wallet, gate: str) -> Kept:
 
 def _by_browser(client: GateClient, asked: dict[str, str], issuer: str, step_up: bool, no_browser: bool) -> Kept:
     """Authorization code with PKCE (RFC 8252)."""
-    client.reach()
+    own = client.signs_in()
+    if own != client.gate:  # what the browser brings would be another gate's answer, by its name
+        raise KgateError(f"{client.gate} calls itself {safe(own)}; run: kgate login {safe(own)}")
     state, verifier, secret = (secrets.token_urlsafe(32) for _ in range(3))
     loopback = Loopback(state, client.gate)
     try:
@@ -122,6 +126,7 @@ def _by_browser(client: GateClient, asked: dict[str, str], issuer: str, step_up:
 
 def _by_device(client: GateClient, asked: dict[str, str]) -> Kept:
     """Device authorization grant (RFC 8628)."""
+    client.signs_in()
     secret = secrets.token_urlsafe(32)
     status, begun = client.post("/oauth2/device_authorization", {"client_id": CLIENT_ID, **asked})
     if status != 200:
@@ -152,7 +157,7 @@ def _kept(gate: str, secret: str, status: int, answer: Document) -> Kept:
 
 
 def _end(client: GateClient, kept: Kept) -> bool:
-    """End a session at the gate; both secrets are shown where a refresh was cut short, for either may be the one in force."""
+    """End a session at the gate, which knows it by any secret that it ever had."""
     status, answer = client.post("/oauth2/revoke", {"client_id": CLIENT_ID, "token": kept.secret})
     return status == 200 and answer.get("ended") is True
 

@@ -11,14 +11,15 @@ from typing import Any
 import click
 import yaml
 
-from kgate.cli.gate_client import Document, GateClient, gate_url
+from kgate.cli.gate_client import Document, GateClient, gate_url, safe
 from kgate.cli.output import OUTPUT, as_json, counted, table
 from kgate.cli.refreshing import SignedOutError, fresh
 from kgate.cli.wallet import Kept, Wallet
-from kgate.errors import KgateError
+from kgate.errors import KgateError, UsageError
 from kgate.kube.client_kubeconfig import GateContext, LoginPlugin, render_kubeconfig
 
 GATE = click.option("--gate", default="", help="The gate's URL; default: the one that you signed in to last.")
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 HINT = "kgate is the gate's command: pip install kgate, then kgate login"
 
 
@@ -44,11 +45,6 @@ def whoami(gate: str, output: str) -> None:
 _ORDER = ("user", "groups", "issuer", "gate", "session", "expires", "signed_in", "acr", "amr", "device", "robot", "clusters")
 
 
-def safe(text: str) -> str:
-    """A stranger's words for a terminal (security.md class 27)."""
-    return "".join(each if each.isprintable() else "�" for each in text)
-
-
 @click.command()
 @GATE
 @OUTPUT
@@ -70,18 +66,20 @@ def clusters(gate: str, output: str) -> None:
 @click.option(
     "--interactive", is_flag=True, help="Let kubectl open a browser when the session is over. Not for k9s, whose screen it would garble."
 )
-@click.option("--client-certificate", default="", help="A certificate to show beside the token, such as the device's: its file.")
-@click.option("--client-key", default="", help="Its key's file.")
-def kubeconfig(gate: str, merge: bool, interactive: bool, client_certificate: str, client_key: str) -> None:
+@click.option("--client-certificate", type=FILE, help="A certificate to show beside the token, such as the device's: its file.")
+@click.option("--client-key", type=FILE, help="Its key's file.")
+def kubeconfig(gate: str, merge: bool, interactive: bool, client_certificate: Path | None, client_key: Path | None) -> None:
     """Write a context for each cluster that you may see. It holds no secret: kubectl asks kgate credential for a token."""
+    if (client_certificate is None) != (client_key is None):
+        raise UsageError("--client-certificate and --client-key go together; name both")
     kept, client = _signed_in(gate)
     document = client.get("/kgate/v1/clusters", kept.token)
     found = document["clusters"]
     if not found:
         raise KgateError("there is no cluster that you may see; ask whoever runs the gate for access")
     args = ["credential", "--gate", kept.gate]
-    if client_certificate or client_key:
-        args += ["--client-certificate", client_certificate, "--client-key", client_key]
+    if client_certificate is not None and client_key is not None:
+        args += ["--client-certificate", str(client_certificate.absolute()), "--client-key", str(client_key.absolute())]
     user = f"{kept.user}@{kept.gate.removeprefix('https://')}"
     plugin = LoginPlugin(_command(), tuple(args), HINT, interactive=interactive)
     authority = (kept.certificate_authority or document.get("certificate_authority") or "").encode() or None

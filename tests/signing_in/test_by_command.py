@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from identity_gate import identity_gate
 from lab.waiting import eventually
 from real_kubectl import needs_kubectl
-from sign_in import Browser, Machine, Scene, scene
+from sign_in import KEY, Browser, Machine, Scene, scene
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,28 @@ def test_a_device_certificate_goes_beside_the_token(alice: Machine) -> None:
     assert alice.run("credential", "--client-key", str(key))[0] == 2
 
 
+def test_a_kubeconfig_with_a_device_certificate_works_wherever_kubectl_is_run(alice: Machine) -> None:
+    alice.gate.gate.authority.leaf(common_name="laptop", client=True).write(alice.home, "here")
+    code, out, err = alice.run("kubeconfig", "--client-certificate", "here.crt", "--client-key", "here.key", cwd=alice.home)
+    assert code == 0, err
+    code, out, err = alice.run(*yaml.safe_load(out)["users"][0]["user"]["exec"]["args"], cwd="/")
+    assert code == 0 and "PRIVATE KEY" in json.loads(out)["status"]["clientKeyData"], err
+
+
+@pytest.mark.parametrize(
+    "given", [["--client-certificate", "here.crt"], ["--client-certificate", "nowhere.crt", "--client-key", "nowhere.key"]]
+)
+def test_a_device_certificate_that_kubectl_could_not_read_is_said_at_once(alice: Machine, given: list[str]) -> None:
+    code, out, err = alice.run("kubeconfig", *given, cwd=alice.home)
+    assert (code, out) == (2, "") and ("go together" in err or "nowhere.crt" in err), err
+
+
+def test_a_gate_is_the_same_however_its_url_is_written(alice: Machine) -> None:
+    for written in (alice.url + "/", alice.url.removeprefix("https://"), alice.url.replace("https", "HTTPS")):
+        code, _, err = alice.run("credential", "--gate", written)
+        assert code == 0, err
+
+
 @needs_kubectl
 def test_kubectl_works_with_the_kubeconfig(world: Scene, alice: Machine) -> None:
     path = alice.home / "kubeconfig"
@@ -151,6 +174,43 @@ def test_a_gate_that_is_not_there_or_not_trusted_is_three(world: Scene, way: str
     assert code == 3 and "does not answer" in err
     code, _, err = machine.run("login", way, machine.url)
     assert code == 3 and "cannot be trusted" in err and "--certificate-authority" in err
+
+
+def logs_in(machine: Machine, *arguments: str) -> tuple[int, str]:
+    """``kgate login`` without anybody at a browser: it has to come to an end by itself."""
+    authority = machine.home / "gate-ca.crt"
+    authority.write_bytes(machine.gate.gate.authority.certificate)
+    process = machine.start("login", *arguments, "--certificate-authority", str(authority))
+    try:
+        _, err = process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise AssertionError("it waits for somebody") from None
+    return process.returncode, err
+
+
+def test_a_gate_by_another_name_says_its_own_before_anybody_is_sent_to_a_browser(world: Scene) -> None:
+    """Its answer would come under its own name, and not be taken: kgate login would wait for ten minutes."""
+    code, err = logs_in(world.machine(), f"https://localhost:{world.gate.gate.port}")
+    assert code == 1 and f"run: kgate login {world.url}" in err
+
+
+@pytest.mark.parametrize("way", ["--no-browser", "--device"])
+def test_a_gate_that_nobody_can_sign_in_to_says_so_at_once(tmp_path: Path, way: str) -> None:
+    for name, identity in (("a", {}), ("b", {"secrets": {"key_file": "secrets.key"}})):
+        folder = tmp_path / name
+        (folder / "gate").mkdir(parents=True)
+        (folder / "gate" / "secrets.key").write_text(KEY)
+        with identity_gate(folder / "gate", {"tokens": {"file": "tokens.yaml"}}, **identity) as gate:
+            machine = Machine(folder, gate)
+            code, err = logs_in(machine, machine.url, way)
+        assert code == 1 and "no identity provider to sign in with" in err, err
+
+
+def test_the_identity_provider_is_chosen_in_the_browser_where_that_is_elsewhere(world: Scene) -> None:
+    code, err = logs_in(world.machine(), world.url, "--device", "--issuer", world.company.url)
+    assert code == 2 and "--issuer" in err and "--device" in err
 
 
 def test_logout_ends_the_session_and_removes_what_was_kept(world: Scene) -> None:
