@@ -68,6 +68,7 @@ def vouch(der: bytes, trust: Trust) -> Vouched | Rejected | None:
             return None
         if _is_authority(leaf) or not _for_clients(leaf):
             return Rejected("the certificate is not meant for clients", "ask for one with the extended key usage clientAuth")
+        str(leaf.subject)  # read only now: what is no text there is an error
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return Rejected("the client certificate cannot be read", ASK)
     begins = max(each.not_valid_before_utc.timestamp() for each in (leaf, issuer))

@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kgate.identity.certificates import ClientCertificates, PeopleAuthority
 from kgate.identity.credentials import Credentials, Rejected
+from kgate.identity.devices import Devices, Inventory
 from kgate.identity.trust import Trust, load_authorities
 from kgate.model import Identity
 
@@ -152,3 +153,29 @@ def test_an_authority_must_be_one() -> None:
         load_authorities(signed(name("alice")).public_bytes(Encoding.PEM))
     with pytest.raises(ValueError, match="PEM"):
         load_authorities(b"nothing")
+
+
+def resigned(leaf: x509.Certificate, old: bytes, new: bytes) -> bytes:
+    """The leaf as DER with other bytes of the same length in it, and a signature of the authority's under that: authorities sign what they are given."""
+    changed = leaf.tbs_certificate_bytes.replace(old, new)
+    assert len(old) == len(new) and changed != leaf.tbs_certificate_bytes
+    der = leaf.public_bytes(Encoding.DER)
+    algorithm = der[der.index(leaf.tbs_certificate_bytes) + len(leaf.tbs_certificate_bytes) :][:12]  # ecdsa-with-SHA256
+    inner = changed + algorithm + _tlv(3, b"\0" + CA_KEY.sign(changed, ec.ECDSA(hashes.SHA256())))
+    return _tlv(0x30, inner)
+
+
+def _tlv(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    return bytes([tag]) + (bytes([size]) if size < 128 else bytes([0x82]) + size.to_bytes(2, "big")) + content
+
+
+def test_a_subject_that_is_no_text_makes_nobody_and_breaks_nothing() -> None:
+    leaf = certificate(name("alice@"), CA.subject, CA_KEY)
+    good = resigned(leaf, b"alice@", b"alicia")
+    assert SOURCE.authenticate(Credentials(certificate=good), NOW) == ask(certificate(name("alicia"), CA.subject, CA_KEY))
+    bad = resigned(leaf, b"alice@", b"alic\xff\xfe")
+    found = SOURCE.authenticate(Credentials(certificate=bad), NOW)
+    assert isinstance(found, Rejected) and found.text == "the client certificate cannot be read"
+    device = Devices(Trust((CA,)), Inventory()).beside(Identity("bob"), bad, NOW)
+    assert device == Identity("bob")
