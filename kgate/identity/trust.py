@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import field, frozen
+from attrs import frozen
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -36,13 +36,13 @@ class Trust:
 
 @frozen(eq=False)
 class Vouched:
-    """A leaf that an authority signed, for clients. ``revocations`` are the lists that may name it; ``checked`` whether one must be in force."""
+    """A leaf that an authority signed, for clients. ``revoked``: a list of that authority's names it. ``told`` is until when the lists say anything."""
 
     leaf: x509.Certificate
     begins: float
     ends: float
-    revocations: tuple[x509.CertificateRevocationList, ...] = field(repr=False)
-    checked: bool
+    revoked: bool
+    told: float
 
     def problem(self, now: float) -> Rejected | None:
         """What is wrong with it at ``now`` (Unix seconds)."""
@@ -50,9 +50,9 @@ class Vouched:
             return Rejected("the client certificate is not valid yet", "check this machine's clock")
         if now >= self.ends:
             return Rejected("the client certificate has expired", ASK)
-        if any(each.get_revoked_certificate_by_serial_number(self.leaf.serial_number) is not None for each in self.revocations):
+        if self.revoked:
             return Rejected("the client certificate was revoked", ASK)
-        if self.checked and not any(_in_force(each, now) for each in self.revocations):
+        if now >= self.told:
             return Rejected(
                 "whether the client certificate was revoked cannot be told: the list is out of date", "ask whoever runs this gate"
             )
@@ -73,8 +73,10 @@ def vouch(der: bytes, trust: Trust) -> Vouched | Rejected | None:
         return Rejected("the client certificate cannot be read", ASK)
     begins = max(each.not_valid_before_utc.timestamp() for each in (leaf, issuer))
     ends = min(each.not_valid_after_utc.timestamp() for each in (leaf, issuer))
-    lists = tuple(each for each in trust.lists if _list_of(each, issuer))
-    return Vouched(leaf, begins, ends, lists, bool(trust.lists))
+    lists = [each for each in trust.lists if _list_of(each, issuer)]
+    revoked = any(each.get_revoked_certificate_by_serial_number(leaf.serial_number) is not None for each in lists)
+    told = max(map(_until, lists), default=float("-inf")) if trust.lists else float("inf")
+    return Vouched(leaf, begins, ends, revoked, told)
 
 
 def load_authorities(pem: bytes) -> tuple[x509.Certificate, ...]:
@@ -103,9 +105,10 @@ def load_lists(raw: bytes, authorities: Sequence[x509.Certificate]) -> tuple[x50
     return lists
 
 
-def _in_force(each: x509.CertificateRevocationList, now: float) -> bool:
+def _until(each: x509.CertificateRevocationList) -> float:
+    """When it is out of date."""
     until = each.next_update_utc
-    return until is None or now < until.timestamp()
+    return until.timestamp() if until is not None else float("inf")
 
 
 def _list_of(each: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:

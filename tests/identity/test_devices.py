@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from authority import Authority, Leaf
@@ -158,6 +159,27 @@ def test_revoked() -> None:
         "the client certificate was revoked", "ask for a new certificate"
     )
     assert isinstance(source.authenticate(Credentials(None, der(stays)), NOW), Identity)
+
+
+def test_a_list_of_many_is_searched_once_for_each_certificate() -> None:
+    """A search walks all of it: with 100,000 revoked ones each request took 4 ms."""
+
+    class Counted:
+        searched = 0
+
+        def __init__(self, real: x509.CertificateRevocationList) -> None:
+            self._real = real
+
+        def __getattr__(self, name: str) -> object:
+            Counted.searched += name == "get_revoked_certificate_by_serial_number"
+            return getattr(self._real, name)
+
+    (real,) = trust(PEOPLE, PEOPLE.crl()).lists
+    lists: Any = (Counted(real),)
+    source = ClientCertificates([PeopleAuthority(Trust(load_authorities(PEOPLE.certificate), lists))])
+    leaf = der(PEOPLE.leaf(common_name="stays", client=True))
+    assert all(isinstance(source.authenticate(Credentials(None, leaf), NOW), Identity) for _ in range(3))
+    assert Counted.searched == 1
 
 
 @pytest.mark.threat("23")
