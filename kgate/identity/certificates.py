@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from kgate.expressions import Expression, Failed, Kind, Vocabulary
 from kgate.identity.credentials import Credentials, Rejected
-from kgate.identity.names import identity_fault
+from kgate.identity.names import identity_fault, machine_fault
 from kgate.identity.trust import ASK, Trust, Vouched, vouch
 from kgate.memory import remember
 from kgate.model import Identity
@@ -94,6 +94,9 @@ def _identity(vouched: Vouched, authority: PeopleAuthority) -> _Read | Rejected:
     fault = identity_fault(user, groups)
     if fault is not None:
         return Rejected(f"the client certificate cannot be used: {fault}", ASK)
+    machine = machine_fault(user)
+    if machine is not None:
+        return Rejected(f"the client certificate {machine}", ASK)
     return _Read(Identity(user, groups, issuer=ISSUER, expires=vouched.ends), vouched)
 
 

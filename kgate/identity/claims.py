@@ -10,7 +10,7 @@ from kgate.expressions import Expression, Failed
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import ClaimMappings, GroupsMapping, IssuerConfiguration, UidMapping, UsernameMapping
 from kgate.identity.jose import Claims, numeric_date
-from kgate.identity.names import identity_fault, name_fault
+from kgate.identity.names import identity_fault, machine_fault, name_fault
 from kgate.model import Identity
 
 _ASK = "ask whoever runs this gate"
@@ -75,6 +75,9 @@ def _map(configuration: IssuerConfiguration, claims: Claims) -> Identity | Wrong
         return Wrong(f"cannot be used: {fault}")
     if user.startswith("system:"):
         return Wrong("names a user of the cluster's own (system:…)")
+    machine = machine_fault(user)
+    if machine is not None:
+        return Wrong(machine)
     return Identity(
         user,
         groups,

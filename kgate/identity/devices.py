@@ -25,7 +25,7 @@ from kgate.expressions import Expression, Failed, Kind, Vocabulary
 from kgate.identity.certificates import text_of, values
 from kgate.identity.credentials import Rejected
 from kgate.identity.jose import Flaw, read_json
-from kgate.identity.names import name_fault
+from kgate.identity.names import DEVICE, name_fault
 from kgate.identity.trust import Trust, Vouched, vouch
 from kgate.memory import remember
 from kgate.model import Device, Identity, Pairs
@@ -98,7 +98,7 @@ class Devices:
         if found is None or isinstance(found, Rejected):
             return found
         device, ends = found
-        return Identity(f"device:{device.name}", issuer=ISSUER, expires=ends, device=device)
+        return Identity(DEVICE + device.name, issuer=ISSUER, expires=ends, device=device)
 
     def _read(self, der: bytes) -> tuple[str, Vouched] | Rejected | None:
         vouched = vouch(der, self._trust)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+DEVICE = "device:"
+"""Begins the user name of a machine that nobody sits at: its own certificate gives it, and nothing else may."""
 MAX_LENGTH = 1024
 MAX_GROUPS = 1000
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn", "Co"})
@@ -28,6 +30,11 @@ def name_fault(name: str) -> str | None:
         bad = next((each for each in name if unicodedata.category(each) in _REFUSED), None)
         return f"has the character U+{ord(bad):04X}, which cannot be shown" if bad is not None else None
     return None
+
+
+def machine_fault(user: str) -> str | None:
+    """What is wrong with a person's or program's name that is written like a machine's."""
+    return "names a machine (device:…), which only its own certificate does" if user.startswith(DEVICE) else None
 
 
 def identity_fault(user: str, groups: Iterable[str]) -> str | None:

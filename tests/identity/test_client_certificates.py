@@ -108,6 +108,7 @@ def test_it_ends_with_its_authority() -> None:
         (signed(name([])), "exactly one common name"),
         (signed(name("alice\nroot")), "cannot be used: the user name"),
         (signed(name("alice", ["a\u2028b"])), "cannot be used: the name of a group"),
+        (signed(name("device:kiosk")), "names a machine (device:…)"),
         (signed(name(" alice")), "cannot be used: the user name has white space"),
     ],
 )

@@ -164,6 +164,7 @@ jwt:
         ({"sub": 7}, "'s sub is no text"),
         ({"sub": "a\r\nb"}, "cannot be used: the user name has the character U+000D, which cannot be shown"),
         ({"sub": "system:admin"}, "names a user of the cluster's own (system:…)"),
+        ({"sub": "device:kiosk"}, "names a machine (device:…), which only its own certificate does"),
         ({"groups": {"a": 1}}, 'has something else than names in its claim "groups"'),
         ({"groups": ["a", 1]}, 'has something else than names in its claim "groups"'),
         ({"groups": ["a\x85b"]}, "cannot be used: the name of a group has the character U+0085, which cannot be shown"),
