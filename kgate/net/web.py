@@ -98,8 +98,10 @@ class Asking:
         whole.addTimeout(seconds, self._reactor)
         try:
             return await whole
-        except (TookTooLong, error.TimeoutError, CancelledError):
+        except (TookTooLong, error.TimeoutError, error.ConnectingCancelledError, CancelledError):
             return Unreachable(f"did not answer within {seconds:g} s")
+        except UnicodeError as problem:  # by IDNA 2008, which has no underscore either
+            return Unreachable(f"has a host name that no certificate could have: {problem}")
         except (error.ConnectError, error.ConnectionClosed, ResponseFailed, OSError, SSL.Error, VerificationError) as problem:
             return Unreachable(_why(problem, f"did not answer within {seconds:g} s"))
 

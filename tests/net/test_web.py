@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from base64 import b64encode
@@ -33,10 +34,11 @@ def web() -> Iterator[WebServer]:
 
 
 def ask(reactor: Any, asking: Asking, url: str, method: str = "GET", **how: Any) -> Reply | Unreachable:
-    answers: list[Reply | Unreachable] = []
-    Deferred.fromCoroutine(asking.ask(method, url, **how)).addCallback(answers.append)
+    answers: list[Any] = []
+    Deferred.fromCoroutine(asking.ask(method, url, **how)).addBoth(answers.append)
     turn_until(reactor, lambda: bool(answers))
-    return answers[0]
+    found: Reply | Unreachable = answers[0]
+    return found
 
 
 def test_a_whole_answer(reactor: Any, web: WebServer) -> None:
@@ -88,6 +90,18 @@ def test_whoever_is_slow_is_not_waited_for(reactor: Any, web: WebServer) -> None
     release.set()
 
 
+def test_a_firewall_that_drops_what_comes_is_not_waited_for(reactor: Any) -> None:
+    """Nobody answers the connection itself, for longer than the whole answer may take."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as held:
+        for _ in range(3):
+            client = held.enter_context(socket.socket())
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.connect(full.getsockname())
+        answer = ask(reactor, Asking(reactor), f"https://127.0.0.1:{full.getsockname()[1]}/keys", seconds=0.2)
+        assert answer == Unreachable("did not answer within 0.2 s")
+
+
 def test_another_authority_is_not_believed(reactor: Any, web: WebServer) -> None:
     other = Authority("somebody else").certificate.decode()
     answer = ask(reactor, Asking(reactor, other), f"{web.url}/keys")
@@ -115,6 +129,14 @@ def test_nobody_there(reactor: Any) -> None:
 )
 def test_an_address_that_is_none(reactor: Any, url: str) -> None:
     assert ask(reactor, Asking(reactor), url) == Unreachable("has an address that is none")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"), [("https://a..b/", "Empty Label"), ("https://my_idp/", "Codepoint U+005F"), ("https://xn--/", "Malformed")]
+)
+def test_a_host_name_that_no_certificate_could_have(reactor: Any, url: str, why: str) -> None:
+    answer = ask(reactor, Asking(reactor), url)
+    assert isinstance(answer, Unreachable) and answer.text.startswith(f"has a host name that no certificate could have: {why}")
 
 
 @pytest.fixture(params=["HTTP CONNECT", "SOCKS5"])
