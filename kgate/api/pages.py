@@ -123,13 +123,18 @@ class Pages:
             issuer = providers[0].login.issuer
         if not issuer:
             return self._choose(providers, request)
+        begun = await self._begun(issuer, wanted, asker)
+        if isinstance(begun, Begun):
+            return _to(begun)
+        return self._told(begun, wanted.redirect_uri, wanted.client_state) if wanted.redirect_uri else self.failed(begun)
+
+    async def _begun(self, issuer: str, wanted: Wanted, asker: Asker) -> Begun | Failed:
         if not self._beginnings.may(asker.address, self._wall()):
-            return self.failed(Failed("there were too many sign-ins from your address", "wait a minute, then sign in again", 429))
+            return Failed("there were too many sign-ins from your address", "wait a minute, then sign in again", 429)
         try:
-            begun = await self._signins.begin(issuer, wanted, asker)
+            return await self._signins.begin(issuer, wanted, asker)
         except StoreUnavailableError as error:
-            return self._unavailable(error)
-        return self.failed(begun) if isinstance(begun, Failed) else _to(begun)
+            return Failed(str(error), "try again in a while", 503)
 
     def _choose(self, providers: Sequence[SignInProvider], request: LocalRequest) -> LocalResponse:
         target = request.path if request.path == "/oauth2/authorize" else "/login"
@@ -144,10 +149,8 @@ class Pages:
             return self.failed(Failed("the identity provider's answer has a parameter twice, or is too long", "sign in again"))
         found = await self._signins.finish(answer, asker_of(request))
         if isinstance(found, Failed):
-            if found.redirect is not None:
-                asked = {"error": "access_denied", "error_description": f"{found.text}; {found.hint}"}
-                return _back(found.redirect.redirect_uri, asked, found.redirect.client_state, self._place().url)
-            return self.failed(found)
+            to = found.redirect
+            return self._told(found, to.redirect_uri, to.client_state) if to is not None else self.failed(found)
         if found.device:
             text = f"{found.person.user} is signed in there. You can close this window."
             return self._page("message", heading="The device is connected", text=text, bad=False, link="", link_text="")
@@ -163,6 +166,11 @@ class Pages:
         return self._page(
             "message", failed.status, heading="That did not work", text=text, bad=True, link="/", link_text="To the sign-in page"
         )
+
+    def _told(self, failed: Failed, uri: str, state: str) -> LocalResponse:
+        """The same at the terminal, where ``kgate login`` waits for it: its own page in the browser says it too."""
+        asked = {"error": "access_denied", "error_description": f"{failed.text}; {failed.hint}"}
+        return _back(uri, asked, state, self._place().url)
 
     def _unavailable(self, error: StoreUnavailableError) -> LocalResponse:
         return self.failed(Failed(str(error), "try again in a while", 503))

@@ -208,6 +208,13 @@ def test_a_gate_that_nobody_can_sign_in_to_says_so_at_once(tmp_path: Path, way: 
         assert code == 1 and "no identity provider to sign in with" in err, err
 
 
+def test_a_sign_in_that_cannot_begin_is_told_at_the_terminal_too(world: Scene) -> None:
+    process, link = world.machine().begin_login("--issuer", "https://nobody.example")
+    Browser().open(link)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 1 and "the sign-in failed: there is no such identity provider here" in err
+
+
 def test_the_identity_provider_is_chosen_in_the_browser_where_that_is_elsewhere(world: Scene) -> None:
     code, err = logs_in(world.machine(), world.url, "--device", "--issuer", world.company.url)
     assert code == 2 and "--issuer" in err and "--device" in err
