@@ -4,7 +4,7 @@ Whoever is asked answers a ``Judged``: what the token is worth, and until when i
 time that the configuration states, which is how long a token goes on that was revoked meanwhile; a no is kept too, briefly. What cannot be asked is
 refused: nothing here lets anybody in on an old answer.
 
-Anybody can make up tokens and have them asked about, so only so many questions are under way at once.
+Anybody can make up tokens and have them asked about, so only so many questions about tokens that were never good are under way at once.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class AskedTokens:
         digest, instant = credentials.digest, self._monotonic()
         known = self._known.get(digest)
         if known is None or known.until <= instant:
-            return self._ask(bearer, digest, instant)
+            trusted = credentials.held_since is not None or (known is not None and isinstance(known.judged.found, Identity))
+            return self._ask(bearer, digest, instant, trusted)
         found = known.judged.found
         if isinstance(found, Identity) and (known.ends <= instant or (found.expires is not None and found.expires <= now)):
             return Rejected("the token has expired", "sign in again")
@@ -89,8 +90,8 @@ class AskedTokens:
         if len(self._known) > KEPT:
             self._known.popitem(last=False)
 
-    def _ask(self, bearer: str, digest: bytes, instant: float) -> Pending | Rejected:
-        if digest not in self._asked:
+    def _ask(self, bearer: str, digest: bytes, instant: float, trusted: bool) -> Pending | Rejected:
+        if digest not in self._asked and not trusted:
             if len(self._asked) >= MOST_AT_ONCE:
                 self._asked = {each: since for each, since in self._asked.items() if instant - since < QUESTION_SECONDS}
             if len(self._asked) >= MOST_AT_ONCE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from typing import Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as TookTooLong
@@ -17,6 +17,7 @@ from kgate.exchange.upstream import Upstream
 from kgate.identity import introspection, token_review
 from kgate.identity.asked import Judged
 from kgate.identity.credentials import Rejected
+from kgate.identity.elsewhere import is_https
 from kgate.identity.issuer_configuration import IssuerConfiguration
 from kgate.identity.token_review import Reviewer
 from kgate.net.askers import inquire
@@ -75,7 +76,7 @@ class Introspection:
         if isinstance(document, str):
             return self._unasked(document)
         endpoint = document.get("introspection_endpoint")
-        if not isinstance(endpoint, str) or urlsplit(endpoint).scheme != "https" or not endpoint.isascii():
+        if not is_https(endpoint):
             return self._unasked("its discovery document names no introspection endpoint behind https")
         self._endpoint, self._believed = endpoint, self._now()
         return endpoint

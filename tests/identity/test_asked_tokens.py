@@ -31,8 +31,8 @@ class Scene:
         self.now += seconds
         self.monotonic += seconds
 
-    def ask(self, token: str = "opaque") -> Identity | Rejected | Pending | None:
-        return self.source.authenticate(Credentials(token), self.now)
+    def ask(self, token: str = "opaque", held_since: float | None = None) -> Identity | Rejected | Pending | None:
+        return self.source.authenticate(Credentials(token, held_since=held_since), self.now)
 
 
 def test_a_yes_holds_for_its_time_and_is_asked_for_again() -> None:
@@ -73,6 +73,23 @@ def test_a_flood_of_made_up_tokens_asks_so_many_questions_at_once() -> None:
     answers = [scene.ask(f"token-{number}") for number in range(MOST_AT_ONCE + 20)]
     assert sum(isinstance(each, Pending) for each in answers) == MOST_AT_ONCE
     assert isinstance(scene.ask("token-0"), Pending)  # whoever waits already goes on waiting
+
+
+def test_a_flood_of_made_up_tokens_refuses_none_that_was_good_and_cuts_nothing_that_lives() -> None:
+    scene = Scene()
+    scene.source.learned("good", Judged(ALICE), scene.now)
+    scene.passes(60)
+    for number in range(MOST_AT_ONCE + 1):
+        scene.ask(f"token-{number}")
+    assert isinstance(scene.ask("token-x"), Rejected)
+    assert isinstance(scene.ask("good"), Pending)
+    assert isinstance(scene.ask("of-before-a-reload", held_since=NOW), Pending)
+
+
+def test_many_that_live_are_all_asked_about_after_a_reload() -> None:
+    """What was answered is forgotten then, and everything that lives is decided again at once."""
+    scene = Scene()
+    assert all(isinstance(scene.ask(f"token-{number}", held_since=NOW), Pending) for number in range(MOST_AT_ONCE * 3))
     scene.source.learned("token-0", NO, scene.now)
     assert isinstance(scene.ask("one-more"), Pending)
     scene.passes(11)
