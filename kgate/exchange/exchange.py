@@ -313,7 +313,7 @@ class Exchange:
             self._fail(passed.status, f"kgate: {passed.message}")
             return
         self._phase, self.status, self.deadline = _ANSWERING, status, None
-        if self.action.follows and not ended:
+        if self.action.follows and not ended and self._head.method != b"HEAD":
             self._follower = WatchFollower.of(self.action, passed)
         self._client.wire.send_response(self._stream, status, passed, ended)
         self._client.touch()
@@ -446,10 +446,14 @@ class Exchange:
             self._client.wire.reset(self._stream, 0)  # as in ``_answered``: nobody takes the rest of it
 
     def _say_farewell(self, cause: Cause) -> None:
-        """In mid-answer: an event or a line where the body has one, and an end that cannot be taken for a complete answer."""
+        """In mid-answer: an event or a line where the body has one, and an end that cannot be taken for a complete answer.
+
+        What waits for a client that does not read goes nowhere any more, and then there is no knowing whether an event may stand here.
+        """
         self._drop_upstream()
         wire, follower = self._client.wire, self._follower
-        farewell = follower.farewell(cause.text) if follower is not None and not self._upstream_ended else None
+        speaks = follower is not None and not self._upstream_ended and not wire.queued(self._stream)
+        farewell = follower.farewell(cause.text) if follower is not None and speaks else None
         if farewell is not None:
             wire.send_data(self._stream, farewell.data, farewell.complete)
         if farewell is None or not farewell.complete:

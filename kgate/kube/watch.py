@@ -7,8 +7,8 @@
 | watch, CBOR sequence | with its last data item | the same |
 | log | anywhere | a line of text, then an abort, so that kubectl does not exit 0 |
 
-What has a content coding (gzip) cannot be spoken into, nor can the middle of an event: the stream is then ended without a word, by an abort that
-nobody can take for a complete answer.
+What has a content coding (gzip) or says how long it is cannot be spoken into, nor can the middle of an event: the stream is then ended without a word,
+by an abort that nobody can take for a complete answer.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class WatchFollower:
     def of(cls, action: Action, headers: Iterable[tuple[bytes, bytes]]) -> WatchFollower | None:
         """The follower for an answer with these headers (names in lower case), or None where no farewell can be said in it."""
         found = dict(headers)
-        if found.get(b"content-encoding", b"identity") != b"identity":
+        if found.get(b"content-encoding", b"identity") != b"identity" or b"content-length" in found:
             return None
         if action.operation is Operation.LOGS:
             return cls(Form.LOG)

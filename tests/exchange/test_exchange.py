@@ -106,6 +106,36 @@ def test_a_log_that_is_cut_ends_with_a_line_and_no_proper_end(world: World) -> N
     assert world.pipe.closed
 
 
+def test_an_endless_answer_that_says_how_long_it_is_is_aborted_for_there_is_no_room_for_a_word(world: World) -> None:
+    """Said in spite of the length it raised, and ended neither this stream nor any that was to be looked at after it."""
+    world.asks(WATCH)
+    world.durable()
+    world.dials()
+    event = b'{"type":"ADDED"}\n'
+    world.answers(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n" + event)
+    world.use(NOTHING)
+    world.live.reevaluate(world.clock)
+    world.turn.flush()
+    assert world.pipe.take().endswith(event) and world.pipe.closed and len(world.live) == 0
+
+
+def test_a_watch_whose_reader_is_slow_gets_nothing_more_once_the_right_is_gone() -> None:
+    both = Both()
+    asked = both.asks(query=b"?watch=true")
+    both.api.send_response(1, 200, [(b"content-type", b"application/json")], False)
+    both.api.send_data(1, b'{"type":"ADDED","object":"%b"}\n' % (b"x" * 100_000))
+    both.carry()
+    read, both.told = [event for event in both.told if isinstance(event, DataReceived)], []
+    both.world.use(NOTHING)
+    both.world.live.reevaluate(both.world.clock)
+    both.world.turn.flush()
+    both.carry()
+    for event in read:
+        both.person.consumed(asked, event.credit)
+    both.carry()
+    assert both.told == [StreamReset(asked, 8, True)] and both.world.client.wire.open_streams == 0
+
+
 def test_a_person_who_is_gone_is_cut_though_the_policy_stands(world: World) -> None:
     world.asks(WATCH)
     world.durable()

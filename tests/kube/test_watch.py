@@ -32,6 +32,7 @@ def test_which_follower_an_answer_gets() -> None:
     assert WatchFollower.of(LOGS, [(b"content-encoding", b"gzip")]) is None
     assert WatchFollower.of(WATCH, [(b"content-type", b"text/html")]) is None
     assert WatchFollower.of(WATCH, []) is None
+    assert WatchFollower.of(LOGS, [(b"content-length", b"9")]) is None
 
 
 def test_json_says_farewell_between_events() -> None:

@@ -270,9 +270,9 @@ class Both:
             if back:
                 world.answers(back)
 
-    def asks(self, method: bytes = b"GET", *, body: bool = False) -> int:
+    def asks(self, method: bytes = b"GET", *, body: bool = False, query: bytes = b"") -> int:
         """A request of the person's that reaches the cluster; its stream at the person's end."""
-        head = RequestHead(method, b"/clusters/lab/api/v1/namespaces/a/pods", b"gate", [(b"authorization", b"Bearer alice")])
+        head = RequestHead(method, b"/clusters/lab/api/v1/namespaces/a/pods" + query, b"gate", [(b"authorization", b"Bearer alice")])
         stream = self.person.open(head, not body)
         self.carry()
         self.world.durable()
