@@ -1,7 +1,8 @@
 """The live streams. A stream is added in the same breath in which it is decided, so no change can fall between the two.
 
 Re-evaluation asks the very function that admitted the stream again, in slices: ten thousand streams take a second of CPU, and the reactor must
-not stand still for it. Streams that are added meanwhile are decided on the new revision already.
+not stand still for it, however fast changes follow each other: a stream that is still to be decided is decided once for all of them. Streams that are
+added meanwhile are decided on the new revision already.
 
 Decisions that end by themselves (a window's edge, an expiry, a limit) are found by ``tick``, which the owner calls about four times a second from a clock
 that no wall-clock jump can stop (security.md class 28). A sweep over everything is cheaper than a timer for each stream, most of which are requests
@@ -12,6 +13,7 @@ A decision may have to wait for somebody who is asked (``Pending``): the stream 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from typing import Protocol
 
@@ -84,6 +86,9 @@ class Registry:
         self._now, self._wall, self._later, self._fetch = now, wall, later, fetch
         self._streams: dict[int, Stream] = {}
         self._asked: dict[int, float] = {}
+        self._due: OrderedDict[int, tuple[Stream, float]] = OrderedDict()
+        """Those to decide again, the longest waiting first, and when the first change was that they have not been decided after."""
+        self._deciding = False
         self._swept = now()
 
     def __len__(self) -> int:
@@ -100,13 +105,20 @@ class Registry:
     def remove(self, stream: Stream) -> None:
         """It ended."""
         self._streams.pop(id(stream), None)
+        if self._due:
+            self._due.pop(id(stream), None)
         if self._asked:
             self._asked.pop(id(stream), None)
 
     def reevaluate(self, changed_at: float, selected: Callable[[Stream], bool] | None = None) -> None:
         """Something changed at ``changed_at``: decide what lives, or what of it is ``selected``, again."""
-        self._swept = self._now()
-        self._some([stream for stream in self._streams.values() if selected is None or selected(stream)], changed_at)
+        if selected is None:
+            self._swept = self._now()
+        for key, stream in self._streams.items():
+            if selected is None or selected(stream):
+                self._due.setdefault(key, (stream, changed_at))
+        if not self._deciding:
+            self._some()
 
     def tick(self) -> None:
         """Cut what reached a limit, decide again what reached the end of its decision."""
@@ -122,14 +134,19 @@ class Registry:
             elif decision.limits.duration or decision.limits.idle or decision.limits.bytes:
                 self._limit(stream, decision, now)
 
-    def _some(self, streams: list[Stream], changed_at: float) -> None:
-        until = self._now() + SLICE_SECONDS
-        while streams:
-            self._decide(streams.pop(), changed_at)
-            if self._now() >= until:
-                break
-        if streams:
-            self._later(0, lambda: self._some(streams, changed_at))
+    def _some(self) -> None:
+        """One slice."""
+        due, until = self._due, self._now() + SLICE_SECONDS
+        try:
+            while due:
+                _, (stream, changed_at) = due.popitem(last=False)
+                self._decide(stream, changed_at)
+                if self._now() >= until:
+                    break
+        finally:  # where a bug raises, the others are still to be decided
+            self._deciding = bool(due)
+            if due:
+                self._later(0, self._some)
 
     def _decide(self, stream: Stream, changed_at: float) -> None:
         if id(stream) not in self._streams:

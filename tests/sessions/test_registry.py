@@ -129,6 +129,18 @@ def test_threat_28_a_clock_set_back_an_hour_extends_nothing_by_more_than_a_minut
     assert FULL_SWEEP_SECONDS < 60 and len(stream.cuts) == 1
 
 
+@pytest.mark.threat("28")
+def test_threat_28_changes_that_concern_others_put_the_sweep_off_for_nobody(world: World) -> None:
+    stream = world.holds(decision=Decision(True, "r1", "reader", impersonate=AS_ALICE, until=world.wall + 10), next=NO)
+    world.wall -= 3600
+    for _ in range(240):
+        world.monotonic += 0.25
+        world.wall += 0.25
+        world.registry.reevaluate(world.monotonic, lambda other: other.identity.user == "bob")
+        world.registry.tick()
+    assert len(stream.cuts) == 1
+
+
 @pytest.mark.parametrize(
     ("limits", "facts", "words"),
     [
@@ -159,12 +171,43 @@ def test_ten_thousand_are_decided_in_slices_that_let_the_reactor_breathe(world: 
     assert all(len(stream.cuts) == 1 for stream in streams) and slices > 30
 
 
+def test_changes_that_follow_each_other_fast_hold_the_reactor_no_longer_than_one_and_leave_nobody_out(world: World) -> None:
+    """Each began a round of its own, a slice of which came in each turn of the reactor beside those of all the others."""
+    streams = [world.holds(costs=0.0001) for _ in range(2_000)]
+    changes = [1000.0 + 0.05 * number for number in range(60)]
+    late = 0.0
+    while changes or world.later:
+        before = world.monotonic
+        if changes and changes[0] <= before:
+            world.registry.reevaluate(changes.pop(0))
+        later, world.later = world.later, []
+        for work in later:
+            work()  # type: ignore[operator]
+        late = max(late, world.monotonic - before)
+        world.monotonic += 0.0005
+    assert late <= 2 * SLICE_SECONDS + 0.0002
+    assert min(stream.asked for stream in streams) >= 10  # one round takes 0.2 s of the 3
+
+
+def test_a_bug_in_one_decision_leaves_the_others_to_be_decided(world: World) -> None:
+    class Broken(Held):
+        def decide_again(self) -> Decision:
+            return [YES][1]
+
+    world.registry.add(Broken())
+    gone = world.holds(next=NO)
+    with pytest.raises(IndexError):
+        world.registry.reevaluate(world.monotonic)
+    world.later.pop()()  # type: ignore[operator]
+    assert len(gone.cuts) == 1
+
+
 def test_a_stream_that_ended_meanwhile_is_left_alone(world: World) -> None:
     streams = [world.holds(next=NO, costs=1.0) for _ in range(2)]
     world.registry.reevaluate(world.monotonic)
-    world.registry.remove(streams[0])
+    world.registry.remove(streams[1])
     world.later.pop()()  # type: ignore[operator]
-    assert [len(stream.cuts) for stream in streams] == [0, 1]
+    assert [len(stream.cuts) for stream in streams] == [1, 0]
 
 
 def test_a_gate_that_stops_says_so(world: World) -> None:
