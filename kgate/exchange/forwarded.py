@@ -4,7 +4,7 @@ some ports and not others, and they may be different rules'."""
 from __future__ import annotations
 
 from kgate.exchange.gate import Gate, OnRecord
-from kgate.model import Decision, Pending
+from kgate.model import Decision, Limits, Pending
 from kgate.policy.evaluate import sooner
 
 
@@ -18,7 +18,10 @@ class ForwardedPorts:
         self._allowed: dict[int, bool] = {}
 
     def admit(self, port: int, held: Decision) -> Decision | None:
-        """``held``, until the port's edge too, if the tunnel may reach ``port`` under the name that it has; None if not. What has to be waited for is a no."""
+        """``held``, until the port's edge and in its limits too, if the tunnel may reach ``port`` under the name that it has; None if not.
+
+        What has to be waited for is a no.
+        """
         verdict = self._gate.decide_port(self._stream, port)
         if isinstance(verdict, Pending):
             return None
@@ -27,16 +30,26 @@ class ForwardedPorts:
         if self._allowed.get(port) is not allowed:
             self._allowed[port] = allowed
             self._gate.record_port(self._stream, port, verdict)
-        return held.but(until=sooner(held.until, decision.until)) if allowed else None
+        return _with(held, decision) if allowed else None
 
     def again(self, held: Decision) -> Decision | Pending:
-        """``held`` if all ports in use are still allowed, until the first of their edges. The first that is lost ends all."""
+        """``held`` if all ports in use are still allowed under the same name, until the first of their edges. The first that is lost ends all."""
         for port in sorted(port for port, allowed in self._allowed.items() if allowed):
             found = self._gate.decide_port(self._stream, port)
             if isinstance(found, Pending):
                 return found
-            if not found.decision.allowed:
+            if not found.decision.allowed or found.decision.impersonate != held.impersonate:
                 self._gate.record_port(self._stream, port, found)
                 return found.decision
-            held = held.but(until=sooner(held.until, found.decision.until))
+            held = _with(held, found.decision)
         return held
+
+
+def _with(held: Decision, port: Decision) -> Decision:
+    """What holds of a tunnel and of a port that it reaches: the first rule that lets any port pass may know no limit, while the port's own does."""
+    return held.but(until=sooner(held.until, port.until), limits=_strictest(held.limits, port.limits))
+
+
+def _strictest(one: Limits, other: Limits) -> Limits:
+    size = one.bytes if other.bytes is None or (one.bytes is not None and one.bytes < other.bytes) else other.bytes
+    return Limits(sooner(one.duration, other.duration), sooner(one.idle, other.idle), size)

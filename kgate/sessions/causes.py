@@ -27,6 +27,8 @@ def denied(decision: Decision, id_: str, changed_at: float | None) -> Cause:
 
 
 def _words(decision: Decision) -> str:
+    if decision.allowed:
+        return f'rule "{decision.rule}" allows it now under another name; run the command again'
     if not decision.reasons or decision.reasons[0].ground is Ground.NO_RULE:
         return "no rule allows it any more"
     first = decision.reasons[0]

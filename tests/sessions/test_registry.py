@@ -98,7 +98,9 @@ def test_allowed_only_as_somebody_else_is_a_cut(world: World) -> None:
     """The cluster saw alice when the stream began: it cannot be turned into another's."""
     stream = world.holds(next=Decision(True, "r2", "other", impersonate=Impersonation("viewer")))
     world.registry.reevaluate(world.monotonic)
-    assert len(stream.cuts) == 1
+    assert [cause.text for cause in stream.cuts] == [
+        'kgate: closed by policy: rule "other" allows it now under another name; run the command again (request ID)'
+    ]
 
 
 def test_a_decision_that_ends_is_asked_again_at_its_end_and_not_before(world: World) -> None:
