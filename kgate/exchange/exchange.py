@@ -65,6 +65,7 @@ class Exchange:
 
     __slots__ = (
         "_asked_for_upgrade",
+        "_carried",
         "_client",
         "_client_ended",
         "_follower",
@@ -108,6 +109,8 @@ class Exchange:
         self._upstream_ended = False
         self._owed_client = self._owed_upstream = 0
         self.bytes_in = self.bytes_out = self.status = 0
+        self._carried = 0
+        """Payload of the tunnel when that was last asked."""
         self._relay: Relay | None = None
         self._ports: ForwardedPorts | None = None
         """As what is held, made for the few that need it."""
@@ -140,9 +143,12 @@ class Exchange:
 
     @property
     def touched(self) -> float:
-        """When bytes of the request, its answer or its tunnel last passed."""
-        if self._relay is not None and self._upstream is not None:
-            return max(self._client.heard_at, self._upstream.heard_at)
+        """When bytes of the request, its answer or its tunnel last passed; of a tunnel when that was seen, for it is asked a few times a second.
+
+        What keeps its connections alive passes for nothing: kubectl sends a ping every five seconds.
+        """
+        if self._relay is not None and (carried := self._relay.tunnel.tally.carried) != self._carried:
+            self._carried, self._touched = carried, self._gate.now()
         return self._touched
 
     def decide_again(self) -> Decision | Pending:

@@ -45,6 +45,11 @@ class Tally:
     def __iter__(self) -> Iterator[Count]:
         return iter(self._counts.values())
 
+    @property
+    def carried(self) -> int:
+        """Payload bytes of all channels, both ways."""
+        return sum(count.bytes for count in self._counts.values())
+
     def total(self, direction: Direction) -> int:
         """Payload bytes of all channels."""
         return sum(count.bytes for count in self if count.direction is direction)

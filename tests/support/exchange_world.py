@@ -177,6 +177,13 @@ class World:
     def record_change(self, exchange: Exchange, verdict: Verdict) -> None:
         self.records.append(("change", exchange))
 
+    def decide_port(self, exchange: Exchange, port: int) -> Any:
+        asked = exchange.admitted.asked
+        return self.admission.decide_again(asked.of(asked.action.but(ports=(port,))), exchange.identity, self.clock)
+
+    def record_port(self, exchange: Exchange, port: int, verdict: Verdict) -> None:
+        self.records.append((f"port {port}", exchange))
+
     def record_end(self, exchange: Exchange) -> None:
         self.records.append(("end", exchange))
 
