@@ -62,7 +62,8 @@ class Relay:
     def side_lost(self, side: _Side) -> None:
         """One side is gone."""
         self.side_ended(side)
-        side.relay = side.waiting = None
+        side.relay = None
+        side.waiting.clear()
         if self.client.relay is self.upstream.relay is None:
             self.tunnel.end()
 
@@ -70,13 +71,27 @@ class Relay:
         if isinstance(data, Failure):
             self._end_by(data.cause)
         elif data and not self._over:
-            target.transport.write(data)
-            if target.transport.congested:
-                source.transport.pause_reading()
-                target.waiting = source
+            self._send(data, source, target)
         told = self.tunnel.to_client()
         if told and not self._over:
-            self.client.transport.write(told)
+            self._send(told, source, self.client)
+
+    @staticmethod
+    def _send(data: bytes, source: _Side, target: _Side) -> None:
+        """Send what came of ``source``'s bytes; where there is no room for more, no more are read."""
+        target.transport.write(data)
+        if target.transport.congested:
+            source.transport.pause_reading()
+            if source not in target.waiting:
+                target.waiting.append(source)
+
+    def side_drained(self, side: _Side) -> None:
+        """One side takes bytes again: let come what waited for that."""
+        waiting, side.waiting = side.waiting, []
+        other = self.upstream if side is self.client else self.client
+        for each in waiting:
+            if each not in other.waiting:
+                each.transport.resume_reading()
 
     def _end_by(self, cause: Cause | None) -> None:
         if self._over:
@@ -97,7 +112,8 @@ class _Side:
         self.relay: Relay | None = relay
         """None once this side is gone: nothing follows then, and what refers to each other would stay."""
         self.transport = transport
-        self.waiting: _Side | None = None
+        self.waiting: list[_Side] = []
+        """Those whose bytes wait for room here; a client may wait for itself, where it is told something of the gate's own."""
 
     def received(self, data: bytes) -> None:
         """Bytes from this side."""
@@ -120,7 +136,6 @@ class _Side:
             self.relay.side_lost(self)
 
     def drained(self) -> None:
-        """This side takes bytes again: let the other one's come."""
-        waiting, self.waiting = self.waiting, None
-        if waiting is not None:
-            waiting.transport.resume_reading()
+        """This side takes bytes again."""
+        if self.relay is not None:
+            self.relay.side_drained(self)
