@@ -297,6 +297,8 @@ class Exchange:
         else:
             self._client.wire.consumed(self._stream, credit)
             self._client.touch()
+        if self.decision.limits.bytes is not None:
+            self._gate.live.limit(self)
 
     # --- the cluster's half
 
@@ -342,6 +344,8 @@ class Exchange:
         else:
             upstream.wire.consumed(self._upstream_stream, credit)
             upstream.touch()
+        if self.decision.limits.bytes is not None:
+            self._gate.live.limit(self)
 
     def upstream_trailers(self, headers: Headers) -> None:
         """The trailer section, which ends the answer."""
@@ -396,10 +400,15 @@ class Exchange:
         self._phase, self.status, self.deadline = _TUNNEL, 101, None
         early = self._client.wire.switch(self._stream, agreed.headers)
         agreed.tunnel.admit_port = self._admit_port
-        self._relay = relay = Relay(agreed.tunnel, self._client.transport, upstream.transport, self._tunnel_ended)
+        self._relay = relay = Relay(agreed.tunnel, self._client.transport, upstream.transport, self._tunnel_ended, self._tunnel_carried)
         self._client.release(relay.client)
         upstream.release(relay.upstream)
         relay.start(early, rest)
+
+    def _tunnel_carried(self) -> None:
+        """Something passed."""
+        if self.decision.limits.bytes is not None:
+            self._gate.live.limit(self)
 
     def _tunnel_ended(self, cause: Cause | None) -> None:
         """Both legs of the tunnel are closing."""

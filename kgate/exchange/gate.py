@@ -74,6 +74,9 @@ class Live(Protocol):
     def remove(self, stream: Exchange) -> None:
         """It ended."""
 
+    def limit(self, stream: Exchange) -> None:
+        """Cut it if it has reached a limit."""
+
 
 @frozen
 class Patience:

@@ -14,11 +14,13 @@ from kgate.model import Cause
 
 
 class Relay:
-    """The two sides of one tunnel. ``ended`` is called once, with a cause where the tunnel did not end by itself."""
+    """The two sides of one tunnel. ``ended`` is called once, with a cause where the tunnel did not end by itself, ``carried`` whenever something passed."""
 
-    def __init__(self, tunnel: Tunnel, client: Transport, upstream: Transport, ended: Callable[[Cause | None], None]) -> None:
+    def __init__(
+        self, tunnel: Tunnel, client: Transport, upstream: Transport, ended: Callable[[Cause | None], None], carried: Callable[[], None]
+    ) -> None:
         self.tunnel = tunnel
-        self._ended = ended
+        self._ended, self._carried = ended, carried
         self._over = False
         self.bytes_in = self.bytes_out = 0
         self.client = _Side(self, client)
@@ -75,6 +77,8 @@ class Relay:
         told = self.tunnel.to_client()
         if told and not self._over:
             self._send(told, source, self.client)
+        if not self._over:
+            self._carried()
 
     @staticmethod
     def _send(data: bytes, source: _Side, target: _Side) -> None:

@@ -132,7 +132,7 @@ class Registry:
             elif decision.until is not None and decision.until <= wall:
                 self._decide(stream, now)
             elif decision.limits.duration or decision.limits.idle or decision.limits.bytes:
-                self._limit(stream, decision, now)
+                self.limit(stream)
 
     def _some(self) -> None:
         """One slice."""
@@ -166,8 +166,9 @@ class Registry:
         self._asked.setdefault(id(stream), self._now())
         self._fetch(pending.wanted, lambda: self._decide(stream, changed_at))
 
-    @staticmethod
-    def _limit(stream: Stream, decision: Decision, now: float) -> None:
+    def limit(self, stream: Stream) -> None:
+        """Cut it if it has reached a limit."""
+        decision, now = stream.decision, self._now()
         limits = decision.limits
         if limits.duration is not None and now - stream.started >= limits.duration:
             stream.cut(over_duration(limits, decision.rule, stream.id, now))
