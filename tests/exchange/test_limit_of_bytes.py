@@ -10,7 +10,7 @@ from test_left_behind import STORIES
 from kgate.wire.events import DataReceived, StreamReset
 from kgate.wire.websocket import BINARY, encode_frame
 
-LIMITED = POLICY.replace("    who:", '    limits: {bytes: 1KiB}\n    who:')
+LIMITED = POLICY.replace("    who:", "    limits: {bytes: 1KiB}\n    who:")
 KEY = b"\x9a\x03\xc5\x77"
 
 
