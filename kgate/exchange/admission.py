@@ -88,9 +88,10 @@ class Asked:
 
 
 class Verdict:
-    """Who asked at that moment, and the answer."""
+    """Who asked for what at that moment, and the answer."""
 
-    def __init__(self, identity: Identity, context: Context, decision: Decision) -> None:
+    def __init__(self, asked: Asked, identity: Identity, context: Context, decision: Decision) -> None:
+        self.asked: Final = asked
         self.identity: Final = identity
         self.context: Final = context
         self.decision: Final = decision
@@ -109,8 +110,7 @@ class Admitted(Verdict):
         route: Route,
         said: Said,
     ) -> None:
-        super().__init__(identity, context, decision)
-        self.asked: Final = asked
+        super().__init__(asked, identity, context, decision)
         self.impersonate: Final = impersonate
         self.route: Final = route
         self.said: Final = said
@@ -182,15 +182,9 @@ class Admission:
             return Refused(403, "", identity, action, context, decision, asked.asked_as)
         return Admitted(asked, identity, context, decision, impersonate, route, said)
 
-    def as_of_now(self, asked: Asked) -> Asked:
-        """The same of the cluster as the configuration has it: its labels may be others than when the request came."""
-        former = asked.action.cluster
-        cluster = self._routes.cluster(former.name)
-        return asked if cluster is None or cluster == former else asked.of(asked.action.but(cluster=cluster))
-
     def decide_again(self, asked: Asked, identity: Identity, now: float) -> Verdict | Pending:
-        """The decision on a live request as of ``now``: the credential is looked at again too, for it may be gone or expired."""
-        asked = self.as_of_now(asked)
+        """The decision on a live request as of ``now``: the credential is looked at again too, for it may be gone or expired, and so is the cluster."""
+        asked = self._where_it_is(asked)
         again = self.authenticator.authenticate(asked.held, now)
         if isinstance(again, Pending):
             return again
@@ -198,9 +192,15 @@ class Admission:
         context = self._surroundings.context(now, asked.shown.address, asked.user_agent, who)
         if isinstance(again, Rejected):
             reason = Reason(Ground.LOGOUT if again.ended else Ground.EXPIRED, text=again.text)
-            return Verdict(identity, context, Decision(False, "", reasons=(reason,)))
+            return Verdict(asked, identity, context, Decision(False, "", reasons=(reason,)))
         decision = self._decide(asked, again, context)
-        return decision if isinstance(decision, Pending) else Verdict(again, context, decision)
+        return decision if isinstance(decision, Pending) else Verdict(asked, again, context, decision)
+
+    def _where_it_is(self, asked: Asked) -> Asked:
+        """The same at the cluster as it is to the policy now. One that is not configured any more stays what it was."""
+        former = asked.action.cluster
+        cluster = self._routes.cluster(former.name)
+        return asked if cluster is None or cluster == former else asked.of(asked.action.but(cluster=cluster))
 
     def judge(self, asked: Asked, identity: Identity, action: Action, now: float) -> Decision | Pending:
         """What the decision would be if whoever sent ``asked`` asked for ``action``."""

@@ -257,39 +257,33 @@ class Gateway:
 
     def decide_port(self, exchange: OnRecord, port: int) -> Verdict | Pending:
         """The decision on one port of a live port-forward as of now. What has to be fetched for it is there at the next try."""
-        verdict = self.admission.decide_again(self._for_port(exchange, port), exchange.identity, self.wall())
+        verdict = self.admission.decide_again(_for_port(exchange, port), exchange.identity, self.wall())
         if isinstance(verdict, Pending):
             self._fetch(verdict.wanted, _nothing)
         return verdict
 
     def record_port(self, exchange: OnRecord, port: int, verdict: Verdict) -> None:
         """Put on record that a live port-forward may reach a port, or may not."""
-        self._record_verdict("port", exchange, verdict, asked=self._for_port(exchange, port))
+        self._record_verdict("port", exchange, verdict)
 
     def record_change(self, exchange: OnRecord, verdict: Verdict) -> None:
         """Put on record that a live request is decided otherwise now."""
         self._record_verdict("decision-change", exchange, verdict)
 
-    def _record_verdict(
-        self, event: str, exchange: OnRecord, verdict: Verdict, then: Callable[[bool], None] | None = None, asked: Asked | None = None
-    ) -> None:
-        asked = asked or self.admission.as_of_now(exchange.admitted.asked)
+    def _record_verdict(self, event: str, exchange: OnRecord, verdict: Verdict, then: Callable[[bool], None] | None = None) -> None:
+        asked = verdict.asked
         stream = exchange if asked.action.follows and event != "port" else None
         shadow = self._shadowed(verdict.identity, asked.action, verdict.context, verdict.decision, asked.asked_as, stream)
-        self._put_on_record(event, exchange, verdict, asked, shadow, then)
+        self._put_on_record(event, exchange, verdict, shadow, then)
 
     def _put_on_record(
-        self, event: str, exchange: OnRecord, verdict: Verdict, asked: Asked, shadow: Record, then: Callable[[bool], None] | None = None
+        self, event: str, exchange: OnRecord, verdict: Verdict, shadow: Record, then: Callable[[bool], None] | None = None
     ) -> None:
-        context, decision = verdict.context, verdict.decision
+        asked, context, decision = verdict.asked, verdict.context, verdict.decision
         self._record_facts(context)
         pieces = exchange.admitted.said.pieces(verdict.identity)
         line = decision_line(event, exchange.id, self.name, pieces, asked.action, context, decision, asked.kubectl, asked.asked_as)
         self.journal.append(f"{line},{encode(shadow).decode()}" if shadow else line, then)
-
-    def _for_port(self, exchange: OnRecord, port: int) -> Asked:
-        asked = self.admission.as_of_now(exchange.admitted.asked)
-        return asked.of(asked.action.but(ports=(port,)))
 
     def _shadowed(
         self,
@@ -372,14 +366,14 @@ class Gateway:
         """What lives on, though the candidate would end it at this instant, is counted and on record. In slices, as everything that may be many."""
         wall, until = self.wall(), self.now() + SLICE_SECONDS
         for stream in shadow.due(wall):
-            asked = self.admission.as_of_now(stream.admitted.asked)
-            verdict = self.admission.decide_again(asked, stream.identity, wall)
+            verdict = self.admission.decide_again(stream.admitted.asked, stream.identity, wall)
             if isinstance(verdict, Pending):
                 self._fetch(verdict.wanted, _nothing)
             else:
+                asked = verdict.asked
                 otherwise = shadow.judge(verdict.identity, asked.action, verdict.context, asked.asked_as, verdict.decision, stream)
                 if otherwise is not None and otherwise.ended:
-                    self._put_on_record("decision-change", stream, verdict, asked, self._differs(otherwise))
+                    self._put_on_record("decision-change", stream, verdict, self._differs(otherwise))
             if self.now() >= until:
                 return
 
@@ -392,6 +386,11 @@ class Gateway:
         elif now - leg.heard_at > self.deadlines.idle or not (leg.served or now - leg.since <= self.deadlines.head):
             leg.wire.shutdown()
             leg.touch()
+
+
+def _for_port(exchange: OnRecord, port: int) -> Asked:
+    asked = exchange.admitted.asked
+    return asked.of(asked.action.but(ports=(port,)))
 
 
 def _nothing() -> None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from kgate.exchange.admission import Verdict
+from kgate.exchange.admission import Asked, Verdict
 from kgate.exchange.forwarded import ForwardedPorts
 from kgate.exchange.gate import Gate, OnRecord
 from kgate.model import Context, Decision, Ground, Identity, Impersonation, Limits, Pending, Reason
@@ -26,7 +26,7 @@ class Ports:
 
     def decide_port(self, stream: Any, port: int) -> Verdict | Pending:
         said = self.says[port]
-        return said if isinstance(said, Pending) else Verdict(Identity("alice"), Context(0, "192.0.2.1", ""), said)
+        return said if isinstance(said, Pending) else Verdict(cast("Asked", None), Identity("alice"), Context(0, "192.0.2.1", ""), said)
 
     def record_port(self, stream: Any, port: int, verdict: Verdict) -> None:
         self.recorded.append((port, verdict.decision.allowed))

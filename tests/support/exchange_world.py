@@ -120,6 +120,8 @@ class World:
         self.pooled: UpstreamLeg | None = None
         self.patience = Patience()
         self.authority, self.base_path, self.bearer = b"cluster:6443", b"", b"gate"
+        self.labels: tuple[tuple[str, str], ...] = ()
+        self.changes: list[Verdict] = []
         self.use(POLICY)
         self.client = ClientLeg(
             http2.ServerConnection(http2.Http2Limits(), self.now) if multiplexed else http1.ServerConnection(),  # type: ignore[arg-type]
@@ -139,7 +141,7 @@ class World:
         return self.clock
 
     def use(self, policy: str) -> None:
-        route = Route(Cluster("lab"), self)  # type: ignore[arg-type]
+        route = Route(Cluster("lab", self.labels), self)  # type: ignore[arg-type]
         self.admission = Admission(Routes({b"lab": route}, {}), self.people, PolicyAuthorizer(load_policy(policy, "policy.yaml")))
 
     def answer(self, leg: ClientLeg, request: RequestReceived) -> None:
@@ -176,6 +178,7 @@ class World:
 
     def record_change(self, exchange: Exchange, verdict: Verdict) -> None:
         self.records.append(("change", exchange))
+        self.changes.append(verdict)
 
     def decide_port(self, exchange: Exchange, port: int) -> Any:
         asked = exchange.admitted.asked
