@@ -229,6 +229,8 @@ class Exchange:
         if held is not None:
             for data, credit in held:
                 self._forward(data, credit)
+        elif not ended:
+            self._client.invite(self._stream, self._head.headers)
         if self._client_ended and not ended:
             leg.wire.send_data(self._upstream_stream, b"", True)
 
@@ -303,7 +305,7 @@ class Exchange:
     # --- the cluster's half
 
     def upstream_information(self, status: int, headers: Headers) -> None:
-        """100 means that the body is wanted; others are passed on bare."""
+        """100 means that the body is wanted, of which whoever waits for that was told; others are passed on bare."""
         if status != 100:
             self._client.wire.send_information(self._stream, status, [])
             self._client.touch()

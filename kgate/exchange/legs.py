@@ -28,6 +28,7 @@ from kgate.wire.events import (
     DataReceived,
     Event,
     GoawayReceived,
+    Headers,
     InformationReceived,
     RequestHead,
     RequestReceived,
@@ -208,6 +209,12 @@ class ClientLeg(Leg[ServerWire]):
         """The connection is gone: so are its requests."""
         super().lost(reason)
         self._gone(self)
+
+    def invite(self, stream: int, headers: Headers) -> None:
+        """The request's body is wanted: tell a client that waits to be told so (RFC 9110 section 10.1.1)."""
+        if any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers):
+            self.wire.send_information(stream, 100, [])
+            self.touch()
 
     def finished(self, stream: int) -> None:
         """``stream`` is done with; the next pipelined request may be looked at."""

@@ -90,6 +90,8 @@ class LocalExchange:
         self._leg.responders[self._request.stream] = self
         if self._request.ended:
             self.client_ended()
+        else:
+            self._leg.invite(self._request.stream, self._request.head.headers)
 
     def look(self, now: float) -> None:
         """Called a few times a second."""

@@ -69,7 +69,7 @@ class OwnReview(ABC):
         self._gate, self._client, self._stream, self._gone = gate, client, request.stream, gone
         self._type = next((value for name, value in request.head.headers if name == b"content-type"), b"").decode("latin-1")
         self._encoded = any(name == b"content-encoding" for name, _ in request.head.headers)
-        self._ended = request.ended
+        self._headers, self._ended = request.head.headers, request.ended
         self._body = bytearray()
         self._inquiries: set[Inquiry] = set()
         self._done = False
@@ -104,6 +104,8 @@ class OwnReview(ABC):
         self._client.responders[self._stream] = self
         if self._ended:
             self.client_ended()
+        else:
+            self._client.invite(self._stream, self._headers)
 
     def look(self, now: float) -> None:
         """Called a few times a second."""
