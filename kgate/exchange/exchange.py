@@ -484,6 +484,8 @@ class Exchange:
         """The answer was handed on whole."""
         if not self._client_ended:  # RFC 9113 section 8.1: an answer may come before the request's end
             self._client.wire.reset(self._stream, 0)
+        upstream = self._upstream
+        if upstream is not None and (not self._client_ended or upstream.wire.queued(self._upstream_stream)):
             self._drop_upstream()  # its half for the request is open, and not every server ends that
         self._upstream_ended = True
         if self._client.wire.queued(self._stream):

@@ -296,6 +296,18 @@ def test_an_answer_before_the_requests_end_leaves_no_stream_behind_on_either_sid
     assert both.world.upstream.wire.open_streams == both.world.client.wire.open_streams == 0
 
 
+def test_an_answer_before_the_cluster_has_read_the_request_leaves_no_stream_behind_either() -> None:
+    """The client has sent all of it, and the rest waits here for a cluster that will not read it."""
+    both = Both()
+    asked = both.asks(b"POST", body=True)
+    both.person.send_data(asked, b"x" * 70_000, True)
+    both.carry()
+    both.api.send_response(1, 201, [], True)
+    both.carry()
+    assert ResponseReceived(asked, 201, [], True) in both.told
+    assert both.world.client.wire.open_streams == both.world.upstream.wire.open_streams == 0
+
+
 def test_an_answer_before_the_requests_end_arrives_whole_though_its_reader_is_slow() -> None:
     both = Both()
     upload = both.asks(b"POST", body=True)
