@@ -117,8 +117,7 @@ class Registry:
         for key, stream in self._streams.items():
             if selected is None or selected(stream):
                 self._due.setdefault(key, (stream, changed_at))
-        if not self._deciding:
-            self._some()
+        self._begin()
 
     def tick(self) -> None:
         """Cut what reached a limit, decide again what reached the end of its decision."""
@@ -130,9 +129,15 @@ class Registry:
             if self._asked and now - self._asked.get(id(stream), now) > PATIENCE:
                 stream.cut(unanswered(stream.id, self._asked[id(stream)]))
             elif decision.until is not None and decision.until <= wall:
-                self._decide(stream, now)
+                self._due.setdefault(id(stream), (stream, now))
             elif decision.limits.duration or decision.limits.idle or decision.limits.bytes:
                 self.limit(stream)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Decide on those that are due, unless that is under way."""
+        if self._due and not self._deciding:
+            self._some()
 
     def _some(self) -> None:
         """One slice."""

@@ -173,6 +173,17 @@ def test_ten_thousand_are_decided_in_slices_that_let_the_reactor_breathe(world: 
     assert all(len(stream.cuts) == 1 for stream in streams) and slices > 30
 
 
+def test_ten_thousand_whose_window_ends_at_once_are_decided_in_slices_too(world: World) -> None:
+    until = Decision(True, "r1", "reader", impersonate=AS_ALICE, until=world.wall)
+    streams = [world.holds(decision=until, next=NO, costs=0.00002) for _ in range(10_000)]
+    world.later.append(world.registry.tick)
+    while world.later:
+        before = world.monotonic
+        world.later.pop()()  # type: ignore[operator]
+        assert world.monotonic - before <= SLICE_SECONDS + 0.0001
+    assert all(len(stream.cuts) == 1 and stream.cuts[0].changed_at == 1000.0 for stream in streams)
+
+
 def test_changes_that_follow_each_other_fast_hold_the_reactor_no_longer_than_one_and_leave_nobody_out(world: World) -> None:
     """Each began a round of its own, a slice of which came in each turn of the reactor beside those of all the others."""
     streams = [world.holds(costs=0.0001) for _ in range(2_000)]
