@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -86,3 +87,5 @@ class Commands(Listing):
 @click.version_option(__version__, prog_name="kgate")
 def main() -> None:
     """Access to Kubernetes clusters through a gate that knows who you are."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a stranger's name must not end what somebody reads in Latin-1

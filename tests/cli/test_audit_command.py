@@ -339,3 +339,12 @@ def test_one_is_not_counted_as_several(tmp_path: Path) -> None:
     (tmp_path / "audit-20261127-0001.jsonl").write_bytes(Chain().seal(RECORDS[0]))
     assert "1 record in 1 file, the chain holds" in kgate(tmp_path, "verify").stdout
     assert kgate(tmp_path, "export").stderr.startswith("1 record; ")
+
+
+@pytest.mark.threat("27")
+@pytest.mark.parametrize("command", [["search"], ["tail"], ["show", "ID1"]])
+def test_threat_27_a_name_that_the_terminal_has_no_letters_for_ends_nothing(tmp_path: Path, command: list[str]) -> None:
+    chain = Chain()
+    (tmp_path / "audit-20261127-0001.jsonl").write_bytes(chain.seal(asked(1, "müller-日", EXEC)))
+    result = CliRunner(charset="latin-1").invoke(main, ["audit", *command, "-d", str(tmp_path)])
+    assert result.exit_code == 0 and "müller-\\u65e5" in result.stdout, result.output
