@@ -77,11 +77,12 @@ class Rebuilding:
         """The decision that the record is, if any."""
         if fields.get("event") == "facts":
             self._learn(fields)
-        if fields.get("event") not in DECISIONS or "policy_revision" not in fields:
+        event, facts = fields.get("event"), fields.get("facts", "")
+        if not isinstance(event, str) or event not in DECISIONS or "policy_revision" not in fields:
             return Unusable.NO_DECISION
         if fields.get("cut"):
             return Unusable.CUT
-        if fields.get("facts", "") not in self.facts:
+        if not isinstance(facts, str) or facts not in self.facts:
             return Unusable.NO_FACTS
         try:
             return self._past(fields)

@@ -108,6 +108,7 @@ def test_other_lines_are_no_decisions() -> None:
     assert read_back([refusal_record("1", "gate", 1.8e9, "10.0.0.1", 401, "who?", None, None)]) is Unusable.NO_DECISION
     assert read_back([{"event": "config"}]) is Unusable.NO_DECISION
     assert read_back([{"event": "facts"}]) is Unusable.NO_DECISION
+    assert read_back([{**recorded(), "event": ["request"]}]) is Unusable.NO_DECISION
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,10 @@ def test_other_lines_are_no_decisions() -> None:
 )
 def test_a_forged_line_is_told(change: dict[str, object]) -> None:
     assert read_back([{**recorded(), **change}]) is Unusable.MALFORMED
+
+
+def test_facts_that_are_no_name_are_not_in_these_files() -> None:
+    assert read_back([{**recorded(), "facts": [1]}]) is Unusable.NO_FACTS
 
 
 def test_the_policy_is_not_asked_for_what_was_not_its_own() -> None:
