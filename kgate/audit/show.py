@@ -20,7 +20,8 @@ _TRAIL = ("prev", "hash")
 
 def row(fields: Fields) -> tuple[str, ...]:
     """``COLUMNS`` of a record."""
-    time = text_of(fields.get("time", ""))[:19].replace("T", " ")
+    written = text_of(fields.get("time", ""))
+    time = f"{written[:19].replace('T', ' ')}{written[-1:]}"
     cluster = text_of(fields.get("cluster", ""))
     said = f"{cluster}: {what(fields)}" if cluster else what(fields)
     return time, text_of(fields.get("user", "")), said, answer(fields), text_of(fields.get("id", ""))

@@ -100,7 +100,7 @@ def verify(ctx: click.Context, anchors: tuple[Path, ...], config: Path | None, d
         for verdict in (*verdicts, *policies):
             click.echo(verdict)
         for head, path in wanted.items():
-            click.echo(f"{path}: no line has the head {head}: the end was cut off, or these are another gate's files")
+            click.echo(f"{path}: no line has the head {head}: the end was cut off, older files are not here, or these are another gate's")
     ctx.exit(0 if good else 1)
 
 

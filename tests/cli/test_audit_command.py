@@ -87,6 +87,7 @@ def test_search(directory: Path, terms: list[str], ids: list[str]) -> None:
 def test_a_table_has_a_row_for_each(directory: Path) -> None:
     rows = kgate(directory, "search", "event=stream-*").stdout.splitlines()
     assert rows[0].split() == ["TIME", "WHO", "WHAT", "ANSWER", "ID"]
+    assert rows[1].startswith("2026-11-27 14:00:00Z  bob ")
     assert "dev: exec pods/web-0 -n team-a -c app: sh -c ls /" in rows[1] and "allowed: developers" in rows[1]
     assert "closed by policy" in rows[2]
 
@@ -159,6 +160,16 @@ def test_threat_25_an_anchor_tells_that_the_end_was_cut_off(directory: Path, tmp
     assert kgate(directory, "verify").exit_code == 0
     cut = kgate(directory, "verify", "--anchors", str(log))
     assert cut.exit_code == 1 and f"no line has the head {head}" in cut.stdout
+
+
+@pytest.mark.threat("25")
+def test_threat_25_an_anchor_of_files_that_are_not_here_is_missing_though_the_first_line_names_it(directory: Path, tmp_path: Path) -> None:
+    """Anybody can write a first line that does."""
+    first, log = directory / "audit-20261127-0001.jsonl", tmp_path / "gate.log"
+    log.write_text(f"audit head {json.loads(first.read_bytes().splitlines()[-1])['hash']}\n")
+    first.unlink()
+    missing = kgate(directory, "verify", "--anchors", str(log))
+    assert missing.exit_code == 1 and "the end was cut off, older files are not here, or these are another gate's" in missing.stdout
 
 
 def test_export_is_the_very_lines(directory: Path, tmp_path: Path) -> None:
