@@ -87,6 +87,16 @@ def test_only_what_is_selected_is_asked(world: World) -> None:
     assert (alice.asked, bob.asked) == (0, 1)
 
 
+def test_changes_that_concern_others_do_not_put_off_the_look_at_everything(world: World) -> None:
+    """News of somebody come more often than that in a large company."""
+    stream = world.holds(next=NO)
+    for _ in range(4):
+        world.monotonic += FULL_SWEEP_SECONDS / 3
+        world.registry.reevaluate(world.monotonic, lambda _: False)
+        world.registry.tick()
+    assert len(stream.cuts) == 1
+
+
 def test_allowed_under_another_rule_is_noted_and_not_cut(world: World) -> None:
     other = Decision(True, "r2", "other", impersonate=AS_ALICE)
     stream = world.holds(next=other)
