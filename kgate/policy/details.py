@@ -14,9 +14,10 @@ from attrs import frozen
 
 from kgate.documents.globs import Glob, Words
 from kgate.documents.values import Unacceptable
-from kgate.model import Ground, Operation
+from kgate.model import Action, Ground, Operation
 from kgate.policy.question import Question
 from kgate.policy.templates import SYSTEM
+from kgate.policy.well_known import SPANNING_VERBS, spans_namespaces
 
 _IN_CONTAINER = frozenset({Operation.EXEC, Operation.ATTACH, Operation.CP, Operation.LOGS})
 _PORTS = re.compile(r"([0-9]{1,5})(-([0-9]{1,5}))?")
@@ -197,6 +198,15 @@ def unlike(what: str, value: str, words: Words) -> str:
     if words.excludes(value):
         return f"{what} is {shown(value)}, which is excluded"
     return f"{what} is {shown(value)}, not {listed(words.texts)}"
+
+
+def nothing_said(ground: Ground, action: Action, wanted: str) -> str:
+    """Why a request that says no namespace, or no name, does not fit ``wanted``."""
+    if ground is Ground.NAMESPACE and not spans_namespaces(action):
+        return f"the request is for something outside of namespaces, not in {wanted}"
+    if ground is Ground.NAME and action.verb not in SPANNING_VERBS:
+        return f"the request names no object in its path, so it is not known to be {wanted}"
+    return f"the request is for every {ground.value}, not {wanted}"
 
 
 def _span_text(span: tuple[int, int]) -> str:

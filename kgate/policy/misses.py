@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from kgate.documents.globs import Words
 from kgate.model import Action, Context, Ground, Identity, Operation, Reason
-from kgate.policy.details import listed, shown, unlike
+from kgate.policy.details import listed, nothing_said, shown, unlike
 from kgate.policy.index import Clause, Index, resource_key
 from kgate.policy.listing import Bits
 from kgate.policy.question import Question
@@ -91,7 +91,7 @@ def miss(clause: Clause, ground: Ground, action: Action) -> str:
         )
     value, asked = _VALUES[ground](action, clause.entry)
     if not value:
-        return f"the request is for every {ground.value}, not {listed(asked.texts if asked else ())}"
+        return nothing_said(ground, action, listed(asked.texts if asked else ()))
     return unlike(ground.value, value, asked) if asked else f"{ground.value} is {shown(value)}"
 
 

@@ -9,7 +9,7 @@ from attrs import frozen
 from kgate.documents.globs import Words, words
 from kgate.documents.values import Unacceptable
 from kgate.model import Ground, Identity
-from kgate.policy.details import unlike
+from kgate.policy.details import nothing_said, unlike
 from kgate.policy.question import Question
 from kgate.policy.templates import Template, namespaces_of, template
 from kgate.policy.well_known import spans_namespaces
@@ -63,7 +63,7 @@ class OwnPlaces:
     def miss(self, asked: Question) -> str:
         """Which namespace, and which are the caller's own."""
         if not asked.action.namespace:
-            return f"the request is for every namespace, not {self.places}"
+            return nothing_said(self.ground, asked.action, str(self.places))
         own = ", ".join(sorted(self._own(asked.identity))[:6]) or "no namespace"
         return f"{unlike('namespace', asked.action.namespace, self.places)} (for {asked.identity.user} that is {own})"
 

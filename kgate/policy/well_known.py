@@ -29,12 +29,12 @@ _OUTSIDE_NAMESPACES = {
 CLUSTER_SCOPED: Final = frozenset((group, resource) for group, resources in _OUTSIDE_NAMESPACES.items() for resource in resources.split())
 """Kubernetes' own resources outside namespaces: listing them spans no namespace, so a deny on a namespace does not concern it."""
 
-_SPANNING_VERBS: Final = frozenset({"list", "watch", "deletecollection"})
+SPANNING_VERBS: Final = frozenset({"list", "watch", "deletecollection"})
 
 
 def spans_namespaces(action: Action) -> bool:
     """Whether a request is for a kind of thing in every namespace at once: all of them, or whatever has one name (``metadata.name`` in its selector)."""
-    if action.namespace or action.verb not in _SPANNING_VERBS:
+    if action.namespace or action.verb not in SPANNING_VERBS:
         return False
     return (action.api_group, action.resource) not in CLUSTER_SCOPED
 

@@ -187,6 +187,28 @@ def reasons(decision: Decision) -> list[tuple[Ground, str, str]]:
     return [(each.ground, each.rule, each.text) for each in decision.reasons]
 
 
+@pytest.mark.parametrize(
+    ("asked", "entry", "why"),
+    [
+        ("list pods", "namespaces: [a]", "the request is for every namespace, not a"),
+        ("list pods", 'namespaces: [a, "{identity.user}"]', "the request is for every namespace, not a, {identity.user}"),
+        ("get pods/x", "namespaces: [a]", "the request is for something outside of namespaces, not in a"),
+        (
+            "get pods/x",
+            'namespaces: [a, "{identity.user}"]',
+            "the request is for something outside of namespaces, not in a, {identity.user}",
+        ),
+        ("list pods -n a", "names: [x]", "the request is for every name, not x"),
+        ("deletecollection pods -n a", "names: [x]", "the request is for every name, not x"),
+        ("create pods -n a", "names: [x]", "the request names no object in its path, so it is not known to be x"),
+    ],
+)
+def test_what_names_no_namespace_or_object_is_told_what_it_is(asked: str, entry: str, why: str) -> None:
+    rule = f'{{name: r, who: {{users: ["*"]}}, clusters: {{names: ["*"]}}, allow: [{{verbs: ["*"], resources: [pods], {entry}}}]}}'
+    (reason,) = evaluate(load_policy(f"rules: [{rule}]", "p"), ALICE, asks(asked), CONTEXT).reasons
+    assert reason.text.partition(" (for")[0] == why
+
+
 DENIALS: list[tuple[Identity, Action, list[tuple[Ground, str, str]]]] = [
     (ALICE, asks("delete pods/web-0 -n team-a"), [(Ground.VERB, "developers-read-dev", "verb is delete, not get, list, watch")]),
     (ALICE, asks("get pods/web-0 -n x", PROD), [(Ground.CLUSTER, "developers-read-dev", "cluster is prod-eu, not dev-*")]),
