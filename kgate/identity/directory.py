@@ -23,9 +23,8 @@ class Listed:
 class Directory:
     """A ``Roster`` (see ``people``) that is told what changed, by the directory's own ids: a name may go from one person to another.
 
-    Where two people have the same name, one of whom is out, the other one counts: a name may be given to a successor. Groups are those of just the name
-    that is asked for; who is out is so in any case of its letters, for directories compare names so (RFC 7643 section 4.1.1) and issuers may write them
-    otherwise.
+    Where two people have the same name, one of whom is out, the other one counts: a name may be given to a successor. Groups are of whoever has the very
+    name. Who is out is out in any case of its letters, unless the directory knows somebody by the very name: to most directories these are one person.
     """
 
     name = "scim"
@@ -34,14 +33,14 @@ class Directory:
         self.revision = 0
         self._people: dict[str, Listed] = {}
         self._named: dict[str, dict[str, Listed]] = {}
-        self._alike: dict[str, dict[str, Listed]] = {}
+        """By name in lower case, and by id."""
 
     def __len__(self) -> int:
         return len(self._named)
 
     def replace(self, people: Mapping[str, Listed]) -> None:
         """All of it, read anew."""
-        self._people, self._named, self._alike = {}, {}, {}
+        self._people, self._named = {}, {}
         self.update(people, people)
 
     def update(self, ids: Iterable[str], people: Mapping[str, Listed]) -> Collection[str]:
@@ -54,35 +53,39 @@ class Directory:
 
     def groups_of(self, user: str) -> tuple[str, ...] | None:
         """The names of the groups that the person is in; None where the directory does not know the person."""
-        listed = _who_counts(self._named.get(user))
+        listed = max(self._exactly(user), key=_is_active, default=None)
         return listed.groups if listed is not None else None
 
     def is_out(self, user: str) -> bool:
         """Whether the person was deactivated or deleted there."""
-        listed = _who_counts(self._named.get(user)) or _who_counts(self._alike.get(user.casefold()))
-        return listed is not None and not listed.active
+        listed = self._exactly(user) or [*self._alike(user)]
+        return bool(listed) and not any(map(_is_active, listed))
+
+    def _alike(self, user: str) -> Collection[Listed]:
+        return self._named.get(user.casefold(), _NOBODY).values()
+
+    def _exactly(self, user: str) -> list[Listed]:
+        return [each for each in self._alike(user) if each.name == user]
 
     def _forget(self, id_: str) -> str:
         former = self._people.pop(id_, None)
-        if former is None:
+        if former is None or not former.name:
             return ""
-        for names, name in ((self._named, former.name), (self._alike, former.name.casefold())):
-            del names[name][id_]
-            if not names[name]:
-                del names[name]
+        folded = former.name.casefold()
+        del self._named[folded][id_]
+        if not self._named[folded]:
+            del self._named[folded]
         return former.name
 
     def _learn(self, id_: str, listed: Listed | None) -> str:
         if listed is None or not listed.name:
             return ""
         self._people[id_] = listed
-        self._named.setdefault(listed.name, {})[id_] = listed
-        self._alike.setdefault(listed.name.casefold(), {})[id_] = listed
+        self._named.setdefault(listed.name.casefold(), {})[id_] = listed
         return listed.name
 
 
-def _who_counts(people: Mapping[str, Listed] | None) -> Listed | None:
-    return max(people.values(), key=_is_active) if people else None
+_NOBODY: Mapping[str, Listed] = {}
 
 
 def _is_active(listed: Listed) -> bool:

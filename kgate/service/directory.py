@@ -66,7 +66,7 @@ class CompanyDirectory(Part):
 
     def _changed(self, users: Collection[str] | None) -> None:
         """Of these people something else is known than before; None: of anybody."""
-        changed = None if users is None else frozenset(user.casefold() for user in users)
+        changed = None if users is None else frozenset(map(str.casefold, users))
         self._shared.decide_again(lambda stream: changed is None or stream.identity.user.casefold() in changed)
 
     def _scim(self) -> ScimSettings | None:

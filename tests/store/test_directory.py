@@ -132,3 +132,16 @@ def test_whoever_is_out_takes_no_session_of_a_successor_along_whose_name_is_writ
         )
         storage(connection, 2.0).delete(USERS, old.id or "")
         assert names_out(connection, KnownAs.EMAIL, deactivated_since(connection, 2.0)) == ()
+
+
+def test_whoever_is_out_is_out_in_any_case_of_their_letters_and_groups_are_of_the_very_name(engine: Engine) -> None:
+    """To a directory ``Alice`` and ``alice`` are one person (RFC 7643 section 4.1.1); an identity provider may write the one, and it the other."""
+    with engine.begin() as connection:
+        alice = storage(connection).create(USERS, User[EnterpriseUser](user_name="alice@example.com", external_id="Xy", active=False))
+        known = roster(connection)
+        assert known.is_out("Alice@Example.com") and known.groups_of("Alice@Example.com") is None and not known.is_out("bob")
+        storage(connection, 2.0).create(USERS, User[EnterpriseUser](user_name="other", external_id="xY"))
+        ids = roster(connection, KnownAs.EXTERNAL_ID)
+        assert ids.is_out("Xy") and not ids.is_out("xY")
+        storage(connection, 3.0).delete(USERS, alice.id or "")
+        assert roster(connection).is_out("ALICE@EXAMPLE.COM")
