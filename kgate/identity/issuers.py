@@ -101,7 +101,7 @@ class Signers:
         keys = ring.current(now)
         if keys is None or not keys.candidates(token):
             if ring.may_look(token.kid, now):
-                return Pending(KeysWanted(ring.issuer, token.kid))
+                return Pending(KeysWanted(ring.issuer, token.kid if keys is not None else ""))
             if keys is None:
                 return Rejected(f"the keys of {ring.issuer} cannot be had", _OPERATOR, unsure=True)
             unsure = not ring.lacks(token.kid, now)

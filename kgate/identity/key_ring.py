@@ -4,7 +4,7 @@
   the first token that it signed in most cases.
 * A token that names a key which is not here is a reason to look at once; the request waits, and none fails because its issuer rotated. Anybody can write such
   a token, so looking is rationed: ``BURST`` at once, one more every ``PACE`` seconds, and a key that was not there when we looked is not looked for again
-  within ``PACE`` (security.md class 21).
+  within ``PACE`` (security.md class 21). Whoever waits for a look that is under way costs nothing.
 * An issuer that does not answer leaves its last keys in force for ``KEEP``, and shows in /readyz. After that nobody can say whether they still hold: the
   tokens are refused.
 
@@ -47,13 +47,17 @@ class KeyRing:
     _tokens: float = BURST
     _counted: float = 0.0
     _absent: dict[str, float] = field(factory=dict)
+    _looking: dict[str, float] = field(factory=dict)
+    """The names that are looked for, since when."""
 
     def current(self, now: float) -> KeySet | None:
         """The keys in force, None where there are none (any more)."""
         return self.keys if now - self._fetched < KEEP else None
 
     def may_look(self, kid: str, now: float) -> bool:
-        """Whether a fetch for ``kid`` is worth it now; counts as one where it is."""
+        """Whether a fetch for ``kid`` is worth it now, or under way; one that is not counts."""
+        if self._is_looking(kid, now):
+            return True
         if self.lacks(kid, now) or (self.problem and now - self._tried < PACE):
             return False
         self._tokens = min(BURST, self._tokens + (now - self._counted) / PACE)
@@ -61,7 +65,17 @@ class KeyRing:
         if self._tokens < 1:
             return False
         self._tokens -= 1
+        self._looking[kid] = now
         return True
+
+    def _is_looking(self, kid: str, now: float) -> bool:
+        """Whether a fetch for it is under way. While there are no keys at all, everybody waits for the same one."""
+        since = self._looking.get(kid)
+        if since is None and self.current(now) is None:
+            since = max(self._looking.values(), default=None)
+            if since is not None and len(self._looking) < MAX_ABSENT:
+                self._looking[kid] = since
+        return since is not None and now - since < PACE
 
     def lacks(self, kid: str, now: float) -> bool:
         """Whether we looked a moment ago and it was not there."""
@@ -78,15 +92,20 @@ class KeyRing:
     def learned(self, keys: KeySet, document: bytes, kid: str, now: float) -> None:
         """What the issuer publishes at ``now``. The same document as before is the same set: what was verified by it stays so."""
         self.problem, self._fetched = "", now
+        looked = [kid] if kid else ["", *self._looking]
+        self._looking = {name: since for name, since in self._looking.items() if name not in looked}
         if self.keys is None or document != self._document:
             self.keys, self._document = keys, document
         self._absent = {name: at for name, at in self._absent.items() if now - at < PACE}
-        if all(key.kid != kid for key in keys.keys) and len(self._absent) < MAX_ABSENT:
-            self._absent[kid] = now
+        here = {key.kid for key in keys.keys}
+        for name in looked:
+            if name not in here and len(self._absent) < MAX_ABSENT:
+                self._absent[name] = now
 
     def failed(self, why: str) -> None:
         """It could not be fetched."""
         self.problem = why
+        self._looking.clear()
 
     def words(self, now: float) -> str | None:
         """For /readyz: what is wrong, and what that means; None where nothing is."""

@@ -10,6 +10,7 @@ from issuer_gate import IssuerGate as Gate
 from kgate.errors import InvalidFileError
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import load_authentication_configuration
+from kgate.identity.jose import KeySet
 from kgate.identity.key_ring import BURST, KEEP, PACE, REFRESH, KeyRing, KeysWanted
 from kgate.model import Identity
 
@@ -29,7 +30,7 @@ def test_a_token_names_its_holder() -> None:
         issuer_session="s-1",
         issued_at=NOW,
     )
-    assert gate.fetched == [KeysWanted(URL, "one")]
+    assert gate.fetched == [KeysWanted(URL)]
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"])
@@ -259,6 +260,17 @@ def test_an_issuer_twice_is_a_mistake() -> None:
 
 def test_looking_is_rationed() -> None:
     ring = KeyRing(URL)
+    ring.learned(KeySet(()), b"", "", 1000.0)
     assert [ring.may_look(f"k{n}", 1000.0) for n in range(8)] == [True] * int(BURST) + [False] * (8 - int(BURST))
     assert ring.may_look("k9", 1000.0 + PACE)
     assert not ring.may_look("k10", 1000.0 + PACE)
+    assert ring.may_look("k9", 1000.0 + PACE)  # it is under way: who waits too costs nothing
+
+
+def test_without_keys_one_look_is_for_everybody() -> None:
+    ring = KeyRing(URL)
+    assert all(ring.may_look(f"k{number}", 1000.0) for number in range(1000))
+    ring.learned(KeySet(()), b"", "", 1000.5)
+    assert ring.lacks("k7", 1001.0) and not ring.may_look("k7", 1001.0)
+    ring.failed("no answer")
+    assert ring.may_look("another", 1001.0)

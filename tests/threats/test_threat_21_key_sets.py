@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from issuer import URL, TestIssuer, make_key
+from issuer import NOW, URL, TestIssuer, make_key
 from issuer_gate import IssuerGate
 
-from kgate.identity.credentials import Rejected
+from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.jose import MAX_KEY_SET, MAX_KEYS, Flaw, KeySet, read_key_set
 from kgate.identity.key_ring import BURST, PACE
-from kgate.model import Identity
+from kgate.model import Identity, Pending
 
 pytestmark = pytest.mark.threat("21")
 
@@ -40,6 +40,20 @@ def test_one_unknown_key_is_looked_for_once() -> None:
     for _ in range(50):
         assert isinstance(gate.ask(forged), Rejected)
     assert len(gate.fetched) == 1
+
+
+@pytest.mark.parametrize("when", ["at the start", "after a rotation", "after a reload that forgot them"])
+def test_everybody_who_comes_while_keys_are_looked_for_waits_for_them(when: str) -> None:
+    """A gate that starts has all its clients again in a second; whoever must wait uses up nothing."""
+    gate = IssuerGate()
+    if when == "after a rotation":
+        gate.ask(gate.issuer.token())
+        gate.issuer.rotate("two")
+    held = [Credentials(gate.issuer.token(sub=f"u{number}"), held_since=NOW if "reload" in when else None) for number in range(100)]
+    found = [gate.source.authenticate(each, gate.now) for each in held]
+    assert [each for each in found if each != found[0]] == [] and isinstance(found[0], Pending)
+    gate.get(found[0].wanted, lambda: None)
+    assert all(isinstance(gate.source.authenticate(each, gate.now), Identity) for each in held)
 
 
 def test_huge_sets_are_refused_whole() -> None:
