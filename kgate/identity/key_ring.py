@@ -97,9 +97,9 @@ class KeyRing:
         if self.keys is None or document != self._document:
             self.keys, self._document = keys, document
         self._absent = {name: at for name, at in self._absent.items() if now - at < PACE}
-        here = {key.kid for key in keys.keys}
+        here = {key.kid for key in keys.keys}  # of which those without a name are no reason to look again at once
         for name in looked:
-            if name not in here and len(self._absent) < MAX_ABSENT:
+            if (not name or name not in here) and len(self._absent) < MAX_ABSENT:
                 self._absent[name] = now
 
     def failed(self, why: str) -> None:

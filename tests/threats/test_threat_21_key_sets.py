@@ -56,6 +56,20 @@ def test_everybody_who_comes_while_keys_are_looked_for_waits_for_them(when: str)
     assert all(isinstance(gate.source.authenticate(each, gate.now), Identity) for each in held)
 
 
+def test_an_issuer_that_names_no_keys_rotates() -> None:
+    """It need not as long as it has one (OpenID Connect Core section 10.1)."""
+    gate = IssuerGate(TestIssuer(keys=[make_key("")]))
+    assert isinstance(gate.ask(gate.issuer.token()), Identity)
+    gate.passes(PACE)
+    gate.issuer.rotate("", keep=False)
+    assert isinstance(gate.ask(gate.issuer.token(gate.now)), Identity)
+    looks = len(gate.fetched)
+    for number in range(50):
+        forged = gate.issuer.sign(gate.issuer.claims(gate.now, sub=f"u{number}"), make_key(""))
+        assert isinstance(gate.ask(forged), Rejected)
+    assert len(gate.fetched) == looks
+
+
 def test_huge_sets_are_refused_whole() -> None:
     entry = make_key("k").as_dict(private=False)
     assert read_key_set(json.dumps({"keys": [entry] * (MAX_KEYS + 1)}).encode()) == Flaw(f"has more than {MAX_KEYS} keys")
