@@ -38,7 +38,7 @@ from kgate.settings.issuers import (
     check_service_accounts,
 )
 from kgate.settings.operation import SecretsSettings
-from kgate.settings.people import GroupSettings, GroupSource, ScimSettings, people_of, roster_file
+from kgate.settings.people import GroupSettings, GroupSource, ScimSettings, check_scim, people_of, roster_file
 from kgate.settings.reading import Reading
 from kgate.settings.values import FilePath
 
@@ -110,9 +110,11 @@ def identity_sources(
 ) -> IdentitySources:
     """Read what the section names; mistakes are noted."""
     check_service_accounts(reading, settings.service_accounts, clusters)
+    tokens = static_tokens(reading, settings.tokens)
+    check_scim(reading, settings.scim, tokens)
     return IdentitySources(
         settings=settings,
-        tokens=static_tokens(reading, settings.tokens),
+        tokens=tokens,
         people=people_authorities(reading, settings.client_certificates),
         devices=device_sources(reading, settings.devices),
         issuers=all_issuers(reading, settings.oidc, settings.authentication_configuration),

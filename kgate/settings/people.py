@@ -10,6 +10,7 @@ from kgate.documents.values import Unacceptable, accept
 from kgate.identity.directory import Directory
 from kgate.identity.people import Credential, Merge, People, Roster
 from kgate.identity.roster_file import RosterFile, load_roster
+from kgate.identity.tokens import Tokens
 from kgate.settings.reading import Reading
 from kgate.settings.values import FilePath
 from kgate.store.directory import KnownAs
@@ -35,7 +36,11 @@ class ScimSettings:
     """Which of a person's names the gate knows them by."""
 
     def __attrs_post_init__(self) -> None:
-        accept(None if self.robots else Unacceptable("is an empty list", "name the token that the directory has", ("robots",)))
+        hint = "name the token that the directory has"
+        accept(
+            None if self.robots else Unacceptable("is an empty list", hint, ("robots",)),
+            None if all(self.robots) else Unacceptable("has an empty name", hint, ("robots",)),
+        )
 
 
 @frozen
@@ -60,6 +65,15 @@ class GroupSettings:
 def roster_file(reading: Reading, groups: GroupSettings | None) -> RosterFile | None:
     """The file of groups, where there is one."""
     return reading.document(("identity", "groups", "file"), groups.file, load_roster) if groups is not None else None
+
+
+def check_scim(reading: Reading, scim: ScimSettings | None, tokens: Tokens | None) -> None:
+    """Who may push has a token. One that is revoked is no mistake, or it would stay in force."""
+    known = {each.robot for each in tokens.identities.values()} if tokens is not None else set()
+    for name in scim.robots if scim is not None else ():
+        if name not in known:
+            text = f"{name} is no token of identity.tokens, so nobody can push by that name"
+            reading.warn(("identity", "scim", "robots"), text, f"kgate token create {name}")
 
 
 def people_of(groups: GroupSettings | None, scim: ScimSettings | None, roster: RosterFile | None, directory: Directory | None) -> People:

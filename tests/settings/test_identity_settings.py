@@ -73,6 +73,17 @@ def test_two_inventories_are_one_too_many() -> None:
     assert found == ["kgate.yaml:9: identity.devices.api: goes not with file (keep one inventory)"]
 
 
+def test_nobody_may_push_the_directory_who_has_no_token() -> None:
+    """A name that is empty would be everybody's who is no robot; one that is no token's may be revoked, which must not hold up a reload."""
+    tokens = "identity:\n  tokens: {file: tokens.yaml}\n  scim: {robots: [%s]}\n"
+    assert mistakes(tokens % '""') == ["kgate.yaml:10: identity.scim.robots: has an empty name (name the token that the directory has)"]
+    head, _, tail = MINIMAL.partition("identity:\n")
+    found = load_configuration(FILE, NOW, Files(head + tokens % "ci, okta" + tail[tail.index("policy:") :]).read).warnings
+    assert [str(each).replace(f"{FILE.parent}/", "") for each in found] == [
+        "kgate.yaml:10: identity.scim.robots: okta is no token of identity.tokens, so nobody can push by that name (kgate token create okta)"
+    ]
+
+
 def test_nobody_at_all() -> None:
     assert mistakes("identity: {groups: {sources: [token]}}\n") == [
         "kgate.yaml:8: identity: lets nobody in (name oidc, tokens or client_certificates)"
