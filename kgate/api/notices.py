@@ -19,6 +19,8 @@ from kgate.net.notices import Dialect, Received, Receiver
 LOGOUT = "/kgate/v1/backchannel-logout"
 SIGNALS = "/kgate/v1/signals"
 MOST_TOKEN = 64 * 1024
+MOST_FIELDS = 10
+"""Of a form. An issuer sends one; what else it may send in a later version means nothing here."""
 
 Record = Callable[[str, Mapping[str, object]], None]
 
@@ -34,8 +36,10 @@ class NoticePages:
         return {("POST", LOGOUT): self._logout, ("POST", SIGNALS): self._signal}
 
     async def _logout(self, request: LocalRequest, params: Params) -> LocalResponse:
-        form = parse_qs(request.body.decode("latin-1"), max_num_fields=10)
-        tokens = form.get("logout_token", [])
+        try:
+            tokens = parse_qs(request.body.decode("latin-1"), max_num_fields=MOST_FIELDS).get("logout_token", [])
+        except ValueError:
+            tokens = []
         if not _is(request, "application/x-www-form-urlencoded") or len(tokens) != 1:
             return _logout_error("invalid_request", "send one logout_token as a form")
         answer = await self._received(tokens[0], Dialect.LOGOUT, request)

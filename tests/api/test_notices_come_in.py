@@ -183,6 +183,14 @@ def test_what_is_no_logout_token_of_a_known_issuer_is_a_400_and_on_record(scene:
     assert all("carol" not in json.dumps(record) for record in scene.records("notice") if record["allowed"])
 
 
+@pytest.mark.parametrize(
+    "form", [b"", b"a=1", b"logout_token=a&logout_token=b", b"&".join(b"a=%d" % number for number in range(40)), b"\xff%zz"]
+)
+def test_what_is_no_form_with_one_token_is_a_400(scene: Scene, form: bytes) -> None:
+    status, answer = scene.post("/kgate/v1/backchannel-logout", form, "application/x-www-form-urlencoded")
+    assert (status, answer["error"]) == (400, "invalid_request")
+
+
 def test_a_security_event_that_is_pushed_is_acted_on_before_it_is_acknowledged(scene: Scene) -> None:
     token = scene.event(CAEP + "session-revoked", "dora")
     with scene.watch(scene.token(sub="dora", iat=time.time() - 1)) as gone:
