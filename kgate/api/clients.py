@@ -41,6 +41,7 @@ CLIENT_ID = "kgate"
 DEVICE_SECONDS = 600.0
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 POLL_SECONDS = 5
+LONGEST_URI = 1024
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 """Of user codes: no vowels, so no words (RFC 8628 section 6.1)."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -323,9 +324,8 @@ def _same_client(connection: Connection, id_: str, following: str) -> tuple[bool
 
 def is_loopback(uri: str) -> bool:
     """Whether codes may be sent there: http to a loopback *address*, any port (RFC 8252 sections 7.3 and 8.3: not ``localhost``)."""
-    if (
-        not uri.isascii() or not uri.isprintable() or " " in uri
-    ):  # urlsplit leaves line ends out of what it takes apart; a header would have them
+    # urlsplit leaves line ends out of what it takes apart; a header would have them
+    if len(uri) > LONGEST_URI or not uri.isascii() or not uri.isprintable() or " " in uri:
         return False
     try:
         parts = urlsplit(uri)

@@ -158,7 +158,8 @@ class InventoryMapping:
 
 
 def read_inventory(body: bytes, mapping: InventoryMapping) -> dict[str, Device] | Flaw:
-    """The devices of an answer. An item without a usable name is left out; of a device whose compliance cannot be told it is unknown."""
+    """The devices of an answer. An item without a usable name is left out; of a device whose compliance cannot be told it is unknown, and so is all of one
+    that has two items which differ."""
     root = read_json(body)
     if isinstance(root, Flaw):
         return root
@@ -167,8 +168,12 @@ def read_inventory(body: bytes, mapping: InventoryMapping) -> dict[str, Device] 
         return Flaw(f"gives no list of items: {items.text if isinstance(items, Failed) else mapping.items.text}")
     if len(items) > MAX_DEVICES:
         return Flaw(f"has more than {MAX_DEVICES} devices")
-    made = (_device(item, mapping) for item in items if isinstance(item, dict))
-    return {device.name: device for device in made if device is not None}
+    found: dict[str, Device] = {}
+    for item in items:
+        device = _device(item, mapping) if isinstance(item, dict) else None
+        if device is not None:
+            found[device.name] = device if found.get(device.name, device) == device else Device(device.name)
+    return found
 
 
 def _device(item: dict[str, Any], mapping: InventoryMapping) -> Device | None:

@@ -235,6 +235,17 @@ def test_an_answer_mapped_by_expressions() -> None:
     }
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_records_of_one_device_that_differ_neither_counts(order: int) -> None:
+    """One that was enrolled anew, or whose name somebody else's machine took: the good record does not hide the bad one."""
+    items = [{"hostname": "laptop-1", "status": "failed"}, {"hostname": "laptop-1", "status": "compliant"}][::order]
+    same = [{"hostname": "laptop-2", "status": "compliant"}] * 2
+    assert read_inventory(json.dumps({"value": items + same + items}).encode(), MAPPING) == {
+        "laptop-1": Device("laptop-1"),
+        "laptop-2": Device("laptop-2", True),
+    }
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"value": 7}', b'{"value": [], "value": []}', b"\xff"])
 def test_an_answer_that_is_no_inventory(body: bytes) -> None:
     assert isinstance(read_inventory(body, MAPPING), Flaw)

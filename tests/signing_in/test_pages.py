@@ -183,7 +183,7 @@ def test_a_person_who_says_no_or_a_provider_that_does(world: Scene) -> None:
     "uri",
     ["https://evil.example.com/callback", "http://localhost:4711/callback", "http://127.0.0.1.evil.com:1/x", "http://a@127.0.0.1:1/x", "http://127.0.0.1/x",
      "http://127.0.0.1:1/x?y", "//127.0.0.1:1/", "http://127.0.0.1:99999/", "", "http://127.0.0.1:1/\r\nSet-Cookie: __Host-kgate=mine",
-     "http://127.0.0.1:1/\u4e2d", "http://127.0.0.1:1/a b", "http://127.0.0.1:1/\t"],
+     "http://127.0.0.1:1/" + "x" * 3000, "http://127.0.0.1:1/\u4e2d", "http://127.0.0.1:1/a b", "http://127.0.0.1:1/\t"],
 )  # fmt: skip
 def test_codes_go_to_a_loopback_address_and_nowhere_else(world: Scene, uri: str) -> None:
     asked = {"response_type": "code", "client_id": "kgate", "redirect_uri": uri, "state": "s" * 32, "code_challenge": "c" * 43}
