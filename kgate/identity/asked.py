@@ -16,6 +16,7 @@ from collections.abc import Callable
 from attrs import field, frozen
 
 from kgate.identity.credentials import Credentials, Rejected
+from kgate.memory import remember
 from kgate.model import Identity, Pending
 
 KEPT = 8192
@@ -60,14 +61,21 @@ class AskedTokens:
         self._concerns, self._seconds, self._monotonic = concerns, seconds, monotonic
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._asked: dict[bytes, float] = {}
+        self._others: dict[bytes, None] = {}
+        """Tokens that are not this one's to judge: to read one is a good part of a request's cost."""
 
     def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending | None:
         """Whose token it is; None where it is not this one's to judge."""
         bearer = credentials.bearer
-        if bearer is None or not self._concerns(bearer):
+        if bearer is None:
             return None
         digest, instant = credentials.digest, self._monotonic()
         known = self._known.get(digest)
+        if known is None and digest in self._others:
+            return None
+        if known is None and not self._concerns(bearer):
+            remember(self._others, digest, None, KEPT)
+            return None
         if known is None or known.until <= instant:
             trusted = credentials.held_since is not None or (known is not None and isinstance(known.judged.found, Identity))
             return self._ask(bearer, digest, instant, trusted)

@@ -75,6 +75,22 @@ def test_a_flood_of_made_up_tokens_asks_so_many_questions_at_once() -> None:
     assert isinstance(scene.ask("token-0"), Pending)  # whoever waits already goes on waiting
 
 
+def test_whose_a_token_is_to_judge_is_found_out_once() -> None:
+    """Each cluster whose service accounts may come would read the tokens of everybody else with every request: 40 to 70 microseconds."""
+    read: list[str] = []
+
+    def concerns(token: str) -> bool:
+        read.append(token)
+        return token == "mine"
+
+    source = AskedTokens("cluster x", concerns, 60.0, lambda: 1000.0)
+    assert [source.authenticate(Credentials("another's"), NOW) for _ in range(3)] == [None] * 3
+    assert isinstance(source.authenticate(Credentials("mine"), NOW), Pending)
+    source.learned("mine", Judged(ALICE), NOW)
+    assert [source.authenticate(Credentials("mine"), NOW) for _ in range(3)] == [ALICE] * 3
+    assert read == ["another's", "mine"]
+
+
 def test_a_flood_of_made_up_tokens_refuses_none_that_was_good_and_cuts_nothing_that_lives() -> None:
     scene = Scene()
     scene.source.learned("good", Judged(ALICE), scene.now)
