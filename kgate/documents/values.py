@@ -10,7 +10,7 @@ import ipaddress
 import re
 from datetime import datetime
 from typing import NamedTuple, NewType
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 Duration = NewType("Duration", float)
 """Seconds, from ``1h 15m``."""
@@ -26,6 +26,9 @@ _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _SIZE = re.compile(r"([0-9]{1,9}) ?(B|KiB|MiB|GiB|TiB)")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[-+]\d\d:\d\d)", re.ASCII)
 _FACT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
+_PROXY = re.compile(r"(http|https|socks5)://([^@/\s]+@)?(\[[0-9A-Fa-f:.]+\]|[^@/\s:\[\]]+)(:[0-9]{1,5})?/?")
+_SOCKS_MOST = 255
+"""Bytes that a user or password of SOCKS5 may have (RFC 1929)."""
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 
 
@@ -149,3 +152,20 @@ def https_url(text: str, *, path: bool = True) -> str:
     if not path and parts.path not in ("", "/"):
         raise Unacceptable(f'"{text}" has a path', "leave it out")
     return text.rstrip("/")
+
+
+def forward_proxy(text: str) -> str:
+    """The URL of a forward proxy: ``http://[user:password@]host[:port]``, or ``socks5://``; an IPv6 address stands in brackets."""
+    wrong = Unacceptable("is not the URL of a forward proxy", "write it as http://proxy.example.com:3128")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise wrong from None
+    if port == 0 or not _PROXY.fullmatch(text):
+        raise wrong
+    if parts.scheme == "https":
+        raise Unacceptable("of https:// is not carried", "use http:// or socks5://")
+    if parts.scheme == "socks5" and any(len(unquote(each or "").encode()) > _SOCKS_MOST for each in (parts.username, parts.password)):
+        raise Unacceptable("has a user or password that SOCKS5 cannot carry", f"each has at most {_SOCKS_MOST} bytes")
+    return text

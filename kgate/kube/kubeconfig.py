@@ -21,7 +21,7 @@ from attrs import define, evolve, field, frozen
 
 from kgate.documents.reading import Mapping, Plain, Sequence, read_mapping
 from kgate.documents.structuring import describe, nearest
-from kgate.documents.values import Unacceptable, https_url
+from kgate.documents.values import Unacceptable, forward_proxy, https_url
 from kgate.errors import InvalidFileError, Mistake
 from kgate.kube.execplugin import ExecPlugin, exec_info, read_exec_plugin
 
@@ -46,7 +46,6 @@ _REFUSED = {
 _USER_KEYS = frozenset(
     {"token", "tokenFile", "client-certificate", "client-certificate-data", "client-key", "client-key-data", "exec", "extensions"}
 )
-_PROXY = re.compile(r"(http|https|socks5)://([^@/\s]+@)?[^@/\s:]+(:[0-9]{1,5})?/?")
 _TOKEN = re.compile(rb"[\x21-\x7e]{1,65536}")
 _EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 
@@ -237,11 +236,7 @@ class _Reading:
             self.fault(cluster.lines["insecure-skip-tls-verify"], "whoever is in between could be this cluster", hint)
         elif insecure and authority:
             self.fault(cluster.lines["insecure-skip-tls-verify"], "does not go with a certificate-authority", "take one of them out")
-        proxy = self.text(cluster, "proxy-url")
-        if proxy and not _PROXY.fullmatch(proxy):
-            self.fault(
-                cluster.lines["proxy-url"], "proxy-url is not the URL of a forward proxy", "write it as http://proxy.example.com:3128"
-            )
+        proxy = self._proxy(cluster)
         server = self._server(cluster)
         if server is None:
             return None
@@ -255,6 +250,14 @@ class _Reading:
         except Unacceptable as wrong:
             self.fault(cluster.lines.get("server", cluster.line), wrong.text if url else "the cluster has no server", wrong.hint)
             return None
+
+    def _proxy(self, cluster: Mapping) -> str:
+        url = self.text(cluster, "proxy-url")
+        try:
+            return forward_proxy(url) if url else ""
+        except Unacceptable as wrong:
+            self.fault(cluster.lines["proxy-url"], f"proxy-url {wrong.text}", wrong.hint)
+            return ""
 
     @staticmethod
     def _plugin_config(cluster: Mapping) -> Plain:

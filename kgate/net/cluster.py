@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
-from kgate.errors import KgateError
 from kgate.exchange.legs import UpstreamLeg
 from kgate.exchange.ports import ClientWire
 from kgate.exchange.upstream import Then
@@ -144,7 +143,5 @@ def endpoint_of(access: ClusterAccess) -> Endpoint:
     name = access.tls_server_name or server.host
     if not access.proxy_url:
         return Endpoint(server.host, server.port, name)
-    if access.proxy_url.startswith("https:"):
-        raise KgateError(f"{access.context}: a proxy-url of https:// is not carried; use http:// or socks5://")
     way = through(access.proxy_url, server.host, server.port)
     return Endpoint(way.host, way.port, name, way.negotiate)

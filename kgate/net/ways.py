@@ -40,9 +40,10 @@ def through(proxy_url: str, host: str, port: int) -> Through:
     """The way to ``host``:``port`` by ``http://`` (CONNECT) or ``socks5://``."""
     proxy = urlsplit(proxy_url)
     socks = proxy.scheme == "socks5"
+    user, password = unquote(proxy.username or ""), unquote(proxy.password or "")
 
     def negotiate() -> ForwardProxy:
-        return Socks5(host, port) if socks else HttpConnect(host, port, unquote(proxy.username or ""), unquote(proxy.password or ""))
+        return (Socks5 if socks else HttpConnect)(host, port, user, password)
 
     return Through(proxy.hostname or "", proxy.port or (1080 if socks else 80), negotiate)
 

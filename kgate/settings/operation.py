@@ -75,11 +75,7 @@ class WebProxySettings:
     """Hosts that are asked without it: names, addresses, globs."""
 
     def __attrs_post_init__(self) -> None:
-        tls = self.url.startswith("https:")
-        accept(
-            Unacceptable("of https:// is not carried", "use http:// or socks5://", ("url",)) if tls else None,
-            None if all(self.direct) else Unacceptable("has an empty name", "take it out", ("direct",)),
-        )
+        accept(None if all(self.direct) else Unacceptable("has an empty name", "take it out", ("direct",)))
 
     def leads_to(self, host: str) -> bool:
         """Whether ``host`` is asked through it."""

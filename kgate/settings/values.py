@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from kgate.documents.reading import Plain
 from kgate.documents.structuring import a_whole_number
-from kgate.documents.values import Unacceptable
+from kgate.documents.values import Unacceptable, forward_proxy
 
 FilePath = NewType("FilePath", Path)
 """Absolute: in the file it is relative to it."""
@@ -20,7 +20,7 @@ PublicUrl = NewType("PublicUrl", str)
 ServerUrl = NewType("ServerUrl", str)
 """``https://host[:port][/path]``."""
 ProxyUrl = NewType("ProxyUrl", str)
-"""``http://[user:password@]host:port`` of a forward proxy, or ``https://``, ``socks5://``."""
+"""``http://[user:password@]host[:port]`` of a forward proxy, or ``socks5://``."""
 HostName = NewType("HostName", str)
 StateUrl = NewType("StateUrl", str)
 """``sqlite:///FILE`` (absolute here) or ``postgresql+psycopg://…``."""
@@ -37,7 +37,6 @@ MAX_COUNT = 1_000_000
 CLUSTER = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 _LABEL = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_./]{0,251}[A-Za-z0-9])?")
 _SOURCE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_PROXY = re.compile(r"(http|https|socks5)://([^@/\s]+@)?[^@/\s:]+(:[0-9]{1,5})?/?")
 
 
 def file_path(base: Path, text: str) -> FilePath:
@@ -56,9 +55,7 @@ def cluster_name(text: str) -> ClusterName:
 
 def proxy_url(text: str) -> ProxyUrl:
     """A forward proxy."""
-    if not _PROXY.fullmatch(text):
-        raise Unacceptable("is not the URL of a forward proxy", "write it as http://proxy.example.com:3128")
-    return ProxyUrl(text)
+    return ProxyUrl(forward_proxy(text))
 
 
 def state_url(base: Path, text: str) -> StateUrl:

@@ -1,4 +1,4 @@
-"""Asking a forward proxy for a way to a server: HTTP CONNECT (RFC 9110 section 9.3.6) and SOCKS5 (RFC 1928), client role, sans-IO.
+"""Asking a forward proxy for a way to a server: HTTP CONNECT (RFC 9110 section 9.3.6) and SOCKS5 (RFC 1928, 1929), client role, sans-IO.
 
 ``begin()`` gives the first bytes; ``receive()`` is called with everything received so far that was not yet answered and gives what to do next.
 A proxy that sends more than its answer before we spoke is refused: nothing that it says may be taken for the server's bytes.
@@ -6,6 +6,7 @@ A proxy that sends more than its answer before we spoke is refused: nothing that
 
 from __future__ import annotations
 
+import ipaddress
 from base64 import b64encode
 from typing import NamedTuple, Protocol
 
@@ -75,31 +76,47 @@ _SOCKS_ERRORS = {
     5: "connection refused",
     6: "TTL expired",
 }
+_NOBODY, _USER, _AS_USER = b"\x05\x00", b"\x05\x02", b"\x01\x00"
+"""A proxy's choices of a method, and its yes to a user and password."""
 _ADDRESS_LENGTHS = {1: 4, 4: 16}
 
 
 class Socks5:
-    """SOCKS5 CONNECT without authentication; the name is resolved by the proxy."""
+    """SOCKS5 CONNECT, as nobody or with a user and password where ``user`` is not empty; a name is resolved by the proxy."""
 
-    def __init__(self, host: str, port: int) -> None:
-        name = host.encode("idna") if not host.isascii() else host.encode()
-        self._request = b"\x05\x01\x00\x03" + bytes([len(name)]) + name + port.to_bytes(2, "big")
-        self._greeted = False
+    def __init__(self, host: str, port: int, user: str = "", password: str = "") -> None:
+        self._request = b"\x05\x01\x00" + _address(host) + port.to_bytes(2, "big")
+        self._person = b"\x01" + _counted(user.encode()) + _counted(password.encode()) if user else b""
+        self._proving = self._asked = False
 
     def begin(self) -> bytes:
-        """Version 5, one method: none."""
-        return b"\x05\x01\x00"
+        """Version 5, and the methods that we have."""
+        return b"\x05\x02\x00\x02" if self._person else b"\x05\x01\x00"
 
     def receive(self, data: bytes) -> Step:
-        """The method's choice, then the reply."""
-        if not self._greeted:
-            if len(data) < 2:
-                return None
-            if data != b"\x05\x00":
-                return Failed("the SOCKS proxy wants authentication, or is not version 5")
-            self._greeted = True
-            return Send(self._request)
-        return self._reply(data)
+        """The method's choice, what is said to a user and password, then the reply."""
+        if self._asked:
+            return self._reply(data)
+        if len(data) < 2:
+            return None
+        return self._proven(data) if self._proving else self._chosen(data)
+
+    def _chosen(self, data: bytes) -> Step:
+        if data == _USER and self._person:
+            self._proving = True
+            return Send(self._person)
+        if data == _NOBODY:
+            return self._ask()
+        if self._person and data == b"\x05\xff":
+            return Failed("the SOCKS proxy takes neither nobody nor a user and password")
+        return Failed("the SOCKS proxy wants authentication, or is not version 5")
+
+    def _proven(self, data: bytes) -> Step:
+        return self._ask() if data == _AS_USER else Failed("the SOCKS proxy does not accept the user and password")
+
+    def _ask(self) -> Send:
+        self._asked = True
+        return Send(self._request)
 
     @staticmethod
     def _reply(data: bytes) -> Step:
@@ -111,3 +128,16 @@ class Socks5:
         if len(data) < length:
             return None
         return Opened() if len(data) == length else Failed("the SOCKS proxy sent bytes after its answer")
+
+
+def _address(host: str) -> bytes:
+    """Type and value: each kind in its own form, for a proxy may ask the DNS for what is written as a name."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return b"\x03" + _counted(host.encode("idna") if not host.isascii() else host.encode())
+    return (b"\x01" if address.version == 4 else b"\x04") + address.packed
+
+
+def _counted(text: bytes) -> bytes:
+    return bytes([len(text)]) + text

@@ -20,8 +20,7 @@ class Behind:
 
     def __init__(self, make: Make, *, socks: bool) -> None:
         self.proxy = ForwardProxy(socks=socks)
-        scheme, person = ("socks5", "") if socks else ("http", "gate:s%40cret@")
-        self.arena: Arena = make({"proxy_url": f"{scheme}://{person}127.0.0.1:{self.proxy.port}"})
+        self.arena: Arena = make({"proxy_url": f"{'socks5' if socks else 'http'}://gate:s%40cret@127.0.0.1:{self.proxy.port}"})
         self.arena.gate.start()
 
 
@@ -40,7 +39,8 @@ def test_the_way_leads_through_it_and_tls_through_to_the_cluster(behind: Behind)
         assert asked.startswith(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n" % port)
         assert b"\r\nProxy-Authorization: Basic " + b64encode(b"gate:s@cret") + b"\r\n" in asked
     else:
-        assert asked == b"127.0.0.1" + port.to_bytes(2, "big")
+        assert asked == b"\x01\x7f\x00\x00\x01" + port.to_bytes(2, "big")
+        assert behind.proxy.people[-1] == b"\x01\x04gate\x06s@cret"
     assert b"secret" not in b"".join(behind.arena.cluster.heads)
     assert "s@cret" not in behind.arena.gate.log.read_text() and "s%40cret" not in behind.arena.gate.log.read_text()
 
@@ -73,7 +73,7 @@ def test_an_identity_provider_behind_it(proxy: ForwardProxy, tmp_path: Path) -> 
     with oidc_provider(tmp_path) as idp, identity_gate(tmp_path / "gate", {"oidc": [idp.issuer()]}, web_proxy={"url": url}) as gate:
         assert gate.whoami(idp.token("alice"))["user"] == "alice"
         port = int(idp.url.rpartition(":")[2])
-        there = b"127.0.0.1" + port.to_bytes(2, "big") if proxy.socks else b"CONNECT 127.0.0.1:%d HTTP/1.1" % port
+        there = b"\x01\x7f\x00\x00\x01" + port.to_bytes(2, "big") if proxy.socks else b"CONNECT 127.0.0.1:%d HTTP/1.1" % port
         assert proxy.asked and all(asked.startswith(there) for asked in proxy.asked)  # the cluster is not asked through it
         assert gate.ask(idp.token("alice"))[0] == 200
         proxy.answer = b"\x05\x02\x00\x01" + bytes(6) if proxy.socks else b"HTTP/1.1 403 Forbidden\r\n\r\n"

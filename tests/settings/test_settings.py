@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from configuration_files import FILE, FOLDER, MINIMAL, NOW, POLICY, Files, authority
+from configuration_files import FILE, FOLDER, KUBECONFIG, MINIMAL, NOW, POLICY, Files, authority
 
 from kgate.cli.gate_client import gate_url
 from kgate.demo.certificates import Authority
@@ -139,6 +139,10 @@ def test_files_of_all_kinds_are_checked_together() -> None:
         (changed("https://10.0.0.5:6443", "https://10.0.0.5:6443/a//b"), "could be read in two ways"),
         (changed(", token_file: token}", ", token_file: token, insecure_skip_tls_verify: true}"), "does not go with certificate_authority"),
         (changed(", token_file: token}", ", token_file: token, proxy_url: proxy}"), "is not the URL of a forward proxy"),
+        (changed(", token_file: token}", ", token_file: token, proxy_url: \"http://p:99999\"}"), "clusters.dev.proxy_url: is not the URL of a forward proxy"),
+        (changed(", token_file: token}", ", token_file: token, proxy_url: \"https://p\"}"), "clusters.dev.proxy_url: of https:// is not carried"),
+        (Files().but("prod-eu.kubeconfig", KUBECONFIG.replace("ca.crt}", 'ca.crt, proxy-url: "https://p"}')), "kubeconfig:4: proxy-url of https:// is"),
+        (changed("policy: policy.yaml", "policy: policy.yaml\nweb_proxy: {url: \"https://p\"}"), "web_proxy.url: of https:// is not carried"),
         (changed("labels: {env: prod}", "labels: {env: 1}"), "clusters.prod-eu.labels.env: must be text"),
         (changed("https://kube.example.com:8443", "https://kube.example.com/gate"), "public_url: \"https://kube.example.com/gate\" has a path"),
         (changed("127.0.0.1:9090", "localhost:9090"), '"localhost" is not an IP address'),
@@ -164,6 +168,13 @@ def test_files_of_all_kinds_are_checked_together() -> None:
 )  # fmt: skip
 def test_what_does_not_fit_together(files: Files, says: str) -> None:
     assert says in "\n".join(mistakes(files))
+
+
+@pytest.mark.parametrize("url", ["http://[2001:db8::1]:3128", "http://u:p@[::1]", "socks5://[::1]:1080/", "http://10.0.0.1:3128"])
+def test_a_forward_proxy_may_be_an_address_of_either_kind(url: str) -> None:
+    assert load(changed(", token_file: token}", f', token_file: token, proxy_url: "{url}"}}')).access["dev"].proxy_url == url
+    kubeconfig = KUBECONFIG.replace("ca.crt}", f'ca.crt, proxy-url: "{url}"}}')
+    assert load(Files().but("prod-eu.kubeconfig", kubeconfig)).access["prod-eu"].proxy_url == url
 
 
 @pytest.mark.parametrize("text", ["clusters: {}", "clusters: []", "clusters:"])

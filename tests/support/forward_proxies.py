@@ -18,6 +18,8 @@ class ForwardProxy:
         self.port: int = self._listener.getsockname()[1]
         self.asked: list[bytes] = []
         self.answer = b""
+        self.people: list[bytes] = []
+        """What a SOCKS client said of itself, where it did (RFC 1929)."""
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -56,10 +58,16 @@ class ForwardProxy:
                 head += client.recv(1)
             self.asked.append(head)
             return int(head.split(b" ")[1].rpartition(b":")[2])
-        assert client.recv(3) == b"\x05\x01\x00"
-        client.sendall(b"\x05\x00")
+        greeting = client.recv(4)
+        if greeting == b"\x05\x02\x00\x02":
+            client.sendall(b"\x05\x02")
+            self.people.append(client.recv(300))
+            client.sendall(b"\x01\x00")
+        else:
+            assert greeting == b"\x05\x01\x00"
+            client.sendall(b"\x05\x00")
         request = client.recv(300)
-        self.asked.append(request[5:])
+        self.asked.append(request[3:])
         return int.from_bytes(request[-2:], "big")
 
 

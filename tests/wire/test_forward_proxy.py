@@ -57,3 +57,32 @@ def test_socks_refused() -> None:
     assert proxy.receive(b"\x05\x05\x00\x01" + bytes(6)) == Failed("the SOCKS proxy answered: connection refused")
     assert proxy.receive(b"\x05\x63\x00\x01" + bytes(6)) == Failed("the SOCKS proxy answered: error 99")
     assert proxy.receive(b"\x05\x00\x00\x01" + bytes(6) + b"\x16") == Failed("the SOCKS proxy sent bytes after its answer")
+
+
+@pytest.mark.parametrize(
+    ("host", "written"),
+    [("10.0.0.5", b"\x01\x0a\x00\x00\x05"), ("fd00::1", b"\x04\xfd" + bytes(14) + b"\x01"), ("10.example", b"\x03\x0a10.example")],
+)
+def test_socks_has_each_kind_of_address_in_its_own_form(host: str, written: bytes) -> None:
+    """Of an address as a name, some proxies ask the DNS (RFC 1928 section 5 has a form for each)."""
+    assert Socks5(host, 443).receive(b"\x05\x00") == Send(b"\x05\x01\x00" + written + b"\x01\xbb")
+
+
+def test_socks_with_a_password() -> None:
+    """RFC 1929; a proxy that asks for none is told none."""
+    proxy = Socks5("a", 1, "gate", "s:cret")
+    assert proxy.begin() == b"\x05\x02\x00\x02"
+    assert proxy.receive(b"\x05\x02") == Send(b"\x01\x04gate\x06s:cret")
+    assert proxy.receive(b"\x01") is None
+    assert proxy.receive(b"\x01\x00") == Send(b"\x05\x01\x00\x03\x01a\x00\x01")
+    assert proxy.receive(b"\x05\x00\x00\x01" + bytes(6)) == Opened()
+    unasked = Socks5("a", 1, "gate", "s:cret")
+    assert unasked.receive(b"\x05\x00") == Send(b"\x05\x01\x00\x03\x01a\x00\x01")
+
+
+def test_socks_with_a_password_that_is_wrong() -> None:
+    proxy = Socks5("a", 1, "gate", "wrong")
+    proxy.receive(b"\x05\x02")
+    assert proxy.receive(b"\x01\x01") == Failed("the SOCKS proxy does not accept the user and password")
+    assert Socks5("a", 1, "gate", "x").receive(b"\x05\xff") == Failed("the SOCKS proxy takes neither nobody nor a user and password")
+    assert Socks5("a", 1).receive(b"\x05\x02") == Failed("the SOCKS proxy wants authentication, or is not version 5")
