@@ -18,7 +18,7 @@ reloading    another configuration, all of it or nothing; quiet  reading it besi
 
 records      the gate's own events, and the journal
 place        which process of the gate this is; workers  the supervisor of several
-options      the command line
+options      the command line; signals  the second that says to stop
 """
 
 from twisted.application.service import Service

@@ -39,6 +39,7 @@ from kgate.service.part import Part, Shared
 from kgate.service.records import Records, close_others
 from kgate.service.reloading import Reloads
 from kgate.service.robots import RobotUses
+from kgate.service.signals import heed_once
 from kgate.service.signing_in import SigningIn
 from kgate.service.token_issuers import TokenIssuers
 from kgate.service.upstreams import Upstreams
@@ -188,6 +189,7 @@ class GateService(Service):
             part.start()
         self._ticker.start()
         settle_memory()
+        self._reactor.callWhenRunning(heed_once, self._reactor)
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._turn.wrap(self._reloads.reload)))
 
     def stopService(self) -> Deferred[None]:

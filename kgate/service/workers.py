@@ -37,6 +37,7 @@ from kgate.service.options import ALIKE
 from kgate.service.place import Place
 from kgate.service.records import close_others
 from kgate.service.reloading import fingerprint
+from kgate.service.signals import heed_once
 from kgate.settings import Configuration, load_settings
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
@@ -111,6 +112,7 @@ class Supervisor(Service):
             site = gathered_site(self._reactor, self._pages, self._restarts)
             self._admin = self._reactor.adoptStreamPort(self._admin_socket.fileno(), self._admin_socket.family, site)
             self._admin_socket.close()
+        self._reactor.callWhenRunning(heed_once, self._reactor)
         signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._reload_all))
 
     def stopService(self) -> Deferred[None]:

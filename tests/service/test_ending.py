@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,25 @@ def test_sigterm_lets_what_lives_go_on_for_a_while_and_then_says_why_it_ends(are
     (end,) = of(arena, "stream-end")
     assert end["closed_by"] == "drain"
     assert isinstance(chain(arena.gate.folder / "audit"), Verified)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whoever_tells_it_twice_reads_that_it_is_stopping(make: Make, workers: int) -> None:
+    """Ctrl-C reaches the workers of a gate in a terminal, which their supervisor then tells to stop too."""
+    arena = make(workers=workers, drain="60s")
+    process = arena.gate.start().process
+    assert process is not None
+    eventually("it serves", lambda: arena.gate.log.read_text().count("kgate serves") == workers)
+    with watching(arena):
+        processes = [process.pid, *map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())]
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            for pid in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        eventually("it says so", lambda: "it is stopping already" in arena.gate.log.read_text())
+        assert process.poll() is None
+    assert process.wait(20) in (-signal.SIGTERM, -signal.SIGINT)
+    assert "Traceback" not in arena.gate.log.read_text()
 
 
 def test_a_request_under_way_is_answered_though_the_gate_is_told_to_stop(arena: Arena) -> None:
