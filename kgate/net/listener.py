@@ -34,7 +34,15 @@ HALF_OPEN_OF_ONE_MAX = 256
 """Of one address; configured balancers, who speak for many, may have them all."""
 ACCEPTS_A_TURN = 64
 BACKLOG = 1024
-_GONE = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ECONNABORTED})
+_GONE = frozenset(
+    number
+    for name in (
+        "EAGAIN", "EWOULDBLOCK", "EINTR", "ECONNABORTED", "EPERM", "EPROTO", "ENETDOWN", "ENOPROTOOPT", "EHOSTDOWN", "ENONET", "EHOSTUNREACH",
+        "EOPNOTSUPP", "ENETUNREACH", "ETIMEDOUT",
+    )
+    if (number := getattr(errno, name, None)) is not None
+)  # fmt: skip
+"""Nobody is there (any more): accept(2) tells errors of the new connection too, and that a firewall refused it."""
 _FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 REST_SECONDS = 0.2
 """How long accepting pauses when the process has no descriptor left."""
