@@ -89,7 +89,11 @@ class Leg(ABC, Generic[W]):
         raw, self.raw = self.raw, None
         if raw is not None:
             raw.lost(reason)
-        self._forget(Loss(reason))
+        self._forget(self._loss(reason))
+
+    def _loss(self, reason: str) -> Loss:
+        """What the loss of the connection is to its streams."""
+        return Loss(reason)
 
     # --- what exchanges call
 
@@ -305,6 +309,9 @@ class UpstreamLeg(Leg[ClientWire]):
         """The connection is gone: so are its streams."""
         super().lost(reason)
         self._gone(self)
+
+    def _loss(self, reason: str) -> Loss:
+        return Loss(reason, unprocessed=not self.multiplexed and self.wire.unheard)
 
     def _dispatch(self, events: Iterable[Event]) -> None:
         for event in events:

@@ -139,6 +139,10 @@ class ClientWire(Wire, Protocol):
     def reusable(self) -> bool:
         """Whether another request may follow on this connection."""
 
+    @property
+    def unheard(self) -> bool:
+        """Whether the request under way may be asked again, for the server may never have seen it (HTTP/1.1 only)."""
+
     def open(self, head: RequestHead, end: bool, upgrade: bytes = b"") -> int:
         """Send a request's head; gives its stream. ``upgrade`` is HTTP/1.1's only."""
 

@@ -30,6 +30,11 @@ from kgate.wire.http1_writing import CHUNKED, BodyWriter, encode_fields, encode_
 
 MOST_INFORMATION: Final = 8
 _BAD_GATEWAY: Final = 502
+_REPEATABLE: Final = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+"""What may be asked twice (RFC 9110 section 9.2.2), and is by whoever reads."""
+_BROKEN: Final = 2
+_REFUSED: Final = 7
+"""As RFC 9113 section 7 counts: what was not processed may be tried again."""
 
 
 class _In(Enum):
@@ -74,6 +79,12 @@ class ClientConnection:
     def paused(self) -> bool:
         """The transport should not read: the last bytes have not gone on."""
         return self._unconsumed > self._most_unconsumed
+
+    @property
+    def unheard(self) -> bool:
+        """Whether nothing came back for a request that may be asked again, on a connection that was idle before: the server may have been ending it just
+        then (RFC 9112 section 9.5)."""
+        return self._in is _In.HEAD and self._stream > 1 and not (self._buffer or self._informed) and self._method in _REPEATABLE
 
     def queued(self, stream: int) -> int:
         """HTTP/1.1 has no windows: nothing waits here."""
@@ -161,12 +172,12 @@ class ClientConnection:
 
     def receive_eof(self) -> list[Event]:
         """The server closed: the end of an answer that lasts until then, the loss of any other."""
-        was, events = self._in, list[Event]()
+        was, code, events = self._in, _REFUSED if self.unheard else _BROKEN, list[Event]()
         self._end()
         if was is _In.BODY and self._body is not None:
-            events.append(StreamEnded(self._stream) if self._body.end() is None else StreamReset(self._stream, 2, True))
+            events.append(StreamEnded(self._stream) if self._body.end() is None else StreamReset(self._stream, _BROKEN, True))
         elif was is _In.HEAD:
-            events.append(StreamReset(self._stream, 2, True))
+            events.append(StreamReset(self._stream, code, True))
         return events
 
     def _step(self, events: list[Event]) -> bool:

@@ -345,6 +345,65 @@ def test_a_request_that_the_cluster_did_not_take_is_asked_again_and_its_answer_a
     assert both.world.upstream.requesters == {}
 
 
+@pytest.mark.parametrize("way", ["its end", "its loss"])
+def test_a_connection_that_the_cluster_was_just_closing_costs_a_get_nothing(world: World, way: str) -> None:
+    """RFC 9112 section 9.5: HTTP/1.1 connections that were idle end at any moment, also the one in which a request goes out."""
+    asked_before(world)
+    world.asks(GET)
+    world.durable()
+    assert world.cluster_pipe.take()
+    closes(world, way)
+    assert world.pipe.take() == b""
+    world.dials()
+    assert world.cluster_pipe.take().startswith(b"GET ")
+    world.answers(OK)
+    assert world.pipe.take().startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("way", ["its end", "its loss"])
+def test_what_may_have_been_done_already_is_not_asked_again(world: World, way: str) -> None:
+    asked_before(world)
+    world.asks(GET.replace(b"GET", b"DELETE", 1))
+    world.durable()
+    closes(world, way)
+    assert world.pipe.take().startswith(b"HTTP/1.1 503 ") and world.dialling == []
+
+
+@pytest.mark.parametrize("way", ["its end", "its loss"])
+def test_a_get_is_not_asked_again_where_an_answer_began_or_the_connection_was_new(world: World, way: str) -> None:
+    asked_before(world)
+    world.asks(GET)
+    world.durable()
+    world.answers(b"HTTP/1.1 200 O")
+    closes(world, way)
+    assert world.pipe.take().startswith(b"HTTP/1.1 503 ") and world.dialling == []
+    world.asks(GET)
+    world.durable()
+    world.dials()
+    closes(world, way)
+    assert world.pipe.take().startswith(b"HTTP/1.1 503 ") and world.dialling == []
+
+
+def asked_before(world: World) -> None:
+    """The cluster has a connection that served one request."""
+    world.asks(GET)
+    world.durable()
+    world.dials()
+    world.answers(OK)
+    world.pooled = world.upstream
+    world.pipe.take(), world.cluster_pipe.take()
+
+
+def closes(world: World, way: str) -> None:
+    """The cluster ends its connection, or resets it."""
+    world.pooled = None
+    if way == "its end":
+        world.upstream.ended()
+    else:
+        world.upstream.lost("Connection reset by peer")
+    world.turn.flush()
+
+
 def test_a_goaway_costs_no_request_that_the_cluster_took_though_another_is_asked_elsewhere_at_once() -> None:
     both = Both()
     taken, not_taken = both.asks(), both.asks()
