@@ -35,6 +35,8 @@ from kgate.wire.events import Headers, RequestHead, RequestReceived
 CANCEL: Final = 8
 """RFC 9113 section 7: the stream is no longer needed."""
 INTERNAL_ERROR: Final = 2
+MOST_ASKED: Final = 6
+"""How often a request is sent upstream whose cluster says each time that it did not take it: as often as Go's client."""
 _ASK_OPERATOR = "ask whoever runs this gate"
 
 
@@ -78,6 +80,7 @@ class Exchange:
         "_ports",
         "_relay",
         "_stream",
+        "_times_asked",
         "_touched",
         "_upstream",
         "_upstream_ended",
@@ -109,6 +112,7 @@ class Exchange:
         self._upstream_ended = False
         self._owed_client = self._owed_upstream = 0
         self.bytes_in = self.bytes_out = self.status = 0
+        self._times_asked = 0
         self._carried = 0
         """Payload of the tunnel when that was last asked."""
         self._relay: Relay | None = None
@@ -222,6 +226,7 @@ class Exchange:
             self.admitted.route.upstream.spare(leg)
             return
         self._phase = _ASKING
+        self._times_asked += 1
         self._upstream = leg
         held, self._held = self._held, None
         ended = self._client_ended and held is None
@@ -477,8 +482,8 @@ class Exchange:
             wire.reset(self._stream, CANCEL)
 
     def _can_ask_again(self) -> bool:
-        """Nothing of a body went out, so the same head can be sent once more."""
-        return self._client_ended and not self.bytes_in
+        """Nothing of a body went out, so the same head can be sent once more; and it was not sent all too often."""
+        return self._client_ended and not self.bytes_in and self._times_asked < MOST_ASKED
 
     def _answered(self) -> None:
         """The answer was handed on whole."""

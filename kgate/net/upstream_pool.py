@@ -77,6 +77,8 @@ class UpstreamPool:
                 leg.transport.close()
         elif leg.multiplexed:
             self._serve(leg)
+            if not leg.requesters and leg.capacity <= 0 and leg is not self._served:
+                leg.transport.close()  # it takes none any more: its numbers are used up, or the cluster says so
         elif leg.wire.reusable and not leg.closed:
             self._idle.append(leg)
             self._serve(leg)

@@ -345,6 +345,20 @@ def test_a_request_that_the_cluster_did_not_take_is_asked_again_and_its_answer_a
     assert both.world.upstream.requesters == {}
 
 
+@pytest.mark.threat("08")
+def test_a_cluster_that_refuses_a_request_again_and_again_is_not_asked_for_ever() -> None:
+    both = Both()
+    asked, refused = both.asks(), 0
+    while asks := [event.stream for event in both.asked if isinstance(event, RequestReceived)]:
+        both.asked.clear()
+        both.api.reset(asks[-1], 7)
+        refused += 1
+        assert refused < 20
+        both.carry()
+    answer = next(event for event in both.told if isinstance(event, ResponseReceived))
+    assert (answer.stream, answer.status, refused) == (asked, 503, 6)
+
+
 @pytest.mark.parametrize("way", ["its end", "its loss"])
 def test_a_connection_that_the_cluster_was_just_closing_costs_a_get_nothing(world: World, way: str) -> None:
     """RFC 9112 section 9.5: HTTP/1.1 connections that were idle end at any moment, also the one in which a request goes out."""

@@ -102,6 +102,18 @@ def test_http1_has_one_request_on_a_connection_and_the_latest_one_is_used_again(
     assert world.given[-1] is second and world.dials == []
 
 
+@pytest.mark.threat("08")
+def test_an_http2_connection_that_takes_no_request_any_more_is_closed_once_it_has_none(world: World) -> None:
+    """Its stream numbers are used up, or the cluster says that it takes none: each request would leave one more behind."""
+    world.ask(2)
+    connection = world.answer(Connection(multiplexed=True, room=2))
+    connection.room = 0
+    world.done(connection)
+    assert not connection.told_to_close
+    world.done(connection)
+    assert connection.told_to_close
+
+
 def test_a_connection_that_may_not_be_used_again_is_closed(world: World) -> None:
     world.ask()
     connection = world.answer(Connection(multiplexed=False))
