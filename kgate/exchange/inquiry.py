@@ -17,6 +17,8 @@ from kgate.kube.impersonation import identity_headers
 from kgate.model import Impersonation
 from kgate.wire.events import Headers, RequestHead
 
+MOST_ASKED = 6
+"""How often a question is sent that is not looked at."""
 MOST_ANSWER = 4 * 1024 * 1024
 """Bytes."""
 CANCEL = 8
@@ -49,7 +51,7 @@ class Inquiry:
         self._upstream, self._target, self._request, self._impersonate = upstream, target, body, impersonate
         self._then: Then | None = then
         self._leg: UpstreamLeg | None = None
-        self._stream = self._status = 0
+        self._stream = self._status = self._times_asked = 0
         self._body = bytearray()
 
     def begin(self) -> None:
@@ -74,6 +76,7 @@ class Inquiry:
             self._upstream.spare(leg)
             return
         self._leg = leg
+        self._times_asked += 1
         self._stream = leg.request(self, self._head(), False)
         leg.wire.send_data(self._stream, self._request, True)
         leg.touch()
@@ -128,11 +131,14 @@ class Inquiry:
         """The request is small and went out whole."""
 
     def upstream_lost(self, loss: Loss) -> None:
-        """No answer."""
-        leg, self._leg = self._leg, None
+        """No answer; asked again where the server says that it never looked at the question."""
+        leg, self._leg, stream = self._leg, None, self._stream
+        if loss.unprocessed and self._then is not None and self._times_asked < MOST_ASKED:
+            self.begin()
+        else:
+            self._end(NoReply(f"did not answer: {loss.text}"))
         if leg is not None:
-            leg.finished(self._stream)
-        self._end(NoReply(f"did not answer: {loss.text}"))
+            leg.finished(stream)
 
     def _drop(self) -> None:
         leg, self._leg = self._leg, None
