@@ -139,7 +139,8 @@ class Pages:
     def _choose(self, providers: Sequence[SignInProvider], request: LocalRequest) -> LocalResponse:
         target = request.path if request.path == "/oauth2/authorize" else "/login"
         carried = (read_query(request.query) or {}) if target != "/login" else {}
-        choices = [(each.login.name, f"{target}?{urlencode({**carried, 'issuer': each.login.issuer})}") for each in providers]
+        url = self._place().url  # whoever came by another name of the gate's has its cookie where the provider sends people back to
+        choices = [(each.login.name, f"{url}{target}?{urlencode({**carried, 'issuer': each.login.issuer})}") for each in providers]
         return self._page("sign_in", heading="Sign in", choices=choices)
 
     async def callback(self, request: LocalRequest, params: Params) -> LocalResponse:
@@ -314,7 +315,8 @@ class Pages:
         return request.header("origin") == self._place().url
 
     def _foreign(self) -> LocalResponse:
-        return self.failed(Failed("the form was not sent from a page of this gate", "open the gate's page and press the button there", 403))
+        hint = f"open {self._place().url} and press the button there"
+        return self.failed(Failed("the form was not sent from a page of this gate", hint, 403))
 
     def _page(self, template: str, status: int = 200, *headers: tuple[str, str], **values: object) -> LocalResponse:
         return page(template, status, *headers, host=urlsplit(self._place().url).netloc, **values)

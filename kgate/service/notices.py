@@ -10,7 +10,7 @@ from kgate.api.application import Routes
 from kgate.api.notices import NoticePages, on_record
 from kgate.identity.issuer_configuration import Issuer, IssuerUrl
 from kgate.identity.issuers import Signers
-from kgate.identity.notice_tokens import Refused
+from kgate.identity.notice_tokens import UNAVAILABLE, Refused
 from kgate.identity.notices import Notice, Notices, concerns
 from kgate.net.notices import Dialect, NoticeBoard, Received, Receiver, Speaker
 from kgate.net.polling import Poller
@@ -97,7 +97,8 @@ class IssuerNotices(Part):
     async def _polled(self, token: str) -> Received | Refused:
         answer = await self._receiver.receive(token, Dialect.EVENT)
         if isinstance(answer, Refused):
-            self._record("notice", {"allowed": False, "reasons": [answer.text]})
+            if answer.error != UNAVAILABLE:  # it comes again every few seconds, and shows in /readyz
+                self._record("notice", {"allowed": False, "reasons": [answer.text]})
         elif answer.new:
             self._record("notice", {"allowed": True, **on_record(answer)})
         return answer

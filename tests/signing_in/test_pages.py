@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import pytest
 import yaml
@@ -44,6 +46,16 @@ def test_somebody_signs_in_sees_the_clusters_and_signs_out(world: Scene) -> None
     )  # RP-initiated logout, with the ID token as a hint
     assert "id_token_hint=" in browser.visited[-2] and "Sign in with" in shown.words
     assert world.until_recorded("logout", user="alice")
+
+
+def test_whoever_comes_by_another_name_of_the_gate_signs_in_by_its_own(world: Scene) -> None:
+    """The provider sends people back there, and the browser that began there holds the cookie."""
+    alias, browser = f"https://localhost:{world.gate.gate.port}", Browser()
+    link = html.unescape(re.findall(r'<a class="button" href="([^"]+)"', browser.open(alias).text)[0])
+    shown = world.company.pick(browser, browser.open(urljoin(alias, link)), "alice")
+    assert "You are signed in as alice" in shown.words
+    shown = browser.open(f"{world.url}/logout", {}, origin=alias)
+    assert shown.status == 403 and f"open {world.url}" in shown.words
 
 
 @needs_kubectl
