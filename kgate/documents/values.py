@@ -130,6 +130,15 @@ def host_name(text: str) -> str:
     return text
 
 
+_SPACES = dict.fromkeys((0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000))
+"""Unicode's other spaces (category Zs), which nobody takes for a line's end."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether text stays one for whoever reads it: without control and invisible characters and line ends. The spaces of other scripts are letters to them."""
+    return text.isprintable() or text.translate(_SPACES).isprintable()
+
+
 def origin(url: str) -> str:
     """An ``https://`` URL's origin as browsers write it (RFC 6454 section 6.2): the host in lower case, no port where it is 443. Raises ValueError."""
     parts = urlsplit(url)

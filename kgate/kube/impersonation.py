@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from attrs import frozen
 
+from kgate.documents.values import is_plain
 from kgate.kube.refusal import Headers, Refusal
 from kgate.model import Impersonation
 
@@ -70,7 +71,7 @@ def _value_error(value: str) -> str | None:
         return "is empty"
     if value != value.strip():
         return "has white space at an end"
-    return None if value.isprintable() else "has a control character"
+    return None if is_plain(value) else "has a control character"
 
 
 def extra_name(key: str) -> bytes:

@@ -17,7 +17,7 @@ from itertools import product
 
 from attrs import field, frozen
 
-from kgate.documents.values import Unacceptable
+from kgate.documents.values import Unacceptable, is_plain
 from kgate.model import Identity
 
 SYSTEM = "system:"
@@ -89,7 +89,7 @@ def template(text: str) -> Template:
 
 def seen(text: str) -> Template:
     """A name that a cluster sees. Raises Unacceptable where it cannot be one."""
-    if not text or text != text.strip() or not text.isprintable():
+    if not text or text != text.strip() or not is_plain(text):
         raise Unacceptable("is empty, or has control characters or white space at an edge", "clusters must read it as it stands")
     made = template(text)
     if text.startswith(SYSTEM) and not made.plain:
@@ -107,4 +107,4 @@ def names_of(made: Template, identity: Identity) -> tuple[str, ...]:
     """The names that a template stands for and that a cluster may see."""
     if made.plain:
         return (made.text,)
-    return tuple(each for each in made.expand(identity) if each == each.strip() and each.isprintable() and not each.startswith(SYSTEM))
+    return tuple(each for each in made.expand(identity) if each == each.strip() and is_plain(each) and not each.startswith(SYSTEM))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kgate.identity.names import name_fault
 from kgate.kube.impersonation import (
     MAX_GROUPS,
     ImpersonationRequest,
@@ -25,6 +27,15 @@ GOOD = Impersonation("alice", ("developers",), "1", (("example.com/reason", ("on
 def test_a_plain_identity_may_be_sent() -> None:
     assert impersonation_error(GOOD) is None
     assert impersonation_error(Impersonation("François", ("über uns",))) is None
+    wide = "山田\u3000太郎"
+    assert identity_headers(Impersonation(wide), None) == ((b"impersonate-user", wide.encode()),)
+    assert isinstance(impersonation_request([(b"impersonate-user", wide.encode())]), ImpersonationRequest)
+
+
+def test_whoever_may_come_in_may_be_sent() -> None:
+    """A name that only one of both takes would let somebody in whom every request is then denied."""
+    names = [f"a{chr(code)}b" for code in range(sys.maxunicode + 1)]
+    assert [name for name in names if (name_fault(name) is None) != (impersonation_error(Impersonation(name)) is None)] == []
 
 
 @pytest.mark.threat("02")

@@ -46,6 +46,16 @@ def test_system_groups_of_an_identity_provider_are_dropped_unless_the_rule_gives
     assert seen(insider, ", as: {groups: [system:masters]}") == Impersonation("eve", ("system:masters",))
 
 
+def test_a_space_of_another_script_is_a_letter() -> None:
+    team = "開発\u3000チーム"
+    assert (
+        seen(Identity("a", (team,)))
+        == seen(Identity("a", (team,)), ', as: {groups: ["{identity.groups:*}"]}')
+        == Impersonation("a", (team,))
+    )
+    assert seen(Identity("a", (team,)), f', as: {{groups: ["{team}"]}}') == Impersonation("a", (team,))
+
+
 @pytest.mark.threat("04")
 @pytest.mark.parametrize("name", ["system:admin", "system:serviceaccount:kube-system:default", "system:kube-scheduler"])
 def test_a_system_user_is_refused_unless_the_rule_names_a_user(name: str) -> None:
