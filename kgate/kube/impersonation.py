@@ -19,7 +19,7 @@ from kgate.documents.values import is_plain
 from kgate.kube.refusal import Headers, Refusal
 from kgate.model import Impersonation
 
-MAX_GROUPS = 512
+MAX_GROUPS = 1000
 MAX_EXTRA = 128
 MAX_BYTES = 64 * 1024
 """Of all values and keys together; an API server takes 1 MiB of headers."""
