@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
+from kgate.errors import KgateError
 from kgate.exchange.legs import UpstreamLeg
 from kgate.exchange.ports import ClientWire
 from kgate.exchange.upstream import Then
@@ -52,6 +53,8 @@ class ClusterUpstream:
         self._connect_seconds = connect_seconds
         self._access, self._endpoint = access, endpoint_of(access)
         self._contexts: dict[tuple[bool, tuple[bytes, bytes] | None], ssl.SSLContext] = {}
+        self._shown: tuple[bytes, bytes] | None = None
+        """The certificate that the pool's connections were opened by."""
         self.pool = UpstreamPool(self._connect, now)
         self.authority, self.base_path = access.server.authority.encode(), access.server.base_path.encode()
 
@@ -73,9 +76,9 @@ class ClusterUpstream:
     def acquire(self, then: Then) -> None:
         """A connection with room for one request."""
         if self._credential.at_hand:
-            self.pool.acquire(then)
+            self._pool_of_now().acquire(then)
         else:
-            self._credential.ready(lambda problem: self.pool.acquire(then) if problem is None else then(DialFailed(problem)))
+            self._credential.ready(lambda problem: self._pool_of_now().acquire(then) if problem is None else then(DialFailed(problem)))
 
     def acquire_own(self, then: Then) -> None:
         """A new HTTP/1.1 connection, for an upgrade."""
@@ -114,8 +117,21 @@ class ClusterUpstream:
         if not any(not leg.closed for leg in self.pool.legs):
             self.acquire(lambda result: self.pool.spare(result) if isinstance(result, UpstreamLeg) else None)
 
+    def _pool_of_now(self) -> UpstreamPool:
+        """Without the connections that another certificate opened: the cluster holds it against its clock with each request."""
+        certificate = self._credential.certificate
+        if certificate is not self._shown:
+            self._shown = certificate
+            self.pool.retire()
+        return self.pool
+
     def _connect(self, own: bool, then: Callable[[UpstreamLeg | DialFailed], None]) -> None:
-        Dial(self._reactor, self._turn, self._endpoint, self._context(own), self._make, then, self._connect_seconds()).start()
+        try:
+            context = self._context(own)
+        except KgateError as error:
+            then(DialFailed(str(error)))
+            return
+        Dial(self._reactor, self._turn, self._endpoint, context, self._make, then, self._connect_seconds()).start()
 
     def _context(self, own: bool) -> ssl.SSLContext:
         key = (own, self._credential.certificate)

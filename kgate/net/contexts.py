@@ -62,7 +62,7 @@ def client_context(
         context.verify_mode = ssl.CERT_NONE
     try:
         if authority:
-            context.load_verify_locations(cadata=authority)
+            context.load_verify_locations(cadata=authority.encode("ascii", "ignore").decode())  # what else there is are people's words
         else:
             context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         if certificate and key:

@@ -13,17 +13,20 @@ from pathlib import Path
 from shutil import which
 from typing import Any, Final
 
-from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 
-from kgate.kube.execplugin import ExecCredential, ExecPlugin, parse_exec_credential
+from kgate.kube.execplugin import MAX_OUTPUT, ExecCredential, ExecPlugin, parse_exec_credential
 from kgate.kube.kubeconfig import ClusterAccess, GateCredential, token_of
+from kgate.net.programs import Printed, Unfinished, run
 
 log = Logger()
 
 EARLY_SECONDS: Final = 60.0
 """An exec credential is renewed so long before it expires."""
 RETRY_SECONDS: Final = 5.0
+"""After a run of a plugin that failed: whoever asks until then reads why."""
+PLUGIN_SECONDS: Final = 30.0
+"""For a run of a plugin: it asks a cloud, not a person."""
 RECHECK_SECONDS: Final = 1.0
 
 
@@ -38,7 +41,7 @@ class Credential(ABC):
     @property
     @abstractmethod
     def certificate(self) -> tuple[bytes, bytes] | None:
-        """A client certificate and key (PEM) for new connections."""
+        """A client certificate and key (PEM) for new connections; the same object for as long as they are the same."""
 
     @property
     @abstractmethod
@@ -135,11 +138,15 @@ class TokenFile(Credential):
 class ExecToken(Credential):
     """An exec credential plugin (client.authentication.k8s.io): run when needed, its answer kept until shortly before it expires."""
 
-    def __init__(self, reactor: Any, wall: Callable[[], float], plugin: ExecPlugin, access: ClusterAccess) -> None:
-        self._reactor, self._wall, self._plugin, self._access = reactor, wall, plugin, access
+    def __init__(
+        self, reactor: Any, now: Callable[[], float], wall: Callable[[], float], plugin: ExecPlugin, access: ClusterAccess
+    ) -> None:
+        self._reactor, self._now, self._wall, self._plugin, self._access = reactor, now, wall, plugin, access
         self._credential: ExecCredential | None = None
+        self._certificate: tuple[bytes, bytes] | None = None
         self._waiting: list[Callable[[str | None], None]] = []
         self._running = False
+        self._problem, self._rests_until = "", float("-inf")
 
     @property
     def bearer(self) -> bytes | None:
@@ -147,15 +154,14 @@ class ExecToken(Credential):
         credential = self._credential
         if credential is None:
             return None
-        if credential.expires is not None and credential.expires - self._wall() < EARLY_SECONDS:
+        if credential.expires is not None and credential.expires - self._wall() < EARLY_SECONDS and self._now() >= self._rests_until:
             self._run()
         return credential.token.encode() if credential.token else None
 
     @property
     def certificate(self) -> tuple[bytes, bytes] | None:
         """The plugin's client certificate."""
-        credential = self._credential
-        return (credential.certificate, credential.key) if credential is not None and credential.certificate else None
+        return self._certificate
 
     @property
     def at_hand(self) -> bool:
@@ -164,12 +170,14 @@ class ExecToken(Credential):
         return credential is not None and (credential.expires is None or credential.expires > self._wall())
 
     def ready(self, then: Callable[[str | None], None]) -> None:
-        """At once while the credential holds, else after the plugin's run."""
+        """At once while the credential holds, or shortly after a run that failed; else after the plugin's run."""
         if self.at_hand:
             then(None)
-            return
-        self._waiting.append(then)
-        self._run()
+        elif not self._running and self._now() < self._rests_until:
+            then(self._problem)
+        else:
+            self._waiting.append(then)
+            self._run()
 
     def refused(self) -> None:
         """Forget it."""
@@ -180,28 +188,40 @@ class ExecToken(Credential):
             return
         self._running = True
         plugin = self._plugin
-        environment = {**os.environ, **dict(plugin.env), "KUBERNETES_EXEC_INFO": self._access.exec_info()}
-        done = getProcessOutputAndValue(which(plugin.command) or plugin.command, plugin.args, environment, reactor=self._reactor)
-        done.addCallbacks(
-            self._ended, lambda failure: self._settle(f"the exec plugin {plugin.command} cannot be run: {failure.getErrorMessage()}")
-        )
-
-    def _ended(self, result: tuple[bytes, bytes, int]) -> None:
-        output, errors, code = result
-        if code:
-            last = errors.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
-            self._settle(f"the exec plugin {self._plugin.command} ended with {code}: {last[0][:200]}")
+        program = which(plugin.command)
+        if program is None:
+            hint = f"; {plugin.install_hint.strip()}" if plugin.install_hint else ""
+            self._settle(f"cannot be run: there is no such program{hint}")
             return
-        credential = parse_exec_credential(output, self._plugin)
-        if isinstance(credential, ExecCredential):
-            self._credential = credential
-            self._settle(None)
-        else:
-            self._settle(f"the exec plugin {self._plugin.command}: {credential}")
+        environment = {**os.environ, **dict(plugin.env), "KUBERNETES_EXEC_INFO": self._access.exec_info()}
+        run(self._reactor, program, plugin.args, environment, most=MAX_OUTPUT, seconds=PLUGIN_SECONDS).addCallback(self._ended)
 
-    def _settle(self, problem: str | None) -> None:
+    def _ended(self, result: Printed | Unfinished) -> None:
+        if isinstance(result, Unfinished):
+            self._settle(result.text)
+        elif result.code:
+            last = result.errors.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no message"]
+            self._settle(f"ended with {result.code}: {last[0][:200]}")
+        else:
+            credential = parse_exec_credential(result.output, self._plugin)
+            if isinstance(credential, ExecCredential):
+                self._take(credential)
+                self._settle(None)
+            else:
+                self._settle(credential)
+
+    def _take(self, credential: ExecCredential) -> None:
+        self._credential = credential
+        pair = (credential.certificate, credential.key) if credential.certificate else None
+        if pair != self._certificate:
+            self._certificate = pair
+
+    def _settle(self, wrong: str | None) -> None:
+        """``wrong`` is the rest of a sentence that begins with the plugin's name."""
         self._running = False
+        problem = f"the exec plugin {self._plugin.command} {wrong}" if wrong is not None else None
         if problem is not None:
+            self._problem, self._rests_until = problem, self._now() + RETRY_SECONDS
             log.error("{problem}", problem=problem)
         waiting, self._waiting = self._waiting, []
         for then in waiting:
@@ -213,7 +233,7 @@ def credential_of(reactor: Any, now: Callable[[], float], wall: Callable[[], flo
     given: GateCredential = access.credential
     pair = (given.certificate, given.key) if given.certificate else None
     if given.plugin is not None:
-        return ExecToken(reactor, wall, given.plugin, access)
+        return ExecToken(reactor, now, wall, given.plugin, access)
     if given.token_file:
         return TokenFile(Path(given.token_file), now, pair)
     return FixedCredential(given.token.encode() if given.token else None, pair)

@@ -46,6 +46,7 @@ class UpstreamPool:
         self._waiting: deque[Then] = deque()
         self._dialling = 0
         self._closed = False
+        self._retired: set[UpstreamLeg] = set()
         self._served: UpstreamLeg | None = None
         """The connection that is being handed to those who wait."""
         self.legs: set[UpstreamLeg] = set()
@@ -72,7 +73,7 @@ class UpstreamPool:
 
     def spare(self, leg: UpstreamLeg) -> None:
         """A stream of ``leg`` ended."""
-        if self._closed:
+        if self._closed or leg in self._retired:
             if not leg.requesters and leg is not self._served:
                 leg.transport.close()
         elif leg.multiplexed:
@@ -90,6 +91,7 @@ class UpstreamPool:
     def gone(self, leg: UpstreamLeg) -> None:
         """``leg`` is closed."""
         self.legs.discard(leg)
+        self._retired.discard(leg)
         for pool in (self._multiplexed, self._idle):
             if leg in pool:
                 pool.remove(leg)
@@ -97,6 +99,15 @@ class UpstreamPool:
     def close(self) -> None:
         """The cluster was removed: end what is idle now, and what is under way once it is through."""
         self._closed = True
+        self._end_idle()
+
+    def retire(self) -> None:
+        """What is open serves what is under way on it, and nothing new."""
+        self._retired = set(self.legs)
+        self._end_idle()
+        self._multiplexed, self._idle = [], []
+
+    def _end_idle(self) -> None:
         for leg in [*self._idle, *self._multiplexed]:
             if not leg.requesters:
                 leg.transport.close()
