@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from kgate.documents.values import Address
 from kgate.errors import KgateError
 from kgate.exchange.legs import ClientLeg
 from kgate.net.dial import tune
@@ -52,9 +53,10 @@ Serve = Callable[[TlsTransport, str], ClientLeg]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def bind(host: str, port: int, *, shared: bool) -> socket.socket:
+def bind(host: str, port: int, *, shared: bool, section: str = "listen") -> socket.socket:
     """A listening socket. ``shared``: several processes will accept on the same port, each from ``Listener.start`` on; until then it only has the
-    port, for connections that the kernel deals to a process that is not ready would wait for it. Raises KgateError where it cannot be had."""
+    port, for connections that the kernel deals to a process that is not ready would wait for it.
+    ``section`` is where the configuration names it. Raises KgateError where it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -67,7 +69,7 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise KgateError(f"cannot listen on {host}:{port}: {error.strerror}; {_advice(error)}") from error
+        raise KgateError(f"cannot listen on {Address(host, port)}: {error.strerror}; {_advice(error)} {section}") from error
     return sock
 
 
@@ -79,11 +81,12 @@ def reserve(host: str, port: int) -> socket.socket:
 
 
 def _advice(error: OSError) -> str:
+    """What to do; the section of the configuration follows."""
     if error.errno == errno.EADDRINUSE:
-        return "another program has it: stop that one, or choose another port under listen"
+        return "another program has it: stop that one, or choose another port under"
     if error.errno == errno.EACCES:
-        return "ports below 1024 need a privilege: choose a higher one under listen"
-    return "check the address under listen"
+        return "ports below 1024 need a privilege: choose a higher one under"
+    return "check the address under"
 
 
 @implementer(IReadDescriptor)

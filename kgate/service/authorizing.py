@@ -122,6 +122,6 @@ def _authority(settings: OpaSettings | None) -> str | None:
     if settings is None or settings.certificate_authority is None:
         return None
     try:
-        return settings.certificate_authority.read_text()
+        return settings.certificate_authority.read_text("utf-8", "replace")
     except OSError as error:
         raise KgateError(f"{error.filename}: cannot be read: {error.strerror}") from error

@@ -86,7 +86,9 @@ class Outside(Part):
             atlas = read_atlas(geo.country, geo.asn) if geo is not None and geo != self._geo_settings else None
             keys = {str(each.source): each.key_file.read_bytes().strip() for each in settings.facts if each.key_file is not None}
             authorities = {
-                str(each.source): file.read_text() for each in settings.facts if (file := each.certificate_authority) is not None
+                str(each.source): file.read_text("utf-8", "replace")
+                for each in settings.facts
+                if (file := each.certificate_authority) is not None
             }
         except OSError as error:
             raise KgateError(f"{error.filename}: cannot be read: {error.strerror}") from error

@@ -60,7 +60,7 @@ class Place:
         """The admin address, which of several processes only the supervisor has. Raises KgateError where it cannot be had."""
         if self.worker or settings.admin is None:
             return None
-        return bind(settings.admin.address.host, settings.admin.address.port, shared=False)
+        return bind(settings.admin.address.host, settings.admin.address.port, shared=False, section="admin")
 
     def serve_admin(self, reactor: Any, sock: socket.socket | None, site: Site) -> Any:
         """Answer there; gives the port, None where nobody is to ask."""

@@ -119,9 +119,10 @@ def all_webhooks(reading: Reading, authorizers: Iterable[AuthorizerSettings]) ->
             access = _webhook_access(reading, (*place, "webhook", "kubeconfig"), each.webhook)
             if access is not None:
                 found[each.name] = access
-        for key in ("certificate_authority", "token_file"):
-            if each.opa is not None and (path := getattr(each.opa, key)) is not None:
-                reading.bytes_of((*place, "opa", key), path)
+        if each.opa is not None:
+            reading.authority((*place, "opa"), "certificate_authority", each.opa.certificate_authority)
+        if each.opa is not None and each.opa.token_file is not None:
+            reading.bytes_of((*place, "opa", "token_file"), each.opa.token_file)
         installed = entry_points(group=PLUGINS).names if each.plugin is not None else frozenset()
         if each.plugin is not None and each.plugin.name not in installed:
             reading.sections.fault(

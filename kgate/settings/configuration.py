@@ -18,7 +18,7 @@ from kgate.settings.authorizers import all_webhooks
 from kgate.settings.clusters import access_to_all
 from kgate.settings.files import Read, read_file
 from kgate.settings.identity import IdentitySources, identity_sources
-from kgate.settings.listen import check_listeners, public_authority
+from kgate.settings.listen import check_addresses, check_listeners, public_authority
 from kgate.settings.load import read_sections, settings_of
 from kgate.settings.operation import note_relaxations, sealing_keys
 from kgate.settings.policies import check_names, tested_policy
@@ -60,6 +60,8 @@ def load_configuration(path: Path, now: float, read: Read = read_file, *, runnin
     get = reading.sections.values.get
     identity, clusters, public_url = get("identity"), get("clusters") or {}, get("public_url") or ""
     check_listeners(reading, get("listen") or (), public_url)
+    admin = get("admin")
+    check_addresses(reading, get("listen") or (), admin.address if admin is not None else None, get("workers") or 1)
     access = access_to_all(reading, clusters, public_url)
     sources = identity_sources(reading, identity, get("secrets"), clusters) if identity is not None else None
     keys = sealing_keys(reading, get("secrets"))
@@ -68,7 +70,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file, *, runnin
     check_geo(reading, get("geo"))
     check_facts(reading, get("facts") or ())
     webhooks = all_webhooks(reading, get("authorizers") or ())
-    note_relaxations(reading, get("audit"), get("admin"))
+    note_relaxations(reading, get("audit"), admin)
     settings = settings_of(reading.sections)
     if policy is None or sources is None:
         raise AssertionError("both are there, or a mistake that says why not")

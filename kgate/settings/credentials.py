@@ -110,8 +110,7 @@ def device_sources(reading: Reading, devices: DeviceSettings | None) -> DeviceSo
     listed = reading.document((*place, "file"), devices.file, load_devices) if devices.file is not None else {}
     authority = None
     if devices.api is not None and devices.api.certificate_authority is not None:
-        raw = reading.bytes_of((*place, "api", "certificate_authority"), devices.api.certificate_authority)
-        reading.note((*place, "api"), authority_findings("certificate_authority", raw, reading.now) if raw is not None else ())
+        raw = reading.authority((*place, "api"), "certificate_authority", devices.api.certificate_authority)
         authority = raw.decode("ascii", "replace") if raw is not None else None
     return DeviceSources(trust, listed or {}, authority) if trust is not None else None
 

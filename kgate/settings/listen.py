@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ipaddress
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from kgate.documents.values import Address, Network, Unacceptable, accept
-from kgate.settings.certificates import authority_findings, listener_findings
+from kgate.settings.certificates import listener_findings
 from kgate.settings.reading import Place, Reading
 from kgate.settings.values import FilePath
 
@@ -56,9 +57,30 @@ def check_listeners(reading: Reading, listen: Iterable[Listen], public_url: str)
         reading.sections.fault(("listen",), "is an empty list", "name at least one address")
 
 
+def check_addresses(reading: Reading, listen: Sequence[Listen], admin: Address | None, workers: int) -> None:
+    """Each must be one that the others leave free, and the same for all workers."""
+    for number, each in enumerate(listen):
+        for other in listen[:number]:
+            wide = next((one for one in (each, other) if _takes(one.address, each.address) and _takes(one.address, other.address)), None)
+            if wide is not None and each.address != other.address:
+                narrow = other if wide is each else each
+                text = f"{wide.address} takes {narrow.address} too"
+                reading.sections.fault(("listen", number, "address"), text, f"take {narrow.address} out, or give it another port")
+        if admin is not None and (_takes(each.address, admin) or _takes(admin, each.address)):
+            reading.sections.fault(("admin", "address"), f"{admin} is taken by listen[{number}] ({each.address})", "give it another port")
+        if not each.address.port and workers > 1:
+            text = "port 0 would be another one for each of the workers"
+            reading.sections.fault(("listen", number, "address"), text, "choose a port, or leave workers out")
+
+
+def _takes(one: Address, other: Address) -> bool:
+    """Whether nobody can listen on ``other`` beside ``one``: ``[::]`` is every address, IPv4's too."""
+    if one.port != other.port or not one.port:
+        return False
+    here, there = ipaddress.ip_address(one.host), ipaddress.ip_address(other.host)
+    return here == there or (here.is_unspecified and here.version >= there.version)
+
+
 def public_authority(reading: Reading, path: Path | None) -> bytes | None:
     """Who signs the listeners' certificates."""
-    pem = reading.bytes_of(("public_certificate_authority",), path) if path is not None else None
-    if pem is not None:
-        reading.note((), authority_findings("public_certificate_authority", pem, reading.now))
-    return pem
+    return reading.authority((), "public_certificate_authority", path)

@@ -70,7 +70,8 @@ def read_sections(path: Path, read: Read) -> Sections:
     root = read_mapping(text, str(path), mistakes)
     sections = Sections(str(path), root, mistakes, {})
     mistakes += unknown_keys(root, (each.name for each in fields(Settings)), str(path))
-    base = path.resolve().parent
+    # Links are not followed: where Kubernetes mounts a file, one leads into a folder that has another name after each change.
+    base = path.absolute().parent
     converter = settings_converter(base)
     kinds = get_type_hints(Settings)
     for each in fields(Settings):

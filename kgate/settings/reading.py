@@ -11,7 +11,7 @@ from attrs import define, field
 from kgate.documents.reading import Mapping, decode, line_of
 from kgate.documents.structuring import key_path
 from kgate.errors import InvalidFileError, Mistake
-from kgate.settings.certificates import Finding
+from kgate.settings.certificates import Finding, authority_findings
 from kgate.settings.files import Read, unreadable
 
 T = TypeVar("T")
@@ -65,6 +65,12 @@ class Reading:
         except OSError as error:
             self.sections.fault(place, unreadable(path, error))
             return None
+
+    def authority(self, place: Place, key: str, path: Path | None) -> bytes | None:
+        """A bundle of authorities, and what is wrong with it; None where there is none to read."""
+        pem = self.bytes_of((*place, key), path) if path is not None else None
+        self.note(place, authority_findings(key, pem, self.now) if pem is not None else ())
+        return pem
 
     def note(self, place: Place, findings: Iterable[Finding]) -> None:
         """Take over what was found out about certificates."""

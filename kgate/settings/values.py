@@ -43,7 +43,10 @@ def file_path(base: Path, text: str) -> FilePath:
     """Relative to the folder ``base``; ``~`` is the home of whoever runs the gate."""
     if not text or "\0" in text:
         raise Unacceptable("is not a path")
-    return FilePath(base / Path(text).expanduser() if text.startswith("~") else base / text)
+    try:
+        return FilePath(base / Path(text).expanduser() if text.startswith("~") else base / text)
+    except RuntimeError:
+        raise Unacceptable(f'"{text}" is in nobody\'s home', "this machine does not know whose it is: write the whole path") from None
 
 
 def cluster_name(text: str) -> ClusterName:
@@ -71,7 +74,7 @@ def state_url(base: Path, text: str) -> StateUrl:
         raise Unacceptable(f"{url.drivername} is not a kind of database that kgate keeps its state in", hint)
     if not url.database or url.database == ":memory:" or url.query:
         raise Unacceptable("names no file", hint)
-    return StateUrl(f"sqlite:///{base / url.database}")
+    return StateUrl(url.set(database=str(base / url.database)).render_as_string())
 
 
 def source_name(text: str) -> SourceName:

@@ -1,64 +1,75 @@
-"""Accepting goes on, whatever becomes of one connection before it is accepted."""
+"""What a listening socket says when it cannot be had, and what it lives through when clients' connections go wrong before they are accepted."""
 
 from __future__ import annotations
 
 import errno
+import os
+import socket
+import ssl
 from typing import Any, cast
 
 import pytest
 from twisted.internet.task import Clock
 
-from kgate.net.listener import REST_SECONDS, Listener
+from kgate.errors import KgateError
+from kgate.net.listener import REST_SECONDS, Listener, bind
 from kgate.net.turn import Turn
 
 
-class Reactor(Clock):
-    """Knows who wants to read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reading: set[object] = set()
-
-    def addReader(self, reader: object) -> None:
-        self.reading.add(reader)
-
-    def removeReader(self, reader: object) -> None:
-        self.reading.discard(reader)
+def refused(host: str, **how: Any) -> str:
+    """Why a port that somebody has cannot be had, without its number."""
+    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(KgateError) as caught:
+            bind(host, port, shared=False, **how)
+        return str(caught.value).replace(f":{port}:", ":PORT:")
 
 
-class Refusing:
-    """A listening socket on which every accept fails."""
+def test_an_address_is_written_as_in_the_configuration_and_its_section_named() -> None:
+    advice = "another program has it: stop that one, or choose another port under"
+    assert refused("127.0.0.1") == f"cannot listen on 127.0.0.1:PORT: Address already in use; {advice} listen"
+    assert refused("127.0.0.1", section="admin") == f"cannot listen on 127.0.0.1:PORT: Address already in use; {advice} admin"
+    if socket.has_ipv6:
+        assert refused("::1") == f"cannot listen on [::1]:PORT: Address already in use; {advice} listen"
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+
+class Accepting:
+    """A listening socket and the reactor that watches it: ``accept`` fails as it is told."""
+
+    def __init__(self, error: int) -> None:
+        self.error, self.watched = error, False
+        self.clock = Clock()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        this = cast("Any", self)
+        self.listener = Listener(this, Turn(), this, lambda: context, lambda transport, address: cast("Any", None), ())
+        self.listener.start()
 
     def accept(self) -> Any:
-        raise OSError(self.number, errno.errorcode[self.number])
+        raise OSError(self.error, os.strerror(self.error))
 
-    def listen(self, backlog: int) -> None:
-        """As it is."""
+    def listen(self, backlog: int) -> None: ...
 
+    def addReader(self, reader: Any) -> None:
+        self.watched = True
 
-def listener(reactor: Reactor, number: int) -> Listener:
-    nothing = cast("Any", None)
-    made = Listener(reactor, Turn(), cast("Any", Refusing(number)), nothing, nothing, ())
-    made.start()
-    return made
+    def removeReader(self, reader: Any) -> None:
+        self.watched = False
 
-
-@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.EHOSTUNREACH, errno.ENETDOWN])
-def test_an_error_of_the_connection_that_was_to_come_is_none_of_the_listener(number: int) -> None:
-    """accept(2) tells those of the new socket, and a firewall's refusal; what raises here ends the listening for good."""
-    reactor = Reactor()
-    it = listener(reactor, number)
-    it.doRead()
-    assert reactor.reading == {it}
+    def callLater(self, seconds: float, work: Any) -> Any:
+        return self.clock.callLater(seconds, work)
 
 
-def test_without_a_descriptor_it_rests_for_a_moment() -> None:
-    reactor = Reactor()
-    it = listener(reactor, errno.EMFILE)
-    it.doRead()
-    assert reactor.reading == set()
-    reactor.advance(REST_SECONDS)
-    assert reactor.reading == {it}
+@pytest.mark.parametrize("error", [errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNABORTED])
+def test_a_connection_that_went_wrong_before_it_was_accepted_is_nobody_elses_end(error: int) -> None:
+    """accept(2): Linux gives the new connection's network errors, and EPERM where its firewall refuses it."""
+    gate = Accepting(error)
+    gate.listener.doRead()
+    assert gate.watched
+
+
+def test_without_a_descriptor_it_rests_and_looks_again() -> None:
+    gate = Accepting(errno.EMFILE)
+    gate.listener.doRead()
+    assert not gate.watched
+    gate.clock.advance(REST_SECONDS)
+    assert gate.watched

@@ -12,8 +12,10 @@ from kgate.demo.certificates import Authority
 from kgate.errors import InvalidFileError, UsageError
 from kgate.identity.credentials import Credentials
 from kgate.model import Cluster, Identity
+from kgate.service.reloading import needs_a_restart
 from kgate.settings import Configuration, load_configuration, load_settings
 from kgate.settings.operation import AuditMode
+from kgate.store.engine import open_engine
 
 
 def load(files: Files, now: float = NOW) -> Configuration:
@@ -149,6 +151,13 @@ def test_files_of_all_kinds_are_checked_together() -> None:
         (changed("address: 0.0.0.0:8443", "address: 0.0.0.0:8443\n    proxy_protocol: {trusted: []}"), "trusted: is an empty list"),
         (changed("address: 0.0.0.0:8443", "address: 0.0.0.0:8443\n    proxy_protocol: {trusted: [10.0.0.1/8]}"), "did you mean 10.0.0.0/8?"),
         (changed("public_url", "  - {address: 0.0.0.0:8443, tls: {certificate: tls.crt, key: tls.key}}\npublic_url"), "0.0.0.0:8443 stands here twice"),
+        (changed("127.0.0.1:9090", "127.0.0.1:8443"), "admin.address: 127.0.0.1:8443 is taken by listen[0] (0.0.0.0:8443)"),
+        (changed("public_url", "  - {address: \"[::]:8443\", tls: {certificate: tls.crt, key: tls.key}}\npublic_url"), "[::]:8443 takes 0.0.0.0:8443 too"),
+        (changed("public_url", "  - {address: 10.0.0.1:8443, tls: {certificate: tls.crt, key: tls.key}}\npublic_url"), "0.0.0.0:8443 takes 10.0.0.1:8443 too"),
+        (changed("0.0.0.0:8443", "127.0.0.1:0", MINIMAL + "workers: 2\n"), "port 0 would be another one for each of the workers"),
+        (changed("policy: policy.yaml", "policy: ~nobody-of-this-name/policy.yaml"), "policy: \"~nobody-of-this-name/policy.yaml\" is in nobody's home"),
+        (Files(MINIMAL + "facts: [{source: a, url: \"https://h/\", max_age: 1m, certificate_authority: token}]\n"), "[0].certificate_authority: is not a"),
+        (Files(MINIMAL + "authorizers: [{name: a, opa: {url: \"https://h/\", certificate_authority: token}}]\n"), "opa.certificate_authority: is not a PEM"),
         (changed("policy: policy.yaml", "policy: policy.yaml\nlimits: {streams: 1.5}"), "limits.streams: must be a whole number"),
         (changed("policy: policy.yaml", "policy: policy.yaml\ndeadlines: {head: 0s}"), "out of range"),
         (changed("policy: policy.yaml", "policy: policy.yaml\nstat: sqlite:///x"), 'unknown key "stat"'),
@@ -168,6 +177,12 @@ def test_files_of_all_kinds_are_checked_together() -> None:
 )  # fmt: skip
 def test_what_does_not_fit_together(files: Files, says: str) -> None:
     assert says in "\n".join(mistakes(files))
+
+
+@pytest.mark.parametrize("more", ["10.0.0.1:8444", "'[::1]:8443'", "'[::]:8444'"])
+def test_addresses_that_go_together(more: str) -> None:
+    listen = f"  - {{address: {more}, tls: {{certificate: tls.crt, key: tls.key}}}}\npublic_url"
+    assert len(load(changed("public_url", listen)).settings.listen) == 2
 
 
 @pytest.mark.parametrize("url", ["http://[2001:db8::1]:3128", "http://u:p@[::1]", "socks5://[::1]:1080/", "http://10.0.0.1:3128"])
@@ -271,3 +286,27 @@ def test_sources_of_groups_that_make_no_sense(groups: str, says: str) -> None:
 def test_a_file_of_groups_counts() -> None:
     configuration = load(changed("identity:\n", "identity:\n  groups: {sources: [token, file], merge: first, file: groups.yaml}\n"))
     assert configuration.identity.roster is not None and configuration.identity.roster.groups_of("bob") == ("sre",)
+
+
+@pytest.mark.parametrize("folder", ["what?", "a%20b", "#1"])
+def test_the_state_is_beside_the_file_whatever_the_folder_is_called(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "kgate.yaml").write_text(MINIMAL)
+    state = load_settings(tmp_path / folder / "kgate.yaml").state
+    assert open_engine(state).url.database == f"{tmp_path}/{folder}/state.db"
+
+
+def test_paths_stay_the_same_where_kubernetes_exchanges_what_a_mount_shows(tmp_path: Path) -> None:
+    """A ConfigMap's file is a link into a folder that is another one, of another name, after each change: nothing may be looked for in there by its
+    name, for a key file of the same mount would be another path then, which a reload cannot carry out."""
+    found = []
+    for version in ("..2026_01", "..2026_02"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "kgate.yaml").write_text(MINIMAL + "secrets: {key_file: secrets.key}\n")
+        (tmp_path / "next").symlink_to(version)
+        (tmp_path / "next").replace(tmp_path / "..data")
+        if not found:
+            (tmp_path / "kgate.yaml").symlink_to("..data/kgate.yaml")
+        found.append(load_settings(tmp_path / "kgate.yaml"))
+    assert needs_a_restart(*found) is None
+    assert found[1].secrets is not None and found[1].secrets.key_file == tmp_path / "secrets.key"
