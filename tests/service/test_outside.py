@@ -188,9 +188,10 @@ def test_another_authority_of_a_server_is_taken_over_and_it_is_asked_at_once(tmp
 def test_what_was_told_is_known_after_a_restart(arena: Arena, watch: Watch) -> None:
     arena.cluster.answer = endless
     (arena.gate.folder / "facts.yaml").write_text("incident: {open: false}")
-    assert push(arena, {"freeze": "none"}, time.time() + 10)[0] == 200
+    signed = time.time() + 10
+    assert push(arena, {"freeze": "none"}, signed)[0] == 200
     arena.gate.stop()
     arena.gate.start()
-    status, body = push(arena, {"freeze": "hard"}, time.time() + 5)  # one from before, recorded and sent once more
+    status, body = push(arena, {"freeze": "hard"}, signed - 5)  # one from before, recorded and sent once more
     assert status == 401 and b"came before" in body
     watch("services")
