@@ -5,12 +5,12 @@ it is what the person chose for this request, the certificate is what the machin
 good certificate stands beside it: falling back would act as somebody whom the client did not name. A device's certificate beside a token adds the device.
 
 Sources answer at once from what they hold. One that must fetch something first (a key set, an introspection) answers ``Pending``; the caller has it
-fetched and asks again, so this stays pure.
+fetched and asks again, so this stays pure. So it is where a gate that just started has not read yet who is out: nobody is let in on the strength of that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from kgate.identity.credentials import Credentials, Rejected
@@ -19,6 +19,12 @@ from kgate.identity.notices import Notices
 from kgate.identity.people import People
 from kgate.model import Identity, Pending
 
+
+class LeaversWanted:
+    """Who is out (the directory, notices of issuers) was not read from the store yet."""
+
+
+_LEAVERS_WANTED: Final = Pending(LeaversWanted())
 _SIGN_IN: Final = "check the user of this kubeconfig context"
 
 
@@ -39,14 +45,21 @@ class Authenticator:
         people: People | None = None,
         notices: Notices | None = None,
         devices: Devices | None = None,
+        leavers_known: Callable[[], bool] | None = None,
     ) -> None:
         self._bearers, self._certificates = tuple(bearers), certificates
         self._people = people if people is not None else People(())
         self._notices = notices if notices is not None else Notices()
         self._devices = devices
+        self._leavers_known = leavers_known
+        """None from when they are known."""
 
     def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending:
         """Who it is, or what is wrong with the credentials. Asked anew for every request: expiry counts at ``now``."""
+        if self._leavers_known is not None:
+            if not self._leavers_known():
+                return _LEAVERS_WANTED
+            self._leavers_known = None
         found = self._by_credentials(credentials, now)
         if isinstance(found, Pending):
             return found

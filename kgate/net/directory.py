@@ -19,17 +19,17 @@ class FollowedDirectory:
     def __init__(self, database: Database, known_as: KnownAs, changed: Callable[[Keys], None]) -> None:
         self._database, self._known_as, self._changed = database, known_as, changed
         self.directory = Directory()
-        self._following = Following(database, TOPIC, "the directory", self._read)
+        self.following = Following(database, TOPIC, "the directory", self._read)
 
     def tick(self) -> None:
         """Read what was missed."""
-        self._following.tick()
+        self.following.tick()
 
     def know_by(self, known_as: KnownAs) -> None:
         """Which name of a person counts from now on."""
         if known_as is not self._known_as:
             self._known_as = known_as
-            self._following.read()
+            self.following.read()
 
     async def _read(self, changed: Keys) -> None:
         ids = None if changed is None or EVERYBODY in changed else tuple(changed)

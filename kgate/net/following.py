@@ -42,6 +42,8 @@ class Following:
     ) -> None:
         self._what, self._read, self._tell_missed = what, read, missed
         self._behind = False
+        self.known = False
+        """Whether all of it was ever read."""
         feed.follow(topic, self.read)
 
     def tick(self) -> None:
@@ -52,7 +54,19 @@ class Following:
 
     def read(self, keys: Keys = None) -> None:
         """Begin to read."""
-        Deferred.fromCoroutine(self._read(keys)).addErrback(self._missed)
+        Deferred.fromCoroutine(self._read_of(keys)).addErrback(self._missed)
+
+    async def catch_up(self) -> None:
+        """Read all of it, where that was never done; what cannot be read is not known."""
+        if not self.known:
+            try:
+                await self._read_of(None)
+            except StoreUnavailableError:
+                return
+
+    async def _read_of(self, keys: Keys) -> None:
+        await self._read(keys)
+        self.known = self.known or keys is None
 
     def _missed(self, failure: Failure) -> None:
         self._behind = True

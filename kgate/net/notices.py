@@ -66,11 +66,11 @@ class NoticeBoard:
     def __init__(self, database: Database, changed: Callable[[Notice | None], None]) -> None:
         self._database, self._changed = database, changed
         self.notices = Notices()
-        self._following = Following(database, stored.TOPIC, "the notices", self._read)
+        self.following = Following(database, stored.TOPIC, "the notices", self._read)
 
     def tick(self) -> None:
         """Read what was missed."""
-        self._following.tick()
+        self.following.tick()
 
     async def _read(self, keys: Keys) -> None:
         if keys is None:

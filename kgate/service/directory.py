@@ -12,6 +12,7 @@ from kgate.api.application import Params, Routes, error_response
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.directory import Directory
 from kgate.net.directory import FollowedDirectory
+from kgate.net.following import Following
 from kgate.service.part import Part, Shared
 from kgate.settings.people import ScimSettings
 from kgate.store.directory import KnownAs
@@ -36,6 +37,11 @@ class CompanyDirectory(Part):
     def directory(self) -> Directory:
         """The roster."""
         return self._followed.directory
+
+    @property
+    def following(self) -> Following:
+        """How far it was read."""
+        return self._followed.following
 
     def routes(self) -> Sequence[Routes]:
         """Everything below ``/scim/v2``."""

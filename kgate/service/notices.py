@@ -12,6 +12,7 @@ from kgate.identity.issuer_configuration import Issuer, IssuerUrl
 from kgate.identity.issuers import Signers
 from kgate.identity.notice_tokens import UNAVAILABLE, Refused
 from kgate.identity.notices import Notice, Notices, concerns
+from kgate.net.following import Following
 from kgate.net.notices import Dialect, NoticeBoard, Received, Receiver, Speaker
 from kgate.net.polling import Poller
 from kgate.service.part import Part, Shared
@@ -66,6 +67,11 @@ class IssuerNotices(Part):
     def notices(self) -> Notices:
         """Those in force."""
         return self._board.notices
+
+    @property
+    def following(self) -> Following:
+        """How far they were read."""
+        return self._board.following
 
     def routes(self) -> Sequence[Routes]:
         """Where they come in."""

@@ -19,6 +19,7 @@ from kgate.api.admin import Readiness, admin_site
 from kgate.api.application import Application
 from kgate.api.caller import FetchingCallers
 from kgate.exchange.admission import Admission
+from kgate.identity.authenticator import LeaversWanted
 from kgate.metrics import Metrics
 from kgate.net.clock import Ticker, WallClock
 from kgate.net.database import Database
@@ -82,6 +83,7 @@ class GateService(Service):
         )
         self._metrics = Metrics()
         self._parts = self._parts_of(shared, options)
+        fetches.register(LeaversWanted, self._read_leavers)
         pages = [table for part in self._parts for table in part.routes()]
         application = Application(turn.flush, whoami.routes(callers), *pages)
         self._gateway = self._gateway_of(shared, application)
@@ -117,6 +119,10 @@ class GateService(Service):
             Granting(shared, self._outside.world),
             self._reloads,
         )
+
+    async def _read_leavers(self, _: LeaversWanted) -> None:
+        await self._directory.following.catch_up()
+        await self._notices.following.catch_up()
 
     def _gateway_of(self, shared: Shared, application: Application) -> Gateway:
         configuration, records = self._configuration, shared.records
@@ -164,6 +170,7 @@ class GateService(Service):
             directory=self._directory.directory,
             notices=self._notices.notices,
             devices=self._devices.devices,
+            leavers_known=lambda: self._directory.following.known and self._notices.following.known,
         )
         return Admission(self._upstreams.routing, authenticator, self._authorizing.authorizer, self._outside.world)
 

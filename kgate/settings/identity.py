@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import field, frozen
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -97,12 +97,18 @@ class IdentitySources:
         return "".join(pems) or None
 
     def authenticator(
-        self, *sources: Source, directory: Directory | None = None, notices: Notices | None = None, devices: Devices | None = None
+        self,
+        *sources: Source,
+        directory: Directory | None = None,
+        notices: Notices | None = None,
+        devices: Devices | None = None,
+        leavers_known: Callable[[], bool] | None = None,
     ) -> Authenticator:
         """Who may ask, by these files and by further ``sources``, which are asked after them; ``directory`` and ``notices`` say who is out."""
         bearers = (self.tokens, *sources) if self.tokens is not None else sources
         people = ClientCertificates(self.people) if self.people else None
-        return Authenticator(bearers, people, people_of(self.settings.groups, self.settings.scim, self.roster, directory), notices, devices)
+        known = people_of(self.settings.groups, self.settings.scim, self.roster, directory)
+        return Authenticator(bearers, people, known, notices, devices, leavers_known)
 
 
 def identity_sources(

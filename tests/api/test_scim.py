@@ -18,6 +18,11 @@ from raw_client import RawClient
 from recording_cluster import RecordingCluster
 from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_tester import Status, check_server
+from sqlalchemy import insert
+
+from kgate.store.directory import entries
+from kgate.store.engine import open_engine
+from kgate.store.migrate import migrate
 
 PUSH = "directory-token-with-enough-entropy-0123456789"
 ROBOT = {"name": "directory", "user": "directory", "groups": [], "sha256": hashlib.sha256(PUSH.encode()).hexdigest()}
@@ -145,3 +150,35 @@ def test_a_malformed_body_is_a_400_and_changes_nothing(directory: httpx2.Client,
     before = directory.get("/Users").json()["totalResults"]
     assert directory.post("/Users", content=body, headers={"content-type": "application/scim+json"}).status_code == 400
     assert directory.get("/Users").json()["totalResults"] == before
+
+
+@pytest.mark.threat("14")
+def test_threat_14_whoever_is_out_is_out_from_the_first_request_on(arena: Arena, tmp_path: Path) -> None:
+    """A gate that starts reads a large directory for a second, and accepts connections before that."""
+    folder = tmp_path / "gate"
+    folder.mkdir()
+    engine = open_engine(f"sqlite:///{folder}/state.db")
+    migrate(engine)
+    person = {
+        "kind": "User",
+        "external_id": "",
+        "email": "",
+        "deleted": False,
+        "version": 1,
+        "created": 1.0,
+        "modified": 1.0,
+        "document": "{}",
+    }
+    others = [{**person, "id": f"u{each}", "name": f"u{each}", "folded": f"u{each}", "active": True} for each in range(60_000)]
+    with engine.begin() as connection:
+        connection.execute(insert(entries), [*others, {**person, "id": "c", "name": "carol", "folded": "carol", "active": False}])
+    engine.dispose()
+    policy = {"rules": [{**POLICY["rules"][0], "who": {"users": ["carol"]}}]}
+    identity = {key: arena.gate.config["identity"][key] for key in ("client_certificates", "scim")} | {"tokens": {"file": "robots.yaml"}}
+    (folder / "robots.yaml").write_bytes((arena.gate.folder / "robots.yaml").read_bytes())
+    other = arena.beside(folder, policy=policy, settings={"identity": identity})
+    try:
+        with carol(other, tmp_path) as client:
+            assert asks(client, LIST) == 401
+    finally:
+        other.gate.stop()
