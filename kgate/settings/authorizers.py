@@ -104,7 +104,10 @@ def authorizer_name(text: str) -> AuthorizerName:
 
 def opa_url(text: str) -> OpaUrl:
     """Raises Unacceptable: whoever could read or change what is sent in clear text would decide here."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return OpaUrl(https_url(text))  # which says what is wrong
     if parts.scheme == "http" and parts.hostname in _HERE and not parts.query and not parts.fragment and "@" not in parts.netloc:
         return OpaUrl(text)
     return OpaUrl(https_url(text))

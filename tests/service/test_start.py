@@ -122,3 +122,17 @@ def test_sighup_while_the_gate_starts_does_not_end_it(make: Make) -> None:
     with starting(arena) as pid:
         os.kill(pid, signal.SIGHUP)
     assert arena.get(PODS) == 200
+
+
+def test_whom_to_trust_for_facts_and_opa_is_looked_at_before_anything_starts(make: Make, authority: Authority) -> None:
+    """A comment in another encoding is nobody's business; what is no certificate is."""
+    facts = [{"source": "status", "url": "https://127.0.0.1:1/facts", "max_age": "1m", "certificate_authority": "them.crt"}]
+    opa = [{"name": "opa", "opa": {"url": "https://127.0.0.1:1/v1/data/x", "certificate_authority": "them.crt"}}]
+    gate = make(facts=facts, authorizers=opa).gate
+    (gate.folder / "them.crt").write_bytes(b"\x30\x82\x01\xff rubbish")
+    said = refusal(gate)
+    assert "facts[0].certificate_authority: is not a PEM certificate (it begins with" in said
+    assert "authorizers[0].opa.certificate_authority: is not a PEM certificate (it begins with" in said
+    (gate.folder / "them.crt").write_bytes("# Prüfstelle\n".encode("latin-1") + authority.certificate)
+    gate.start()
+    gate.stop()

@@ -36,6 +36,12 @@ def test_a_webhook_s_kubeconfig_is_read() -> None:
         ("{name: a, opa: {url: http://opa.example.com/v1/data/x}}", "is not an https:// URL"),
         ("{name: a, opa: {url: http://user@127.0.0.1/v1/data/x}}", "is not an https:// URL"),
         ("{name: a, opa: {url: https://opa, token_file: gone}}", "does not exist"),
+        ("{name: a, opa: {url: 'http://[::1'}}", "is not an https:// URL"),
+        ("{name: a, opa: {url: 'https://[::1/x'}}", "is not an https:// URL"),
+        (
+            "{name: a, opa: {url: https://opa, certificate_authority: token}}",
+            "authorizers[0].opa.certificate_authority: is not a PEM certificate (it begins with",
+        ),
         ("{name: a, webhook: {kubeconfig: gone}}", "does not exist"),
         ("{name: a, webhook: {kubeconfig: hook.kubeconfig, context: other}}", "other"),
         ("{name: a, plugin: {name: nobody-made-this}}", 'no authorizer "nobody-made-this" is installed'),
