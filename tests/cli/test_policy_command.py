@@ -402,4 +402,4 @@ def test_a_line_that_was_torn_is_passed_over(history: History, rubbish: str) -> 
     assert kgate("explain", id_).exit_code == 0
     seen = kgate("who-can", "get", "pods", "-n", "team-a", "--cluster", "dev", "--seen", "2026-11-25")
     assert (seen.exit_code, seen.exception) == (0, None) and "Of 1 people who are known, 1 may" in seen.stdout
-    assert "decisions were not asked again: each is not as kgate writes it" in kgate("replay", "--since", "2026-11-25").stderr
+    assert "1 decision not asked again: each is not as kgate writes it" in kgate("replay", "--since", "2026-11-25").stderr
