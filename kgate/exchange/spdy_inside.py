@@ -14,12 +14,12 @@ from typing import Final
 from attrs import define
 
 from kgate.exchange.farewell import LastWord, spdy_words
-from kgate.exchange.inside import AdmitPort
+from kgate.exchange.inside import CLUSTER_STOPPED, AdmitPort
 from kgate.exchange.tally import Count, Direction, Tally
 from kgate.exchange.websocket_inside import channel_name
 from kgate.kube.portforward import StreamType, read_stream
 from kgate.kube.remotecommand import Channel, Dialect
-from kgate.model import Cause
+from kgate.model import Cause, Ending
 from kgate.wire.passage import Passage
 from kgate.wire.spdy import REFUSED_STREAM, goaway, rst_stream
 from kgate.wire.spdy_follow import Answer, Data, DataStarted, Follower, GoneAway, SpdyEvent, StreamOpened, StreamReplied, StreamReset
@@ -64,6 +64,10 @@ class Streams:
         """The client's GOAWAY passed."""
         self.error_ended = False
         """An error stream was answered, or ended by the cluster."""
+        self.owes_status = False
+        """Whether the cluster has to say on the error stream how it ended, for silence would be taken for success."""
+        self.unsaid = False
+        """It wanted to end that without a word."""
         self.kept = bytearray()
         """The first 16 KiB of what was said on error streams."""
         self._refusals: list[bytes] = []
@@ -171,6 +175,9 @@ class Streams:
     def _from_cluster(self, event: SpdyEvent) -> str | None:
         if isinstance(event, Data):
             self._cluster_passed(event)
+        elif self.owes_status and not self.client_leaves and self._ends_unsaid(event):
+            self.unsaid = True
+            return CLUSTER_STOPPED
         elif isinstance(event, DataStarted):
             return self._cluster_data(event)
         elif isinstance(event, StreamReplied):
@@ -180,6 +187,19 @@ class Streams:
         elif isinstance(event, GoneAway):
             self.gone_away = True
         return None
+
+    def _ends_unsaid(self, event: SpdyEvent) -> bool:
+        """Whether this would end an error stream on which nothing was said."""
+        match event:
+            case GoneAway():
+                return any(self._waits(live) for live in self.live.values())
+            case StreamReset(stream) | StreamReplied(stream, fin=True) | DataStarted(stream, length=0, fin=True):
+                return self._waits(self.live.get(stream))
+        return False
+
+    @staticmethod
+    def _waits(live: Live | None) -> bool:
+        return live is not None and live.error and not live.answered and not live.cluster_done
 
     def _cluster_data(self, event: DataStarted) -> str | None:
         live = self.live.get(event.stream)
@@ -302,16 +322,18 @@ class _OverSpdy:
 
 
 class CommandSpdy(_OverSpdy):
-    """exec and attach over SPDY. Without a ``Status`` on the error stream kubectl exits 0 in silence, however the connection ends."""
+    """exec and attach over SPDY. Without a ``Status`` on the error stream kubectl exits 0 in silence, however the connection ends: what would end that
+    stream without one is kept back, and the gate says so in its place."""
 
     def __init__(self, dialect: Dialect, tally: Tally) -> None:
         self._dialect = dialect
         self._streams = Streams(CommandTake(tally), tally)
+        self._streams.owes_status = dialect.status
 
     @property
     def cause(self) -> Cause | None:
         """See ``Inside``."""
-        return None
+        return Cause(Ending.CLUSTER_GONE, f"kgate: {CLUSTER_STOPPED}") if self._streams.unsaid else None
 
     @property
     def verdict(self) -> bytes:
