@@ -319,7 +319,7 @@ class Exchange:
         """The answer's head."""
         if self._phase is not _ASKING:
             return
-        if status == 401:
+        if status == 401 and self.action.operation is not _PROXY:  # a proxied server's own is its answer to the person
             self.admitted.route.upstream.refused()
             self._fail(502, f"kgate: cluster {self.action.cluster.name} does not accept the gate's own credential; {_ASK_OPERATOR}")
             return

@@ -196,6 +196,18 @@ def test_a_cluster_that_refuses_the_gates_own_credential_is_a_502_and_the_creden
 
 
 @pytest.mark.threat("16")
+def test_a_proxied_server_s_own_401_is_its_answer_to_the_person(world: World) -> None:
+    """It knows nothing of the gate's credential, which is not to be renewed because some pod's page asks for a password."""
+    world.use(POLICY.replace("[exec]", "[proxy]"))
+    world.asks(GET.replace(b"/pods", b"/services/web/proxy/login"))
+    world.durable()
+    world.dials()
+    world.answers(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 9\r\n\r\npassword?")
+    answer = world.pipe.take()
+    assert answer.startswith(b"HTTP/1.1 401 ") and answer.endswith(b"\r\n\r\npassword?") and b"basic" not in answer.lower()
+    assert world.bearer == b"gate"
+
+
 def test_a_cluster_that_never_answers_is_a_504(world: World) -> None:
     world.asks(GET)
     world.durable()
