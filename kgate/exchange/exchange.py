@@ -59,6 +59,8 @@ _ANSWERING: Final = Phase.ANSWERING
 _TUNNEL: Final = Phase.TUNNEL
 _DONE: Final = Phase.DONE
 _PROXY: Final = Operation.PROXY
+_UNHURRIED: Final = frozenset({Operation.LOGS, _PROXY})
+"""Whose answer the API server waits for without end: logs where they are followed."""
 _BEFORE_ANSWER: Final = frozenset({_RECORDING, _CONNECTING, _ASKING})
 
 
@@ -442,10 +444,8 @@ class Exchange:
         return self._upstream_ended or bool(self._owed_upstream and not self.action.follows)
 
     def _late(self) -> None:
-        """The deadline of this phase passed. A body that is still coming gets its time."""
-        if self._phase is _ASKING and not self._client_ended:
-            return
-        if self._phase is _ASKING:
+        """The deadline of this phase passed. A body that is still coming gets its time, and so does an answer that begins when it likes."""
+        if self._phase is _ASKING and self._client_ended and not (self.action.follows and self.action.operation in _UNHURRIED):
             self._fail(504, f"kgate: cluster {self.action.cluster.name} did not answer in time; {_ASK_OPERATOR}")
         elif self._phase is _CONNECTING:
             self._unreachable("no connection in time")

@@ -196,6 +196,28 @@ def test_a_cluster_that_refuses_the_gates_own_credential_is_a_502_and_the_creden
 
 
 @pytest.mark.threat("16")
+@pytest.mark.parametrize("path", [b"/pods/web/log?follow=true", b"/services/web/proxy/report"])
+def test_what_may_begin_whenever_it_likes_is_waited_for(world: World, path: bytes) -> None:
+    """The API server itself waits without end for a log that is followed (not every kubelet sends a head before its first line) and for proxied servers."""
+    world.use(POLICY.replace("[exec]", "[proxy, logs]"))
+    world.asks(GET.replace(b"/pods", path))
+    world.durable()
+    world.dials()
+    world.passes(3600)
+    assert world.pipe.take() == b""
+    world.answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"at last\n"))
+    assert b"at last" in world.pipe.take()
+
+
+def test_a_log_that_is_not_followed_has_to_begin_in_time(world: World) -> None:
+    world.use(POLICY.replace("[exec]", "[logs]"))
+    world.asks(GET.replace(b"/pods", b"/pods/web/log"))
+    world.durable()
+    world.dials()
+    world.passes(76)
+    assert world.pipe.take().startswith(b"HTTP/1.1 504 ")
+
+
 def test_a_proxied_server_s_own_401_is_its_answer_to_the_person(world: World) -> None:
     """It knows nothing of the gate's credential, which is not to be renewed because some pod's page asks for a password."""
     world.use(POLICY.replace("[exec]", "[proxy]"))
