@@ -152,23 +152,25 @@ class Gateway:
         if request.head.target == HEALTH:
             refuse(leg, request, 200, b"ok\n", b"text/plain")
             return
-        admission = self.admission
-        if not admission.is_for_cluster(request.head.authority, request.head.target) and self._owns(request.head.target):
+        if not self.admission.is_for_cluster(request.head.authority, request.head.target) and self._owns(request.head.target):
             local = LocalExchange(leg, request, self._application, self.now(), self._unsettled.discard)
             self._unsettled.add(local)
             local.begin()
             return
-        if self._store_age() > ADMITS_SECONDS:
-            self._decided(leg, request, OUT_OF_TOUCH)
-            return
         said, headers = leg.said, request.head.headers
         if said is None or (said.headers is not headers and said.headers != headers):
             said = leg.said = Said.by(headers)
-        admitted = admission.admit(request, leg.address, leg.certificate, self.wall(), said)
+        admitted = self._admit(leg, request, said)
         if isinstance(admitted, Pending):
             self._wait(leg, request, admitted)
         else:
             self._decided(leg, request, admitted)
+
+    def _admit(self, leg: ClientLeg, request: RequestReceived, said: Said | None = None) -> Admitted | Refused | Pending:
+        """The answer as of now."""
+        if self._store_age() > ADMITS_SECONDS:
+            return OUT_OF_TOUCH
+        return self.admission.admit(request, leg.address, leg.certificate, self.wall(), said)
 
     def _owns(self, target: bytes) -> bool:
         return self._application.owns(target.decode("latin-1").partition("?")[0])
@@ -178,7 +180,7 @@ class Gateway:
             leg,
             request,
             self.now(),
-            lambda: self.admission.admit(request, leg.address, leg.certificate, self.wall()),
+            lambda: self._admit(leg, request),
             self._fetch,
             lambda answer: self._decided(leg, request, answer),
             self._unsettled.discard,
