@@ -375,6 +375,7 @@ class Exchange:
         """Queued request bytes went out: let the client send as many more."""
         owed, self._owed_client = self._owed_client, 0
         if owed:
+            self._touched = self._gate.now()
             self._client.wire.consumed(self._stream, owed)
             self._client.touch()
 
@@ -429,14 +430,23 @@ class Exchange:
 
     def look(self, now: float) -> None:
         """Called a few times a second: end what takes too long."""
+        if self._phase in _BEFORE_ANSWER and not self._client_ended:
+            self._look_at_body(now - self._touched)
         if self.deadline is not None and now >= self.deadline:
             self._late()
-        elif self._phase in _BEFORE_ANSWER and not self._client_ended and now - self._touched > (body := self._gate.patience.body):
-            self._fail(408, f"kgate: the request's body stopped coming for {body:.0f} s; send it again")
         elif self._unread and now - self._touched > self._gate.patience.reader:
             self.client_lost(Loss("nothing of the answer was read"))
             self._client.wire.reset(self._stream, CANCEL)
             self._client.touch()
+
+    def _look_at_body(self, still: float) -> None:
+        """Nothing came of it for so long: the client's fault, unless it may not send because the cluster takes nothing."""
+        patience = self._gate.patience
+        if self._owed_client:
+            if still > patience.answer:
+                self._fail(504, f"kgate: cluster {self.action.cluster.name} stopped taking the request; {_ASK_OPERATOR}")
+        elif still > patience.body:
+            self._fail(408, f"kgate: the request's body stopped coming for {patience.body:.0f} s; send it again")
 
     @property
     def _unread(self) -> bool:

@@ -250,6 +250,44 @@ def test_a_body_that_stands_still_is_a_408(world: World) -> None:
     assert world.pipe.take().startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.threat("16")
+def test_a_body_that_stands_still_after_it_came_for_long_is_a_408_too(world: World) -> None:
+    """The time that an answer has was over: nothing was looked at from then on."""
+    world.asks(GET.replace(b"GET", b"POST", 1)[:-2] + b"Content-Length: 10\r\n\r\n")
+    world.durable()
+    world.dials()
+    for _ in range(9):
+        world.asks(b"x")
+        world.passes(20)
+    assert world.pipe.take() == b""
+    world.passes(11)
+    assert world.pipe.take().startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.threat("16")
+def test_a_body_that_the_cluster_does_not_take_is_a_504_and_has_the_time_of_an_answer(world: World) -> None:
+    """The client may not send: that its body stands still is no fault of its own."""
+    world.asks(GET.replace(b"GET", b"POST", 1)[:-2] + b"Content-Length: 400000\r\n\r\n")
+    world.durable()
+    world.dials()
+    world.cluster_pipe.congested = True
+    world.asks(bytes(100_000))
+    world.asks(bytes(100_000))
+    assert world.pipe.paused
+    world.passes(world.patience.body + 1)
+    assert world.pipe.take() == b""
+    world.cluster_pipe.congested = False
+    world.upstream.drained()
+    world.turn.flush()
+    assert not world.pipe.paused
+    world.cluster_pipe.congested = True
+    world.asks(bytes(100_000))
+    world.asks(bytes(90_000))
+    world.passes(world.patience.answer + 1)
+    answer = world.pipe.take()
+    assert answer.startswith(b"HTTP/1.1 504 ") and b"cluster lab stopped taking the request" in answer
+
+
 def test_a_cluster_that_goes_in_mid_answer_never_looks_like_its_end(world: World) -> None:
     world.asks(WATCH)
     world.durable()
