@@ -130,6 +130,15 @@ class Rebuilding:
             return
 
 
+def parsed(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None where it is no record, as a power cut or a forger leaves them (``verify`` says which)."""
+    try:
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
 def instant(text: str) -> float:
     """RFC 3339 → Unix seconds."""
     return datetime.fromisoformat(text).timestamp()

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
+from kgate.audit.read import parsed
 from kgate.audit.search import Search, search
 from kgate.cli.output import bar
 from kgate.documents.values import Unacceptable
@@ -54,12 +54,3 @@ def latest_found(place: Path, asked: Search, places: trail.Places, number: int) 
     """What the last ``number`` of the lines say that fit and stand before ``places``, oldest first."""
     fitting = _those_that_fit(trail.latest(place, places), asked, sum(places.values()))
     return [fields for _, fields in islice(fitting, number)][::-1]
-
-
-def parsed(line: bytes) -> Fields | None:
-    """A line that is no record (``verify`` says which) is passed over."""
-    try:
-        fields = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-    return fields if isinstance(fields, dict) else None

@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from kgate.audit.ids import instant_of
-from kgate.audit.read import Past, Rebuilding, Unusable
+from kgate.audit.read import Past, Rebuilding, Unusable, parsed
 from kgate.audit.search import Search
 from kgate.audit.text import printable
-from kgate.cli.audit_reading import parsed
 from kgate.cli.described import Described, described
 from kgate.cli.output import OUTPUT, as_json, table
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory, cluster_labels, policy_file, settings_of
@@ -89,9 +88,7 @@ def recorded(directory: Path, id_: str) -> Past:
     since = instant_of(id_) // _HOUR * _HOUR  # facts are told in each hour anew
     for line in trail.lines(directory, Search(since=since)):
         if wanted in line or b'"event":"facts"' in line:
-            fields = parsed(line)
-            if fields is None:
-                continue
+            fields = parsed(line) or {}
             past = rebuilding.read(fields)
             if fields.get("id") == id_ and past is not Unusable.NO_DECISION:
                 found = past

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from kgate.audit.read import Past, Rebuilding
+from kgate.audit.read import Past, Rebuilding, parsed
 from kgate.audit.show import text_of
-from kgate.cli.audit_reading import asked_for, parsed
+from kgate.cli.audit_reading import asked_for
 from kgate.cli.described import Described, described
 from kgate.cli.output import OUTPUT, as_json, bar, table
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory, cluster_labels, policy_file, settings_of
@@ -102,8 +102,7 @@ def _known(settings: Settings | None, seen: str | None, config: Path | None, dir
         with bar("reading", trail.size(place, asked)) as progress:
             for line in trail.lines(place, asked):
                 progress.advance(progress.task_ids[0], len(line))
-                fields = parsed(line)
-                past = rebuilding.read(fields) if fields is not None else None
+                past = rebuilding.read(parsed(line) or {})
                 if isinstance(past, Past):
                     people[past.identity.user, past.identity.issuer] = past.identity
     plain = (each.but(expires=None, session="", device=None, networks=()) for each in people.values())
@@ -129,7 +128,9 @@ def _tell(rules: tuple[Reach, ...], people: list[tuple[Identity, Decision]], act
         click.echo(f'rule "{rule.rule}" denies it to everyone')
     if people:
         may = [(person, decision) for person, decision in people if decision.allowed]
-        click.echo(f"\nOf {len(people)} people who are known, {len(may)} may:")
+        known = "1 person who is" if len(people) == 1 else f"{len(people):,} people who are"
+        click.echo(f"\nOf {known} known, {len(may):,} may{':' if may else ''}")
+    if people and may:
         table(("who", "groups", "rule"), [(text_of(who.user), text_of(", ".join(who.groups)), decision.rule) for who, decision in may])
 
 

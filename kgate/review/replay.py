@@ -14,10 +14,9 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
-import orjson
 from attrs import define, evolve, field, frozen
 
-from kgate.audit.read import Past, Rebuilding, Unusable, instant
+from kgate.audit.read import Past, Rebuilding, Unusable, instant, parsed
 from kgate.model import Decision
 from kgate.policy.evaluate import Policy
 from kgate.review.past import decide_past
@@ -93,12 +92,12 @@ class Report:
             tally.requests += 1
 
 
-def _fields(line: bytes) -> Mapping[str, Any] | None:
+def _is_dated(fields: Mapping[str, Any]) -> bool:
     try:
-        fields = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
-    return fields if isinstance(fields, dict) else None
+        instant(fields["time"])
+    except (LookupError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _nearest(decision: Decision) -> str:
@@ -129,8 +128,8 @@ class Replay:
         head = line[:_HEAD]
         if _END in head:
             return
-        fields = _fields(line)
-        if fields is None:
+        fields = parsed(line)
+        if fields is None or not _is_dated(fields):
             self.report.skipped[Unusable.MALFORMED] += 1
             return
         if _STREAM_END in head:
@@ -192,7 +191,7 @@ class Replay:
                 del self._open[past.id]
 
     def _facts_changed(self, fields: Mapping[str, Any]) -> None:
-        facts = self._rebuilding.facts.get(fields.get("facts", ""), ())
+        facts = self._rebuilding.facts.get(str(fields.get("facts", "")), ())
         if self._policy is None:
             return
         now = instant(fields["time"])

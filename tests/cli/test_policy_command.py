@@ -295,6 +295,34 @@ def test_replay_of_the_same_policies_changes_nothing(history: History) -> None:
     assert (result.exit_code, result.stdout) == (0, "2 requests and 0 streams, 0 would change\n")
 
 
+GARBAGE = (
+    b"\0" * 40,  # of a power cut
+    b'{"time":"2026-11-25T10:00:00.300000Z","id":"%b","gate":"gate","event":"stream-end","clu',
+    b'{"time":"2026-11-25T10:00:00.300000Z","id":"%b","gate":"gate","event":"stream-end"}',
+    b'{"time":"2026-11-25T10:00:00.300000Z","id":["%b"],"gate":"gate","event":"stream-end"}',
+    b'{"time":"x","id":"%b","gate":"gate","event":"facts","facts":[],"values":3}',
+    b'{"time":7,"id":"%b","gate":"gate","event":"stream-end"}',
+    b'["%b","\xff"]',
+    b'["%b"]',
+    b'"%b"',
+)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize(
+    "command", [["replay"], ["replay", "--with", "policy.yaml"], ["explain"], ["who-can", "get", "pods", "--seen", "2026-11-25"]]
+)
+def test_lines_that_are_no_records_end_nothing(history: History, command: list[str], garbage: bytes) -> None:
+    id_ = history.decided(POLICY, SHELL, "stream-start")
+    with (history.directory / "audit-20261125-0001.jsonl").open("ab") as file:
+        file.write(garbage.replace(b"%b", id_.encode()) + b"\n")
+    history.decided(POLICY, PODS)
+    span = ["--since", "2026-11-25"] if command[0] == "replay" else [id_] if command == ["explain"] else []
+    result = kgate(*command, *span)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code in (0, 1)
+
+
 def test_replay_by_another_policy_says_what_would_change_by_rule_and_person(folder: Path, history: History) -> None:
     ids = [history.decided(POLICY, PODS) for _ in range(2)]
     history.decided(POLICY, SHELL, "stream-start")
@@ -401,5 +429,5 @@ def test_a_line_that_was_torn_is_passed_over(history: History, rubbish: str) -> 
         file.write(f'{{"time":"2026-11-25T10:00:00.500000Z",{rubbish.replace("ID", id_)}\n'.encode())
     assert kgate("explain", id_).exit_code == 0
     seen = kgate("who-can", "get", "pods", "-n", "team-a", "--cluster", "dev", "--seen", "2026-11-25")
-    assert (seen.exit_code, seen.exception) == (0, None) and "Of 1 people who are known, 1 may" in seen.stdout
+    assert (seen.exit_code, seen.exception) == (0, None) and "Of 1 person who is known, 1 may" in seen.stdout
     assert "1 decision not asked again: each is not as kgate writes it" in kgate("replay", "--since", "2026-11-25").stderr
