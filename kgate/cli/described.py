@@ -78,6 +78,8 @@ class Described:
         except Unacceptable as error:
             raise UsageError(_said(error)) from error
         name = self.user if user is None else user
+        if not name and not self.groups:
+            raise UsageError("who asks? Name them with --user, their groups with --group")
         who = Asker(name, self.groups, "", self.issuer, self.robot, self.acr, self.amr, signed_in)
         return Case(who, does, Expectation.ALLOW, context).question()
 

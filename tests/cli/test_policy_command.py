@@ -164,6 +164,8 @@ def test_explain_shows_each_rule_and_what_would_have_to_change(folder: Path) -> 
         (["get", "pods", "--at", "9999-12-31T23:59:59Z"], "the year is out of range (write one from 1970 to 9000)"),
         (["get", "pods", "-p", "none.yaml"], "none.yaml does not exist"),
         (["get", "pods", "--label", "env"], "write it as KEY=VALUE"),
+        (["get", "pods"], "who asks? Name them with --user, their groups with --group"),
+        (["01KAXW3Z0Q5N3B1V9R6T2YJ8HC", "pods"], "who asks?"),
         (["get", "pods", "-c", "two.yaml"], "on which cluster? Name it with --cluster: dev, prod"),
     ],
 )
