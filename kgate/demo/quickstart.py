@@ -260,9 +260,13 @@ class Trial:
         process = self._processes[-1]
         while not holds():  # type: ignore[operator]
             if process.poll() is not None or time.monotonic() > deadline:
-                said = (self.folder / log).read_text(errors="replace").strip().splitlines()[-5:]
-                raise KgateError(f"{what} did not start:\n" + "\n".join(f"  {line}" for line in said))
+                raise KgateError(f"{what} did not start:\n{self._last_words(log)}")
             time.sleep(0.05)
+
+    def _last_words(self, log: str) -> str:
+        """The end of a log, which goes with the folder."""
+        said = (self.folder / log).read_text(errors="replace").strip().splitlines()[-5:]
+        return "\n".join(f"  {line}" for line in said)
 
     def run(self, command: Sequence[str]) -> int:
         """Run ``command`` as the first of the people; its exit status."""
@@ -281,7 +285,8 @@ class Trial:
     def wait(self) -> NoReturn:
         """Until Ctrl-C, or until the gate ends by itself."""
         code = self._processes[-1].wait()
-        raise KgateError(f"the gate ended with {code}; its log is gone with it: run it by hand to see more")
+        how = f"with status {code}" if code >= 0 else f"by signal {-code}"
+        raise KgateError(f"the gate ended {how}:\n{self._last_words('gate.log')}")
 
     def stop(self) -> None:
         """End every process that was started, the last first; what has not ended when a signal says to hurry is killed."""

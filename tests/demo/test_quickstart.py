@@ -142,6 +142,16 @@ def test_a_command_that_was_not_waited_for_is_no_success(quickstart: Quickstart,
     assert process.returncode == 128 + number
 
 
+def test_a_gate_that_ends_by_itself_is_said_with_its_last_words(quickstart: Quickstart) -> None:
+    process = quickstart.start()
+    until_it_runs(process)
+    (gate,) = children(process, "kgate")
+    os.kill(gate, signal.SIGTERM)
+    _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1
+    assert "kgate: the gate ended by signal 15:\n" in err and err.rstrip().endswith("Server Shut Down.")
+
+
 def test_a_command_that_a_signal_ended_has_the_status_that_a_shell_gives(quickstart: Quickstart) -> None:
     assert quickstart.run("--exec", "sh", "-c", "kill -TERM $$")[0] == 128 + signal.SIGTERM
 
