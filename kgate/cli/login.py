@@ -44,6 +44,7 @@ def login(
         raise UsageError("--step-up needs a browser on this machine; leave --device out")
     if device and issuer:
         raise UsageError("--issuer goes not with --device: the identity provider is chosen in the browser; leave one of them out")
+    wallet.prepare()
     before = wallet.read(url)
     authority = _authority(certificate_authority) if certificate_authority is not None else wallet.authority(url)
     client = GateClient(url, authority)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def kubeconfig(gate: str, merge: bool, interactive: bool, client_certificate: Pa
         return
     path = kubeconfig_path()
     merged = merge_kubeconfig(_existing(path), yaml.safe_load(text), path)
-    _replace(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True, width=4096))
+    write_kubeconfig(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True, width=4096))
     click.echo(f"{path}: {counted(len(found), 'context')} of {kept.gate}; the current one is {merged['current-context']}")
 
 
@@ -127,19 +128,21 @@ def _existing(path: Path) -> Document:
     return found
 
 
-def _replace(path: Path, text: str) -> None:
+def write_kubeconfig(path: Path, text: str) -> None:
     """In one step, with the mode that it had (0600 where it is new), through a link if it is one: people keep their kubeconfig elsewhere."""
     target = Path(os.path.realpath(path))
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = target.with_name(f".{target.name}.kgate-{os.getpid()}")
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
     try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, target)
     except OSError as error:
+        with suppress(OSError):
+            new.unlink()
         raise KgateError(f"{path} cannot be written: {error.strerror}; nothing was changed") from error
 
 

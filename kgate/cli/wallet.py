@@ -77,6 +77,10 @@ class Wallet:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or _default_path()
 
+    def prepare(self) -> None:
+        """Raises KgateError where nothing could be kept here."""
+        os.close(self._folder())
+
     def read(self, gate: str) -> Kept | None:
         """What is kept of ``gate``. Raises KgateError where its file is not to be trusted."""
         text = self._read(_name(gate) + ".json")
@@ -128,7 +132,11 @@ class Wallet:
 
     def _folder(self) -> int:
         """The folder, open; made where it is missing. Nobody else may change what is in it."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            why = (error.strerror or "").lower()
+            raise KgateError(f"{self.path} cannot be made: {why}; name a folder of your own with KGATE_HOME") from error
         try:
             folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:

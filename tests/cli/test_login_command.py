@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from authority import Authority
 from click.testing import CliRunner, Result
+from running import a_full_disk
 
 from kgate.cli import main
+from kgate.cli.signed_in import write_kubeconfig
+from kgate.errors import KgateError
 
 NOBODY = "https://127.0.0.1:1"
 
@@ -48,3 +51,21 @@ def test_a_file_without_a_certificate_is_no_authority(tmp_path: Path, content: b
 def test_an_authority_that_cannot_be_read(tmp_path: Path) -> None:
     result = login(tmp_path, NOBODY, "--certificate-authority", str(tmp_path))
     assert (result.exit_code, result.stderr) == (2, f"kgate: {tmp_path} cannot be read: is a directory; name the file of the gate's CA\n")
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anybody_signs_in(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    result = CliRunner().invoke(main, ["login", NOBODY], env={"KGATE_HOME": str(tmp_path / "home" / "kgate")})
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"kgate: {tmp_path}/home/kgate cannot be made: not a directory; name a folder of your own with KGATE_HOME\n",
+    )
+
+
+def test_a_kubeconfig_that_cannot_be_written_is_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(KgateError, match="file/kube/config cannot be written: Not a directory; nothing was changed"):
+        write_kubeconfig(tmp_path / "file" / "kube" / "config", "new")
+    with a_full_disk(room=2), pytest.raises(KgateError, match="file cannot be written: File too large; nothing was changed"):
+        write_kubeconfig(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "old" and list(tmp_path.iterdir()) == [tmp_path / "file"]
