@@ -46,9 +46,9 @@ class AuditFile:
             self._fd = -1
 
     def _choose(self) -> None:
-        """Go on in the current file, or begin one: the first, on another day, or past its size."""
+        """Go on in the current file, or begin one: the first, on another day, past its size, or where somebody removed it."""
         now = self._wall()
-        if self._fd >= 0 and self._begins <= now < self._ends and self._size < ROTATE_BYTES:
+        if self._fd >= 0 and self._begins <= now < self._ends and self._size < ROTATE_BYTES and os.fstat(self._fd).st_nlink:
             return
         moment = datetime.fromtimestamp(now, UTC)
         begins = moment.replace(hour=0, minute=0, second=0, microsecond=0)

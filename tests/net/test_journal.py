@@ -281,6 +281,17 @@ def test_a_file_of_the_day_that_was_moved_away_stops_no_record(world: World) -> 
     world.stop()
 
 
+def test_a_file_that_was_removed_takes_no_more_records_with_it(world: World) -> None:
+    world.open()
+    world.append(1)
+    world.until_told(1)
+    (world.folder / "audit-20270115-0001.jsonl").unlink()
+    world.append(2)
+    world.until_told(2)
+    assert [orjson.loads(line)["id"] for line in world.lines()] == ["2"]
+    world.stop()
+
+
 def test_two_gates_cannot_write_one_directory(world: World) -> None:
     world.open()
     with pytest.raises(KgateError, match="another gate writes here"):
