@@ -49,6 +49,8 @@ SETTLED_SECONDS = 10.0
 LONGEST_PAUSE = 30.0
 KILL_SECONDS = 10.0
 """After the drain, a worker that still runs is killed."""
+LONGEST_SOCKET = 100
+"""Bytes of a socket's path; the kernel takes 107, others fewer."""
 _TWISTD = "from twisted.scripts.twistd import run; run()"
 
 
@@ -82,6 +84,18 @@ class _Worker(ProcessProtocol):
             self.process.signalProcess(name)
 
 
+def folder_of_sockets(workers: int) -> Path:
+    """A new one of this process. Raises KgateError where there can be none."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="kgate-"))
+    except OSError as error:
+        raise KgateError(f"the workers' sockets need a folder: {error.strerror}; mount one at /tmp, or name one with TMPDIR") from error
+    if len(os.fsencode(folder / f"worker-{workers}")) > LONGEST_SOCKET:
+        folder.rmdir()
+        raise KgateError(f"the workers' sockets cannot be in {folder}: its name is too long; name a shorter folder with TMPDIR")
+    return folder
+
+
 class Supervisor(Service):
     """See the module."""
 
@@ -90,7 +104,7 @@ class Supervisor(Service):
         self._reserved = [reserve(listen.address.host, listen.address.port) for listen in self._settings.listen]
         self._admin_socket = Place().bind_admin(self._settings)
         self._admin: Any = None
-        self._folder = Path(tempfile.mkdtemp(prefix="kgate-"))
+        self._folder = folder_of_sockets(self._settings.workers)
         self._workers = [_Worker(number, self) for number in range(1, self._settings.workers + 1)]
         self._stopping: Deferred[None] | None = None
 

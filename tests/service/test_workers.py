@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import http.client
 import os
@@ -10,6 +11,7 @@ import re
 import resource
 import signal
 import socket
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +25,8 @@ from running import Make, goes_on, of, watching
 from running import chain as verified
 
 from kgate.audit.chain import Verified, verify
-from kgate.service.workers import KILL_SECONDS
+from kgate.errors import KgateError
+from kgate.service.workers import KILL_SECONDS, folder_of_sockets
 
 NOBODY = {"name": "nobody", "who": {"groups": ["*"]}, "clusters": {"names": ["*"]}, "deny": [{"verbs": ["*"], "resources": ["*"]}]}
 
@@ -293,6 +296,31 @@ def test_what_a_crash_left_open_is_closed_though_the_next_start_is_of_another_nu
     assert [record["id"] for record in gate.records() if record.get("outcome") == "unknown"] == [opened["id"]]
     for folder in {path.parent for path in (gate.folder / "audit").rglob("*.jsonl")}:
         assert isinstance(verified(folder), Verified)
+
+
+def test_a_temporary_folder_that_no_socket_can_be_in_is_said(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
+    status, said = make(workers=2).gate.run_to_the_end()
+    assert status == 1 and "Traceback" not in said
+    assert (
+        f"the workers' sockets cannot be in {deep}/kgate-" in said and ": its name is too long; name a shorter folder with TMPDIR" in said
+    )
+
+
+def test_where_there_is_no_temporary_folder_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose file system is read-only."""
+
+    def nowhere(prefix: str) -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", nowhere)
+    with pytest.raises(
+        KgateError,
+        match=r"the workers' sockets need a folder: No usable temporary directory .*; mount one at /tmp, or name one with TMPDIR",
+    ):
+        folder_of_sockets(2)
 
 
 def test_a_worker_that_does_not_end_is_killed_and_that_is_said(make: Make) -> None:
