@@ -21,6 +21,7 @@ from scim2_server.service import ScimService, scim_exception_of
 from sqlalchemy import Connection
 
 from kgate.api.caller import Callers
+from kgate.api.scim_dialects import usual
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Rejected
 from kgate.net.database import Store, StoreUnavailableError
@@ -77,7 +78,7 @@ class ScimPages:
     def _handle(self, connection: Connection, asked: ScimRequest, known_as: KnownAs, now: float) -> tuple[ScimResponse, tuple[str, ...]]:
         """One request, and the sessions that ended by it."""
         storage = DirectoryStorage(connection, now, lambda: secrets.token_hex(16))
-        answer = ScimHandler(self._service, storage).handle(asked)
+        answer = ScimHandler(self._service, storage).handle(usual(asked, lambda: storage.stored(asked.path)))
         if asked.method not in _WRITES:
             return answer, ()
         out = names_out(connection, known_as, deactivated_since(connection, now))

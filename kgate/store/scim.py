@@ -8,10 +8,11 @@ use for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import email_validator
 from attrs import evolve
 from scim2_models import (
     AuthenticationScheme,
@@ -45,6 +46,10 @@ from kgate.store import directory
 from kgate.store.directory import Entry, Kind
 
 Document = Resource[Any]
+
+# Addresses within a company need not be anybody's on the Internet: alice@corp.local, alice@intranet.
+email_validator.GLOBALLY_DELIVERABLE = False
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 MOST_RESULTS = 1000
 """On one page."""
@@ -82,6 +87,13 @@ class DirectoryStorage(ScimStorage):
         """One resource; a group's members only where the answer shows them."""
         left_out = response_parameters.excluded_attributes if response_parameters is not None else None
         return self._document(self._entry(resource_type, resource_id), members="members" not in map(str, left_out or ()))
+
+    def stored(self, path: str) -> Mapping[str, Any]:
+        """The JSON of the resource at ``path``, ``/Users/ID``, without what stands elsewhere; empty where there is none."""
+        kind, _, id_ = path.strip("/").partition("/")
+        entry = directory.find_entry(self._connection, Kind.USER if kind == "Users" else Kind.GROUP, id_)
+        found: dict[str, Any] = json.loads(entry.document) if entry is not None else {}
+        return found
 
     def search(self, resource_types: list[ResourceType], search_request: SearchRequest[Any], *, position: Any = None) -> SearchPage:
         """Those that the filter finds, sorted, and of them the page."""
