@@ -48,10 +48,12 @@ def login(
     before = wallet.read(url)
     authority = _authority(certificate_authority) if certificate_authority is not None else wallet.authority(url)
     client = GateClient(url, authority)
-    asked = {"clusters": " ".join(clusters)} if clusters else {}
+    scope = " ".join(clusters) or (wallet.scope(url) if step_up else "")
+    asked = {"clusters": scope} if scope else {}
     kept = _by_device(client, asked) if device else _by_browser(client, asked, issuer, step_up, no_browser)
     with wallet.lock(url):
         wallet.write(replace(kept, certificate_authority=authority))
+        wallet.limit(url, scope)
         wallet.choose(url)
     if before is not None and not step_up:
         _end(client, before)
@@ -75,13 +77,14 @@ def logout(gate: str) -> None:
 
 
 def sign_in_again(wallet: Wallet, gate: str) -> Kept:
-    """For ``kgate credential``, where somebody sits at the terminal: by the browser, once for all who ask meanwhile."""
+    """For ``kgate credential``, where somebody sits at the terminal: by the browser, once for all who ask meanwhile, for the clusters of the last sign-in."""
     with wallet.lock(gate):
         kept = wallet.read(gate)
         if kept is not None and kept.is_fresh():
             return kept
-        authority = wallet.authority(gate)
-        kept = replace(_by_browser(GateClient(gate, authority), {}, "", False, False), certificate_authority=authority)
+        authority, scope = wallet.authority(gate), wallet.scope(gate)
+        asked = {"clusters": scope} if scope else {}
+        kept = replace(_by_browser(GateClient(gate, authority), asked, "", False, False), certificate_authority=authority)
         wallet.write(kept)
         return kept
 

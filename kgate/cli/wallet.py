@@ -101,6 +101,15 @@ class Wallet:
         """Whom to trust for ``gate`` (PEM), as it was said at the last sign-in; empty is the system's roots."""
         return self._read(_name(gate) + ".pem") or ""
 
+    def scope(self, gate: str) -> str:
+        """The clusters that the last sign-in was for, between spaces; empty is any. It outlives the sign-in: the next one by itself is for no others."""
+        return (self._read(_name(gate) + ".clusters") or "").strip()
+
+    def limit(self, gate: str, scope: str) -> None:
+        """The last sign-in was for these."""
+        if scope != self.scope(gate):
+            self._write(_name(gate) + ".clusters", scope + "\n")
+
     def forget(self, gate: str) -> None:
         """Nothing is kept of ``gate`` any more."""
         with contextlib.suppress(FileNotFoundError):

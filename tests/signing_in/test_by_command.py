@@ -248,6 +248,27 @@ def test_a_session_for_some_clusters_reaches_no_other(world: Scene) -> None:
     assert json.loads(machine.run("clusters", "-o", "json")[1]) == []
 
 
+@pytest.mark.threat("14")
+@pytest.mark.parametrize("way", ["kubectl", "step-up"])
+def test_whoever_signed_in_for_some_clusters_is_signed_in_again_for_no_others(world: Scene, way: str) -> None:
+    machine = world.signed_in("alice", "--cluster", "dev-*", "--cluster", "test")
+    if way == "kubectl":
+        info = {"apiVersion": "client.authentication.k8s.io/v1", "spec": {"interactive": True}}
+        assert machine.run("logout")[0] == 0
+        process = machine.start("credential", "--gate", machine.url, env={"KUBERNETES_EXEC_INFO": json.dumps(info)})
+        assert process.stderr is not None
+        link = (process.stderr.readline() + process.stderr.readline()).split("\n")[1]
+    else:
+        process, link = machine.begin_login("--step-up")
+    browser = Browser()
+    world.company.pick(browser, browser.open(link), "alice")
+    assert process.communicate(timeout=30) and process.returncode == 0
+    status, message = world.gate.ask(json.loads(machine.run("credential")[1])["status"]["token"])
+    assert status == 403 and "the credential is for dev-*" in message
+    assert machine.login(lambda browser, shown: world.company.pick(browser, shown, "alice"))[0] == 0
+    assert world.gate.ask(json.loads(machine.run("credential")[1])["status"]["token"])[0] == 200
+
+
 def test_step_up_is_a_fresh_sign_in(world: Scene) -> None:
     machine = world.signed_in("alice")
     former = json.loads(machine.kept().read_text())
