@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from kgate.identity.credentials import Rejected
 from kgate.memory import remember
-from kgate.model import Identity
+from kgate.model import Device, Identity
 
 
 class Kind(Enum):
@@ -110,8 +110,7 @@ class Notices:
                 if notice is None:
                     continue
                 if kind is Kind.COMPLIANCE_CHANGED:
-                    device = identity.device
-                    identity = identity.but(device=evolve(device, compliant=notice.compliant) if device is not None else None)
+                    identity = identity.but(device=_with_compliance(identity.device, notice))
                 elif kind is Kind.ASSURANCE_CHANGED:
                     identity = identity.but(acr=notice.level) if _is_later(notice, identity) else identity
                 elif _outdates(notice, identity):
@@ -145,6 +144,11 @@ def _keys(identity: Identity) -> tuple[_Key, ...]:
         ("", "device", device.name if device is not None else ""),
     )
     return tuple(key for key in named if key[2])
+
+
+def _with_compliance(device: Device | None, notice: Notice) -> Device | None:
+    """The device as the notice leaves it. Which of an inventory's no and a yes that was told is later, nobody knows: the no counts."""
+    return device if device is None or device.compliant is False else evolve(device, compliant=notice.compliant)
 
 
 def _is_later(notice: Notice, identity: Identity) -> bool:

@@ -169,6 +169,16 @@ def test_a_device_that_falls_out_of_compliance_is_so_for_whoever_uses_it() -> No
     assert after(notice, identity=ALICE.but(device=None)) == ALICE.but(device=None)
 
 
+@pytest.mark.parametrize(("inventory", "counts"), [(False, False), (True, True), (None, True)])
+def test_a_word_from_before_that_a_device_is_well_does_not_outlast_what_the_inventory_says_now(
+    inventory: bool | None, counts: bool
+) -> None:
+    """Such a notice holds until the opposite is told; the inventory may know otherwise since, and nobody says which of them is later."""
+    notice = heard(CAEP + "device-compliance-change", {"format": "opaque", "id": "laptop"}, current_status="compliant")
+    found = after(notice, identity=ALICE.but(device=Device("laptop", inventory, (("os", "linux"),))))
+    assert isinstance(found, Identity) and found.device == Device("laptop", counts, (("os", "linux"),))
+
+
 def test_a_lower_assurance_counts_from_now_on() -> None:
     notice = heard(CAEP + "assurance-level-change", current_level="nist-aal1", change_direction="decrease")
     found = after(notice)
