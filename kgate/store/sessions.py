@@ -280,7 +280,8 @@ def claim_checks(connection: Connection, now: float, again: float, most: int) ->
         .limit(most)
     )
     rows = connection.execute(due).all()
-    connection.execute(update(sessions).where(sessions.c.id.in_([row.id for row in rows])).values(check_due=again))
+    if rows:
+        connection.execute(update(sessions).where(sessions.c.id.in_([row.id for row in rows])).values(check_due=again))
     return tuple((_session(row), row.provider_tokens) for row in rows)
 
 
