@@ -63,10 +63,10 @@ def proxy_url(text: str) -> ProxyUrl:
 
 def state_url(base: Path, text: str) -> StateUrl:
     """A database; SQLite's file is relative to the folder ``base``."""
-    hint = "write sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME"
+    hint = "write sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME; in a password @ is %40"
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is none, most likely a part of the password
         raise Unacceptable("is not the URL of a database", hint) from None
     if url.drivername == "postgresql+psycopg":
         return StateUrl(text)

@@ -310,3 +310,19 @@ def test_paths_stay_the_same_where_kubernetes_exchanges_what_a_mount_shows(tmp_p
         found.append(load_settings(tmp_path / "kgate.yaml"))
     assert needs_a_restart(*found) is None
     assert found[1].secrets is not None and found[1].secrets.key_file == tmp_path / "secrets.key"
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ("state: postgresql+psycopg://kgate:pa@sesame:1@db/kgate", "state: is not the URL of a database (write sqlite:///FILE, or"),
+        ("state: postgresql+psycopg://[::1/kgate", "state: is not the URL of a database"),
+        (
+            "public_certificate_authority: ~nobody-of-that-name/ca.crt",
+            'public_certificate_authority: "~nobody-of-that-name/ca.crt" is in nobody\'s home',
+        ),
+    ],
+)
+def test_what_only_a_library_can_read_is_a_mistake_with_its_line_too(line: str, mistake: str) -> None:
+    (said,) = mistakes(Files(MINIMAL + line + "\n"))
+    assert said.startswith(f"kgate.yaml:{MINIMAL.count(chr(10)) + 1}: {mistake}") and "sesame" not in said
