@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection
 
+from attrs import evolve
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -67,6 +68,7 @@ class SignedIn:
     ) -> None:
         self._database, self.sealer, self._now, self._wall, self._changed = database, sealer, now, wall, changed
         self.sessions, self.keys = GateSessions(), GateKeys()
+        self._held: dict[str, SigningKey] = {}
         self._cleaned = now()
         self._following = Following(database, stored_sessions.TOPIC, "the gate's sessions", self._read)
         self._following_keys = Following(database, stored_keys.TOPIC, "the gate's signing keys", self._read_keys)
@@ -108,11 +110,21 @@ class SignedIn:
             made = SigningKey.generate(secrets.token_urlsafe(12), now)
             row = stored_keys.StoredKey(made.kid, now, self.sealer.seal(made.to_json()))
             stored = await self._database.write(lambda connection: stored_keys.rotate_keys(connection, row, now))
-        opened = [(key, self.sealer.open(key.sealed)) for key in stored]
-        unreadable = [key.kid for key, text in opened if text is None]
+        opened = {key: self.sealer.open(key.sealed) for key in stored}
+        unreadable = [key.kid for key, text in opened.items() if text is None]
         if unreadable:
             log.error("signing keys {kids} cannot be read with secrets.key_file: put the key that sealed them back", kids=unreadable)
-        self.keys.replace([SigningKey.from_json(key.kid, key.begins, text) for key, text in opened if text is not None])
+        # One that another gate sealed anew, by a key that this one has not got yet, goes on as it is known.
+        read = {key.kid: SigningKey.from_json(key.kid, key.begins, text) for key, text in opened.items() if text is not None}
+        self._held = {key.kid: read.get(key.kid) or self._held[key.kid] for key in stored if key.kid in read or key.kid in self._held}
+        self.keys.replace(list(self._held.values()))
+        old = [
+            evolve(key, sealed=self.sealer.seal(text))
+            for key, text in opened.items()
+            if text and not self.sealer.is_by_the_newest(key.sealed)
+        ]
+        if old:
+            await self._database.write(lambda connection: stored_keys.seal_anew(connection, old))
 
     async def _read(self, ids: Keys) -> None:
         if ids is None:

@@ -5,8 +5,10 @@ A key signs for ``SIGNS_SECONDS`` and verifies for as long again; the next one i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import field, frozen
-from sqlalchemy import Column, Connection, Double, String, Table, Text, delete, insert, select
+from sqlalchemy import Column, Connection, Double, String, Table, Text, delete, insert, select, update
 
 from kgate.store.changes import publish
 from kgate.store.metadata import metadata
@@ -59,3 +61,9 @@ def rotate_keys(connection: Connection, fresh: StoredKey, now: float) -> tuple[S
         connection.execute(delete(signing_keys).where(signing_keys.c.begins < now - 2 * SIGNS_SECONDS))
         publish(connection, TOPIC, fresh.kid, now)
     return load_keys(connection)
+
+
+def seal_anew(connection: Connection, keys: Iterable[StoredKey]) -> None:
+    """The same keys, sealed by another one; whoever holds them in memory need not hear of it."""
+    for key in keys:
+        connection.execute(update(signing_keys).where(signing_keys.c.kid == key.kid).values(sealed=key.sealed))

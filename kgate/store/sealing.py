@@ -5,7 +5,7 @@ salted hash would add nothing. What the gate must use again (an identity provide
 configuration's: AES-128-CBC with HMAC-SHA-256 (Fernet), which also notices a value that was changed or moved here from elsewhere in time.
 
 The key file holds one key a line. The first one seals, all of them open: to rotate, put a new one in front, and take the old one out when everything
-was written anew (a session's length later).
+was written anew (a session's length later). What lasts longer, the signing keys, is sealed anew within minutes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Sealer:
 
     def replace(self, keys: Sequence[bytes]) -> None:
         """From now on these; the first one seals."""
-        self._keys = MultiFernet([Fernet(urlsafe_b64encode(key)) for key in keys])
+        each = [Fernet(urlsafe_b64encode(key)) for key in keys]
+        self._newest, self._keys = each[0], MultiFernet(each)
 
     def seal(self, secret: str) -> str:
         """``secret``, encrypted by the first key."""
@@ -47,6 +48,13 @@ class Sealer:
             return self._keys.decrypt(sealed).decode()
         except InvalidToken:
             return None
+
+    def is_by_the_newest(self, sealed: str) -> bool:
+        """Whether the first key opens it, so that the others may go."""
+        try:
+            return bool(self._newest.decrypt(sealed))
+        except InvalidToken:
+            return False
 
 
 def read_keys(raw: bytes) -> tuple[bytes, ...]:

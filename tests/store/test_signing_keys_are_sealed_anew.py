@@ -1,0 +1,68 @@
+"""The gate's signing keys outlive the key that sealed them: whoever rotates ``secrets.key_file`` need not wait for two months."""
+
+from __future__ import annotations
+
+import time
+
+from reactors import dispose, make_reactor, turn_until
+from sqlalchemy import Engine
+from twisted.internet.defer import Deferred
+
+from kgate.net.database import Database
+from kgate.net.signed_in import SignedIn
+from kgate.store.changes import publish
+from kgate.store.keys import load_keys
+from kgate.store.sealing import Sealer
+
+OLD, NEW = b"o" * 32, b"n" * 32
+NOW = 1_800_000_000.0
+
+
+def test_a_gate_that_has_not_got_the_new_one_yet_goes_on(engine: Engine) -> None:
+    reactor = make_reactor()
+    database = Database(reactor, engine, time.monotonic, lambda work: work)
+    signed_in = SignedIn(database, Sealer([OLD]), time.monotonic, lambda: NOW, lambda _: None)
+    database.start()
+    try:
+        turn_until(reactor, lambda: signed_in.keys.signing(NOW) is not None)
+        kid_of(engine, NEW, OLD)
+        seen: list[object] = []
+        database.follow("keys", seen.append)
+        with engine.begin() as connection:
+            publish(connection, "keys", "x", NOW)
+        database.look()
+        turn_until(reactor, lambda: bool(seen))
+        read = Deferred.fromCoroutine(database.read_in_turn(load_keys))
+        turn_until(reactor, lambda: read.called)
+        assert signed_in.keys.signing(NOW) is not None
+    finally:
+        database.stop()
+        dispose(reactor)
+
+
+def kid_of(engine: Engine, *keys: bytes) -> str:
+    """The key by which a gate with these sealing keys signs, once it has read them."""
+    reactor = make_reactor()
+    database = Database(reactor, engine, time.monotonic, lambda work: work)
+    signed_in = SignedIn(database, Sealer(keys), time.monotonic, lambda: NOW, lambda _: None)
+    database.start()
+
+    def settled() -> bool:
+        with engine.begin() as connection:
+            stored = load_keys(connection)
+        return signed_in.keys.signing(NOW) is not None and all(Sealer(keys[:1]).open(each.sealed) for each in stored)
+
+    try:
+        turn_until(reactor, settled)
+        found = signed_in.keys.signing(NOW)
+        assert found is not None
+        return found.kid
+    finally:
+        database.stop()
+        dispose(reactor)
+
+
+def test_a_key_is_sealed_anew_by_the_newest_so_that_the_old_one_can_go(engine: Engine) -> None:
+    first = kid_of(engine, OLD)
+    assert kid_of(engine, NEW, OLD) == first
+    assert kid_of(engine, NEW) == first
