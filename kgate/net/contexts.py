@@ -10,9 +10,11 @@ held against its authority, the clock and the lists of revoked ones on each use 
 
 from __future__ import annotations
 
+import os
 import ssl
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from kgate.errors import KgateError
 
@@ -75,8 +77,14 @@ def client_context(
 
 
 def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """``load_cert_chain`` takes only files: one of mode 0600 that lives as long as this call."""
-    with tempfile.NamedTemporaryFile(prefix="kgate-") as pair:
+    """``load_cert_chain`` takes only files: one in memory where the system has such, else of mode 0600 that lives as long as this call."""
+    with _file() as pair:
         pair.write(certificate + b"\n" + key)
         pair.flush()
-        context.load_cert_chain(pair.name)
+        context.load_cert_chain(f"/proc/self/fd/{pair.fileno()}" if isinstance(pair.name, int) else pair.name)
+
+
+def _file() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("kgate", os.MFD_CLOEXEC), "w+b")
+    return tempfile.NamedTemporaryFile(prefix="kgate-")

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -49,6 +50,8 @@ class Options(usage.Options):
         """Read and check everything; every mistake is printed, and then nothing starts."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it would end the process; what changes from now on is noticed once it runs
         self["config"] = str(self.path)
+        if (problem := unsuitable(self.parent or {})) is not None:
+            give_up(KgateError(problem))
         self.files = FilesRead()
         try:
             self.configuration = load_configuration(self.path, time.time(), self.files.read)
@@ -64,6 +67,17 @@ class Options(usage.Options):
             )
         if self.place.worker or self.configuration.settings.workers == 1:
             reactor.install()  # a supervisor has no sockets to be fast with
+
+
+def unsuitable(twistd: Mapping[str, object]) -> str | None:
+    """What kgate cannot live with of twistd's own options, and what to do instead. What is made here, threads and files, would be another process's then,
+    or another account's."""
+    if not twistd.get("nodaemon", True):
+        return "it runs in the foreground: twistd -n kgate; systemd, a container or nohup put it into the background"
+    asked = [f"--{name}" for name in ("uid", "gid", "chroot") if twistd.get(name) is not None]
+    if asked:
+        return f"twistd's {' and '.join(asked)} cannot be had: start it as the account that it is to be (systemd: User=)"
+    return None
 
 
 def give_up(error: KgateError) -> NoReturn:

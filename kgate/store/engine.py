@@ -11,6 +11,8 @@ middle of a transaction, for which the others would wait.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from typing import Any
 
@@ -32,6 +34,7 @@ def open_engine(url: str) -> Engine:
     """The engine; nothing is connected to yet. Raises UsageError where the URL's driver is not installed."""
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "do_connect", _sqlite_connects)
         event.listen(engine, "connect", _sqlite_connected)
         event.listen(engine, "begin", _sqlite_begins)
         return engine
@@ -48,6 +51,12 @@ def open_engine(url: str) -> Engine:
 def is_sqlite(connection: Connection) -> bool:
     """Whether this is SQLite, which has no way to tell other processes of a change."""
     return connection.dialect.name == "sqlite"
+
+
+def _sqlite_connects(_dialect: object, _record: object, arguments: Any, _options: object) -> None:
+    """A file that SQLite is to make is for nobody else to read; those beside it get the same mode. One that is there is as somebody wanted it."""
+    with contextlib.suppress(OSError):  # SQLite says it better
+        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
 def _sqlite_connected(connection: Any, _record: object) -> None:

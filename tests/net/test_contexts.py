@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 import pytest
 
 from kgate.demo.certificates import Authority
@@ -23,3 +25,10 @@ def test_a_bundle_may_say_in_any_language_whose_it_is(before: str) -> None:
 def test_a_bundle_without_a_certificate_is_none() -> None:
     with pytest.raises(KgateError, match="cannot be used"):
         client_context("# \u00dc\n")
+
+
+def test_a_client_certificate_needs_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's file system may be read-only."""
+    pair = Authority("kgate tests", 1_790_000_000.0).client("gate")
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    client_context(AUTHORITY.decode(), pair.certificate, pair.key)

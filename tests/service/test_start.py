@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +48,35 @@ def test_a_key_of_another_certificate(make: Make, authority: Authority) -> None:
     gate = make().gate
     (gate.folder / "gate.key").write_bytes(authority.leaf("localhost").key)
     assert "does not belong to the certificate" in refusal(gate)
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "--uid=65534", "--chroot=/")])
+def test_twistd_is_not_to_make_another_process_or_account_of_it(make: Make, options: tuple[str, ...]) -> None:
+    """In the background its audit would write nothing, and every request be a 503; as another account it could not read what it made before."""
+    gate = make().gate
+    twistd = [str(Path(sys.executable).with_name("twistd")), *options, "--pidfile=pid", "kgate", "--config", "kgate.yaml"]
+    try:
+        done = subprocess.run(twistd, cwd=gate.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+    finally:
+        if (gate.folder / "pid").exists():  # it is there, in the background
+            os.kill(int((gate.folder / "pid").read_text()), signal.SIGKILL)
+    assert done.returncode != 0 and done.stdout.decode().splitlines()[-1] == LAST
+    words = (
+        "it runs in the foreground: twistd -n kgate"
+        if not options
+        else "twistd's --uid and --chroot cannot be had: start it as the account"
+    )
+    assert words in done.stdout.decode()
+    assert not (gate.folder / "audit").exists()
+
+
+def test_what_it_makes_is_for_nobody_else_to_read(make: Make) -> None:
+    """The state knows who may sign in, the audit what they did."""
+    gate = make().gate
+    gate.start()
+    made = [gate.folder / "audit", *(gate.folder / "audit").rglob("*"), *gate.folder.glob("state.db*")]
+    assert len(made) >= 4
+    assert {path.name: oct(path.stat().st_mode & 0o077) for path in made} == {path.name: "0o0" for path in made}
 
 
 def test_a_configuration_that_is_not_there(make: Make) -> None:
