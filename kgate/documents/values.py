@@ -24,7 +24,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _SIZE = re.compile(r"([0-9]{1,9}) ?(B|KiB|MiB|GiB|TiB)")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[-+]\d\d:\d\d)", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[-+]\d\d:\d\d)", re.ASCII)
 _FACT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 _PROXY = re.compile(r"(http|https|socks5)://([^@/\s]+@)?(\[[0-9A-Fa-f:.]+\]|[^@/\s:\[\]]+)(:[0-9]{1,5})?/?")
 _SOCKS_MOST = 255
@@ -137,6 +137,17 @@ _SPACES = dict.fromkeys((0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0
 def is_plain(text: str) -> bool:
     """Whether text stays one for whoever reads it: without control and invisible characters and line ends. The spaces of other scripts are letters to them."""
     return text.isprintable() or text.translate(_SPACES).isprintable()
+
+
+def certified_name(text: str) -> str:
+    """A server's name or address, as TLS can ask for it."""
+    try:
+        known = bool(text) and not text.startswith(".") and bool(text.encode("idna"))
+    except UnicodeError:
+        known = False
+    if not known:
+        raise Unacceptable(f'"{text[:64]}" is not a name that a certificate could be for', "each part of it has 1 to 63 characters")
+    return text
 
 
 def origin(url: str) -> str:

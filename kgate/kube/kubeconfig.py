@@ -21,7 +21,7 @@ from attrs import define, evolve, field, frozen
 
 from kgate.documents.reading import Mapping, Plain, Sequence, read_mapping
 from kgate.documents.structuring import describe, nearest
-from kgate.documents.values import Unacceptable, forward_proxy, https_url
+from kgate.documents.values import Unacceptable, certified_name, forward_proxy, https_url
 from kgate.errors import InvalidFileError, Mistake
 from kgate.kube.execplugin import ExecPlugin, exec_info, read_exec_plugin
 
@@ -155,7 +155,7 @@ def parse_server(url: str) -> Server:
     path = parts.path.rstrip("/")
     if "//" in path or not re.fullmatch(r"[A-Za-z0-9_.~/:-]*", path) or any(segment in (".", "..") for segment in path.split("/")):
         raise Unacceptable(f'"{url}" has a path that could be read in two ways', "use letters, digits, dash, dot and underscore")
-    return Server(parts.hostname or "", parts.port or 443, path)
+    return Server(certified_name(parts.hostname or ""), parts.port or 443, path)
 
 
 def token_of(data: bytes) -> bytes | None:
@@ -236,11 +236,11 @@ class _Reading:
             self.fault(cluster.lines["insecure-skip-tls-verify"], "whoever is in between could be this cluster", hint)
         elif insecure and authority:
             self.fault(cluster.lines["insecure-skip-tls-verify"], "does not go with a certificate-authority", "take one of them out")
-        proxy = self._proxy(cluster)
+        proxy = self._checked(cluster, "proxy-url", forward_proxy)
         server = self._server(cluster)
         if server is None:
             return None
-        name, config = self.text(cluster, "tls-server-name"), self._plugin_config(cluster)
+        name, config = self._checked(cluster, "tls-server-name", certified_name), self._plugin_config(cluster)
         return ClusterAccess(context, server, GateCredential(), name, authority or None, insecure, proxy, config)
 
     def _server(self, cluster: Mapping) -> Server | None:
@@ -251,12 +251,12 @@ class _Reading:
             self.fault(cluster.lines.get("server", cluster.line), wrong.text if url else "the cluster has no server", wrong.hint)
             return None
 
-    def _proxy(self, cluster: Mapping) -> str:
-        url = self.text(cluster, "proxy-url")
+    def _checked(self, cluster: Mapping, key: str, check: Callable[[str], str]) -> str:
+        text = self.text(cluster, key)
         try:
-            return forward_proxy(url) if url else ""
+            return check(text) if text else ""
         except Unacceptable as wrong:
-            self.fault(cluster.lines["proxy-url"], f"proxy-url {wrong.text}", wrong.hint)
+            self.fault(cluster.lines[key], f"{key} {wrong.text}", wrong.hint)
             return ""
 
     @staticmethod

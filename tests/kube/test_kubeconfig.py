@@ -100,6 +100,11 @@ def test_name_proxy_and_base_path() -> None:
     assert (found.tls_server_name, found.proxy_url, found.certificate_authority) == ("api.internal", "socks5://127.0.0.1:1080", None)
 
 
+@pytest.mark.parametrize("name", ["kube_apiserver", "10.96.0.1", "'fd00::1'", "Kubernetes.Default", "kübe.example", "localhost"])
+def test_names_that_servers_have(name: str) -> None:
+    assert access(f"{{server: 'https://h', tls-server-name: {name}}}").tls_server_name == name.strip("'")
+
+
 def test_ipv6_servers_keep_their_brackets_in_host() -> None:
     assert parse_server("https://[::1]:6443") == Server("::1", 6443)
     assert parse_server("https://[::1]:6443").authority == "[::1]:6443"
@@ -204,6 +209,9 @@ def test_users_that_the_gate_cannot_be(user: str, said: str) -> None:
         ("{server: 'https://h', certificate-authority: pki/nothing}", "/etc/kgate/pki/nothing cannot be read"),
         ("{server: 'https://h', certificate-authority: token}", "certificate-authority holds no CERTIFICATE in PEM"),
         ("{server: 'https://h', proxy-url: 'ftp://h'}", "proxy-url is not the URL of a forward proxy"),
+        ("{server: 'https://h', tls-server-name: .h}", 'tls-server-name ".h" is not a name that a certificate could be for'),
+        ("{server: 'https://a..b:6443'}", '"a..b" is not a name that a certificate could be for'),
+        (f"{{server: 'https://{'a' * 64}.example:6443'}}", "is not a name that a certificate could be for"),
         ("{server: 'https://h', insecure-skip-tls-verify: 'yes'}", "must be true or false, not text"),
         ("{server: 'https://h', tls-servername: h}", 'did you mean "tls-server-name"?'),
         ("[]", '"eu" under clusters has no cluster'),
