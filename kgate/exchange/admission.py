@@ -184,23 +184,23 @@ class Admission:
 
     def decide_again(self, asked: Asked, identity: Identity, now: float) -> Verdict | Pending:
         """The decision on a live request as of ``now``: the credential is looked at again too, for it may be gone or expired, and so is the cluster."""
-        asked = self._where_it_is(asked)
+        cluster = self._routes.cluster(asked.action.cluster.name)
+        if cluster is None:
+            return self._over(asked, identity, now, Reason(Ground.CLUSTER, text="this gate has no such cluster any more"))
+        if cluster != asked.action.cluster:
+            asked = asked.of(asked.action.but(cluster=cluster))
         again = self.authenticator.authenticate(asked.held, now)
         if isinstance(again, Pending):
             return again
-        who = identity if isinstance(again, Rejected) else again
-        context = self._surroundings.context(now, asked.shown.address, asked.user_agent, who)
         if isinstance(again, Rejected):
-            reason = Reason(Ground.LOGOUT if again.ended else Ground.EXPIRED, text=again.text)
-            return Verdict(asked, identity, context, Decision(False, "", reasons=(reason,)))
+            return self._over(asked, identity, now, Reason(Ground.LOGOUT if again.ended else Ground.EXPIRED, text=again.text))
+        context = self._surroundings.context(now, asked.shown.address, asked.user_agent, again)
         decision = self._decide(asked, again, context)
         return decision if isinstance(decision, Pending) else Verdict(asked, again, context, decision)
 
-    def _where_it_is(self, asked: Asked) -> Asked:
-        """The same at the cluster as it is to the policy now. One that is not configured any more stays what it was."""
-        former = asked.action.cluster
-        cluster = self._routes.cluster(former.name)
-        return asked if cluster is None or cluster == former else asked.of(asked.action.but(cluster=cluster))
+    def _over(self, asked: Asked, identity: Identity, now: float, reason: Reason) -> Verdict:
+        context = self._surroundings.context(now, asked.shown.address, asked.user_agent, identity)
+        return Verdict(asked, identity, context, Decision(False, "", reasons=(reason,)))
 
     def judge(self, asked: Asked, identity: Identity, action: Action, now: float) -> Decision | Pending:
         """What the decision would be if whoever sent ``asked`` asked for ``action``."""

@@ -1,6 +1,6 @@
 """What an exchange needs of the rest of the gate: small ports, put together by the composition root.
 
-Routes are replaced whole on reload; an exchange that is under way keeps the cluster it was admitted to.
+Routes are replaced whole on reload; an exchange that is under way keeps the connections of the cluster that it was admitted to.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ def test_a_watch_at_a_cluster_that_is_production_now_is_cut(world: World) -> Non
     assert world.changes[-1].asked.action.cluster == Cluster("lab", (("env", "prod"),))  # what is on record explains the decision
 
 
-def test_a_watch_at_a_cluster_that_is_not_there_any_more_goes_on(world: World) -> None:
+def test_a_watch_at_a_cluster_that_is_not_there_any_more_is_over(world: World) -> None:
     world.use(POLICY)
     world.admission = Admission(Routes({}, {}), world.people, PolicyAuthorizer(load_policy(POLICY, "policy.yaml")))
     world.live.reevaluate(world.clock)
-    assert world.exchange.closed_by is None
+    assert world.exchange.closed_by is not None and "no such cluster any more" in world.exchange.closed_by.text

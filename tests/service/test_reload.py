@@ -145,3 +145,13 @@ def test_a_cluster_that_gets_another_label_is_another_to_what_lives(arena: Arena
     )
     arena.gate.write("kgate.yaml", arena.gate.config)
     eventually("the old one is in force again", lambda: arena.get(PODS) == 200)
+
+
+def test_what_lives_in_a_cluster_that_is_taken_out_is_over(arena: Arena) -> None:
+    with watching(arena) as live:
+        arena.gate.write("kgate.yaml", {**arena.gate.config, "clusters": {"renamed": arena.gate.config["clusters"]["lab"]}})
+        said = live.until(b"0\r\n\r\n")
+        assert b'"type":"ERROR"' in said and b"kgate: closed by policy: this gate has no such cluster any more (request " in said
+    assert arena.get(PODS) == 404
+    arena.gate.write("kgate.yaml", arena.gate.config)
+    eventually("it is there again", lambda: arena.get(PODS) == 200)
