@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from kgate import __version__
-from kgate.documents.values import origin
+from kgate.documents.values import certified_name, origin
 from kgate.errors import KgateError, UnreachableError, UsageError
 from kgate.net.contexts import client_context
 
@@ -78,22 +78,15 @@ class GateClient:
 def gate_url(text: str) -> str:
     """A gate's URL as somebody typed it. Raises UsageError."""
     given = text if "://" in text else f"https://{text}"
+    wrong = UsageError(f"{text} is not the URL of a gate; write it as https://kube.example.com:8443")
     try:
         parts, url = urlsplit(given), origin(given)
+        certified_name(parts.hostname or "")
     except ValueError:
-        raise UsageError(f"{text} is not a URL; write it as https://kube.example.com:8443") from None
-    name, more = parts.hostname or "", parts.username or parts.path.strip("/") or parts.query or parts.fragment
-    if parts.scheme != "https" or more or not _is_name(name):
-        raise UsageError(f"{text} is not the URL of a gate; write it as https://kube.example.com:8443")
+        raise wrong from None
+    if parts.scheme != "https" or parts.username or parts.path.strip("/") or parts.query or parts.fragment:
+        raise wrong
     return url
-
-
-def _is_name(host: str) -> bool:
-    """Whether a server may be called so."""
-    try:
-        return bool(host.encode("idna")) and not any(map(str.isspace, host))
-    except UnicodeError:
-        return False
 
 
 def _context(authority: str) -> ssl.SSLContext:

@@ -142,7 +142,7 @@ def is_plain(text: str) -> bool:
 def certified_name(text: str) -> str:
     """A server's name or address, as TLS can ask for it."""
     try:
-        known = bool(text) and not text.startswith(".") and bool(text.encode("idna"))
+        known = bool(text.encode("idna")) and not text.startswith(".") and not any(map(str.isspace, text))
     except UnicodeError:
         known = False
     if not known:
