@@ -169,7 +169,16 @@ class Registry:
     def _ask(self, stream: Stream, pending: Pending, changed_at: float) -> None:
         """Decide once the answer is there; the first question's time counts, however often it is asked."""
         self._asked.setdefault(id(stream), self._now())
-        self._fetch(pending.wanted, lambda: self._decide(stream, changed_at))
+        self._fetch(pending.wanted, lambda: self._answered(stream, changed_at))
+
+    def _answered(self, stream: Stream, changed_at: float) -> None:
+        """What was asked for is there; it may be what very many wait for."""
+        if id(stream) not in self._streams:
+            return
+        self._due.setdefault(id(stream), (stream, changed_at))
+        if not self._deciding:
+            self._deciding = True
+            self._later(0, self._some)
 
     def limit(self, stream: Stream) -> None:
         """Cut it if it has reached a limit."""
