@@ -132,22 +132,30 @@ class Registry:
                 self._due.setdefault(id(stream), (stream, now))
             elif decision.limits.duration or decision.limits.idle or decision.limits.bytes:
                 self.limit(stream)
-        self._begin()
+        if self._deciding:
+            self._slice()  # whatever holds up what was to come later (security.md class 28)
+        else:
+            self._begin()
 
     def _begin(self) -> None:
         """Decide on those that are due, unless that is under way."""
         if self._due and not self._deciding:
             self._some()
 
-    def _some(self) -> None:
-        """One slice."""
+    def _slice(self) -> None:
+        """Decide on some of those that are due."""
         due, until = self._due, self._now() + SLICE_SECONDS
+        while due:
+            _, (stream, changed_at) = due.popitem(last=False)
+            self._decide(stream, changed_at)
+            if self._now() >= until:
+                break
+
+    def _some(self) -> None:
+        """One slice, and later the next."""
+        due = self._due
         try:
-            while due:
-                _, (stream, changed_at) = due.popitem(last=False)
-                self._decide(stream, changed_at)
-                if self._now() >= until:
-                    break
+            self._slice()
         finally:  # where a bug raises, the others are still to be decided
             self._deciding = bool(due)
             if due:

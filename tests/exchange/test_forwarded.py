@@ -9,8 +9,10 @@ import pytest
 from kgate.exchange.admission import Asked, Verdict
 from kgate.exchange.forwarded import ForwardedPorts
 from kgate.exchange.gate import Gate, OnRecord
-from kgate.model import Context, Decision, Ground, Identity, Impersonation, Limits, Pending, Reason
+from kgate.identity.credentials import Credentials
+from kgate.model import Action, Cluster, Context, Decision, Ground, Identity, Impersonation, Limits, Pending, Reason
 
+ASKED = Asked(Credentials(None, None, "192.0.2.1"), 0.0, Action(Cluster("lab"), "POST", "create", "/", "/"), "", None, ())
 ALICE, VIEWER = Impersonation("alice"), Impersonation("viewer")
 HELD = Decision(True, "r1", "forward", impersonate=ALICE, until=1000.0)
 NO = Decision(False, "r2", reasons=(Reason(Ground.NO_RULE),))
@@ -26,7 +28,7 @@ class Ports:
 
     def decide_port(self, stream: Any, port: int) -> Verdict | Pending:
         said = self.says[port]
-        return said if isinstance(said, Pending) else Verdict(cast("Asked", None), Identity("alice"), Context(0, "192.0.2.1", ""), said)
+        return said if isinstance(said, Pending) else Verdict(ASKED, Identity("alice"), Context(0, "192.0.2.1", ""), said)
 
     def record_port(self, stream: Any, port: int, verdict: Verdict) -> None:
         self.recorded.append((port, verdict.decision.allowed))

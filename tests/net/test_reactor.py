@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import socket
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -41,6 +42,15 @@ class Owner:
 @pytest.fixture
 def reactor() -> Reactor:
     return Reactor()
+
+
+@pytest.mark.threat("28")
+def test_threat_28_its_timers_know_nothing_of_the_machines_clock(reactor: Reactor) -> None:
+    """One that is set back an hour would keep each for an hour: the end of a handshake's time, of what was cut, the next slice of decisions."""
+    before = time.monotonic()
+    assert before <= reactor.seconds() <= time.monotonic()
+    call = reactor.callLater(5, lambda: None)
+    assert before + 5 <= call.getTime() <= time.monotonic() + 5 and 4 < (reactor.timeout() or 0) <= 5
 
 
 @pytest.fixture

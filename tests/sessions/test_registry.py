@@ -194,6 +194,17 @@ def test_ten_thousand_whose_window_ends_at_once_are_decided_in_slices_too(world:
     assert all(len(stream.cuts) == 1 and stream.cuts[0].changed_at == 1000.0 for stream in streams)
 
 
+@pytest.mark.threat("28")
+def test_threat_28_a_timer_that_a_clock_holds_up_holds_up_no_decision(world: World) -> None:
+    """Twisted's timers run on the wall clock: what is due at once is due in an hour if that is set back just then. The tick comes from a thread."""
+    streams = [world.holds(next=NO, costs=0.002) for _ in range(30)]
+    world.registry.reevaluate(world.monotonic)
+    assert world.later and not all(stream.cuts for stream in streams)
+    for _ in range(12):
+        world.registry.tick()
+    assert all(stream.cuts for stream in streams) and len(world.later) == 1
+
+
 def test_ten_thousand_that_waited_for_one_answer_are_decided_in_slices_too(world: World) -> None:
     """One robot's token, or one authorizer's answer, may be what very many wait for."""
     streams = [world.holds(next=Pending("the robot's token"), costs=0.00002) for _ in range(10_000)]
