@@ -64,6 +64,8 @@ class Place:
 
     def serve_admin(self, reactor: Any, sock: socket.socket | None, site: Site) -> Any:
         """Answer there; gives the port, None where nobody is to ask."""
+        if self.admin is not None and not self.admin.parent.is_dir():
+            return None  # the supervisor was killed while this one started, and the others have left
         if self.admin is not None:
             return reactor.listenUNIX(str(self.admin), site, mode=0o600)
         if sock is None:

@@ -11,6 +11,7 @@ import re
 import resource
 import signal
 import socket
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -244,6 +245,16 @@ def test_a_gate_whose_supervisor_was_killed_is_started_again_and_serves_while_th
     assert not [record for record in gate.records() if record.get("outcome") == "unknown"]
     for chains in (gate.folder / "audit").glob("worker-*"):
         assert isinstance(verified(chains), Verified)
+
+
+def test_a_worker_that_starts_when_its_supervisor_is_gone_ends_as_the_others_do(make: Make, tmp_path: Path) -> None:
+    """They have taken the folder of their sockets along."""
+    gate = make(workers=2).gate
+    worker = [*gate._command, "--worker", "1", "--admin-socket", str(tmp_path / "gone" / "worker-1")]
+    done = subprocess.run(worker, cwd=gate.folder, input=b"", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30, check=False)
+    said = done.stdout.decode()
+    assert "the supervisor is gone; this worker drains and ends" in said and "Traceback" not in said
+    assert b'"event":"stop"' in chain(gate, 1)[-1]
 
 
 def test_a_worker_takes_no_chain_beside_one_that_another_gate_writes(make: Make) -> None:
