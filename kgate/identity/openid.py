@@ -157,11 +157,14 @@ def read_tokens(status: int, body: bytes) -> ProviderTokens | Denied | Flaw:
     found = read_object(body)
     if isinstance(found, Flaw):
         return Flaw(f"answered {status} with something that {found.text}")
-    if status == 200:
+    if status == 200 and not found.get("error"):
         given = [found.get(name) for name in ("id_token", "refresh_token", "access_token")]
         tokens = ["" if each is None else each for each in given]  # some providers write null for what they do not give
-        return ProviderTokens(*tokens) if all(isinstance(each, str) for each in tokens) else Flaw("answered with tokens that are not text")
-    if 400 <= status < 500 and isinstance(found.get("error"), str):
+        if not all(isinstance(each, str) for each in tokens):
+            return Flaw("answered with tokens that are not text")
+        # Without the one token that there must be it is no answer of a token endpoint's, and no word on whether the sign-in still stands.
+        return ProviderTokens(*tokens) if tokens[2] else Flaw("answered without an access token")
+    if (status == 200 or 400 <= status < 500) and isinstance(found.get("error"), str):
         return Denied(_printable(found["error"]), _printable(found.get("error_description", "")))
     return Flaw(f"answered {status}")
 

@@ -126,9 +126,18 @@ def test_a_step_up_believes_only_a_fresh_sign_in() -> None:
 
 def test_a_token_endpoint_gives_tokens_says_no_or_says_nothing() -> None:
     assert read_tokens(200, b'{"id_token":"a.b.c","refresh_token":"r","access_token":"x"}') == ProviderTokens("a.b.c", "r", "x")
-    assert read_tokens(200, b'{"id_token":"a.b.c","refresh_token":null}') == ProviderTokens("a.b.c")
+    assert read_tokens(200, b'{"access_token":"x","id_token":"a.b.c","refresh_token":null}') == ProviderTokens("a.b.c", "", "x")
+    assert read_tokens(200, b'{"error":"invalid_grant"}') == Denied("invalid_grant")
     assert read_tokens(400, b'{"error":"invalid_grant","error_description":"gone"}') == Denied("invalid_grant", "gone")
-    for status, body in ((200, b"html"), (500, b'{"error":"server_error"}'), (200, b'{"id_token":1}'), (302, b"{}")):
+    for status, body in (
+        (200, b"html"),
+        (500, b'{"error":"server_error"}'),
+        (200, b'{"access_token":"x","id_token":1}'),
+        (302, b"{}"),
+        (200, b"{}"),
+        (200, b'{"id_token":"a.b.c"}'),
+        (200, b'{"access_token":7}'),
+    ):
         assert isinstance(read_tokens(status, body), Flaw)
     assert "a.b.c" not in repr(ProviderTokens("a.b.c", "r")) and "secret" not in repr(CLIENT)
 
