@@ -26,6 +26,7 @@ from kgate.store.codes import forget_codes
 from kgate.store.notices import forget as forget_notices
 from kgate.store.sealing import Sealer
 from kgate.store.sessions import Session, find_session, forget_sessions, live_sessions
+from kgate.store.signins import forget_signins
 
 log = Logger()
 
@@ -98,6 +99,7 @@ class SignedIn:
         def forget(connection: Connection) -> None:
             forget_sessions(connection, now)
             forget_codes(connection, now)
+            forget_signins(connection, now)
             forget_notices(connection, now)
             prune(connection, now)
 

@@ -58,6 +58,11 @@ def begin_signin(connection: Connection, signin: SignIn) -> None:
     connection.execute(insert(signins).values({column.name: getattr(signin, column.name) for column in signins.c}))
 
 
+def forget_signins(connection: Connection, now: float) -> None:
+    """Remove what nobody finished in time."""
+    connection.execute(delete(signins).where(signins.c.expires <= now))
+
+
 def take_signin(connection: Connection, state: str, now: float) -> SignIn | None:
     """The sign-in with this state (a digest), which is used up by that; None where there is none or it is too old."""
     row = connection.execute(select(signins).where(signins.c.state == state)).one_or_none()
