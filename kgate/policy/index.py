@@ -169,9 +169,12 @@ class Index:
         return (self._verbs.of(action.verb) & self._of_resource(action)) | self._of_operation(action)
 
     def _channel_denies(self, action: Action) -> Bits:
-        """Clients open a channel by GET or POST alike, so a deny of either verb takes it."""
+        """Clients open a channel by GET or POST alike, so a deny of either verb takes it. The old ``/api/v1/proxy/…`` names no subresource."""
         verbs = self._verbs.of(action.verb) | self._verbs.of("get") | self._verbs.of("create")
-        return verbs & self._of_resource(action) & self.denying
+        resources = self._of_resource(action)
+        if action.verb == "proxy":
+            resources |= self._resources.of(ResourceKey(action.api_group, action.resource, "proxy"))
+        return verbs & resources & self.denying
 
     def _of_resource(self, action: Action) -> Bits:
         """Remembered under a plain tuple: a ``ResourceKey`` costs more to make than to look up."""

@@ -182,6 +182,18 @@ def test_one_name_in_every_namespace_is_in_that_namespace_too(path: str, rules: 
     assert (evaluate(policy, ALICE, everywhere, CONTEXT).allowed, evaluate(policy, ALICE, shop, CONTEXT).allowed) == (False, True)
 
 
+@pytest.mark.parametrize("target", [b"/api/v1/namespaces/payments/pods/x/proxy/", b"/api/v1/proxy/namespaces/payments/pods/x/"])
+@pytest.mark.parametrize("method", [b"GET", b"DELETE"])
+def test_a_deny_of_a_proxied_resource_takes_the_old_form_of_its_path_too(method: bytes, target: bytes) -> None:
+    whoever = 'who: {users: ["*"]}, clusters: {names: ["*"]}'
+    denied = f"- {{name: no, {whoever}, deny: [{{verbs: [get], resources: [pods/proxy], namespaces: [payments]}}]}}"
+    policy = load_policy(f"rules:\n{denied}\n- {{name: all, {whoever}, allow: [{{actions: [proxy]}}]}}", "p.yaml")
+    action = parse_action(DEV, method, target)
+    assert isinstance(action, Action) and action.operation is Operation.PROXY
+    decision = evaluate(policy, ALICE, action, CONTEXT)
+    assert (decision.allowed, decision.rule) == (False, "no")
+
+
 def reasons(decision: Decision) -> list[tuple[Ground, str, str]]:
     assert not decision.allowed
     return [(each.ground, each.rule, each.text) for each in decision.reasons]
