@@ -94,6 +94,8 @@ class TokenFile(Credential):
         self._looked = -RECHECK_SECONDS
         self._stamp: tuple[int, int, int] | None = None
         self._token: bytes | None = None
+        self._unreadable = False
+        """Said already."""
 
     @property
     def bearer(self) -> bytes | None:
@@ -129,10 +131,12 @@ class TokenFile(Credential):
             if stamp != self._stamp:
                 self._token = token_of(self._path.read_bytes()) or self._token
                 self._stamp = stamp
+            self._unreadable = False
         except OSError as error:
-            log.error(
-                "the token file {path} cannot be read: {error}; the last token stays in use", path=str(self._path), error=error.strerror
-            )
+            if not self._unreadable:
+                goes_on = "the last token stays in use" if self._token else "there is no token yet"
+                log.error("the token file {path} cannot be read: {error}; {on}", path=str(self._path), error=error.strerror, on=goes_on)
+            self._unreadable = True
 
 
 class ExecToken(Credential):

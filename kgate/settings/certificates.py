@@ -110,7 +110,7 @@ def _names(leaf: x509.Certificate) -> set[str]:
         return set()
     if not isinstance(names, x509.SubjectAlternativeName):
         return set()
-    return {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+    return {*map(str.lower, names.get_values_for_type(x509.DNSName)), *map(str, names.get_values_for_type(x509.IPAddress))}
 
 
 def _day(instant: float) -> str:

@@ -18,7 +18,7 @@ LONGEST = 1024
 
 
 class ProxyHeader(NamedTuple):
-    """``address`` is None for LOCAL (the balancer's own health check) and unknown families; ``length`` bytes are to be dropped."""
+    """``address`` is None for LOCAL (the balancer's own health check); ``length`` bytes are to be dropped."""
 
     address: str | None
     length: int

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+
 from kgate.net.credentials import RECHECK_SECONDS, Credential, FixedCredential, TokenFile
 
 
@@ -28,3 +30,19 @@ def test_a_file_that_comes_late_is_emptied_and_changes(tmp_path: Path) -> None:
         path.write_text(text)
         clock[0] += RECHECK_SECONDS
         assert credential.at_hand and answer(credential) == [None] and credential.bearer == token
+
+
+def test_a_file_that_cannot_be_read_is_said_once_until_it_can(tmp_path: Path) -> None:
+    path, clock, logged = tmp_path / "token", [100.0], list[LogEvent]()
+    credential = TokenFile(path, lambda: clock[0])
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        for there in (False, False, False, True, True, False, False):
+            path.write_text("one") if there else path.unlink(missing_ok=True)
+            clock[0] += RECHECK_SECONDS
+            assert (credential.bearer == b"one") == (clock[0] > 103 + RECHECK_SECONDS / 2)
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    assert [formatEvent(event).rpartition(": ")[2] for event in logged] == [
+        "No such file or directory; there is no token yet", "No such file or directory; the last token stays in use",
+    ]  # fmt: skip

@@ -240,6 +240,11 @@ def warnings(files: Files) -> list[str]:
     return [str(each).replace(f"{FOLDER}/", "") for each in load(files).warnings]
 
 
+def test_the_names_of_a_listener_s_certificate_have_no_case() -> None:
+    server = authority().server(["Kube.Example.COM"])
+    assert warnings(Files().but("tls.crt", server.certificate).but("tls.key", server.key)) == []
+
+
 def test_relaxations_and_slips_are_warned_of() -> None:
     text = MINIMAL.replace("{directory: audit/}", "{directory: audit/, mode: best_effort}").replace("127.0.0.1:9090", "0.0.0.0:9090")
     text = text.replace("certificate_authority: ca.crt, token_file: token", "token_file: token, insecure_skip_tls_verify: true")
