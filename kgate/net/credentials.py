@@ -149,7 +149,7 @@ class ExecToken(Credential):
         self._credential: ExecCredential | None = None
         self._certificate: tuple[bytes, bytes] | None = None
         self._waiting: list[Callable[[str | None], None]] = []
-        self._running = False
+        self._running = self._refused = False
         self._problem, self._rests_until = "", float("-inf")
 
     @property
@@ -171,7 +171,7 @@ class ExecToken(Credential):
     def at_hand(self) -> bool:
         """While what the plugin gave last holds."""
         credential = self._credential
-        return credential is not None and (credential.expires is None or credential.expires > self._wall())
+        return credential is not None and not self._refused and (credential.expires is None or credential.expires > self._wall())
 
     def ready(self, then: Callable[[str | None], None]) -> None:
         """At once while the credential holds, or shortly after a run that failed; else after the plugin's run."""
@@ -184,8 +184,8 @@ class ExecToken(Credential):
             self._run()
 
     def refused(self) -> None:
-        """Forget it."""
-        self._credential = None
+        """Get another one. Whoever has a connection already goes with the former: without any it would go as nobody."""
+        self._refused = True
 
     def _run(self) -> None:
         if self._running:
@@ -215,7 +215,7 @@ class ExecToken(Credential):
                 self._settle(credential)
 
     def _take(self, credential: ExecCredential) -> None:
-        self._credential = credential
+        self._credential, self._refused = credential, False
         pair = (credential.certificate, credential.key) if credential.certificate else None
         if pair != self._certificate:
             self._certificate = pair

@@ -135,6 +135,17 @@ def test_a_renewal_that_fails_is_not_tried_with_each_request(world: World) -> No
     assert (world.credential.bearer, len(world.runs)) == (b"one", 3)
 
 
+def test_what_the_cluster_refused_is_shown_until_there_is_another(world: World) -> None:
+    """A request that has its connection already would go as nobody: its answer would speak of system:anonymous, whom no one knows."""
+    world.ask()
+    world.runs[0].prints(printed(token="one")).ends()
+    world.credential.refused()
+    assert (world.credential.at_hand, world.credential.bearer) == (False, b"one")
+    world.ask()
+    world.runs[1].prints(printed(token="two")).ends()
+    assert (world.credential.at_hand, world.credential.bearer, world.told) == (True, b"two", [None, None])
+
+
 class Dials:
     """In the place of ``Dial``: opens HTTP/2 connections at once, and notes by which certificate."""
 
