@@ -275,7 +275,7 @@ class Trial:
         except OSError as error:
             raise KgateError(f"{command[0]} cannot be run ({error.strerror}); install it, or check its name") from error
         try:
-            status = process.wait()
+            status = ended(process)
         except Interrupted as interrupted:
             if interrupted.number == signal.SIGINT:  # of which the terminal told it too
                 self._ends(process, ALONE_SECONDS)
@@ -284,7 +284,7 @@ class Trial:
 
     def wait(self) -> NoReturn:
         """Until Ctrl-C, or until the gate ends by itself."""
-        code = self._processes[-1].wait()
+        code = ended(self._processes[-1])
         how = f"with status {code}" if code >= 0 else f"by signal {-code}"
         raise KgateError(f"the gate ended {how}:\n{self._last_words('gate.log')}")
 
@@ -323,6 +323,13 @@ class Trial:
         click.echo("\nCtrl-C stops everything.")
         if shutil.which("kubectl") is None:
             click.echo(f"\n{NO_KUBECTL}")
+
+
+def ended(process: subprocess.Popen[bytes]) -> int:
+    """The status of ``process``, once it has ended. In one wait without end, a signal that came just before it would be heeded only after it."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(1)
 
 
 def check_port(port: int) -> None:

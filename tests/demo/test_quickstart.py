@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from urllib.parse import urljoin
 
 import pytest
 from real_kubectl import needs_kubectl
 from sign_in import Browser
+
+from kgate.demo.quickstart import ended
 
 SECONDS = 60
 
@@ -140,6 +143,25 @@ def test_a_command_that_was_not_waited_for_is_no_success(quickstart: Quickstart,
     process.send_signal(number)
     process.communicate(timeout=SECONDS)
     assert process.returncode == 128 + number
+
+
+class Lasting:
+    """A process that has not ended when it is first waited for."""
+
+    def __init__(self) -> None:
+        self.waits: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> int:
+        self.waits.append(timeout)
+        if len(self.waits) == 1:
+            raise subprocess.TimeoutExpired("gate", 0)
+        return 5
+
+
+def test_nothing_is_waited_for_without_end_as_a_signal_that_came_just_before_would_be_heeded_only_then() -> None:
+    process = Lasting()
+    assert ended(cast("subprocess.Popen[bytes]", process)) == 5
+    assert len(process.waits) == 2 and all(process.waits)
 
 
 def test_a_gate_that_ends_by_itself_is_said_with_its_last_words(quickstart: Quickstart) -> None:
