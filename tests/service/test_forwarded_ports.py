@@ -106,6 +106,26 @@ def test_one_port_is_refused_and_the_other_lives_on_until_it_is_lost_too(gate: L
     ask_again(gate.folder / "audit")  # each port's decision is one that can be asked again
 
 
+def test_a_port_that_is_somebody_elses_now_ends(gate: LiveGate, tmp_path: Path) -> None:
+    """The tunnel itself is another rule's, under which nothing changed."""
+    before, both = reloads(gate), policy(9999, 8080)
+    gate.write_policy(both)
+    eventually("the policy with both is in force", lambda: reloads(gate) > before)
+    allowed = free_port()
+    command = [str(KUBECTL), "port-forward", "pod/shell", f"{allowed}:8080"]
+    environment = os.environ | {"KUBECONFIG": str(kubeconfig(gate, tmp_path))}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as kubectl:
+        try:
+            eventually("8080 is forwarded", lambda: listens(allowed) and fetched(allowed) == b"hello from shell\n")
+            *others, last = both["rules"]  # type: ignore[misc]
+            gate.write_policy({"rules": [*others, {**last, "as": {"groups": ["view"]}}]})
+            assert kubectl.wait(20) != 0
+        finally:
+            kubectl.kill()
+    lost = [record for record in gate.records() if record["event"] == "port"][-1]
+    assert (lost["port"], lost["allowed"], lost["impersonated"]["groups"]) == ([8080], True, ["view"])
+
+
 def reloads(gate: LiveGate) -> int:
     return sum(record["event"] == "config" for record in gate.records())
 
