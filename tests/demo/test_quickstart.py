@@ -14,18 +14,13 @@ from typing import cast
 from urllib.parse import urljoin
 
 import pytest
+from ports import free_port
 from real_kubectl import needs_kubectl
 from sign_in import Browser
 
 from kgate.demo.quickstart import ended
 
 SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Quickstart:

@@ -10,9 +10,10 @@ import pytest
 from attrs import evolve
 from lab.account import Account, account_of_its_own
 from lab.cluster import RealCluster
-from lab.gate import ALICE, Gate, free_port, running_gate
+from lab.gate import ALICE, Gate, running_gate
 from lab.kubectl import Kubectl
 from lab.waiting import eventually
+from ports import free_port
 
 SUBRESOURCES = {"", "log", "exec", "portforward"}
 

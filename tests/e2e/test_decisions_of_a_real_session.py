@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 from lab.cluster import RealCluster
-from lab.gate import ALICE, BOB, MALLORY, Gate, Person, free_port, rule
+from lab.gate import ALICE, BOB, MALLORY, Gate, Person, rule
 from lab.kubectl import Kubectl, binaries
 from on_record import ask_again
+from ports import free_port
 
 from kgate.audit.chain import Chain
 

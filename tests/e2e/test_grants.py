@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 from attrs import evolve, field, frozen
 from lab.cluster import RealCluster
-from lab.gate import ALICE, ALL, BOB, CLUSTER, Gate, free_port, rule, running_gate
+from lab.gate import ALICE, ALL, BOB, CLUSTER, Gate, rule, running_gate
 from lab.kubectl import Kubectl, Live
+from ports import free_port
 
 PROMISE = 1.0
 """Seconds from the end of the grant to the end of the person's kubectl."""

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 from lab.cluster import RealCluster
-from lab.gate import ALICE, ALL, BOB, Gate, free_port, rule, write_kubeconfig
+from lab.gate import ALICE, ALL, BOB, Gate, rule, write_kubeconfig
 from lab.keys import Authority
 from lab.kubectl import Kubectl, Live
 from lab.waiting import eventually
+from ports import free_port
 
 PROMISE = 1.0
 """Seconds from the change to the end of the person's kubectl."""

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 from attrs import evolve, field, frozen
 from lab.cluster import RealCluster
-from lab.gate import ALICE, BOB, Gate, free_port, rule, running_gate, usual_policy
+from lab.gate import ALICE, BOB, Gate, rule, running_gate, usual_policy
 from lab.kubectl import Kubectl, Live
 from lab.terminal import terminal
 from lab.waiting import eventually
+from ports import free_port
 
 PROMISE = 1.0
 """Seconds from the edit to the end of the person's kubectl."""

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 from lab.cluster import RealCluster
-from lab.gate import free_port
 from lab.kubectl import Kubectl, Ran
 from lab.pods import BLOB_BYTES, BLOBS, BOX, COUNTER, GREETER, IMAGE, LINES, pod
 from lab.same import Ways, but_klog, hold_alike
 from lab.terminal import terminal
 from lab.waiting import eventually
+from ports import free_port
 
 BULK = 50_000_000
 FILES = 500

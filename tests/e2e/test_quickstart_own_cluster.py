@@ -10,8 +10,9 @@ from pathlib import Path
 
 import yaml
 from lab.cluster import RealCluster
-from lab.gate import ALICE, free_port
+from lab.gate import ALICE
 from lab.kubectl import Ran
+from ports import free_port
 
 
 def quickstart(kubeconfig: Path, context: str, home: Path, script: str) -> Ran:

@@ -19,7 +19,8 @@ import yaml
 from arena import HEAD, Arena
 from authority import Authority
 from lab.waiting import eventually
-from live_gate import LiveGate, free_port
+from live_gate import LiveGate
+from ports import free_port
 from recording_cluster import OK, Connection, RecordingCluster
 
 WATCH = b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\n" + HEAD + b"\r\n"

@@ -157,7 +157,7 @@ def test_the_way_leads_through_a_forward_proxy_and_tls_through_to_the_server(rea
     assert isinstance(answer, Reply) and len(answer.body) == 500_000
     port = int(web.url.rpartition(":")[2])
     if proxy.socks:
-        assert proxy.asked == [b"127.0.0.1" + port.to_bytes(2, "big")]
+        assert proxy.asked == [b"\x01\x7f\x00\x00\x01" + port.to_bytes(2, "big")]
     else:
         assert proxy.asked[0].startswith(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n" % port)
         assert b"\r\nProxy-Authorization: Basic " + b64encode(b"gate:s@cret") + b"\r\n" in proxy.asked[0]

@@ -9,7 +9,7 @@ import pytest
 from arena import Arena
 from authority import Authority
 from lab.waiting import eventually
-from live_gate import free_port
+from ports import free_port
 from recording_cluster import Connection, RecordingCluster
 from running import Make
 

@@ -95,7 +95,7 @@ def test_a_session_over_a_policy_change_is_explained_and_replayed_without_a_diff
         explained = json.loads(kgate(arena, "policy", "explain", "-o", "json", record["id"]).stdout)
         assert (explained["allowed"], explained["rule"] or None) == (record["allowed"], record.get("rule"))
     replay = kgate(arena, "policy", "replay")
-    assert (replay.exit_code, replay.stdout) == (0, "3 requests and 1 streams, 0 would change\n"), replay.output
+    assert (replay.exit_code, replay.stdout) == (0, "3 requests and 1 stream, 0 would change\n"), replay.output
     assert kgate(arena, "policy", "replay", "--with", str(arena.gate.folder / "candidate.yaml")).exit_code == 1
     assert kgate(arena, "audit", "verify").exit_code == 0
     kept = arena.gate.folder / "audit" / "policies" / f"{records[0]['policy_revision']}.yaml"

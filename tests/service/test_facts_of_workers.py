@@ -8,7 +8,8 @@ from pathlib import Path
 
 from authority import Authority
 from lab.waiting import eventually
-from live_gate import TOKENS, LiveGate, free_port
+from live_gate import TOKENS, LiveGate
+from ports import free_port
 from raw_client import RawClient
 
 from kgate.surroundings.push import sign

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from authority import Authority
 from lab.waiting import eventually
-from live_gate import TOKENS, LiveGate, free_port
+from live_gate import TOKENS, LiveGate
 from on_record import ask_again
+from ports import free_port
 from real_kubectl import KUBECTL, needs_kubectl
 
 pytestmark = needs_kubectl

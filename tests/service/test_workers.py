@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 from authority import Authority
 from lab.waiting import eventually
-from live_gate import ALLOW_ALICE, TOKENS, LiveGate, free_port
+from live_gate import ALLOW_ALICE, TOKENS, LiveGate
+from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from running import Make, goes_on, of, watching
 from running import chain as verified

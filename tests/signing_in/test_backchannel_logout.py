@@ -145,7 +145,7 @@ def test_a_notice_that_comes_while_somebody_signs_in_counts(tmp_path: Path) -> N
                 claims = {"iss": web.url, "aud": "kgate", "iat": int(now), "jti": "l1", "sub": "alice", "events": {BACKCHANNEL_LOGOUT: {}}}
                 form = {"logout_token": issuer.sign(claims, typ="logout+jwt")}
                 told.append(Browser().open(f"https://127.0.0.1:{gate.gate.port}/kgate/v1/backchannel-logout", form).status)
-                return document({"token_type": "Bearer", "id_token": issuer.token(now, sub="alice", nonce=nonces[-1])})
+                return document({"token_type": "Bearer", "access_token": "a", "id_token": issuer.token(now, sub="alice", nonce=nonces[-1])})
 
             endpoints = {"jwks_uri": "/keys", "authorization_endpoint": "/authorize", "token_endpoint": "/token"}
             web.pages["/.well-known/openid-configuration"] = document(

@@ -58,7 +58,7 @@ class Scene:
         turn_until(self.reactor, lambda: know(self.followed.directory), 5)
         again, told = FollowedDirectory(self.database, self.known_as, self.changed), self.told
         self.database.look()
-        again._following.read()
+        again.following.read()
         turn_until(self.reactor, lambda: self.told > told and len(again.directory) > 0, 5)
         assert know(again.directory)
 

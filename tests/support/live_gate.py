@@ -7,7 +7,6 @@ import hashlib
 import http.client
 import json
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 import yaml
 from authority import Authority
+from ports import free_port
 
 TOKENS = {name: f"{name}-token-with-enough-entropy-0123456789" for name in ("alice", "bob", "mallory")}
 PEOPLE = [
@@ -39,12 +39,6 @@ ALLOW_ALICE = {
         }
     ]
 }
-
-
-def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 class LiveGate:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from arena import HEAD, Arena
-from live_gate import free_port
+from ports import free_port
 
 from kgate.wire.proxy_protocol import SIGNATURE
 

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import yaml
 from attrs import field, frozen
 from lab.keys import Authority
 from lab.waiting import eventually
+from ports import free_port
 
 CLUSTER = "real"
 ALL = [{"verbs": ["*"], "resources": ["*"]}, {"verbs": ["*"], "paths": ["*"]}, {"actions": ["*"]}]
@@ -57,13 +57,6 @@ def rule(name: str, person: Person, allow: list[dict[str, Any]]) -> dict[str, An
 def usual_policy() -> dict[str, Any]:
     """alice and bob may do everything that the cluster lets them, mallory nothing."""
     return {"rules": [rule("developers", ALICE, ALL), rule("sre", BOB, ALL)]}
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Gate:
