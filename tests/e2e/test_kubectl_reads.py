@@ -13,7 +13,7 @@ from attrs import evolve
 from lab.cluster import RealCluster
 from lab.gate import ALICE, Gate, write_kubeconfig
 from lab.kubectl import Kubectl, Ran
-from lab.same import Likeness, Ways, but_ages, but_instants, but_list_revision, exactly, hold_alike
+from lab.same import Likeness, Ways, but_ages, but_instants, but_late_streams, but_list_revision, exactly, hold_alike
 from lab.waiting import eventually
 
 MANY = 2000
@@ -147,7 +147,7 @@ def test_a_path_of_the_gate_serves_as_well_as_a_host_name(ways: Ways, gate: Gate
     path = gate.kubeconfig(ALICE, cluster.namespace, tmp_path / "path.kubeconfig", f"https://127.0.0.1:{gate.port}/clusters/real")
     by_path = Ways(ways.direct, evolve(ways.gated, kubeconfig=path, home=tmp_path))
     by_path.same("get", "pods", "box", "-o", "json")
-    by_path.same("exec", "box", "--", "echo", "by path")
+    by_path.same("exec", "box", "--", "echo", "by path", like=but_late_streams)
 
 
 def test_a_client_certificate_serves_as_well_as_a_token(ways: Ways, gate: Gate, cluster: RealCluster, tmp_path: Path) -> None:
@@ -161,4 +161,4 @@ def test_a_client_certificate_serves_as_well_as_a_token(ways: Ways, gate: Gate, 
     )
     by_certificate = Ways(ways.direct, evolve(ways.gated, kubeconfig=path, home=tmp_path))
     by_certificate.same("auth", "whoami")
-    by_certificate.same("exec", "box", "--", "echo", "by certificate")
+    by_certificate.same("exec", "box", "--", "echo", "by certificate", like=but_late_streams)
