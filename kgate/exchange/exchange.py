@@ -306,6 +306,10 @@ class Exchange:
         else:
             self._client.wire.consumed(self._stream, credit)
             self._client.touch()
+        self._look_at_bytes()
+
+    def _look_at_bytes(self) -> None:
+        """Something passed: a limit of bytes holds at once."""
         if self.decision.limits.bytes is not None:
             self._gate.live.limit(self)
 
@@ -353,8 +357,7 @@ class Exchange:
         else:
             upstream.wire.consumed(self._upstream_stream, credit)
             upstream.touch()
-        if self.decision.limits.bytes is not None:
-            self._gate.live.limit(self)
+        self._look_at_bytes()
 
     def upstream_trailers(self, headers: Headers) -> None:
         """The trailer section, which ends the answer."""
@@ -410,15 +413,10 @@ class Exchange:
         self._phase, self.status, self.deadline = _TUNNEL, 101, None
         early = self._client.wire.switch(self._stream, agreed.headers)
         agreed.tunnel.admit_port = self._admit_port
-        self._relay = relay = Relay(agreed.tunnel, self._client.transport, upstream.transport, self._tunnel_ended, self._tunnel_carried)
+        self._relay = relay = Relay(agreed.tunnel, self._client.transport, upstream.transport, self._tunnel_ended, self._look_at_bytes)
         self._client.release(relay.client)
         upstream.release(relay.upstream)
         relay.start(early, rest)
-
-    def _tunnel_carried(self) -> None:
-        """Something passed."""
-        if self.decision.limits.bytes is not None:
-            self._gate.live.limit(self)
 
     def _tunnel_ended(self, cause: Cause | None) -> None:
         """Both legs of the tunnel are closing."""

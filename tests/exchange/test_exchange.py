@@ -250,12 +250,17 @@ def test_a_body_that_stands_still_is_a_408(world: World) -> None:
     assert world.pipe.take().startswith(b"HTTP/1.1 408 ")
 
 
+def uploads_slowly(world: World, size: int) -> None:
+    """A request whose body, of so many bytes, is still to come once the cluster is asked."""
+    world.asks(GET.replace(b"GET", b"POST", 1)[:-2] + b"Content-Length: %d\r\n\r\n" % size)
+    world.durable()
+    world.dials()
+
+
 @pytest.mark.threat("16")
 def test_a_body_that_stands_still_after_it_came_for_long_is_a_408_too(world: World) -> None:
     """The time that an answer has was over: nothing was looked at from then on."""
-    world.asks(GET.replace(b"GET", b"POST", 1)[:-2] + b"Content-Length: 10\r\n\r\n")
-    world.durable()
-    world.dials()
+    uploads_slowly(world, 10)
     for _ in range(9):
         world.asks(b"x")
         world.passes(20)
@@ -347,9 +352,7 @@ def test_a_head_request_over_http2_gets_no_body_either() -> None:
 
 
 def test_an_upload_that_took_longer_than_an_answer_may_leaves_the_cluster_its_time_to_answer(world: World) -> None:
-    world.asks(GET.replace(b"GET", b"POST", 1)[:-2] + b"Content-Length: 100\r\n\r\n")
-    world.durable()
-    world.dials()
+    uploads_slowly(world, 100)
     for _ in range(100):
         world.asks(b"x")
         world.passes(1)

@@ -130,26 +130,26 @@ def test_a_decision_that_ends_is_asked_again_at_its_end_and_not_before(world: Wo
     ]
 
 
-@pytest.mark.threat("28")
-def test_threat_28_a_clock_set_back_an_hour_extends_nothing_by_more_than_a_minute(world: World) -> None:
-    stream = world.holds(decision=Decision(True, "r1", "reader", impersonate=AS_ALICE, until=world.wall + 10), next=NO)
+def a_minute_on_a_clock_set_back(world: World, meanwhile: Callable[[], None]) -> None:
     world.wall -= 3600
     for _ in range(240):
         world.monotonic += 0.25
         world.wall += 0.25
+        meanwhile()
         world.registry.tick()
+
+
+@pytest.mark.threat("28")
+def test_threat_28_a_clock_set_back_an_hour_extends_nothing_by_more_than_a_minute(world: World) -> None:
+    stream = world.holds(decision=Decision(True, "r1", "reader", impersonate=AS_ALICE, until=world.wall + 10), next=NO)
+    a_minute_on_a_clock_set_back(world, lambda: None)
     assert FULL_SWEEP_SECONDS < 60 and len(stream.cuts) == 1
 
 
 @pytest.mark.threat("28")
 def test_threat_28_changes_that_concern_others_put_the_sweep_off_for_nobody(world: World) -> None:
     stream = world.holds(decision=Decision(True, "r1", "reader", impersonate=AS_ALICE, until=world.wall + 10), next=NO)
-    world.wall -= 3600
-    for _ in range(240):
-        world.monotonic += 0.25
-        world.wall += 0.25
-        world.registry.reevaluate(world.monotonic, lambda other: other.identity.user == "bob")
-        world.registry.tick()
+    a_minute_on_a_clock_set_back(world, lambda: world.registry.reevaluate(world.monotonic, lambda other: other.identity.user == "bob"))
     assert len(stream.cuts) == 1
 
 
