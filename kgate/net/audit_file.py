@@ -18,7 +18,7 @@ class AuditFile:
     """The current file, used by the writer thread only. ``size`` is its last durable length."""
 
     def __init__(self, directory: Path, wall: Callable[[], float]) -> None:
-        self._directory, self._wall = directory, wall
+        self.directory, self._wall = directory, wall
         self._fd = -1
         self._size = 0
         self._begins = self._ends = 0.0
@@ -52,9 +52,9 @@ class AuditFile:
             return
         moment = datetime.fromtimestamp(now, UTC)
         begins = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        path = self._directory / _next_name(self._directory, moment.strftime("%Y%m%d"))
+        path = self.directory / _next_name(self.directory, moment.strftime("%Y%m%d"))
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        sync_directory(self._directory)
+        sync_directory(self.directory)
         self.close()
         self._fd, self._size = fd, 0
         self.begun += 1

@@ -98,9 +98,8 @@ class Journal:
         best_effort: bool = False,
         spares: Sequence[Path] = (),
     ) -> None:
-        self._reactor, self._now, self._wall, self._flush = reactor, now, wall, flush
+        self._reactor, self._now, self._flush = reactor, now, flush
         self._directories = [directory, *spares]
-        self._directory = directory
         self._best_effort = best_effort
         self._queue: list[_Waiting] = []
         self._chain = Chain()
@@ -122,11 +121,10 @@ class Journal:
     def open(self) -> list[str]:
         """Take a directory; gives the ids that a crash left open. Raises KgateError where it cannot be used."""
         try:
-            self._directory, self._lock = take_first(self._directories)
-            self._chain.head, left = left_behind(self._directory)
+            self._file.directory, self._lock = take_first(self._directories)
+            self._chain.head, left = left_behind(self._file.directory)
         except OSError as error:
-            raise unusable(self._directory, error) from error
-        self._file = AuditFile(self._directory, self._wall)
+            raise unusable(self._file.directory, error) from error
         self._durable_head = self._chain.head
         self._waker.start()
         self._writing.start()
@@ -294,7 +292,7 @@ class Journal:
         if not self.problem:
             log.error(
                 "audit records cannot be written to {directory}: {problem}; requests are refused until they can",
-                directory=str(self._directory),
+                directory=str(self._file.directory),
                 problem=group.problem,
             )
         self.problem = group.problem
@@ -307,7 +305,7 @@ class Journal:
         log.error(
             "{count} audit records are lost: {directory} could not be written to ({problem}) when the gate stopped",
             count=len(self._queue),
-            directory=str(self._directory),
+            directory=str(self._file.directory),
             problem=self.problem,
         )
         self._queue.clear()
