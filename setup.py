@@ -25,6 +25,7 @@ COMPILED = (
     "kgate/exchange/forwarded.py",
     "kgate/exchange/inside.py",
     "kgate/exchange/legs.py",
+    "kgate/exchange/live.py",
     "kgate/exchange/refusal.py",
     "kgate/exchange/relay.py",
     "kgate/exchange/routes.py",

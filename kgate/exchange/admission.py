@@ -18,12 +18,13 @@ from kgate.authorizers.interface import Authorizer, Overview
 from kgate.exchange.routes import PREFIX, Route, Routes
 from kgate.exchange.said import Said
 from kgate.identity.credentials import Credentials, Rejected
+from kgate.kube.headers import upstream_headers
 from kgate.kube.impersonation import ImpersonationRequest, impersonation_error
 from kgate.kube.refusal import Refusal
 from kgate.kube.requestinfo import parse_action
 from kgate.model import Action, Context, Decision, Ground, Identity, Impersonation, Operation, Pending, Reason
 from kgate.policy.impersonation import impersonated, impersonation_actions
-from kgate.wire.events import RequestReceived
+from kgate.wire.events import RequestHead, RequestReceived
 
 _UPGRADES: Final = frozenset({b"websocket", b"spdy/3.1"})
 
@@ -114,6 +115,16 @@ class Admitted(Verdict):
         self.impersonate: Final = impersonate
         self.route: Final = route
         self.said: Final = said
+
+    def upstream_head(self, head: RequestHead, id_: str, *, upgrade: bool) -> RequestHead:
+        """What the cluster gets instead of the client's ``head``: made anew from what was decided (security.md, promise 2)."""
+        upstream, action, audit_id = self.route.upstream, self.asked.action, id_.encode()
+        target, bearer = upstream.base_path + action.target.encode(), upstream.bearer
+        if upgrade or action.operation is Operation.PROXY:
+            headers = upstream_headers(action, head.headers, self.impersonate, audit_id, bearer, upgrade=upgrade)
+            return RequestHead(head.method, target, upstream.authority, headers)
+        shared = self.said.upstream(self.impersonate, bearer)
+        return RequestHead(head.method, target, upstream.authority, [*shared.fields, (b"audit-id", audit_id)], shared)
 
 
 class Refused(NamedTuple):

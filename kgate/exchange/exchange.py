@@ -18,19 +18,18 @@ from typing import Final
 
 from kgate.exchange.admission import Admitted
 from kgate.exchange.agreement import agree
-from kgate.exchange.forwarded import ForwardedPorts
 from kgate.exchange.gate import Gate
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
+from kgate.exchange.live import LiveRequest
 from kgate.exchange.ports import Loss
-from kgate.exchange.refusal import answer_whole
+from kgate.exchange.refusal import answer_status
 from kgate.exchange.relay import Relay
 from kgate.exchange.upstream import NoConnection
-from kgate.kube.headers import response_headers, upstream_headers
+from kgate.kube.headers import response_headers
 from kgate.kube.refusal import Refusal
-from kgate.kube.status import status_body
 from kgate.kube.watch import WatchFollower
-from kgate.model import Action, Cause, Context, Decision, Ending, Identity, Impersonation, Operation, Pending
-from kgate.wire.events import Headers, RequestHead, RequestReceived
+from kgate.model import Cause, Ending, Operation
+from kgate.wire.events import Headers, RequestReceived
 
 CANCEL: Final = 8
 """RFC 9113 section 7: the stream is no longer needed."""
@@ -64,48 +63,32 @@ _UNHURRIED: Final = frozenset({Operation.LOGS, _PROXY})
 _BEFORE_ANSWER: Final = frozenset({_RECORDING, _CONNECTING, _ASKING})
 
 
-class Exchange:
+class Exchange(LiveRequest):
     """See the module. Made by ``answer`` for an admitted request; implements what a leg calls (Responder, Requester) and a live Stream."""
 
     __slots__ = (
         "_asked_for_upgrade",
-        "_carried",
         "_client",
         "_client_ended",
         "_follower",
-        "_gate",
         "_head",
         "_held",
         "_owed_client",
         "_owed_upstream",
         "_phase",
-        "_ports",
-        "_relay",
         "_stream",
         "_times_asked",
-        "_touched",
         "_upstream",
         "_upstream_ended",
         "_upstream_stream",
-        "admitted",
-        "bytes_in",
-        "bytes_out",
-        "closed_by",
         "deadline",
-        "decision",
-        "id",
-        "revocation",
-        "started",
-        "status",
     )
 
     def __init__(self, gate: Gate, client: ClientLeg, request: RequestReceived, admitted: Admitted, id_: str) -> None:
-        self._gate, self._client, self._stream, self._head = gate, client, request.stream, request.head
+        super().__init__(gate, admitted, id_)
+        self._client, self._stream, self._head = client, request.stream, request.head
         self._client_ended = request.ended
         self._asked_for_upgrade = request.upgrade
-        self.admitted, self.decision = admitted, admitted.decision
-        self.id = id_
-        self.started = self._touched = gate.now()
         self.deadline: float | None = None
         self._phase = _RECORDING
         self._held: list[tuple[bytes, int]] | None = None
@@ -113,73 +96,9 @@ class Exchange:
         self._upstream_stream = 0
         self._upstream_ended = False
         self._owed_client = self._owed_upstream = 0
-        self.bytes_in = self.bytes_out = self.status = 0
         self._times_asked = 0
-        self._carried = 0
-        """Payload of the tunnel when that was last asked."""
-        self._relay: Relay | None = None
-        self._ports: ForwardedPorts | None = None
-        """As what is held, made for the few that need it."""
         self._follower: WatchFollower | None = None
-        self.closed_by: Cause | None = None
-        self.revocation: float | None = None
-
-    # --- what sessions/ sees
-
-    @property
-    def identity(self) -> Identity:
-        """Who asked."""
-        return self.admitted.identity
-
-    @property
-    def action(self) -> Action:
-        """What was asked."""
-        return self.admitted.asked.action
-
-    @property
-    def context(self) -> Context:
-        """Where and when."""
-        return self.admitted.context
-
-    @property
-    def bytes_carried(self) -> int:
-        """Both ways, for ``limits.bytes``."""
-        relay = self._relay
-        return self.bytes_in + self.bytes_out if relay is None else relay.bytes_in + relay.bytes_out
-
-    @property
-    def touched(self) -> float:
-        """When bytes of the request, its answer or its tunnel last passed; of a tunnel when that was seen, for it is asked a few times a second.
-
-        What keeps its connections alive passes for nothing: kubectl sends a ping every five seconds.
-        """
-        if self._relay is not None and (carried := self._relay.tunnel.tally.carried) != self._carried:
-            self._carried, self._touched = carried, self._gate.now()
-        return self._touched
-
-    def decide_again(self) -> Decision | Pending:
-        """The decision as of now, by the very function that admitted it; one that came out otherwise goes on record."""
-        verdict = self._gate.decide_again(self)
-        if isinstance(verdict, Pending):
-            return verdict
-        if _answer(verdict.decision) != _answer(self.decision):
-            self._gate.record_change(self, verdict)
-        if verdict.decision.allowed and self._ports is not None:
-            return self._ports.again(verdict.decision)
-        return verdict.decision
-
-    def _admit_port(self, port: int) -> bool:
-        """Whether a stream of a port-forward may reach ``port``."""
-        if self._ports is None:
-            self._ports = ForwardedPorts(self._gate, self)
-        found = self._ports.admit(port, self.decision)
-        if found is not None:
-            self.decision = found
-        return found is not None
-
-    def redecided(self, decision: Decision) -> None:
-        """Still allowed, under another rule or until another instant."""
-        self.decision = decision
+        """As what is held, made for the few that need it."""
 
     def cut(self, cause: Cause) -> None:
         """End this now, saying why in whatever protocol the client speaks at this point."""
@@ -232,7 +151,8 @@ class Exchange:
         self._upstream = leg
         held, self._held = self._held, None
         ended = self._client_ended and held is None
-        self._upstream_stream = leg.request(self, self._upstream_head(), ended, self._asked_for_upgrade)
+        upgrade = self._asked_for_upgrade
+        self._upstream_stream = leg.request(self, self.admitted.upstream_head(self._head, self.id, upgrade=bool(upgrade)), ended, upgrade)
         if held is not None:
             for data, credit in held:
                 self._forward(data, credit)
@@ -240,16 +160,6 @@ class Exchange:
             self._client.invite(self._stream, self._head.headers)
         if self._client_ended and not ended:
             leg.wire.send_data(self._upstream_stream, b"", True)
-
-    def _upstream_head(self) -> RequestHead:
-        admitted, upstream = self.admitted, self.admitted.route.upstream
-        target, action = upstream.base_path + self.action.target.encode(), self.action
-        audit_id, bearer, upgrade = self.id.encode(), upstream.bearer, bool(self._asked_for_upgrade)
-        if upgrade or action.operation is _PROXY:
-            headers = upstream_headers(action, self._head.headers, admitted.impersonate, audit_id, bearer, upgrade=upgrade)
-            return RequestHead(self._head.method, target, upstream.authority, headers)
-        shared = admitted.said.upstream(admitted.impersonate, bearer)
-        return RequestHead(self._head.method, target, upstream.authority, [*shared.fields, (b"audit-id", audit_id)], shared)
 
     # --- the client's half
 
@@ -470,8 +380,7 @@ class Exchange:
 
     def _answer_status(self, code: int, message: str) -> None:
         self.status = code
-        headers = [(b"content-type", b"application/json"), (b"audit-id", self.id.encode())]
-        answer_whole(self._client, self._stream, self._head.method, code, headers, status_body(code, message))
+        answer_status(self._client, self._stream, self._head.method, code, message, self.id)
         if not self._client_ended:
             self._client.wire.reset(self._stream, 0)  # as in ``_answered``: nobody takes the rest of it
 
@@ -535,8 +444,3 @@ class Exchange:
         self._gate.live.remove(self)
         self._gate.record_end(self)
         self._client.finished(self._stream)
-
-
-def _answer(decision: Decision) -> tuple[bool, str, Impersonation | None]:
-    """What of a decision its holder notices, and a reader of the audit: not until when it holds, nor the revision."""
-    return decision.allowed, decision.rule, decision.impersonate

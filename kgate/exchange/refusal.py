@@ -15,14 +15,21 @@ def refuse(
     leg: ClientLeg, request: RequestReceived, status: int, message: str | bytes, content_type: bytes = b"application/json", id_: str = ""
 ) -> None:
     """Answer with ``message`` (text: a Status; bytes: as they are) and skip what is still to come of the request's body."""
-    body = status_body(status, message) if isinstance(message, str) else message
-    headers = [(b"content-type", content_type)]
-    if id_:
-        headers.append((b"audit-id", id_.encode()))
-    stream = request.stream
-    answer_whole(leg, stream, request.head.method, status, headers, body)
+    stream, method = request.stream, request.head.method
+    if isinstance(message, str):
+        answer_status(leg, stream, method, status, message, id_)
+    else:
+        answer_whole(leg, stream, method, status, [(b"content-type", content_type)], message)
     if not request.ended:
         leg.responders[stream] = _Skip(leg, stream)
+
+
+def answer_status(leg: ClientLeg, stream: int, method: bytes, status: int, message: str, id_: str) -> None:
+    """Answer with a ``Status``, under the request's id where that is on record."""
+    headers = [(b"content-type", b"application/json")]
+    if id_:
+        headers.append((b"audit-id", id_.encode()))
+    answer_whole(leg, stream, method, status, headers, status_body(status, message))
 
 
 def answer_whole(leg: ClientLeg, stream: int, method: bytes, status: int, headers: Headers, body: bytes) -> None:
