@@ -18,7 +18,7 @@ reloading    another configuration, all of it or nothing; quiet  reading it besi
 
 records      the gate's own events, and the journal
 place        which process of the gate this is; workers  the supervisor of several
-options      the command line; signals  the second that says to stop
+options      the command line; logs  where it logs to; starting  a start that fails; signals  the second that says to stop
 """
 
 from twisted.application.service import Service
@@ -30,13 +30,14 @@ from kgate.service.workers import Supervisor
 
 
 def makeService(options: Options) -> Service:
-    """Twisted's entry point: a service that is ready to start, its ports bound. Says what is in the way and ends where there is something."""
+    """Twisted's entry point: a service that is ready to start. It is nothing but values: threads, files, locks and ports are begun when it starts, for until
+    then twistd may go into the background. Says what is in the way and ends where there is something."""
     from twisted.internet import reactor
 
     try:
         if options.configuration.settings.workers > 1 and not options.place.worker:
-            return Supervisor.prepare(options.path, options.configuration, reactor)
-        return GateService.prepare(options, reactor)
+            return Supervisor(options, reactor)
+        return GateService(options, reactor)
     except KgateError as error:
         give_up(error)
 

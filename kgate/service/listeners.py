@@ -1,7 +1,8 @@
-"""The public addresses: bound when the gate is made, so that a port that is taken is said before anything else begins; served from its start on."""
+"""The public addresses: bound before anything else begins, which is when a process that gives its privileges up still has them; served from the start on."""
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -20,13 +21,18 @@ log = Logger()
 
 
 class Listeners(Part):
-    """See the module. Raises KgateError where a port cannot be had. ``serve`` gets each client that finished its handshake."""
+    """See the module. ``serve`` gets each client that finished its handshake."""
 
     def __init__(self, reactor: Any, turn: Turn, place: Place, configuration: Callable[[], Configuration], serve: Serve) -> None:
         self._reactor, self._turn, self._configuration, self._serve = reactor, turn, configuration, serve
-        self._sockets = place.bind(configuration().settings)
+        self._place = place
+        self._sockets: list[socket.socket] = []
         self._contexts: list[ssl.SSLContext] = []
         self._listeners: list[Listener] = []
+
+    def bind(self) -> None:
+        """Take the ports. Raises KgateError where one cannot be had."""
+        self._sockets = self._place.bind(self._configuration().settings)
 
     def prepare(self, configuration: Configuration) -> Callable[[], None]:
         """Certificates; connections that are there keep those that they came by."""

@@ -1,4 +1,4 @@
-"""The command line of ``twistd kgate``."""
+"""The command line of ``twistd kgate``. What it names is read and checked here, where whoever started it still reads the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,8 +13,10 @@ from twisted.python import usage
 
 from kgate.errors import KgateError
 from kgate.net import reactor
+from kgate.service.logs import Twistd
 from kgate.service.place import Place
 from kgate.service.reloading import FilesRead, fingerprint, taken_up_at_a_start
+from kgate.service.starting import NOTHING
 from kgate.settings import Configuration, load_configuration
 
 ALIKE = "KGATE_ALIKE"
@@ -46,12 +47,17 @@ class Options(usage.Options):
         """Which process of the gate this is."""
         return Place(self["worker"], Path(self["admin-socket"]) if self["admin-socket"] else None)
 
+    @property
+    def twistd(self) -> Twistd:
+        """Its own options."""
+        return self.parent or {}
+
     def postOptions(self) -> None:
         """Read and check everything; every mistake is printed, and then nothing starts."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it would end the process; what changes from now on is noticed once it runs
         self["config"] = str(self.path)
-        if (problem := unsuitable(self.parent or {})) is not None:
-            give_up(KgateError(problem))
+        if self.twistd.get("chroot") is not None:
+            give_up(KgateError("twistd's --chroot cannot be had: the files that the gate reads would be others; run it in a container"))
         self.files = FilesRead()
         try:
             self.configuration = load_configuration(self.path, time.time(), self.files.read)
@@ -69,18 +75,7 @@ class Options(usage.Options):
             reactor.install()  # a supervisor has no sockets to be fast with
 
 
-def unsuitable(twistd: Mapping[str, object]) -> str | None:
-    """What kgate cannot live with of twistd's own options, and what to do instead. What is made here, threads and files, would be another process's then,
-    or another account's."""
-    if not twistd.get("nodaemon", True):
-        return "it runs in the foreground: twistd -n kgate; systemd, a container or nohup put it into the background"
-    asked = [f"--{name}" for name in ("uid", "gid", "chroot") if twistd.get(name) is not None]
-    if asked:
-        return f"twistd's {' and '.join(asked)} cannot be had: start it as the account that it is to be (systemd: User=)"
-    return None
-
-
 def give_up(error: KgateError) -> NoReturn:
     """Say what is wrong and end."""
-    sys.stderr.write(f"{error}\nkgate: nothing was started; mend this and start again\n")
+    sys.stderr.write(f"{error}\n{NOTHING}\n")
     sys.exit(error.exit_code)

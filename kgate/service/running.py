@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Engine
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
@@ -42,6 +42,7 @@ from kgate.service.reloading import Reloads
 from kgate.service.robots import RobotUses
 from kgate.service.signals import heed_once
 from kgate.service.signing_in import SigningIn
+from kgate.service.starting import or_not_at_all
 from kgate.service.token_issuers import TokenIssuers
 from kgate.service.upstreams import Upstreams
 from kgate.sessions.causes import draining
@@ -62,8 +63,8 @@ LOOK_SECONDS = 5.0
 class GateService(Service):
     """The gate as Twisted runs it."""
 
-    def __init__(self, options: Options, engine: Engine, reactor: Any) -> None:
-        self._reactor, self._place, self._configuration = reactor, options.place, options.configuration
+    def __init__(self, options: Options, reactor: Any) -> None:
+        self._reactor, self._place, self._configuration, self._twistd = reactor, options.place, options.configuration, options.twistd
         settings = self._configuration.settings
         turn = self._turn = Turn()
         now = self._now = time.monotonic
@@ -71,10 +72,11 @@ class GateService(Service):
         self._listeners = Listeners(
             reactor, turn, self._place, lambda: self._configuration, lambda transport, address: self._gateway.serve(transport, address)
         )
-        self._admin_socket = self._place.bind_admin(settings)
+        self._admin_socket: socket.socket | None = None
         self._admin: Any = None
         fetches = Fetches(turn)
-        self._database = Database(reactor, engine, now, turn.wrap)
+        self._engine = open_engine(settings.state)
+        self._database = Database(reactor, self._engine, now, turn.wrap)
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, turn.wrap(work)), fetches)
         self._records = Records(reactor, self._place.name, settings.audit, self._place.chains(settings), turn.flush, now, wall)
         callers = FetchingCallers(lambda who, at: self._gateway.admission.authenticator.authenticate(who, at), fetches, wall)
@@ -135,19 +137,6 @@ class GateService(Service):
         gateway.use(admission, configuration)
         return gateway
 
-    @classmethod
-    def prepare(cls, options: Options, reactor: Any) -> GateService:
-        """Bind the ports and take the audit directory. Raises KgateError where something is in the way."""
-        engine = open_engine(options.configuration.settings.state)
-        migrate(engine)
-        service = cls(options, engine, reactor)
-        service._records.open(options.configuration)
-        if not options.place.worker:
-            close_others(options.configuration.settings, service._wall)
-        else:
-            Lifeline(reactor, sys.stdin.fileno(), service._orphaned).start()
-        return service
-
     def _orphaned(self) -> None:
         """The supervisor is gone: nobody would start this worker again, or stop it. While it ends already, that is how its end looks."""
         admin, self._admin = self._admin, None
@@ -185,8 +174,22 @@ class GateService(Service):
 
     # --- start and stop
 
+    def privilegedStartService(self) -> None:
+        """Take the ports, while the process may have any."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        with or_not_at_all(self._twistd):
+            self._listeners.bind()
+            self._admin_socket = self._place.bind_admin(self._configuration.settings)
+
     def startService(self) -> None:
-        """Begin to serve."""
+        """Take the store and the audit directory, and begin to serve."""
+        with or_not_at_all(self._twistd):
+            migrate(self._engine)
+            self._records.open(self._configuration)
+            if not self._place.worker:
+                close_others(self._configuration.settings, self._wall)
+        if self._place.worker:
+            Lifeline(self._reactor, sys.stdin.fileno(), self._orphaned).start()
         super().startService()  # type: ignore[no-untyped-call]
         site = admin_site(self._readiness, self._metrics.render)
         self._admin = self._place.serve_admin(self._reactor, self._admin_socket, site)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -33,12 +34,14 @@ from twisted.python.failure import Failure
 from kgate.api.workers import gathered_site
 from kgate.errors import KgateError
 from kgate.net.listener import reserve
-from kgate.service.options import ALIKE
+from kgate.service.logs import beside
+from kgate.service.options import ALIKE, Options
 from kgate.service.place import Place
 from kgate.service.records import close_others
 from kgate.service.reloading import fingerprint
 from kgate.service.signals import heed_once
-from kgate.settings import Configuration, load_settings
+from kgate.service.starting import or_not_at_all
+from kgate.settings import load_settings
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
 
@@ -72,6 +75,11 @@ class _Worker(ProcessProtocol):
     pause: float = 0.0
     restarts: int = 0
 
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """What it says before it logs, or instead: in the background nobody else would read it."""
+        for line in data.decode("utf-8", "replace").splitlines():
+            log.error("worker {number}: {line}", number=self.number, line=line)
+
     def processEnded(self, reason: Failure) -> None:
         """Twisted's word that it is gone."""
         end: Any = reason.value
@@ -99,26 +107,32 @@ def folder_of_sockets(workers: int) -> Path:
 class Supervisor(Service):
     """See the module."""
 
-    def __init__(self, path: Path, configuration: Configuration, reactor: Any) -> None:
-        self._path, self._reactor, self._settings = path, reactor, configuration.settings
-        self._reserved = [reserve(listen.address.host, listen.address.port) for listen in self._settings.listen]
-        self._admin_socket = Place().bind_admin(self._settings)
+    def __init__(self, options: Options, reactor: Any) -> None:
+        self._path, self._reactor, self._settings, self._twistd = options.path, reactor, options.configuration.settings, options.twistd
+        self._log_options = beside(options.twistd)
+        self._engine = open_engine(self._settings.state)
+        self._reserved: list[socket.socket] = []
+        self._admin_socket: socket.socket | None = None
         self._admin: Any = None
-        self._folder = folder_of_sockets(self._settings.workers)
+        self._folder = Path()
+        """Of the workers' sockets, once they have one."""
         self._workers = [_Worker(number, self) for number in range(1, self._settings.workers + 1)]
         self._stopping: Deferred[None] | None = None
 
-    @classmethod
-    def prepare(cls, path: Path, configuration: Configuration, reactor: Any) -> Supervisor:
-        """Reserve the ports and bring the store up to date, once for all workers. Raises KgateError where something is in the way."""
-        engine = open_engine(configuration.settings.state)
-        migrate(engine)
-        engine.dispose()
-        close_others(configuration.settings, time.time)
-        return cls(path, configuration, reactor)
+    def privilegedStartService(self) -> None:
+        """Take the admin address, while the process may have any."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        with or_not_at_all(self._twistd):
+            self._admin_socket = Place().bind_admin(self._settings)
 
     def startService(self) -> None:
-        """Start the workers."""
+        """Reserve the ports, as the account that the workers bind them by; bring the store up to date, once for all of them; start them."""
+        with or_not_at_all(self._twistd):
+            self._reserved = [reserve(listen.address.host, listen.address.port) for listen in self._settings.listen]
+            migrate(self._engine)
+            self._engine.dispose()
+            close_others(self._settings, time.time)
+            self._folder = folder_of_sockets(self._settings.workers)
         super().startService()  # type: ignore[no-untyped-call]
         for worker in self._workers:
             self._start(worker)
@@ -180,10 +194,11 @@ class Supervisor(Service):
     def _spawn(self, worker: _Worker) -> Any:
         admin = self._socket_of(worker)
         admin.unlink(missing_ok=True)
-        arguments = ["-n", "--pidfile=", "kgate", "--config", str(self._path), "--worker", str(worker.number), "--admin-socket", str(admin)]
-        command = [sys.executable, "-c", _TWISTD, *arguments]
+        twistd = ["-n", "--pidfile=", *self._log_options(worker.number)]
+        kgate = ["kgate", "--config", str(self._path), "--worker", str(worker.number), "--admin-socket", str(admin)]
+        command = [sys.executable, "-c", _TWISTD, *twistd, *kgate]
         environment = {**os.environ, ALIKE: fingerprint(self._settings)}
-        return self._reactor.spawnProcess(worker, sys.executable, command, env=environment, childFDs={0: "w", 1: 1, 2: 2})
+        return self._reactor.spawnProcess(worker, sys.executable, command, env=environment, childFDs={0: "w", 1: 1, 2: "r"})
 
     def _reload_all(self) -> None:
         """One that has no socket yet has just been started: the signal would end it, and it reads the files anyway."""
