@@ -45,6 +45,15 @@ def unanswered(id_: str, changed_at: float | None) -> Cause:
     )
 
 
+def undecided(id_: str, changed_at: float | None) -> Cause:
+    """A bug, which must not be a way to stay."""
+    return Cause(
+        Ending.POLICY,
+        f"kgate: closed by policy: whether it is still allowed could not be decided, which is a fault of the gate (request {id_})",
+        changed_at,
+    )
+
+
 def over_duration(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
     """It lasted as long as its rule lets it."""
     return Cause(Ending.LIMIT, f'kgate: closed by policy: rule "{rule}" allows {_span(limits.duration)} (request {id_})', changed_at)

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from typing import Protocol
 
 from kgate.model import Action, Cause, Decision, Identity, Pending
-from kgate.sessions.causes import denied, over_bytes, over_duration, over_idle, unanswered
+from kgate.sessions.causes import denied, over_bytes, over_duration, over_idle, unanswered, undecided
 
 SLICE_SECONDS = 0.005
 """How long one slice of a re-evaluation may hold the reactor."""
@@ -147,7 +148,11 @@ class Registry:
         due, until = self._due, self._now() + SLICE_SECONDS
         while due:
             _, (stream, changed_at) = due.popitem(last=False)
-            self._decide(stream, changed_at)
+            try:
+                self._decide(stream, changed_at)
+            except Exception as bug:  # noqa: BLE001  whatever it is: what cannot be decided is not allowed, and the others' rights end all the same
+                self._later(0, partial(_raise, bug))
+                stream.cut(undecided(stream.id, changed_at))
             if self._now() >= until:
                 break
 
@@ -156,7 +161,7 @@ class Registry:
         due = self._due
         try:
             self._slice()
-        finally:  # where a bug raises, the others are still to be decided
+        finally:  # where a bug in a cut raises, the others are still to be decided
             self._deciding = bool(due)
             if due:
                 self._later(0, self._some)
@@ -198,6 +203,11 @@ class Registry:
             stream.cut(over_idle(limits, decision.rule, stream.id, now))
         elif limits.bytes is not None and stream.bytes_carried >= limits.bytes:
             stream.cut(over_bytes(limits, decision.rule, stream.id, now))
+
+
+def _raise(bug: Exception) -> None:
+    """Where nothing else is held up: the reactor logs it."""
+    raise bug
 
 
 def cut_all(streams: Iterable[Stream], cause: Callable[[str], Cause]) -> None:

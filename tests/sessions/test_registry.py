@@ -239,17 +239,25 @@ def test_changes_that_follow_each_other_fast_hold_the_reactor_no_longer_than_one
     assert min(stream.asked for stream in streams) >= 10  # one round takes 0.2 s of the 3
 
 
-def test_a_bug_in_one_decision_leaves_the_others_to_be_decided(world: World) -> None:
+def test_a_bug_in_one_decision_ends_that_stream_and_the_others_are_decided_in_the_same_turn(world: World) -> None:
     class Broken(Held):
         def decide_again(self) -> Decision:
             return [YES][1]
 
-    world.registry.add(Broken())
-    gone = world.holds(next=NO)
-    with pytest.raises(IndexError):
-        world.registry.reevaluate(world.monotonic)
-    world.later.pop()()  # type: ignore[operator]
-    assert len(gone.cuts) == 1
+    broken = Broken(world=world)
+    world.registry.add(broken)
+    gone, stays = world.holds(next=NO), world.holds()
+    world.registry.reevaluate(world.monotonic)
+    assert (len(gone.cuts), stays.cuts, stays.asked) == (1, [], 1)
+    assert [(cut.ending, cut.text) for cut in broken.cuts] == [
+        (
+            Ending.POLICY,
+            "kgate: closed by policy: whether it is still allowed could not be decided, which is a fault of the gate (request ID)",
+        )
+    ]
+    with pytest.raises(IndexError):  # which the reactor logs, with its traceback
+        world.later.pop()()  # type: ignore[operator]
+    assert world.registry.streams() == [stays]
 
 
 def test_a_stream_that_ended_meanwhile_is_left_alone(world: World) -> None:
