@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from kgate.exchange.gate import Fetch
 from kgate.exchange.waiting import MOST_ROUNDS
 from kgate.model import Pending
+from kgate.net.telling import tell
 from kgate.net.turn import Turn
 
 log = Logger()
@@ -49,13 +50,13 @@ class Fetches:
         done = Deferred.fromCoroutine(self._ways[type(wanted)](wanted))
         done.addErrback(lambda failure: log.failure("fetching {wanted} failed", failure, wanted=type(wanted).__name__))
         # What was there at once is part of the turn that asked; an answer that comes later is a turn of its own.
-        tell = partial(self._tell, wanted)
-        later = tell if done.called else self._turn.wrap(tell)
+        arrived = partial(self._arrived, wanted)
+        later = arrived if done.called else self._turn.wrap(arrived)
         done.addCallback(lambda _: later())
 
-    def _tell(self, wanted: Hashable) -> None:
+    def _arrived(self, wanted: Hashable) -> None:
         for then in self._under_way.pop(wanted):
-            then()
+            tell(then)
 
 
 async def settled(ask: Callable[[], T | Pending], fetch: Fetch) -> T | None:

@@ -17,6 +17,7 @@ from attrs import define
 
 from kgate.exchange.legs import UpstreamLeg
 from kgate.net.dial import DialFailed
+from kgate.net.telling import tell
 
 STREAMS_UNTIL_TOLD: Final = 100
 """How many waiting requests one dial is expected to serve before the connection says (the API server's own limit)."""
@@ -132,7 +133,7 @@ class UpstreamPool:
         if isinstance(result, DialFailed):
             waiting, self._waiting = self._waiting, deque()
             for then in waiting:
-                then(result)
+                tell(then, result)
             return
         (self._multiplexed if result.multiplexed else self._idle).append(result)
         self._serve(result)
@@ -148,7 +149,7 @@ class UpstreamPool:
             while self._waiting and leg.capacity > 0:
                 if not leg.multiplexed and leg in self._idle:
                     self._idle.remove(leg)
-                self._waiting.popleft()(leg)
+                tell(self._waiting.popleft(), leg)
         finally:
             self._served = before
         if len(self._waiting) > self._dialling * (STREAMS_UNTIL_TOLD if self._multiplexed else 1):

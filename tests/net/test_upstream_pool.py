@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.logger import LogEvent, globalLogPublisher
 
 from kgate.exchange.legs import UpstreamLeg
 from kgate.net.dial import DialFailed
@@ -184,3 +185,24 @@ def test_a_connection_that_comes_after_its_cluster_was_removed_is_closed_where_n
     needed = world.answer(Connection(multiplexed=True, room=1))
     unneeded = world.answer(Connection(multiplexed=True, room=1))
     assert not needed.told_to_close and unneeded.told_to_close
+
+
+def broken(_: Any) -> None:
+    raise LookupError("a bug in what a request goes on with")
+
+
+@pytest.mark.parametrize("multiplexed", [True, False])
+def test_a_bug_in_what_one_request_goes_on_with_does_not_hold_up_the_others(world: World, multiplexed: bool) -> None:
+    logged = list[LogEvent]()
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        world.pool.acquire(broken)
+        world.ask()
+        connection = world.answer(Connection(multiplexed=multiplexed, room=1))
+        world.pool.acquire(broken)
+        world.ask()
+        failed = world.answer(DialFailed("nobody is there"))
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    assert world.given == [connection, failed]
+    assert [event["log_failure"].type for event in logged] == [LookupError] * 2
