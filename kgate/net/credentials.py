@@ -24,7 +24,8 @@ log = Logger()
 EARLY_SECONDS: Final = 60.0
 """An exec credential is renewed so long before it expires."""
 RETRY_SECONDS: Final = 5.0
-"""After a run of a plugin that failed: whoever asks until then reads why."""
+"""After each run of a plugin. Whoever asks until then goes with what it gave, or reads why it failed. client-go runs it for each 401 to the credential that it
+has, but it has one person's requests; here a cluster that refuses all would have it run without a pause, as would a token that lives for seconds."""
 PLUGIN_SECONDS: Final = 30.0
 """For a run of a plugin: it asks a cloud, not a person."""
 RECHECK_SECONDS: Final = 1.0
@@ -174,18 +175,19 @@ class ExecToken(Credential):
         return credential is not None and not self._refused and (credential.expires is None or credential.expires > self._wall())
 
     def ready(self, then: Callable[[str | None], None]) -> None:
-        """At once while the credential holds, or shortly after a run that failed; else after the plugin's run."""
+        """At once while the credential holds, or shortly after a run; else after the plugin's run."""
         if self.at_hand:
             then(None)
         elif not self._running and self._now() < self._rests_until:
-            then(self._problem)
+            then(self._problem or None)
         else:
             self._waiting.append(then)
             self._run()
 
     def refused(self) -> None:
-        """Get another one. Whoever has a connection already goes with the former: without any it would go as nobody."""
-        self._refused = True
+        """Get another one, unless this one is new: answers to requests that went with the former may come late. Whoever has a connection already goes with
+        the former: without any it would go as nobody."""
+        self._refused = self._refused or self._now() >= self._rests_until
 
     def _run(self) -> None:
         if self._running:
@@ -224,8 +226,8 @@ class ExecToken(Credential):
         """``wrong`` is the rest of a sentence that begins with the plugin's name."""
         self._running = False
         problem = f"the exec plugin {self._plugin.command} {wrong}" if wrong is not None else None
+        self._problem, self._rests_until = problem or "", self._now() + RETRY_SECONDS
         if problem is not None:
-            self._problem, self._rests_until = problem, self._now() + RETRY_SECONDS
             log.error("{problem}", problem=problem)
         waiting, self._waiting = self._waiting, []
         for then in waiting:

@@ -139,6 +139,7 @@ def test_what_the_cluster_refused_is_shown_until_there_is_another(world: World) 
     """A request that has its connection already would go as nobody: its answer would speak of system:anonymous, whom no one knows."""
     world.ask()
     world.runs[0].prints(printed(token="one")).ends()
+    world.advance(RETRY_SECONDS)
     world.credential.refused()
     assert (world.credential.at_hand, world.credential.bearer) == (False, b"one")
     world.ask()
@@ -216,3 +217,32 @@ def test_a_plugin_that_is_not_installed_has_its_makers_hint_told() -> None:
     credential = credential_of(world, world.seconds, world.seconds, ClusterAccess("lab", Server("h", 1), GateCredential(plugin=plugin)))
     credential.ready(world.told.append)
     assert world.told == ["the exec plugin no-such-login cannot be run: there is no such program; get it from example.com"]
+
+
+def test_a_cluster_that_refuses_whatever_the_plugin_gives_does_not_have_it_run_for_each_request(world: World) -> None:
+    """Nor do answers that come late, to requests that went with the former token."""
+    world.ask()
+    for run in range(3):
+        world.runs[run].prints(printed(token=f"token-{run}")).ends()
+        for _ in range(5):
+            world.credential.refused()
+            world.ask()
+        assert (len(world.runs), world.credential.at_hand, world.credential.bearer) == (run + 1, True, b"token-%d" % run)
+        world.advance(RETRY_SECONDS)
+        world.credential.refused()
+        world.ask()
+        assert len(world.runs) == run + 2
+
+
+@pytest.mark.parametrize("expires", ["1970-01-01T00:00:00Z", "1970-01-01T00:00:30Z"])
+def test_a_plugin_whose_tokens_hardly_live_is_not_run_for_each_request(world: World, expires: str) -> None:
+    world.ask()
+    for _ in range(5):
+        for run in world.runs[-1:]:
+            run.prints(printed(token="short", expirationTimestamp=expires)).ends()
+        world.ask()
+        assert world.credential.bearer == b"short"
+    assert len(world.runs) == 1
+    world.advance(RETRY_SECONDS)
+    world.ask()
+    assert world.credential.bearer == b"short" and len(world.runs) == 2
