@@ -134,7 +134,7 @@ class Reloads(Part):
         self._shared.reactor.callInThread(let_go, former)
 
     def _look_at(self, configuration: Configuration) -> None:
-        self._watched = watched(self._path, configuration)
+        self._watched = watched(self._path, configuration, self._files.files)
         self._watch.watch(self._watched, self._files.stamps)
 
 

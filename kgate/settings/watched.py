@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import fields, has
@@ -13,7 +13,6 @@ from kgate.settings.configuration import Configuration
 from kgate.settings.credentials import InventoryApi
 from kgate.settings.issuers import SignalSettings
 from kgate.settings.operation import AuditSettings
-from kgate.settings.policies import policy_files
 from kgate.settings.surroundings import FactSource, GeoSettings
 
 NOT_WATCHED: frozenset[tuple[type, str]] = frozenset(
@@ -28,11 +27,11 @@ NOT_WATCHED: frozenset[tuple[type, str]] = frozenset(
 """Tokens are read again as they are used, facts and geo data are looked at by those who use them, and the audit's directory changes all the time."""
 
 
-def watched(path: Path, configuration: Configuration) -> set[Path]:
-    """The file at ``path`` and whatever it names. Raises OSError where a policy's directory cannot be listed."""
+def watched(path: Path, configuration: Configuration, read: Iterable[Path]) -> set[Path]:
+    """The file at ``path`` and whatever it names; of a policy's folder, those of the files that were ``read``. What came into it since is a change of the
+    folder, and so is its end."""
     paths = {path, *_named(configuration.settings)}
-    for each in (configuration.settings.policy, configuration.settings.shadow):
-        paths |= {*policy_files(each)} if each is not None else set()
+    paths |= {each for each in read if each.parent in (configuration.settings.policy, configuration.settings.shadow)}
     for access in (*configuration.access.values(), *configuration.webhooks.values()):
         paths |= {Path(file) for file in access.files if file != access.credential.token_file}
     return paths
