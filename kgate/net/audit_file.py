@@ -65,7 +65,9 @@ def _next_name(directory: Path, day: str) -> str:
     """A name behind all that are there, for readers take the order of the names for the order of the chain: not a number that counts files, some of
     which may have been moved away, nor a day before that of a file from a time when the clock was ahead."""
     last, number = max((_name_of(path) for path in directory.glob("audit-*.jsonl")), default=(day, 0))
-    return f"audit-{day}-0001.jsonl" if last < day else f"audit-{last}-{number + 1:04d}.jsonl"
+    if last >= day and number < MOST_OF_A_DAY:
+        return f"audit-{last}-{number + 1:04d}.jsonl"
+    return f"audit-{day if last < day else int(last) + 1}-0001.jsonl"
 
 
 def _name_of(path: Path) -> tuple[str, int]:
@@ -74,5 +76,7 @@ def _name_of(path: Path) -> tuple[str, int]:
     return (name[1], int(name[2])) if name is not None else ("", 0)
 
 
+MOST_OF_A_DAY: Final = 9999
+"""A number of more digits would stand before the others. Behind the last one comes the next day's first, and be it the 31st of November."""
 _NAME: Final = re.compile(r"audit-([0-9]{8})-([0-9]+)\.jsonl")
 _sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)

@@ -281,6 +281,19 @@ def test_a_file_of_the_day_that_was_moved_away_stops_no_record(world: World) -> 
     world.stop()
 
 
+def test_more_files_than_four_digits_number_in_a_day_stay_in_the_order_of_their_names(world: World) -> None:
+    """A gate that fails again and again begins one with each start, and whoever reads them, people too, goes by their names."""
+    world.folder.mkdir()
+    (world.folder / "audit-20270115-9998.jsonl").touch()
+    for number in range(4):
+        world.open()
+        world.append(number)
+        world.until_told(number + 1)
+        world.stop()
+    assert [orjson.loads(line)["id"] for line in world.lines()] == ["0", "1", "2", "3"]
+    assert isinstance(verify(world.lines()), Verified)
+
+
 def test_a_file_that_was_removed_takes_no_more_records_with_it(world: World) -> None:
     world.open()
     world.append(1)
