@@ -25,6 +25,8 @@ Facts = dict[str, tuple[Fact, ...]]
 """By the name that records give them."""
 _PARTS = ("api_group", "resource", "subresource", "namespace", "name", "container", "label_selector", "field_selector")
 _NOTHING = ("",) * len(_PARTS)
+MOST_NESTED = 100
+"""Levels of a record. A fact, which is somebody else's document, has a third of that."""
 _GROUNDS = {ground.value: ground for ground in Ground}
 
 
@@ -136,7 +138,19 @@ def parsed(line: bytes) -> dict[str, Any] | None:
         fields = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return fields if isinstance(fields, dict) else None
+    if not isinstance(fields, dict) or (line.count(b"[") + line.count(b"{") > MOST_NESTED and _too_deep(fields)):
+        return None
+    return fields
+
+
+def _too_deep(value: Any) -> bool:
+    """Level by level, for whoever looks into it later goes a call deeper with each."""
+    level = [value]
+    for _ in range(MOST_NESTED):
+        level = [inner for each in level if isinstance(each, dict | list) for inner in (each.values() if isinstance(each, dict) else each)]
+        if not level:
+            return False
+    return True
 
 
 def instant(text: str) -> float:

@@ -251,6 +251,19 @@ def test_the_first_and_the_last_day_are_times_too(directory: Path, since: str, c
         assert len(json.loads(result.stdout)) == (count if option == "--since" else 5 - count)
 
 
+@pytest.mark.threat("25")
+@pytest.mark.parametrize("command", [["search"], ["search", "-o", "json"], ["search", "alice"], ["verify"], ["export", "--format", "csv"], ["tail"],
+                                     ["show", "ID1"], ["show", "DEEP"]])  # fmt: skip
+def test_threat_25_a_forged_line_that_is_nested_past_all_measure_is_no_record(directory: Path, command: list[str]) -> None:
+    file = directory / "audit-20261127-0002.jsonl"
+    chain = Chain(json.loads(file.read_bytes().splitlines()[-1])["hash"])
+    deep = '"time":"2026-11-27T17:00:00.000000Z","id":"DEEP","extra":' + "[" * 900 + "]" * 900
+    file.write_bytes(file.read_bytes() + chain.seal(deep))
+    result = kgate(directory, *command)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "DEEP" not in result.stdout and result.exit_code == (1 if "DEEP" in command else 0)
+
+
 def test_that_nothing_was_found_is_said(directory: Path) -> None:
     result = kgate(directory, "search", "user=nobody")
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", "no record fits\n")
