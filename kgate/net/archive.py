@@ -21,7 +21,7 @@ FOLDER = "policies"
 
 def keep_policy(directory: Path, policy: Policy) -> None:
     """Keep the policy's text under the audit ``directory``. Raises OSError where it cannot be made durable."""
-    path = archived(directory, policy.revision)
+    path = _named(directory, policy.revision)
     if path.exists():
         return
     path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -64,7 +64,13 @@ def altered(directory: Path, told: Mapping[str, str]) -> list[str]:
 
 
 def archived(directory: Path, revision: str) -> Path:
-    """Where the policy of ``revision`` is kept. Raises KgateError for what is no revision: it comes from a record."""
+    """Where the policy of ``revision`` is kept. Of the chain of one worker that is beside all of them, one folder above. Raises KgateError for what is no
+    revision: it comes from a record."""
+    of_a_worker = directory.resolve().name.startswith("worker-") and not (directory / FOLDER).is_dir()
+    return _named(directory.resolve().parent if of_a_worker else directory, revision)
+
+
+def _named(directory: Path, revision: str) -> Path:
     if not revision.isalnum() or not revision.isascii():
         raise KgateError(f"{revision!r} is not the revision of a policy")
     return directory / FOLDER / f"{revision}.yaml"

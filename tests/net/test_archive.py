@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kgate.errors import KgateError
-from kgate.net.archive import archived, keep_policy, kept_policy
-from kgate.policy.load import load_policy
+from kgate.net.archive import altered, archived, keep_policy, kept_policy
+from kgate.policy.load import fingerprint, load_policy
 
 TEXT = 'rules: []  # "ü"\n'
 POLICY = load_policy(TEXT, "policy.yaml")
@@ -48,3 +48,10 @@ def test_where_it_cannot_be_kept_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "policies").write_text("in the way")
     with pytest.raises(OSError, match="policies"):
         keep_policy(tmp_path, POLICY)
+
+
+def test_policies_of_a_worker_s_chain_are_kept_beside_those_of_all(tmp_path: Path) -> None:
+    keep_policy(tmp_path, POLICY)
+    (tmp_path / "worker-1").mkdir()
+    assert kept_policy(tmp_path / "worker-1", POLICY.revision) == TEXT
+    assert altered(tmp_path / "worker-1", {POLICY.revision: fingerprint(TEXT)}) == []
