@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
 import yaml
 
 from kgate.cli.gate_client import Document, GateClient, gate_url, safe
+from kgate.cli.kubeconfig_file import kubeconfig_path, locked, merge_kubeconfig, read_kubeconfig, write_kubeconfig
 from kgate.cli.output import OUTPUT, as_json, counted, table
 from kgate.cli.refreshing import SignedOutError, fresh
 from kgate.cli.wallet import Kept, Wallet
@@ -89,61 +88,10 @@ def kubeconfig(gate: str, merge: bool, interactive: bool, client_certificate: Pa
         click.echo(text, nl=False)
         return
     path = kubeconfig_path()
-    merged = merge_kubeconfig(_existing(path), yaml.safe_load(text), path)
-    write_kubeconfig(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True, width=4096))
+    with locked(path):
+        merged = merge_kubeconfig(read_kubeconfig(path), yaml.safe_load(text), path)
+        write_kubeconfig(path, yaml.safe_dump(merged, sort_keys=False, allow_unicode=True, width=4096))
     click.echo(f"{path}: {counted(len(found), 'context')} of {kept.gate}; the current one is {merged['current-context']}")
-
-
-def kubeconfig_path() -> Path:
-    """Where kubectl would write: the first file of $KUBECONFIG that exists, else its last one (kubectl's own rule), else ~/.kube/config."""
-    named = [Path(each) for each in os.environ.get("KUBECONFIG", "").split(os.pathsep) if each]
-    if not named:
-        return Path.home() / ".kube" / "config"
-    return next((each for each in named if each.exists()), named[-1])
-
-
-def merge_kubeconfig(old: Document, new: Document, path: Path) -> Document:
-    """``new``'s clusters, contexts and users put into ``old``: what has the same name is replaced, the rest stays. Raises KgateError where ``old`` is none."""
-    merged = {"apiVersion": "v1", "kind": "Config", **old}
-    for section in ("clusters", "contexts", "users"):
-        there = merged.get(section) or []
-        if not isinstance(there, list) or not all(isinstance(each, dict) for each in there):
-            raise KgateError(f"{path} is not a kubeconfig ({section} is no list); mend it, or name another file with KUBECONFIG")
-        names = {each["name"] for each in new[section]}
-        merged[section] = [each for each in there if each.get("name") not in names] + new[section]
-    merged["current-context"] = merged.get("current-context") or new["current-context"]
-    return merged
-
-
-def _existing(path: Path) -> Document:
-    try:
-        text = path.read_text(encoding="utf-8")
-        found: Any = yaml.safe_load(text) or {}
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        raise KgateError(f"{path} cannot be read as a kubeconfig; mend it, or name another file with KUBECONFIG") from None
-    if not isinstance(found, dict):
-        raise KgateError(f"{path} is not a kubeconfig; mend it, or name another file with KUBECONFIG")
-    return found
-
-
-def write_kubeconfig(path: Path, text: str) -> None:
-    """In one step, with the mode that it had (0600 where it is new), through a link if it is one: people keep their kubeconfig elsewhere."""
-    target = Path(os.path.realpath(path))
-    new = target.with_name(f".{target.name}.kgate-{os.getpid()}")
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, target)
-    except OSError as error:
-        with suppress(OSError):
-            new.unlink()
-        raise KgateError(f"{path} cannot be written: {error.strerror}; nothing was changed") from error
 
 
 def _command() -> str:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from running import a_full_disk
 
 from kgate.cli import main
-from kgate.cli.signed_in import write_kubeconfig
+from kgate.cli.kubeconfig_file import locked, write_kubeconfig
 from kgate.errors import KgateError
 
 NOBODY = "https://127.0.0.1:1"
@@ -69,3 +69,30 @@ def test_a_kubeconfig_that_cannot_be_written_is_left_as_it_was(tmp_path: Path) -
     with a_full_disk(room=2), pytest.raises(KgateError, match="file cannot be written: File too large; nothing was changed"):
         write_kubeconfig(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "old" and list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_a_kubeconfig_that_kubectl_changes_is_waited_for_and_then_left_as_it_is(tmp_path: Path) -> None:
+    """kubectl's own lock: a file beside it (client-go, tools/clientcmd/loader.go)."""
+    path, lock = tmp_path / "config", tmp_path / "config.lock"
+    lock.touch()
+    waits = list[float]()
+    with (
+        pytest.raises(
+            KgateError, match=r"config is being changed by another program; try again, or remove \S+/config.lock if there is none"
+        ),
+        locked(path, waits.append),
+    ):
+        raise AssertionError
+    assert 1 <= sum(waits) <= 5 and lock.exists()
+    with locked(path, lambda _: lock.unlink()):
+        assert lock.exists()
+    assert not lock.exists()
+
+
+def test_a_lock_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(KgateError, match="file/config cannot be written: File exists; nothing was changed"),
+        locked(tmp_path / "file" / "config"),
+    ):
+        raise AssertionError
