@@ -1,8 +1,9 @@
 """People and groups as the company's directory pushed them: documents, and beside them the columns that are looked up.
 
 A person who is deleted stays as a row without a document: who left must stay out, whatever token they still hold, until the directory makes them
-again. So does a name that somebody who is out had before: some directories rename whom they delete. Members are kept by themselves, so that
-somebody's groups are one query and a group of many is not read to find them.
+again. So does each name that a person had before: a token or certificate by it is that person's, so whoever is out is out by all of them, until the
+directory gives the name to somebody else. Members are kept by themselves, so that somebody's groups are one query and a group of many is not read to
+find them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,25 @@ from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 
 from attrs import evolve, frozen
-from sqlalchemy import Boolean, Column, Connection, Double, Index, Integer, String, Table, Text, delete, func, insert, select, update
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from kgate.identity.directory import Listed
 from kgate.store.changes import publish
@@ -38,9 +57,12 @@ entries = Table(
     Column("created", Double, nullable=False),
     Column("modified", Double, nullable=False),
     Column("document", Text, nullable=False),
+    Column("person", String(64), index=True),
     Index("ix_directory_entries_kind_folded", "kind", "folded"),
     Index("ix_directory_entries_kind_external_id", "kind", "external_id"),
 )
+
+"""``person`` is whose former names a row has; it is deleted, and as active as that person is. Of whoever else it is null."""
 
 members = Table(
     "directory_members",
@@ -113,18 +135,20 @@ def add_entry(connection: Connection, entry: Entry) -> None:
     _forget_deleted(connection, entry)
     connection.execute(insert(entries).values(id=entry.id, kind=entry.kind.value, deleted=False, **_values(entry)))
     tell(connection, entry, entry.modified)
+    _former_names_follow(connection, entry)
 
 
 def change_entry(connection: Connection, before: Entry, entry: Entry, new_id: Callable[[], str]) -> None:
-    """Replace what is there. A person who is out stays out by the names that they had before."""
+    """Replace what is there. Who is out is out by the names that they had before, too."""
     if entry.name != before.name:
         _forget_deleted(connection, entry)
     connection.execute(update(entries).where(entries.c.id == entry.id).values(_values(entry)))
     tell(connection, entry, entry.modified)
-    if entry.kind is Kind.USER and not entry.active and _names(before) != _names(entry):
-        former = evolve(before, id=new_id(), active=False, modified=entry.modified, document="")
-        connection.execute(insert(entries).values(id=former.id, kind=former.kind.value, deleted=True, **_values(former)))
+    if entry.kind is Kind.USER and _names(before) != _names(entry) and not _has_had(connection, before):
+        former = evolve(before, id=new_id(), modified=entry.modified, document="")
+        connection.execute(insert(entries).values(id=former.id, kind=former.kind.value, deleted=True, person=entry.id, **_values(former)))
         tell(connection, former, entry.modified)
+    _former_names_follow(connection, entry)
 
 
 def delete_entry(connection: Connection, entry: Entry, now: float) -> None:
@@ -135,12 +159,30 @@ def delete_entry(connection: Connection, entry: Entry, now: float) -> None:
         connection.execute(delete(entries).where(entries.c.id == entry.id))
     else:
         connection.execute(update(entries).where(entries.c.id == entry.id).values(active=False, deleted=True, document="", modified=now))
+        _former_names_follow(connection, evolve(entry, active=False, modified=now))
+
+
+def _has_had(connection: Connection, names: Entry) -> bool:
+    """Whether these are former names of the person already: some directories write a name now in one way, now in another."""
+    same = zip((entries.c.name, entries.c.external_id, entries.c.email), _names(names), strict=True)
+    asked = select(entries.c.id).where(entries.c.person == names.id, *(column == name for column, name in same))
+    return connection.execute(asked).first() is not None
+
+
+def _former_names_follow(connection: Connection, person: Entry) -> None:
+    """They are of somebody who is out from when the person is, and as long."""
+    others = (entries.c.person == person.id) & (entries.c.active != person.active)
+    ids = [row.id for row in connection.execute(select(entries.c.id).where(others))]
+    if ids:
+        connection.execute(update(entries).where(entries.c.id.in_(ids)).values(active=person.active, modified=person.modified))
+        _publish(connection, ids, person.modified)
 
 
 def _forget_deleted(connection: Connection, entry: Entry) -> None:
-    same_name = entries.c.folded == entry.name.casefold()
-    gone = select(entries.c.id).where(entries.c.kind == entry.kind.value, same_name, entries.c.deleted.is_(True))
-    ids = [row.id for row in connection.execute(gone)]
+    """Others of that name who are gone. What other names they had stays out: who has this one now may be a successor."""
+    others = or_(entries.c.person.is_(None), entries.c.person != entry.id)
+    same_name = and_(entries.c.kind == entry.kind.value, entries.c.folded == entry.name.casefold(), others)
+    ids = [row.id for row in connection.execute(select(entries.c.id).where(same_name, entries.c.deleted.is_(True)))]
     if ids:
         connection.execute(delete(entries).where(entries.c.id.in_(ids)))
         _publish(connection, ids, entry.modified)
@@ -213,8 +255,8 @@ def _batches(ids: list[str]) -> list[list[str]]:
 
 
 def listed(connection: Connection, known_as: KnownAs, ids: Collection[str] | None = None) -> Mapping[str, Listed]:
-    """People by their ids, or those of ``ids`` who are there; deactivated and deleted ones are, as such."""
-    chosen = entries.c.kind == Kind.USER.value
+    """People by their ids, or those of ``ids`` who are there; deactivated and deleted ones are, as such. Former names of active people are nobody's."""
+    chosen = (entries.c.kind == Kind.USER.value) & not_(entries.c.deleted & entries.c.active)
     some = chosen if ids is None else chosen & entries.c.id.in_(list(ids))
     people = connection.execute(select(entries.c.id, _COLUMNS[known_as].label("known"), entries.c.active).where(some)).all()
     joined = select(members.c.member, entries.c.name).join(entries, members.c.group == entries.c.id)
@@ -235,7 +277,7 @@ def names_out(connection: Connection, known_as: KnownAs, ids: Collection[str]) -
     column = _COLUMNS[known_as]
     rows = connection.execute(select(column.label("known")).where(entries.c.id.in_(list(ids)), column != "")) if ids else ()
     names = {row.known for row in rows}
-    active = (entries.c.kind == Kind.USER.value) & entries.c.active.is_(True)
+    active = (entries.c.kind == Kind.USER.value) & entries.c.active.is_(True) & entries.c.deleted.is_(False)
     lowered = func.lower(column).in_({name.lower() for name in names})
     taken = {row.known.lower() for row in connection.execute(select(column.label("known")).where(active, column.in_(names) | lowered))}
     return tuple(sorted(name for name in names if name.lower() not in taken))

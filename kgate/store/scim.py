@@ -119,9 +119,12 @@ class DirectoryStorage(ScimStorage):
         return self._document(entry)
 
     def update(self, resource_type: ResourceType, resource: Document, *, expected_version: str | None = None) -> Document:
-        """The whole new state of a resource."""
+        """The whole new state of a resource. Whoever is out stays so until the directory says that they are active: what a PUT leaves out it may not
+        have asserted (RFC 7644 section 3.5.1)."""
         before = self._entry(resource_type, resource.id or "")
         _check(before, expected_version)
+        if isinstance(resource, User) and resource.active is None and not before.active:
+            resource = resource.model_copy(update={"active": False})
         entry = evolve(
             _entry(before.kind, before.id, resource, self._now), version=before.version + 1, created=before.created, modified=self._now
         )

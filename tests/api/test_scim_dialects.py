@@ -79,6 +79,16 @@ def test_made_or_put_inactive(world: World, active: object) -> None:
     assert (status, world.people()) == (201, {"carol": Listed("carol", False)})
 
 
+@pytest.mark.parametrize("body", [{}, {"active": None}])
+def test_a_put_that_does_not_say_whether_somebody_is_active_lets_nobody_in(world: World, body: dict[str, Any]) -> None:
+    """RFC 7644 section 3.5.1: what is left out may not be asserted. Okta always says it."""
+    world.ask("POST", "/Users", {"schemas": [USER], "userName": "carol", "active": False})
+    status, answer = world.ask("PUT", "/Users/id-1", {"schemas": [USER], "userName": "carol", "displayName": "Carol", **body})
+    assert (status, answer["active"], world.people()) == (200, False, {"carol": Listed("carol", False)})
+    assert world.ask("PUT", "/Users/id-1", {"schemas": [USER], "userName": "carol", "active": True})[0] == 200
+    assert world.people() == {"carol": Listed("carol", True)}
+
+
 @pytest.mark.parametrize(
     "operation",
     [

@@ -107,6 +107,67 @@ def test_whoever_is_out_and_gets_another_name_is_out_by_the_former_one_too(engin
         assert roster(connection).groups_of("bob") is None
 
 
+def test_whoever_had_another_name_before_they_left_is_out_by_that_one_too(engine: Engine) -> None:
+    """A certificate lives for a year, whatever becomes of its holder's name; each spelling is kept once."""
+    with engine.begin() as connection:
+        alice = storage(connection).create(USERS, User[EnterpriseUser](user_name="alice", emails=[User.Emails(value="a@example.com")]))
+        for number, name in enumerate(("alice.smith", "alice", "alice.smith", "alice.jones"), 2):
+            alice.user_name = name
+            storage(connection, float(number)).update(USERS, alice)
+        known = roster(connection)
+        assert known.groups_of("alice") is None and not known.is_out("alice") and known.groups_of("alice.jones") == ()
+        alice.active = False
+        storage(connection, 6.0).update(USERS, alice)
+        names = {"alice", "alice.smith", "alice.jones"}
+        assert {name for name in names if roster(connection).is_out(name)} == names
+        assert set(names_out(connection, KnownAs.USER_NAME, deactivated_since(connection, 6.0))) == names
+        assert len(listed(connection, KnownAs.USER_NAME)) == 3
+        alice.active = True
+        storage(connection, 7.0).update(USERS, alice)
+        assert not any(map(roster(connection).is_out, names)) and roster(connection).groups_of("alice") is None
+        storage(connection, 8.0).delete(USERS, alice.id or "")
+        assert all(map(roster(connection).is_out, names))
+
+
+def test_a_former_name_that_somebody_else_has_now_is_theirs(engine: Engine) -> None:
+    with engine.begin() as connection:
+        old = storage(connection).create(USERS, User[EnterpriseUser](user_name="bob", emails=[User.Emails(value="bob@example.com")]))
+        old.user_name, old.emails = "robert", [User.Emails(value="robert@example.com")]
+        storage(connection, 2.0).update(USERS, old)
+        address = [User.Emails(value="bob@example.com")]
+        new = storage(connection, 3.0).create(USERS, User[EnterpriseUser](user_name="bob", emails=address))
+        old.active = False
+        storage(connection, 4.0).update(USERS, old)
+        for known_as, name in ((KnownAs.USER_NAME, "bob"), (KnownAs.EMAIL, "bob@example.com")):
+            assert not roster(connection, known_as).is_out(name)
+            assert name not in names_out(connection, known_as, deactivated_since(connection, 4.0))
+        new.active = False
+        storage(connection, 5.0).update(USERS, new)
+        assert names_out(connection, KnownAs.USER_NAME, deactivated_since(connection, 5.0)) == ("bob",)
+
+
+def test_a_former_address_of_somebody_active_keeps_no_session_of_whoever_has_it_now(engine: Engine) -> None:
+    with engine.begin() as connection:
+        old = storage(connection).create(USERS, User[EnterpriseUser](user_name="bob1", emails=[User.Emails(value="bob@example.com")]))
+        old.emails = [User.Emails(value="robert@example.com")]
+        storage(connection, 2.0).update(USERS, old)
+        address = [User.Emails(value="bob@example.com")]
+        storage(connection, 3.0).create(USERS, User[EnterpriseUser](user_name="bob2", emails=address, active=False))
+        assert names_out(connection, KnownAs.EMAIL, deactivated_since(connection, 3.0)) == ("bob@example.com",)
+        assert roster(connection, KnownAs.EMAIL).is_out("bob@example.com")
+
+
+@pytest.mark.parametrize("again", [{}, {"active": None}, {"active": False}])
+def test_whoever_is_out_is_not_in_again_by_what_a_put_leaves_out(engine: Engine, again: dict[str, bool | None]) -> None:
+    with engine.begin() as connection:
+        alice = storage(connection).create(USERS, User[EnterpriseUser](user_name="alice", active=False))
+        put = User[EnterpriseUser](id=alice.id, user_name="alice", display_name="Alice", **again)
+        made = storage(connection, 2.0).update(USERS, put)
+        assert roster(connection).is_out("alice") and isinstance(made, User) and (made.active, made.display_name) == (False, "Alice")
+        storage(connection, 3.0).update(USERS, User[EnterpriseUser](id=alice.id, user_name="alice", active=True))
+        assert not roster(connection).is_out("alice")
+
+
 def test_a_name_that_went_to_a_successor_is_theirs_whatever_becomes_of_the_predecessor(engine: Engine) -> None:
     with engine.begin() as connection:
         emails = [User.Emails(value="bob@example.com")]

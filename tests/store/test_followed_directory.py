@@ -110,6 +110,19 @@ def test_whoever_has_another_name_now_is_not_known_by_the_former_one_any_more(sc
     assert {"carol", "caroline"} <= scene.names  # what lives under either is decided again
 
 
+def test_a_former_name_is_out_with_whoever_had_it_in_a_gate_that_follows_as_in_one_that_starts(scene: Scene) -> None:
+    carol = scene.push(User[EnterpriseUser](user_name="carol", active=True))
+    carol.user_name = "caroline"
+    scene.push(carol)
+    scene.follows(lambda known: not known.is_out("carol") and known.groups_of("caroline") == ())
+    carol.active = False
+    scene.push(carol)
+    scene.follows(lambda known: known.is_out("carol") and known.is_out("caroline"))
+    carol.active = True
+    scene.push(carol)
+    scene.follows(lambda known: not known.is_out("carol") and known.groups_of("carol") is None)
+
+
 @by_address
 def test_a_successor_with_the_same_address_is_not_out_with_whoever_had_it_before(scene: Scene) -> None:
     address = [User.Emails(value="ops@example.com", primary=True)]
