@@ -40,6 +40,8 @@ _SAID: dict[Kind, str] = {
     Kind.ACCOUNT_DISABLED: "the identity provider disabled the account",
 }
 _SAME_MATTER: dict[Kind, Kind] = {Kind.ACCOUNT_ENABLED: Kind.ACCOUNT_DISABLED}
+LASTING: Final = frozenset({Kind.ACCOUNT_DISABLED, Kind.ACCOUNT_ENABLED, Kind.COMPLIANCE_CHANGED})
+"""What holds until the opposite is said."""
 KEPT: Final = 8192
 
 
@@ -88,11 +90,17 @@ class Notices:
         if notice.kind is Kind.VERIFICATION:
             return
         self._applied.clear()
-        kept = self._kept.setdefault(_SAME_MATTER.get(notice.kind, notice.kind), {})
-        key = _key(notice)
+        kind, key = matter_of(notice)
+        kept = self._kept.setdefault(kind, {})
         known = kept.get(key)
         if known is None or known.at <= notice.at:
             kept[key] = notice
+
+    def forget(self, before: float) -> None:
+        """Let go of what happened before that (Unix seconds), unless it lasts: no credential is as old as that."""
+        for kind, kept in self._kept.items():
+            if kind not in LASTING:
+                self._kept[kind] = {key: notice for key, notice in kept.items() if notice.at >= before}
 
     def applied(self, identity: Identity) -> Identity | Rejected:
         """The identity as the notices leave it, or why it is worth nothing any more."""
@@ -124,6 +132,11 @@ def concerns(notice: Notice, identity: Identity) -> bool:
 
 
 _Key = tuple[str, str, str]
+
+
+def matter_of(notice: Notice) -> tuple[Kind, _Key]:
+    """What it is about: of several notices in one matter the latest counts."""
+    return _SAME_MATTER.get(notice.kind, notice.kind), _key(notice)
 
 
 def _key(notice: Notice) -> _Key:

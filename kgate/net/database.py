@@ -6,7 +6,8 @@ kept in memory: of two reads at once the older one may end later, and would brin
 this gate's own the feed is read at once. Other gates' writes are found by looking, four times a second on SQLite, unless it says that nobody committed
 (``store/commits.py``); on PostgreSQL a thread listens for the notification, and the look (once a second) is only there in case it gets lost.
 
-``age`` says how old this gate's knowledge of the store may be: whoever depends on revocations fails closed by it (security.md class 14).
+``age`` says how old this gate's knowledge of the store may be, in the part of it that is the oldest: whoever depends on revocations fails closed by it
+(security.md class 14).
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ Keys = Collection[str] | None
 Follower = Callable[[Keys], None]
 
 READERS = 4
+SILENT_SECONDS = 5.0
+"""After so long /readyz speaks of a silent store: a while before nobody is admitted any more."""
+SAID_SECONDS = 60.0
+"""What is wrong with the store is asked for several times a second, and said once in so long."""
 LOOK_SECONDS = {"sqlite": 0.2, "postgresql": 1.0}
 
 
@@ -62,7 +67,7 @@ class Database:
     def __init__(
         self, reactor: Any, engine: Engine, now: Callable[[], float], turn: Callable[[Callable[[], None]], Callable[[], None]]
     ) -> None:
-        self._reactor, self._engine, self._now, self._turn = reactor, engine, now, turn
+        self._reactor, self._engine, self.now, self._turn = reactor, engine, now, turn
         self._writer = ThreadPool(0, 1, "kgate-store-writes")
         self._readers = ThreadPool(0, READERS, "kgate-store-reads")
         self._in_turn = ThreadPool(0, 1, "kgate-store-news")
@@ -74,13 +79,29 @@ class Database:
         self._commits = Commits(engine)
         self._mark: int | None = None
         """Of the last look, taken before it began; None: it has to be looked again."""
-        self.problem = ""
-        """Why the store cannot be used, for /readyz; empty while it can."""
+        self._problem = ""
+        self._behind: dict[str, float] = {}
+        self._said: dict[str, float] = {}
 
     @property
     def age(self) -> float:
-        """For how many seconds nothing has been heard of the store: what changed since is not known here."""
-        return self._now() - self._heard
+        """For how many seconds nothing has been heard of the store, or something of what was heard could not be read: what changed since is not known
+        here."""
+        return self.now() - (min(self._heard, *self._behind.values()) if self._behind else self._heard)
+
+    @property
+    def problem(self) -> str:
+        """Why the store cannot be used, for /readyz; empty while it can."""
+        silent = {"nothing was heard of it": self._heard, **{f"{what} could not be read": since for what, since in self._behind.items()}}
+        late = (f"{text} for {age:.0f} s" for text, since in silent.items() if (age := self.now() - since) > SILENT_SECONDS)
+        return self._problem or next(late, "")
+
+    def is_behind(self, what: str, since: float | None) -> None:
+        """See ``Feed``."""
+        if since is None:
+            self._behind.pop(what, None)
+        else:
+            self._behind[what] = since
 
     def follow(self, topic: str, follower: Follower) -> None:
         """Tell ``follower`` what changes; it is called on the reactor's thread, once with None at the start."""
@@ -109,7 +130,7 @@ class Database:
 
     def tick(self) -> None:
         """Called a few times a second: look whether there is news."""
-        now = self._now()
+        now = self.now()
         if self._looking or now - self._asked < self._interval:
             return
         if self._mark is not None and self._commits.mark() == self._mark:
@@ -139,10 +160,17 @@ class Database:
             return await running
         except DBAPIError as error:
             text = str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
-            log.error("the store cannot be used: {text}", text=text)
+            self._say(text)
             raise StoreUnavailableError(
                 "the gate's store does not answer; try again, and tell whoever runs this gate if it stays so"
             ) from error
+
+    def _say(self, text: str) -> None:
+        now = self.now()
+        self._said = {each: at for each, at in self._said.items() if now - at < SAID_SECONDS}
+        if text not in self._said:
+            self._said[text] = now
+            log.error("the store cannot be used: {text}", text=text)
 
     def _transaction(self, work: Work[T], reads: bool) -> T:
         engine = self._engine.execution_options(**{READS: True}) if reads else self._engine
@@ -156,7 +184,7 @@ class Database:
         if self._looking or self._stopped:
             self._again = True
             return
-        self._looking, self._asked = True, self._now()
+        self._looking, self._asked = True, self.now()
         asked, seen = self._asked, self._seen
         self._mark = self._commits.mark()
         done = Deferred.fromCoroutine(self.read(lambda connection: self._news(connection, seen)))
@@ -164,7 +192,7 @@ class Database:
         done.addBoth(lambda _: self._looked())
 
     def _arrived(self, news: News, asked: float) -> None:
-        self._heard, self._seen, self.problem = asked, news.latest, ""
+        self._heard, self._seen, self._problem = asked, news.latest, ""
         if not news.complete:
             self._turn(lambda: self._tell(dict.fromkeys(self._followers)))()
         elif news.changes:
@@ -182,7 +210,7 @@ class Database:
         self._mark = None
         if failure.check(StoreUnavailableError) is None:
             log.failure("reading the change feed failed", failure)
-        self.problem = failure.getErrorMessage()
+        self._problem = failure.getErrorMessage()
 
     def _looked(self) -> None:
         self._looking = False

@@ -12,6 +12,8 @@ from enum import Enum
 
 from attrs import evolve, frozen
 from sqlalchemy import Connection
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from kgate.exchange.gate import Fetch
 from kgate.identity.credentials import Rejected
@@ -26,6 +28,9 @@ from kgate.store import notices as stored
 from kgate.store.codes import withdraw_codes
 from kgate.store.sessions import due_now, end_sessions
 
+log = Logger()
+
+CLEAN_SECONDS = 6 * 3600.0
 _ENDS: Mapping[Kind, str] = {
     Kind.LOGOUT: "you signed out at the identity provider",
     Kind.SESSION_REVOKED: "the identity provider ended it",
@@ -61,16 +66,23 @@ class Received:
 
 
 class NoticeBoard:
-    """The notices in force in this process. ``changed(notice)`` decides again whatever lives and is concerned; None: anything may be."""
+    """The notices in force in this process. ``wall`` is Unix seconds. ``changed(notice)`` decides again whatever lives and is concerned; None:
+    anything may be."""
 
-    def __init__(self, database: Database, changed: Callable[[Notice | None], None]) -> None:
-        self._database, self._changed = database, changed
+    def __init__(self, database: Database, wall: Callable[[], float], changed: Callable[[Notice | None], None]) -> None:
+        self._database, self._wall, self._changed = database, wall, changed
         self.notices = Notices()
+        self._cleaned = database.now()
         self.following = Following(database, stored.TOPIC, "the notices", self._read)
 
     def tick(self) -> None:
-        """Read what was missed."""
+        """Read what was missed; now and then forget what cannot matter any more."""
         self.following.tick()
+        if self._database.now() - self._cleaned >= CLEAN_SECONDS:
+            self._cleaned, now = self._database.now(), self._wall()
+            self.notices.forget(now - stored.KEPT_SECONDS)
+            cleaned = Deferred.fromCoroutine(self._database.write(lambda connection: stored.forget(connection, now)))
+            cleaned.addErrback(lambda failure: log.error("old notices stay: {error}", error=failure.getErrorMessage()))
 
     async def _read(self, keys: Keys) -> None:
         if keys is None:

@@ -23,6 +23,7 @@ class Listener:
         self._where = url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._news, self._stopped = news, stopped
         self._pause = threading.Event()
+        self._said = ""
 
     def start(self) -> None:
         """Begin."""
@@ -33,12 +34,19 @@ class Listener:
             try:
                 self._listen()
             except psycopg.Error as error:
-                log.error("the store's notifications were lost: {error}; looking every second", error=str(error).splitlines()[0])
+                self._say(str(error).splitlines()[0])
                 self._pause.wait(RETRY_SECONDS)
+
+    def _say(self, text: str) -> None:
+        """Once, however often it is tried."""
+        if text != self._said:
+            self._said = text
+            log.error("the store's notifications were lost: {error}; looking every second", error=text)
 
     def _listen(self) -> None:
         with psycopg.connect(self._where, autocommit=True) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
+            self._said = ""
             self._news()
             while not self._stopped():
                 for _ in connection.notifies(timeout=RETRY_SECONDS, stop_after=1):

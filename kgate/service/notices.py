@@ -58,7 +58,7 @@ class IssuerNotices(Part):
 
     def __init__(self, shared: Shared, signers: Callable[[], Signers]) -> None:
         self._shared, self._record = shared, shared.records.event
-        self._board = NoticeBoard(shared.database, self._changed)
+        self._board = NoticeBoard(shared.database, shared.wall, self._changed)
         self._receiver = Receiver(shared.database, signers, lambda: speakers(shared.configuration()), shared.fetches, shared.wall)
         self._pages = NoticePages(self._receiver, self._record)
         self._pollers: dict[SignalSettings, Poller] = {}

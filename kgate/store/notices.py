@@ -10,9 +10,9 @@ import json
 import math
 
 from attrs import asdict
-from sqlalchemy import Column, Connection, Double, Row, String, Table, Text, delete, insert, select
+from sqlalchemy import Column, Connection, Double, String, Table, Text, delete, insert, not_, select
 
-from kgate.identity.notices import Kind, Notice, Subject
+from kgate.identity.notices import LASTING, Kind, Notice, Subject, matter_of
 from kgate.store.changes import publish
 from kgate.store.metadata import metadata
 from kgate.store.people import Person
@@ -22,8 +22,6 @@ TOPIC = "notices"
 """Of the change feed; keys are ``key_of``."""
 KEPT_SECONDS = 31 * 86400.0
 """No token that was issued before such a notice is still in force then."""
-_LASTING = (Kind.ACCOUNT_DISABLED.value, Kind.ACCOUNT_ENABLED.value, Kind.COMPLIANCE_CHANGED.value)
-"""What holds until the opposite is said."""
 ENDING = frozenset({Kind.LOGOUT, Kind.SESSION_REVOKED, Kind.CREDENTIAL_CHANGED, Kind.ACCOUNT_DISABLED})
 """What ends the gate's sessions of whom it is about."""
 
@@ -56,12 +54,12 @@ def keep(connection: Connection, notice: Notice, now: float) -> bool:
 def find(connection: Connection, key: str) -> Notice | None:
     """One of them."""
     row = connection.execute(select(notices.c.document).where(notices.c.key == key)).one_or_none()
-    return _notice(row) if row is not None else None
+    return _notice(row.document) if row is not None else None
 
 
 def all_notices(connection: Connection) -> tuple[Notice, ...]:
     """All of them, in the order in which they came."""
-    return tuple(map(_notice, connection.execute(select(notices.c.document).order_by(notices.c.received))))
+    return tuple(map(_notice, connection.execute(select(notices.c.document).order_by(notices.c.received)).scalars()))
 
 
 def sessions_of(connection: Connection, notice: Notice, now: float) -> tuple[Session, ...]:
@@ -90,14 +88,24 @@ def is_about(notice: Notice, person: Person) -> bool:
 def ended_since(connection: Connection, person: Person, since: float) -> bool:
     """Whether a notice that came at ``since`` or later ends a sign-in of ``person`` that had no session yet when it came."""
     came = select(notices.c.document).where(notices.c.received >= since, notices.c.kind.in_([kind.value for kind in ENDING]))
-    return any(is_about(_notice(row), person) for row in connection.execute(came))
+    return any(is_about(_notice(document), person) for document in connection.execute(came).scalars())
 
 
 def forget(connection: Connection, now: float) -> None:
-    """Let go of what no living credential can be older than."""
-    connection.execute(delete(notices).where(notices.c.received < now - KEPT_SECONDS, notices.c.kind.not_in(_LASTING)))
+    """Let go of what no living credential can be older than, and of what lasts where something later was said of the same. Until it is so old it is
+    kept all the same: the same notice may come once more, and is known by that."""
+    lasting, old = notices.c.kind.in_([kind.value for kind in LASTING]), notices.c.received < now - KEPT_SECONDS
+    connection.execute(delete(notices).where(old, not_(lasting)))
+    rows = connection.execute(select(notices.c.key, notices.c.received, notices.c.document).where(lasting).order_by(notices.c.received))
+    latest: dict[object, float] = {}
+    told = [(row.key, row.received, _notice(row.document)) for row in rows]
+    for _, _, notice in told:
+        latest[matter_of(notice)] = max(notice.at, latest.get(matter_of(notice), notice.at))
+    gone = [key for key, received, notice in told if received < now - KEPT_SECONDS and notice.at < latest[matter_of(notice)]]
+    for start in range(0, len(gone), 500):
+        connection.execute(delete(notices).where(notices.c.key.in_(gone[start : start + 500])))
 
 
-def _notice(row: Row[tuple[str]]) -> Notice:
-    facts = json.loads(row.document)
+def _notice(document: str) -> Notice:
+    facts = json.loads(document)
     return Notice(**facts | {"kind": Kind(facts["kind"]), "subject": Subject(**facts["subject"])})

@@ -1,19 +1,27 @@
-"""Taking notices in while their signer's keys cannot be had: none is lost by that, for whoever tells of it is asked to tell it again."""
+"""Taking notices in while their signer's keys cannot be had: none is lost by that, for whoever tells of it is asked to tell it again; and forgetting them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from issuer import NOW, TestIssuer
 from issuer_gate import IssuerGate
+from sqlalchemy import Connection, Engine
 from twisted.internet.defer import Deferred
 
 from kgate.identity.issuers import Signers
 from kgate.identity.notice_tokens import BACKCHANNEL_LOGOUT, Refused
-from kgate.net.notices import Dialect, Receiver, Speaker
+from kgate.identity.notices import Kind, Notice, Subject
+from kgate.net.notices import CLEAN_SECONDS, Dialect, NoticeBoard, Receiver, Speaker
+from kgate.store.engine import open_engine
+from kgate.store.migrate import migrate
+from kgate.store.notices import KEPT_SECONDS, all_notices, keep
 
-pytestmark = pytest.mark.threat("21")
+of_keys = pytest.mark.threat("21")
 
 
 class World:
@@ -45,18 +53,61 @@ class World:
         return answer.error
 
 
+@of_keys
 def test_keys_that_cannot_be_had() -> None:
     world = World()
     world.gate.down = True
     assert world.refused() == "unavailable"
 
 
+@of_keys
 def test_a_key_that_is_not_published_is_nobodys() -> None:
     world = World()
     assert [world.refused(kid="nobodys") for _ in range(2)] == ["invalid_key", "invalid_key"]
 
 
+@of_keys
 def test_a_key_that_was_not_looked_for_because_others_were_too_often() -> None:
     world = World()
     assert [world.refused(kid=f"nobodys-{number}") for number in range(7)][-1] == "unavailable"
     assert world.gate.now == NOW
+
+
+class Base:
+    """A store that is there at once, and a monotonic clock."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.instant = engine, 0.0
+
+    def now(self) -> float:
+        return self.instant
+
+    def is_behind(self, what: str, since: float | None) -> None:
+        """Never."""
+
+    def follow(self, topic: str, follower: object) -> None:
+        """The test adds what it needs."""
+
+    async def write(self, work: Callable[[Connection], None]) -> None:
+        with self.engine.begin() as connection:
+            work(connection)
+
+
+def test_what_cannot_matter_any_more_is_forgotten_in_memory_and_in_the_store(tmp_path: Path) -> None:
+    """Whether or not people can sign in at this gate."""
+    engine = open_engine(f"sqlite:///{tmp_path}/state.db")
+    migrate(engine)
+    base: Any = Base(engine)
+    board = NoticeBoard(base, lambda: NOW, lambda notice: None)
+    old = Notice("https://idp", "old", Kind.LOGOUT, Subject(sub="a"), NOW - KEPT_SECONDS - 1)
+    disabled, fresh = evolve(old, id="disabled", kind=Kind.ACCOUNT_DISABLED), evolve(old, id="fresh", subject=Subject(sub="b"), at=NOW - 9)
+    with engine.begin() as connection:
+        for each in (old, disabled, fresh):
+            keep(connection, each, each.at)
+            board.notices.add(each)
+    base.instant = CLEAN_SECONDS
+    board.tick()
+    with engine.begin() as connection:
+        assert {each.id for each in all_notices(connection)} == {"disabled", "fresh"}
+    engine.dispose()
+    assert len(board.notices) == 2

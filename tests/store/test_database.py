@@ -12,10 +12,16 @@ from reactors import dispose, make_reactor, turn_until
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import LogEvent, globalLogPublisher
 
-from kgate.net.database import Database, StoreUnavailableError
+from kgate.net.database import SILENT_SECONDS, Database, StoreUnavailableError
+from kgate.net.directory import FollowedDirectory
+from kgate.net.notices import NoticeBoard
+from kgate.net.signed_in import SignedIn
 from kgate.store.changes import publish
+from kgate.store.directory import KnownAs
 from kgate.store.robots import Use, last_uses, record_uses
+from kgate.store.sealing import Sealer
 
 T = TypeVar("T")
 
@@ -148,6 +154,62 @@ def test_writes_go_one_after_the_other_and_a_thousand_at_once_are_all_done(gates
     gatherResults(running).addBoth(done.append)
     turn_until(gate.reactor, lambda: bool(done), 30)
     other.until_told(*map(str, range(1000)))
+
+
+def fails(engine: Engine, word: str) -> Callable[[], None]:
+    """Statements with this word in them do; gives what ends that."""
+
+    def execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if word in statement:
+            raise OperationalError(statement, None, OSError("database disk image is malformed"))
+
+    event.listen(engine, "before_cursor_execute", execute)
+    return lambda: event.remove(engine, "before_cursor_execute", execute)
+
+
+TOPICS = {"directory_entries": "directory"}
+
+
+def followed(what: str, database: Database) -> Any:
+    """Something that a gate keeps in memory of the store."""
+    changed: Callable[..., None] = lambda *_: None  # noqa: E731
+    if what == "directory_entries":
+        return FollowedDirectory(database, KnownAs.USER_NAME, changed)
+    if what == "sessions":
+        return SignedIn(database, Sealer([b"k" * 32]), time.monotonic, time.time, changed)
+    return NoticeBoard(database, time.time, changed)
+
+
+@pytest.mark.threat("14")
+@pytest.mark.parametrize("what", ["directory_entries", "sessions", "notices"])
+def test_threat_14_a_store_that_tells_of_changes_and_cannot_be_read_is_a_silent_one(gates: tuple[Gate, Gate], what: str) -> None:
+    """One table that is broken, or one so large that to read it takes longer than a statement may."""
+    gate, _ = gates
+    mended, made, logged = fails(gate.engine, what), followed(what, gate.database), list[LogEvent]()
+
+    def passes(until: Callable[[], bool]) -> bool:
+        gate.ahead += 0.1
+        gate.database.tick()
+        made.tick()
+        return until()
+
+    globalLogPublisher.addObserver(logged.append)
+    gate.wait(gate.database.write(lambda connection: publish(connection, TOPICS.get(what, what), "x", time.time())))
+    turn_until(gate.reactor, lambda: passes(lambda: gate.database.age > 10))
+    globalLogPublisher.removeObserver(logged.append)
+    assert "could not be read for 1" in gate.database.problem
+    assert len([event for event in logged if "store cannot be used" in str(event["log_format"])]) == 1
+    mended()
+    turn_until(gate.reactor, lambda: passes(lambda: gate.database.age < 3))
+    assert gate.database.problem == ""
+
+
+def test_a_store_that_says_nothing_for_a_while_is_a_problem(gates: tuple[Gate, Gate]) -> None:
+    gate, _ = gates
+    turn_until(gate.reactor, lambda: gate.database.age < 0.2 or gate.database.look() is not None)
+    assert gate.database.problem == ""
+    gate.ahead += SILENT_SECONDS + 1
+    assert gate.database.problem == "nothing was heard of it for 6 s"
 
 
 def test_a_store_that_hangs_shows_in_the_age_of_what_is_known(gates: tuple[Gate, Gate]) -> None:

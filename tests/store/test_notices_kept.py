@@ -40,6 +40,21 @@ def test_what_lasts_is_kept_for_good(engine: Engine) -> None:
         assert all_notices(connection) == (disabled,)
 
 
+def test_of_what_lasts_only_the_latest_is_kept_for_good(engine: Engine) -> None:
+    """Accounts are disabled and enabled again, devices fall out of compliance and back, for years; each may be told again for a while."""
+    kinds = (Kind.ACCOUNT_DISABLED, Kind.ACCOUNT_ENABLED, Kind.COMPLIANCE_CHANGED)
+    with engine.begin() as connection:
+        for number in range(12):
+            told = evolve(NOTICE, id=f"j{number}", kind=kinds[number % 3], at=NOW + number)
+            keep(connection, told if number % 3 < 2 else evolve(told, subject=Subject(device="laptop"), compliant=True), NOW + number)
+        keep(connection, evolve(NOTICE, id="late", kind=Kind.ACCOUNT_DISABLED, at=NOW - 5), NOW + 12)  # of before, and came last
+        keep(connection, evolve(NOTICE, id="other", kind=Kind.ACCOUNT_DISABLED, subject=Subject(sub="b1")), NOW)
+        forget(connection, NOW + KEPT_SECONDS + 3)
+        assert {notice.id for notice in all_notices(connection)} == {f"j{number}" for number in range(3, 12)} | {"late", "other"}
+        forget(connection, NOW + KEPT_SECONDS + 13)
+        assert {notice.id for notice in all_notices(connection)} == {"j10", "j11", "other"}
+
+
 def test_a_notice_is_about_the_sessions_of_before_it_to_the_second_and_about_the_one_that_it_names(engine: Engine) -> None:
     alice = Person("alice", issuer="https://idp", subject="a1", provider_session="sid-1")
     with engine.begin() as connection:

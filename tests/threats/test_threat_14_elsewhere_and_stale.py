@@ -47,6 +47,8 @@ def test_a_gate_that_lost_touch_admits_nobody_and_then_cuts_what_lives_and_comes
             eventually("nobody is admitted", lambda: two.asks(gate, token)[0] == 503, 20, 0.5)
             assert time.monotonic() - frozen > 8
             assert b"lost touch with its store" in two.asks(gate, token)[1]
+            status, page = gate.admin("/readyz")
+            assert status == 503 and page.startswith("state: nothing was heard of it for 1"), page
             assert b"lost touch with its store" in watch.until(b"0\r\n\r\n")
             assert time.monotonic() - frozen > 13
         eventually("it is back", lambda: two.asks(gate, token)[0] == 200, 20, 0.5)
