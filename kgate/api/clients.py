@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from kgate.api.application import Params, Routes, error_response, json_response
 from kgate.api.attempts import Attempts
 from kgate.api.pages import Pages, TokenOf, asker_of
-from kgate.api.signing_in import WITHDRAWN, Asker, Failed, SignIns, Wanted, secret
+from kgate.api.signing_in import NO_KEY, NO_KEY_HINT, WITHDRAWN, Asker, Failed, SignIns, Wanted, secret
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.openid import read_query
 from kgate.identity.pkce import METHOD, is_challenge, proves
@@ -151,7 +151,7 @@ class Clients:
         expires = min(now + self._signins.terms().token, session.expires)
         token = self._token_of(session, expires)
         if token is None:
-            return error_response(503, "the gate has no key to sign tokens with yet; try again in a moment")
+            return error_response(503, f"{NO_KEY}; {NO_KEY_HINT}")
         return json_response(
             200,
             {

@@ -17,7 +17,7 @@ from kgate.api.application import Answer, Params, Routes
 from kgate.api.attempts import Attempts
 from kgate.api.caller import Callers
 from kgate.api.html import page, part
-from kgate.api.signing_in import Asker, Begun, Failed, SignIns, Wanted
+from kgate.api.signing_in import NO_KEY, NO_KEY_HINT, Asker, Begun, Failed, SignIns, Wanted
 from kgate.audit.record import timestamp
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Credentials, Rejected
@@ -57,6 +57,10 @@ class Place:
 
 TokenOf = Callable[[Session, float], "str | None"]
 """A gate token for a session until an instant; None where there is no key yet."""
+
+
+_NO_KEY = Failed(NO_KEY, NO_KEY_HINT, 503)
+"""To send whoever is signed in to sign in again would not help."""
 
 
 class Pages:
@@ -183,6 +187,8 @@ class Pages:
         known = await self._known(request)
         if known is None:
             return self._choose(self._signins.providers(), request)
+        if isinstance(known, Failed):
+            return self.failed(known)
         session, identity = known
         place = self._place()
         return self._page(
@@ -201,11 +207,15 @@ class Pages:
         known = await self._known(request)
         if known is None:
             return LocalResponse(303, (("location", "/"),))
+        if isinstance(known, Failed):
+            return self.failed(known)
         session, identity = known
         place = self._place()
         token = self._token_of(session, session.expires)
         clusters = place.clusters_of(identity)
-        if token is None or not clusters:
+        if token is None:
+            return self.failed(_NO_KEY)
+        if not clusters:
             return self.failed(Failed("there is no cluster that you may see", "ask whoever runs this gate for access", 404))
         contexts = [GateContext(each.name, cluster_url(place.url, each.name, each.hosts), identity.user) for each in clusters]
         text = render_kubeconfig(contexts, {identity.user: StaticToken(token)}, place.certificate_authority)
@@ -302,12 +312,14 @@ class Pages:
         found = await self._signins.store.read(lambda connection: session_of_cookie(connection, digest(held)))
         return found if found is not None and found.ended is None and found.expires > self._wall() else None
 
-    async def _known(self, request: LocalRequest) -> tuple[Session, Identity] | None:
+    async def _known(self, request: LocalRequest) -> tuple[Session, Identity] | Failed | None:
         """The session of the browser's cookie and its identity, found out in the same way as for a request to a cluster."""
         session = await self._session(request)
-        token = self._token_of(session, self._wall() + 60) if session is not None else None
-        if session is None or token is None:
+        if session is None:
             return None
+        token = self._token_of(session, self._wall() + 60)
+        if token is None:
+            return _NO_KEY
         identity = await self._callers.identify(Credentials(token, None, request.credentials.address))
         return None if isinstance(identity, Rejected) else (session, identity)
 

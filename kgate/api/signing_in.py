@@ -106,6 +106,7 @@ class Recorder(Protocol):
 
 AGAIN = "sign in again"
 ASK = "ask whoever runs this gate"
+NO_KEY, NO_KEY_HINT = "the gate has no key to sign tokens with", f"try again in a moment; if it stays so, {ASK}"
 WITHDRAWN = "the identity provider ended the sign-in before it was done"
 
 

@@ -91,9 +91,11 @@ class GateKeys:
     def __init__(self) -> None:
         self._signing: tuple[SigningKey, ...] = ()
         self.verifying = KeySet(())
+        self.unreadable: frozenset[str] = frozenset()
 
-    def replace(self, keys: Sequence[SigningKey]) -> None:
-        """From now on these."""
+    def replace(self, keys: Sequence[SigningKey], unreadable: Collection[str] = ()) -> None:
+        """From now on these; there are others, ``unreadable`` here, by their names."""
+        self.unreadable = frozenset(unreadable)
         self._signing = tuple(sorted(keys, key=lambda key: key.begins))
         self.verifying = KeySet(tuple(key.public for key in keys))
 
@@ -164,18 +166,20 @@ class GateTokens:
             self._read.clear()
         known = self._read.get(bearer)
         if known is None:
-            known = read_gate_token(bearer, self._gate, self._keys.verifying)
+            known = read_gate_token(bearer, self._gate, self._keys)
             if isinstance(known, GateToken):
                 _kept(self._read, bearer, lambda: known)
         return known
 
 
-def read_gate_token(token: str, gate: str, keys: KeySet) -> GateToken | Rejected | None:
+def read_gate_token(token: str, gate: str, keys: GateKeys) -> GateToken | Rejected | None:
     """What ``token`` says, its expiry not looked at; None where it is not of this kind at all."""
     parts = read_jws(token)
     if isinstance(parts, Flaw) or parts.typ != TYPE:
         return None
-    claims = read_object(parts.payload) if verify(parts, keys, (ALGORITHM,)) else None
+    claims = read_object(parts.payload) if verify(parts, keys.verifying, (ALGORITHM,)) else None
+    if claims is None and parts.kid in keys.unreadable:
+        return Rejected("this gate cannot read the key that the gate token was signed with", "ask whoever runs this gate", unsure=True)
     if claims is None or isinstance(claims, Flaw):
         # A token of another gate, or of this one in an earlier life: nothing in it is to be believed.
         return Rejected("the gate token was not made by this gate", LOGIN)

@@ -3,7 +3,7 @@
 Each session is asked about every few minutes, by whichever gate claims it first in the store. A refused refresh ends the session; other groups, another
 strength, a person who no longer fulfils the operator's rules take effect at once, because what is written to the store reaches every gate by the change
 feed. A provider that does not answer ends nothing at first: its silence is no news of the person. It may be silent for so long only
-(``Terms.unreachable``).
+(``Terms.unreachable``), and is left alone for a while, so that nobody else's people wait behind all of its own.
 
 A provider that rotates its refresh tokens gives a new one each time. It is written down before anything else, but not before it was sent: a gate that is
 killed in between loses it, and that session ends at its next check. The person signs in again; nobody else can use what was lost.
@@ -35,6 +35,9 @@ LOOK_SECONDS = 1.0
 CLAIMED_SECONDS = 15.0
 """For how long a session that one gate asks about is left alone by the others: longer than an answer may take."""
 MOST_AT_ONCE = 20
+REST_SECONDS = 10.0
+"""How long a provider that did not answer is not asked: less than until its sessions are due again."""
+UNREADABLE = "what the gate keeps of its identity provider cannot be read: secrets.key_file lacks the key that sealed it"
 FINAL = frozenset({"invalid_grant", "access_denied", "unauthorized_client", "interaction_required", "login_required", "consent_required"})
 """What a provider answers when it is the person or the sign-in that it no longer stands by; anything else may be a mistake of the configuration's."""
 
@@ -72,6 +75,10 @@ class Rechecks:
         self._providers, self._terms, self._store, self._sealer, self._ended = providers, terms, store, sealer, ended
         self._now, self._wall = now, wall
         self._looked, self._running = now(), False
+        self._resting: dict[str, tuple[float, str]] = {}
+        """Providers that did not answer: until when they are left alone (monotonic), and why."""
+        self._silence: dict[str, str] = {}
+        """What was said of each that cannot be asked."""
 
     def tick(self) -> None:
         """Called a few times a second."""
@@ -94,19 +101,28 @@ class Rechecks:
 
     async def _check(self, session: Session, sealed: str) -> None:
         """One session."""
-        provider = self._providers().get(session.person.issuer)
-        held = tokens_from_text(self._sealer.open(sealed) or "")
+        issuer = session.person.issuer
+        provider, opened = self._providers().get(issuer), self._sealer.open(sealed)
+        until, why = self._resting.get(issuer, (0.0, ""))
         if provider is None:
             await self._end(session, NOT_CONFIGURED)
-            return
-        if not held.refresh_token:
-            await self._end(session, "what the gate keeps of its identity provider cannot be read: secrets.key_file has another key")
-            return
+        elif opened is None:  # another gate of the fleet may have the key
+            await self._silent(session, UNREADABLE)
+        elif self._now() < until:
+            await self._silent(session, why)
+        else:
+            await self._ask(session, provider, tokens_from_text(opened))
+
+    async def _ask(self, session: Session, provider: SignInProvider, held: ProviderTokens) -> None:
         answer = await provider.refresh(held.refresh_token)
         if isinstance(answer, Denied) and answer.error in FINAL:
             await self._end(session, f"the identity provider does not stand by it any more ({answer})")
-        elif isinstance(answer, Denied | Flaw):
-            await self._silent(session, f"the identity provider {f'answered {answer}' if isinstance(answer, Denied) else answer.text}")
+        elif isinstance(answer, Denied):
+            await self._silent(session, f"the identity provider answered {answer}")
+        elif isinstance(answer, Flaw):
+            why = f"the identity provider {answer.text}"
+            self._resting[session.person.issuer] = self._now() + REST_SECONDS, why
+            await self._silent(session, why)
         else:
             await self._answered(session, provider, held, answer)
 
@@ -118,8 +134,9 @@ class Rechecks:
         due = now + self._terms().recheck
         checked = session.checked if answer.id_token else now
         await self._store.write(lambda connection: confirm_session(connection, session.id, session.person, kept, checked, due))
-        if not answer.id_token:
-            return  # the provider stands by the sign-in and says nothing new of the person (Core section 12.2)
+        if not answer.id_token:  # the provider stands by the sign-in and says nothing new of the person (Core section 12.2)
+            self._silence.pop(session.person.issuer, None)
+            return
         confirmed = await provider.verify(answer)
         if isinstance(confirmed, Rejected) and confirmed.unsure:
             await self._silent(session, confirmed.text)
@@ -132,11 +149,15 @@ class Rechecks:
 
     async def _renewed(self, session: Session, confirmed: Confirmed, kept: str, due: float) -> None:
         person, now = as_person(confirmed, session.person.issuer, session.person), self._wall()
+        self._silence.pop(session.person.issuer, None)
         await self._store.write(lambda connection: confirm_session(connection, session.id, person, kept, now, due))
 
     async def _silent(self, session: Session, why: str) -> None:
         """No answer: the session goes on for a while, and is asked about again soon."""
-        log.warn("session {session} could not be confirmed: {why}", session=session.id, why=why)
+        issuer = session.person.issuer
+        if why != self._silence.get(issuer):
+            self._silence[issuer] = why
+            log.warn("sessions of {issuer} could not be confirmed: {why}", issuer=issuer, why=why)
         now, terms = self._wall(), self._terms()
         if now - session.checked > terms.unreachable:
             await self._end(session, f"it could not be confirmed for too long: {why}")

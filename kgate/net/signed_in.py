@@ -7,7 +7,7 @@ the store.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from attrs import evolve
 from sqlalchemy import Connection
@@ -23,7 +23,6 @@ from kgate.store import keys as stored_keys
 from kgate.store import sessions as stored_sessions
 from kgate.store.changes import prune
 from kgate.store.codes import forget_codes
-from kgate.store.notices import forget as forget_notices
 from kgate.store.sealing import Sealer
 from kgate.store.sessions import Session, find_session, forget_sessions, live_sessions
 from kgate.store.signins import forget_signins
@@ -70,9 +69,11 @@ class SignedIn:
         self._database, self.sealer, self._now, self._wall, self._changed = database, sealer, now, wall, changed
         self.sessions, self.keys = GateSessions(), GateKeys()
         self._held: dict[str, SigningKey] = {}
+        self.problem = ""
+        """What is wrong with the signing keys, for /readyz."""
         self._cleaned = now()
         self._following = Following(database, stored_sessions.TOPIC, "the gate's sessions", self._read)
-        self._following_keys = Following(database, stored_keys.TOPIC, "the gate's signing keys", self._read_keys)
+        self._following_keys = Following(database, stored_keys.TOPIC, "the gate's signing keys", self._read_keys, _goes_on)
 
     async def fetch(self, wanted: WantedSession) -> None:
         """A session that a token names and nobody here knows."""
@@ -100,7 +101,6 @@ class SignedIn:
             forget_sessions(connection, now)
             forget_codes(connection, now)
             forget_signins(connection, now)
-            forget_notices(connection, now)
             prune(connection, now)
 
         await self._database.write(forget)
@@ -113,13 +113,11 @@ class SignedIn:
             row = stored_keys.StoredKey(made.kid, now, self.sealer.seal(made.to_json()))
             stored = await self._database.write(lambda connection: stored_keys.rotate_keys(connection, row, now))
         opened = {key: self.sealer.open(key.sealed) for key in stored}
-        unreadable = [key.kid for key, text in opened.items() if text is None]
-        if unreadable:
-            log.error("signing keys {kids} cannot be read with secrets.key_file: put the key that sealed them back", kids=unreadable)
+        self._note([key.kid for key, text in opened.items() if text is None])
         # One that another gate sealed anew, by a key that this one has not got yet, goes on as it is known.
         read = {key.kid: SigningKey.from_json(key.kid, key.begins, text) for key, text in opened.items() if text is not None}
         self._held = {key.kid: read.get(key.kid) or self._held[key.kid] for key in stored if key.kid in read or key.kid in self._held}
-        self.keys.replace(list(self._held.values()))
+        self.keys.replace(list(self._held.values()), {key.kid for key in stored} - self._held.keys())
         old = [
             evolve(key, sealed=self.sealer.seal(text))
             for key, text in opened.items()
@@ -127,6 +125,18 @@ class SignedIn:
         ]
         if old:
             await self._database.write(lambda connection: stored_keys.seal_anew(connection, old))
+
+    def _note(self, unreadable: Sequence[str]) -> None:
+        """Gates of one fleet have the same lines in that file; one that lacks the newest reads nothing any more after its next start."""
+        where = "put it back, as it is in the file of a gate that has it"
+        problem = f"secrets.key_file lacks the key that sealed the signing keys {', '.join(unreadable)}; {where}" if unreadable else ""
+        if problem and problem != self.problem:
+            log.error("{problem}", problem=problem)
+        self.problem = problem
+
+    def sealed_by_others(self) -> None:
+        """The sealer has other keys now: what could not be read may be read by them."""
+        self._following_keys.read()
 
     async def _read(self, ids: Keys) -> None:
         if ids is None:
@@ -144,6 +154,10 @@ class SignedIn:
         found = await self._database.read_in_turn(lambda connection: live_sessions(connection, now))
         self.sessions.replace([as_gate_session(session) for session in found])
         self._changed(before | {session.id for session in found})
+
+
+def _goes_on() -> None:
+    """What was signed by the keys that are known is as good as before."""
 
 
 def _unknown(id_: str) -> GateSession:

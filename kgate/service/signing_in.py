@@ -4,7 +4,7 @@ rounds in which identity providers are asked again. It is there where ``secrets.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from kgate.api import clusters
 from kgate.api.application import Routes
@@ -39,7 +39,8 @@ class SigningIn(Part):
         recorder = LoginRecords(shared.records)
         self._providers = Providers(shared, issuers)
         providers = self._providers.current
-        sealer = self._sealer = Sealer(self._configuration().sealing_keys)
+        self._sealed_by = self._configuration().sealing_keys
+        sealer = self._sealer = Sealer(self._sealed_by)
         self._signed_in = SignedIn(database, sealer, now, wall, self._changed)
         shared.fetches.register(WantedSession, self._signed_in.fetch)
         self._source_of: tuple[str, frozenset[str]] | None = None
@@ -64,12 +65,19 @@ class SigningIn(Part):
 
     def reloaded(self) -> None:
         """Other identity providers, keys for secrets, or another URL."""
-        self._sealer.replace(self._configuration().sealing_keys)
+        sealed_by, self._sealed_by = self._sealed_by, self._configuration().sealing_keys
+        if self._sealed_by != sealed_by:
+            self._sealer.replace(self._sealed_by)
+            self._signed_in.sealed_by_others()
         self._providers.configure(self._configuration())
         source_of = self._url(), frozenset(self._providers.current())
         if source_of != self._source_of:  # otherwise it keeps what it has verified
             self._source_of = source_of
             self._source = GateTokens(source_of[0], self._signed_in.keys, self._signed_in.sessions, source_of[1])
+
+    def problems(self) -> Mapping[str, str]:
+        """What keeps people from signing in."""
+        return {"sign-in": self._signed_in.problem} if self._signed_in.problem else {}
 
     def tick(self) -> None:
         """Called a few times a second."""

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 from issuer import TestIssuer
 from issuer_gate import IssuerGate
 from sqlalchemy import Connection, Engine
+from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import load_authentication_configuration
@@ -18,10 +19,10 @@ from kgate.identity.jose import Flaw
 from kgate.identity.openid import Denied, ProviderTokens
 from kgate.net.id_tokens import IdTokens
 from kgate.net.provider import Confirmed, tokens_from_text, tokens_to_text
-from kgate.net.rechecks import Rechecks, Terms
+from kgate.net.rechecks import MOST_AT_ONCE, Rechecks, Terms
 from kgate.store.people import Person
 from kgate.store.sealing import Sealer
-from kgate.store.sessions import Kind, Session, find_session, open_session, provider_tokens_of
+from kgate.store.sessions import Kind, Session, claim_checks, find_session, open_session, provider_tokens_of
 
 T = TypeVar("T")
 TERMS = Terms(session=36_000.0, token=300.0, recheck=300.0, unreachable=3600.0)
@@ -47,8 +48,10 @@ class Provider:
 
     verifier: IdTokens
     answer: ProviderTokens | Denied | Flaw = field(factory=lambda: Flaw("has not been asked yet"))
+    asked: int = 0
 
     async def refresh(self, refresh_token: str) -> ProviderTokens | Denied | Flaw:
+        self.asked += 1
         return self.answer
 
     async def verify(self, tokens: ProviderTokens) -> Confirmed | Rejected:
@@ -172,6 +175,34 @@ def test_anything_else_ends_nothing_at_first(world: World, answer: Denied | Flaw
     assert world.asks(answer).ended is None
 
 
-def test_tokens_that_another_key_sealed_are_said_to_be_so(world: World) -> None:
-    world.sealer.replace([os.urandom(32)])
-    assert "secrets.key_file" in world.asks().ended_why
+def test_what_another_key_sealed_is_left_to_a_gate_that_has_it_and_said_to_be_so(world: World) -> None:
+    """One gate of several that was started with an older key file: it claims what is due as the others do."""
+    sealed_by = world.sealer
+    world.rechecks._sealer = Sealer([os.urandom(32)])
+    found = world.asks()
+    assert (found.ended, found.checked, world.ended) == (None, world.began, []) and found.check_due < world.gate.now + 60
+    world.rechecks._sealer = sealed_by
+    assert world.asks(after=60.0).checked == world.gate.now
+    world.rechecks._sealer = Sealer([os.urandom(32)])
+    assert "secrets.key_file lacks the key" in world.asks(after=TERMS.unreachable + TERMS.recheck).ended_why
+
+
+def test_a_provider_that_does_not_answer_is_left_alone_for_a_while_and_said_to_be_away_once(world: World) -> None:
+    """Its people are many, and each question takes seconds; nobody else's are to wait behind all of them."""
+    session, logged = world.session(), list[LogEvent]()
+    with world.engine.begin() as connection:
+        for number in range(100):
+            other = evolve(session, id=f"o{number}", check_due=session.check_due + 1)
+            open_session(connection, other, world.sealer.seal(tokens_to_text(ProviderTokens("old", "r0"))))
+    globalLogPublisher.addObserver(logged.append)
+    world.asks(Flaw("did not answer within 5 s"), after=TERMS.recheck + 2)
+    globalLogPublisher.removeObserver(logged.append)
+    assert 1 <= world.provider.asked <= MOST_AT_ONCE
+    with world.engine.begin() as connection:
+        assert claim_checks(connection, world.gate.now, world.gate.now, 200) == ()  # all were seen to
+    assert [event["log_format"] for event in logged if event["log_level"] is LogLevel.warn] == [
+        "sessions of {issuer} could not be confirmed: {why}"
+    ]
+    asked = world.provider.asked
+    world.asks(after=60.0)
+    assert world.provider.asked == asked + 101

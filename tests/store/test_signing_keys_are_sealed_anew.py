@@ -7,6 +7,7 @@ import time
 from reactors import dispose, make_reactor, turn_until
 from sqlalchemy import Engine
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 
 from kgate.net.database import Database
 from kgate.net.signed_in import SignedIn
@@ -66,3 +67,33 @@ def test_a_key_is_sealed_anew_by_the_newest_so_that_the_old_one_can_go(engine: E
     first = kid_of(engine, OLD)
     assert kid_of(engine, NEW, OLD) == first
     assert kid_of(engine, NEW) == first
+
+
+def test_a_gate_that_was_started_without_the_newest_key_says_so_once_and_takes_it_when_it_comes(engine: Engine) -> None:
+    kid = kid_of(engine, OLD)
+    kid_of(engine, NEW, OLD)
+    reactor, logged = make_reactor(), list[LogEvent]()
+    database, sealer = Database(reactor, engine, time.monotonic, lambda work: work), Sealer([OLD])
+    signed_in = SignedIn(database, sealer, time.monotonic, lambda: NOW, lambda _: None)
+    globalLogPublisher.addObserver(logged.append)
+    database.start()
+    try:
+        turn_until(reactor, lambda: bool(signed_in.problem))
+        for _ in range(3):
+            with engine.begin() as connection:
+                publish(connection, "keys", "x", NOW)
+            database.look()
+            turn_until(reactor, lambda: not database.look() and database.age < 0.1)
+        errors = [formatEvent(event) for event in logged if event["log_level"] is LogLevel.error]
+        assert errors == [
+            f"secrets.key_file lacks the key that sealed the signing keys {kid}; put it back, as it is in the file of a gate that has it"
+        ]
+        assert signed_in.keys.unreadable == {kid} and signed_in.keys.signing(NOW) is None
+        sealer.replace([NEW, OLD])
+        signed_in.sealed_by_others()
+        turn_until(reactor, lambda: signed_in.keys.signing(NOW) is not None)
+        assert signed_in.problem == "" and signed_in.keys.unreadable == frozenset()
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+        database.stop()
+        dispose(reactor)
