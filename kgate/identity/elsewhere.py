@@ -3,7 +3,8 @@
 Three ways of OpenID Connect Core 1.0, in the order in which they are tried: *aggregated* claims (section 5.6.2: another signed token, inside this one),
 *distributed* claims (the same, at an address that the token names), and *userinfo* (section 5.3: the issuer is asked with the token itself), where the operator
 says so. What another token says must be signed by the same issuer, be for us, and be in force; what userinfo says must be about the same ``sub``. Only
-what is missing is taken: no answer from elsewhere replaces a claim of the token.
+what is missing is taken: no answer from elsewhere replaces a claim of the token. Userinfo may be signed (section 5.3.2), as the issuer has it for some
+clients: then by the issuer's keys.
 
 Answers are kept as long as groups may be old, and asked for again then. What cannot be had refuses the token: without its groups its holder would be
 somebody else.
@@ -33,7 +34,7 @@ _OWN = frozenset(
 _AGAIN = "try again, and ask whoever runs this gate if it stays so"
 
 Checked = Callable[[str], "Claims | Rejected | Pending"]
-"""The claims of another token of the same issuer, for us and in force; or what is wrong with it."""
+"""The claims of another token of the same issuer; or what is wrong with it."""
 
 
 @frozen(cache_hash=True)
@@ -69,9 +70,9 @@ class Elsewhere:
             self._answers.popitem(last=False)
 
     def complete(
-        self, configuration: IssuerConfiguration, claims: Claims, token: str, digest: bytes, checked: Checked
+        self, configuration: IssuerConfiguration, claims: Claims, token: str, digest: bytes, checked: Checked, signed: Checked
     ) -> Claims | Rejected | Pending:
-        """The claims with what they leave elsewhere."""
+        """The claims with what they leave elsewhere. ``signed`` looks at a token's signature, ``checked`` besides whether it is for us and in force."""
         groups = configuration.claimMappings.groups
         missing = groups.claim if groups is not None and groups.claim is not None and groups.claim not in claims else None
         source = _source(claims, missing) if missing is not None else None
@@ -79,7 +80,7 @@ class Elsewhere:
             return self._from_token(configuration, claims, missing, source, digest, checked)
         by_expression = groups is not None and groups.expression is not None
         if configuration.issuer.url in self._userinfo and (missing is not None or by_expression):
-            return self._from_userinfo(configuration, claims, token, digest)
+            return self._from_userinfo(configuration, claims, token, digest, signed)
         return claims
 
     def _from_token(
@@ -102,11 +103,15 @@ class Elsewhere:
             return Rejected(f"the token leaves its {name} to another, which does not have them", _AGAIN)
         return {**claims, name: other[name]}
 
-    def _from_userinfo(self, configuration: IssuerConfiguration, claims: Claims, token: str, digest: bytes) -> Claims | Rejected | Pending:
+    def _from_userinfo(
+        self, configuration: IssuerConfiguration, claims: Claims, token: str, digest: bytes, signed: Checked
+    ) -> Claims | Rejected | Pending:
         answer = self._answer(ClaimsWanted(configuration.issuer.url, digest, "", token))
         if not isinstance(answer, bytes):
             return answer
-        found = read_object(answer)
+        found = signed(answer.decode("ascii").strip()) if _is_token(answer) else read_object(answer)
+        if isinstance(found, Pending | Rejected):
+            return found if isinstance(found, Pending) else Rejected(f"the issuer's userinfo is not accepted: {found.text}", _AGAIN)
         if isinstance(found, Flaw) or not isinstance(found.get("sub"), str) or found["sub"] != claims.get("sub"):
             return Rejected("the issuer's userinfo is about somebody else, or cannot be read", _AGAIN)
         return {**{name: value for name, value in found.items() if name not in _OWN}, **claims}
@@ -116,6 +121,11 @@ class Elsewhere:
         if known is None or known.until <= self._monotonic():
             return Pending(wanted)
         return known.body if known.body is not None else Rejected("the token's groups could not be had from where they are", _AGAIN)
+
+
+def _is_token(answer: bytes) -> bool:
+    """Whether it may be one, signed or encrypted, rather than JSON."""
+    return answer.isascii() and answer.count(b".") in (2, 4) and not answer.lstrip().startswith(b"{")
 
 
 def _source(claims: Claims, name: str) -> Mapping[str, Any] | None:

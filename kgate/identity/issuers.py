@@ -166,17 +166,32 @@ class Issuers:
         self, configuration: IssuerConfiguration, claims: Claims, token: str, digest: bytes, now: float
     ) -> Claims | Rejected | Pending:
         """The claims with what they leave elsewhere. ``token`` is what userinfo is asked with; ``digest`` is of the token with the claims."""
-        return self.elsewhere.complete(configuration, claims, token, digest, lambda other: self._of_same(configuration, other, now))
+        return self.elsewhere.complete(
+            configuration,
+            claims,
+            token,
+            digest,
+            lambda other: self._in_force_of(configuration, other, now),
+            lambda other: self._signed_by(configuration, other, lambda _: None),
+        )
 
-    def _of_same(self, configuration: IssuerConfiguration, token: str, now: float) -> Claims | Rejected | Pending:
+    def _in_force_of(self, configuration: IssuerConfiguration, token: str, now: float) -> Claims | Rejected | Pending:
         """The claims of another token of the same issuer, for us and in force."""
+        claims = self._signed_by(configuration, token, lambda verified: _wrong(configuration, verified))
+        if isinstance(claims, Rejected | Pending):
+            return claims
+        return claims if now < (numeric_date(claims, "exp") or 0.0) else Rejected("it has expired")
+
+    def _signed_by(
+        self, configuration: IssuerConfiguration, token: str, wrong: Callable[[Verified], Rejected | None]
+    ) -> Claims | Rejected | Pending:
+        """The claims of another token of the same issuer with which nothing is ``wrong``."""
         verified = self.verified(token)
-        if not isinstance(verified, Verified):
-            return verified if verified is not None else Rejected("its signer is not its issuer")
-        wrong = _wrong(configuration, verified)
-        if verified.issuer != configuration.issuer.url or wrong is not None:
-            return wrong or Rejected("its signer is not its issuer")
-        return verified.claims if now < (numeric_date(verified.claims, "exp") or 0.0) else Rejected("it has expired")
+        if isinstance(verified, Rejected | Pending):
+            return verified
+        if verified is None or verified.issuer != configuration.issuer.url:
+            return Rejected("its signer is not its issuer")
+        return wrong(verified) or verified.claims
 
     def _in_force(self, known: _Known, now: float) -> Identity | Rejected:
         if isinstance(known.found, Rejected):

@@ -51,6 +51,8 @@ class IssuerKeys:
         self._webs: dict[str, Web] = {}
         self._tokens: Issuers | None = None
         self._ends = Ends()
+        self._said: dict[str, str] = {}
+        """What was said of groups elsewhere, by issuer: every token of one that is away would say it again."""
 
     def source(self, issuers: Sequence[IssuerConfiguration], others: Sequence[Issuer] = (), userinfo: Collection[str] = ()) -> Issuers:
         """Who may ask, by these issuers; from now on their keys are kept fresh, and those of ``others``, whose tokens let nobody in."""
@@ -103,8 +105,10 @@ class IssuerKeys:
         if issuer is None or self._tokens is None:
             return  # a reload took it out meanwhile
         found = await self._elsewhere(issuer, wanted)
-        if isinstance(found, str):
-            log.warn("the groups that a token of {issuer} leaves elsewhere could not be had: {problem}", issuer=issuer.url, problem=found)
+        problem = found if isinstance(found, str) else ""
+        if problem and problem != self._said.get(issuer.url):
+            log.warn("the groups that tokens of {issuer} leave elsewhere cannot be had: {problem}", issuer=issuer.url, problem=problem)
+        self._said[issuer.url] = problem
         self._tokens.elsewhere.learned(wanted, found if isinstance(found, bytes) else None)
 
     async def _elsewhere(self, issuer: Issuer, wanted: ClaimsWanted) -> bytes | str:

@@ -33,7 +33,9 @@ _AGAIN = "try again, and ask whoever runs this gate if it stays so"
 
 
 class Judge(Protocol):
-    """Knows what a token is worth."""
+    """Knows what a token is worth. ``problem`` is why it could not be asked the last time, for /readyz."""
+
+    problem: str
 
     async def judge(self, token: str) -> Judged:
         """Ask. Never raises for what the other side does."""
@@ -49,6 +51,7 @@ class Introspection:
         pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"  # RFC 6749 section 2.3.1
         self._authorization = "Basic " + base64.b64encode(pair.encode()).decode()
         self._endpoint, self._believed = "", float("-inf")
+        self.problem = ""
 
     async def judge(self, token: str) -> Judged:
         """See ``Judge``."""
@@ -67,6 +70,7 @@ class Introspection:
         if reply.status != 200:
             self._believed = float("-inf")
             return self._unasked(f"its introspection answered {reply.status}")
+        self.problem = ""
         return introspection.judge(reply.body, self._configuration, self._wall())
 
     async def _address(self) -> str | Judged:
@@ -83,7 +87,9 @@ class Introspection:
 
     def _unasked(self, problem: str) -> Judged:
         url = self._configuration.issuer.url
-        log.warn("{issuer} could not be asked about a token: {problem}", issuer=url, problem=problem)
+        if problem != self.problem:
+            log.warn("{issuer} cannot be asked about tokens: {problem}", issuer=url, problem=problem)
+        self.problem = problem
         return Judged(Rejected(f"{url} could not be asked about the token", _AGAIN), final=False)
 
 
@@ -94,6 +100,7 @@ class ClusterReview:
         self, reactor: IReactorTime, reviewer: Reviewer, upstream: Callable[[], Upstream | None], flush: Callable[[], None]
     ) -> None:
         self._reactor, self._reviewer, self._upstream, self._flush = reactor, reviewer, upstream, flush
+        self.problem = ""
 
     async def judge(self, token: str) -> Judged:
         """See ``Judge``."""
@@ -113,9 +120,12 @@ class ClusterReview:
             return self._unasked("the gate's credential may not create tokenreviews there; bind system:auth-delegator to it")
         if reply.status not in (200, 201):
             return self._unasked(f"it answered {reply.status}")
+        self.problem = ""
         return token_review.judge(reply.body, token, self._reviewer)
 
     def _unasked(self, problem: str) -> Judged:
         name = self._reviewer.cluster
-        log.warn("cluster {name} could not review a token: {problem}", name=name, problem=problem)
+        if problem != self.problem:
+            log.warn("cluster {name} cannot review tokens: {problem}", name=name, problem=problem)
+        self.problem = problem
         return Judged(Rejected(f"the cluster {name} could not be asked about the token", _AGAIN), final=False)

@@ -38,6 +38,10 @@ class Judging(Part):
             self._judges[f"cluster {settings.cluster}"] = self._review(reviewer, settings.cache)
         return [source for source, _ in self._judges.values()]
 
+    def problems(self) -> Mapping[str, str]:
+        """Who could not be asked the last time."""
+        return {f"tokens of {name}": judge.problem for name, (_, judge) in self._judges.items() if judge.problem}
+
     def _review(self, reviewer: Reviewer, seconds: float) -> tuple[AskedTokens, Judge]:
         source = AskedTokens(f"cluster {reviewer.cluster}", lambda token: is_for(token, reviewer), seconds, self._shared.now)
         return source, ClusterReview(

@@ -125,6 +125,33 @@ def test_userinfo_about_somebody_else(body: bytes) -> None:
     assert refusal(gate.ask(gate.issuer.token(groups=None))) == "the issuer's userinfo is about somebody else, or cannot be read"
 
 
+def test_userinfo_may_be_signed() -> None:
+    """OpenID Connect Core 1.0 section 5.3.2: it is for the client that asked, and need not say until when."""
+    gate = Gate(userinfo=True)
+    told = {"iss": URL, "aud": "somebody-elses-client", "sub": "alice", "groups": ["a"]}
+    gate.elsewhere[""] = gate.issuer.sign(told).encode() + b"\n"
+    assert groups(gate.ask(gate.issuer.token(groups=None))) == ("corp:a",)
+
+
+@pytest.mark.threat("20")
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (lambda issuer: TestIssuer().sign({"iss": URL, "sub": "alice", "groups": ["admins"]}), "signature is not its issuer's"),
+        (lambda issuer: TestIssuer("https://evil.example").token(groups=["admins"]), "its signer is not its issuer"),
+        (lambda issuer: issuer.sign({"iss": "https://evil.example", "sub": "alice", "groups": ["admins"]}), "its signer is not its issuer"),
+        (lambda issuer: issuer.sign({"iss": URL, "sub": "bob", "groups": ["admins"]}), "about somebody else"),
+        (lambda issuer: issuer.raw({"alg": "none"}, {"iss": URL, "sub": "alice", "groups": ["admins"]}, b""), "no signature"),
+        (lambda issuer: "a.b.c.d.e", "encrypted (JWE)"),
+        (lambda issuer: "a.b.c", "compact form"),
+    ],
+)
+def test_signed_userinfo_that_does_not_count(body: Any, why: str) -> None:
+    gate = Gate(userinfo=True)
+    gate.elsewhere[""] = body(gate.issuer).encode()
+    assert why in refusal(gate.ask(gate.issuer.token(groups=None)))
+
+
 def test_an_expression_over_groups_asks_userinfo_too() -> None:
     mappings = {"username": {"claim": "sub", "prefix": ""}, "groups": {"expression": "claims.roles.map(r, r + '!')"}}
     gate = Gate(userinfo=True, file=configuration({**PLAIN, "claimMappings": mappings}))

@@ -99,6 +99,7 @@ def test_an_issuer_that_cannot_be_asked_lets_nobody_in(idp: IdentityProvider, ga
     idp.do("down")
     status, message = gate.ask(token)
     assert (status, "could not be asked about the token" in message) == (401, True)
+    assert f"warning: tokens of issuer {idp.url}: " in gate.gate.admin("/readyz")[1]
     idp.do("up")
     time.sleep(2.1)  # an answer that was none holds for two seconds
     assert gate.ask(token)[0] == 200
