@@ -17,7 +17,7 @@ from kgate.api.application import Answer, Params, Routes
 from kgate.api.attempts import Attempts
 from kgate.api.caller import Callers
 from kgate.api.html import page, part
-from kgate.api.signing_in import NO_KEY, NO_KEY_HINT, Asker, Begun, Failed, SignIns, Wanted
+from kgate.api.signing_in import ASK, NO_KEY, NO_KEY_HINT, Asker, Begun, Failed, SignIns, Wanted
 from kgate.audit.record import timestamp
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Credentials, Rejected
@@ -165,11 +165,11 @@ class Pages:
             303, (("location", "/"), ("set-cookie", cookie(SESSION_COOKIE, found.cookie, int(self._signins.terms().session))))
         )
 
-    def failed(self, failed: Failed) -> LocalResponse:
-        """What went wrong, and what to do."""
+    def failed(self, failed: Failed, again: str = "/") -> LocalResponse:
+        """What went wrong, and what to do; ``again`` is where to begin anew."""
         text = f"{failed.text[:1].upper()}{failed.text[1:]}. What to do: {failed.hint}."
         return self._page(
-            "message", failed.status, heading="That did not work", text=text, bad=True, link="/", link_text="To the sign-in page"
+            "message", failed.status, heading="That did not work", text=text, bad=True, link=again, link_text="To the sign-in page"
         )
 
     def _told(self, failed: Failed, uri: str, state: str) -> LocalResponse:
@@ -188,7 +188,7 @@ class Pages:
         if known is None:
             return self._choose(self._signins.providers(), request)
         if isinstance(known, Failed):
-            return self.failed(known)
+            return self.failed(known, "/login")
         session, identity = known
         place = self._place()
         return self._page(
@@ -208,7 +208,7 @@ class Pages:
         if known is None:
             return LocalResponse(303, (("location", "/"),))
         if isinstance(known, Failed):
-            return self.failed(known)
+            return self.failed(known, "/login")
         session, identity = known
         place = self._place()
         token = self._token_of(session, session.expires)
@@ -313,7 +313,8 @@ class Pages:
         return found if found is not None and found.ended is None and found.expires > self._wall() else None
 
     async def _known(self, request: LocalRequest) -> tuple[Session, Identity] | Failed | None:
-        """The session of the browser's cookie and its identity, found out in the same way as for a request to a cluster."""
+        """The session of the browser's cookie and its identity, found out in the same way as for a request to a cluster; or why it is worth nothing, which
+        to sign in again and again would not tell. None: nobody is signed in."""
         session = await self._session(request)
         if session is None:
             return None
@@ -321,7 +322,7 @@ class Pages:
         if token is None:
             return _NO_KEY
         identity = await self._callers.identify(Credentials(token, None, request.credentials.address))
-        return None if isinstance(identity, Rejected) else (session, identity)
+        return Failed(identity.text, identity.hint or ASK, 403) if isinstance(identity, Rejected) else (session, identity)
 
     def _own_form(self, request: LocalRequest) -> bool:
         return request.header("origin") == self._place().url

@@ -24,8 +24,9 @@ from kgate.identity.openid import Denied, ProviderTokens, authorization_url, fre
 from kgate.net.database import Store
 from kgate.net.provider import Confirmed, SignInProvider, as_person, tokens_from_text, tokens_to_text
 from kgate.net.rechecks import Terms
+from kgate.store.changes import latest
 from kgate.store.codes import Code, CodeState, add_code, approve_device
-from kgate.store.notices import ended_since
+from kgate.store.notices import dated, ended_since
 from kgate.store.people import Person
 from kgate.store.sealing import Sealer, digest
 from kgate.store.sessions import Kind, Session, add_cookie, open_session
@@ -155,7 +156,7 @@ class SignIns:
             wanted.clusters,
             wanted.step_up,
         )
-        await self.store.write(lambda connection: begin_signin(connection, kept))
+        await self.store.write(lambda connection: begin_signin(connection, evolve(kept, place=latest(connection))))
         login = provider.login
         asked = (login.scopes, state, nonce, verifier, wanted.step_up, login.acr_values, login.prompt)
         url = authorization_url(found, login.client, *asked)
@@ -214,8 +215,8 @@ class SignIns:
         return await (self._give_code if known.signin.redirect_uri else self._open)(known, sealed, asker, since)
 
     async def _approve(self, known: Known, sealed: str, asker: Asker, since: float) -> Known | Failed | None:
-        code, person, now = known.signin.user_code, known.person, self._wall()
-        approved = await self._keep(person, since, lambda connection: approve_device(connection, code, person, sealed, now))
+        code, now = known.signin.user_code, self._wall()
+        approved = await self._keep(known, since, lambda connection, person: approve_device(connection, code, person, sealed, now))
         if approved is False:
             text = "the device's code is too old, or was used already"
             return await self._fail(known.signin, asker, text, "run kgate login --device again")
@@ -231,15 +232,14 @@ class SignIns:
             redirect_uri=signin.redirect_uri,
             address=asker.address,
             clusters=signin.clusters,
-            person=known.person,
             provider_tokens=sealed,
         )
 
-        def added(connection: Connection) -> bool:
-            add_code(connection, row)
+        def added(connection: Connection, person: Person) -> bool:
+            add_code(connection, evolve(row, person=person))
             return True
 
-        return evolve(known, code=code) if await self._keep(known.person, since, added) else None
+        return evolve(known, code=code) if await self._keep(known, since, added) else None
 
     async def _open(self, known: Known, sealed: str, asker: Asker, since: float) -> Known | Failed | None:
         session = self.new_session(Kind.BROWSER, known.person, asker.address, "", sealed)
@@ -247,16 +247,21 @@ class SignIns:
             return Failed("the sign-in could not be put on record", "try again in a while", 503)
         cookie = secret()
 
-        def opened(connection: Connection) -> bool:
-            open_session(connection, session, sealed)
+        def opened(connection: Connection, person: Person) -> bool:
+            open_session(connection, evolve(session, person=person), sealed)
             add_cookie(connection, session.id, digest(cookie))
             return True
 
-        return evolve(known, cookie=cookie) if await self._keep(known.person, since, opened) else None
+        return evolve(known, cookie=cookie) if await self._keep(known, since, opened) else None
 
-    async def _keep(self, person: Person, since: float, write: Callable[[Connection], bool]) -> bool | None:
-        """What ``write`` gives. None where a notice came that ends the sign-in: it found nothing here yet that it could end."""
-        return await self.store.write(lambda connection: None if ended_since(connection, person, since) else write(connection))
+    async def _keep(self, known: Known, since: float, write: Callable[[Connection, Person], bool]) -> bool | None:
+        """What ``write`` gives for the person. None where a notice came that ends the sign-in: it found nothing here yet that it could end."""
+        person, place = known.person, known.signin.place
+
+        def kept(connection: Connection) -> bool | None:
+            return None if ended_since(connection, person, since) else write(connection, dated(connection, person, place))
+
+        return await self.store.write(kept)
 
     def new_session(self, kind: Kind, person: Person, address: str, clusters: str, sealed: str) -> Session:
         """A session that begins now."""

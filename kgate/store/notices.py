@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 
-from attrs import asdict
-from sqlalchemy import Column, Connection, Double, String, Table, Text, delete, insert, not_, select
+from attrs import asdict, evolve
+from sqlalchemy import Column, Connection, Double, Integer, String, Table, Text, delete, insert, not_, select
 
+from kgate.identity.notice_tokens import SKEW
 from kgate.identity.notices import LASTING, Kind, Notice, Subject, matter_of
-from kgate.store.changes import publish
+from kgate.store.changes import latest, publish
 from kgate.store.metadata import metadata
 from kgate.store.people import Person
 from kgate.store.sessions import Session, sessions_of_address, sessions_of_provider
@@ -32,7 +33,9 @@ notices = Table(
     Column("kind", String(32), nullable=False),
     Column("received", Double, nullable=False, index=True),
     Column("document", Text, nullable=False),
+    Column("place", Integer, nullable=False),
 )
+"""``place`` is that of the change which told of it: the order in which things came, which no clock tells."""
 
 
 def key_of(notice: Notice) -> str:
@@ -46,8 +49,8 @@ def keep(connection: Connection, notice: Notice, now: float) -> bool:
     if connection.execute(select(notices.c.key).where(notices.c.key == key)).first() is not None:
         return False
     document = json.dumps(asdict(notice) | {"kind": notice.kind.value})
-    connection.execute(insert(notices).values(key=key, kind=notice.kind.value, received=now, document=document))
     publish(connection, TOPIC, key, now)
+    connection.execute(insert(notices).values(key=key, kind=notice.kind.value, received=now, document=document, place=latest(connection)))
     return True
 
 
@@ -91,17 +94,31 @@ def ended_since(connection: Connection, person: Person, since: float) -> bool:
     return any(is_about(_notice(document), person) for document in connection.execute(came).scalars())
 
 
+def dated(connection: Connection, person: Person, place: int) -> Person:
+    """``person``, vouched for after whatever was known of them at ``place``, where their sign-in began.
+
+    The nonce shows that the ID token was made after that, whatever date it has: Microsoft Entra's are five minutes old when they are made, and
+    whoever signed out and in again would be signed out for so long.
+    """
+    if person.issued_at is None:
+        return person
+    told = select(notices.c.document).where(notices.c.received >= person.issued_at - SKEW, notices.c.place <= place)
+    known = map(_notice, connection.execute(told).scalars())
+    last = max((notice.at for notice in known if is_about(notice, person)), default=None)
+    return person if last is None or last < person.issued_at else evolve(person, issued_at=math.nextafter(last, math.inf))
+
+
 def forget(connection: Connection, now: float) -> None:
     """Let go of what no living credential can be older than, and of what lasts where something later was said of the same. Until it is so old it is
     kept all the same: the same notice may come once more, and is known by that."""
     lasting, old = notices.c.kind.in_([kind.value for kind in LASTING]), notices.c.received < now - KEPT_SECONDS
     connection.execute(delete(notices).where(old, not_(lasting)))
     rows = connection.execute(select(notices.c.key, notices.c.received, notices.c.document).where(lasting).order_by(notices.c.received))
-    latest: dict[object, float] = {}
+    last: dict[object, float] = {}
     told = [(row.key, row.received, _notice(row.document)) for row in rows]
     for _, _, notice in told:
-        latest[matter_of(notice)] = max(notice.at, latest.get(matter_of(notice), notice.at))
-    gone = [key for key, received, notice in told if received < now - KEPT_SECONDS and notice.at < latest[matter_of(notice)]]
+        last[matter_of(notice)] = max(notice.at, last.get(matter_of(notice), notice.at))
+    gone = [key for key, received, notice in told if received < now - KEPT_SECONDS and notice.at < last[matter_of(notice)]]
     for start in range(0, len(gone), 500):
         connection.execute(delete(notices).where(notices.c.key.in_(gone[start : start + 500])))
 

@@ -8,7 +8,7 @@ forged one (RFC 9700 section 4.7).
 from __future__ import annotations
 
 from attrs import frozen
-from sqlalchemy import Boolean, Column, Connection, Double, String, Table, Text, delete, insert, select
+from sqlalchemy import Boolean, Column, Connection, Double, Integer, String, Table, Text, delete, insert, select
 
 from kgate.store.metadata import metadata
 
@@ -27,6 +27,7 @@ signins = Table(
     Column("user_code", String(16), nullable=False),
     Column("clusters", Text, nullable=False),
     Column("step_up", Boolean, nullable=False),
+    Column("place", Integer, nullable=False),
 )
 
 
@@ -51,6 +52,8 @@ class SignIn:
     """Globs of the clusters that the session is to be for, between spaces; empty is any."""
     step_up: bool = False
     """Whether the person has to be asked anew."""
+    place: int = 0
+    """The last change when it began: how far notices were known (``store/notices``)."""
 
 
 def begin_signin(connection: Connection, signin: SignIn) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from attrs import frozen
+from attrs import define, field, frozen
 from certified_gate import Place, by_its_pages, certified_gate, signs_out, token_of
-from identity_gate import PODS, WATCHING, identity_gate
+from identity_gate import PODS, WATCHING, IdentityGate, identity_gate
 from identity_provider import IdentityProvider
 from issuer import TestIssuer
 from lab.waiting import eventually
@@ -120,38 +120,75 @@ def test_a_device_that_was_approved_and_has_not_asked_yet_gets_nothing(running: 
     assert (answer.status, told["error"]) == (400, "access_denied") and "provider ended the sign-in" in told["error_description"]
 
 
-@pytest.mark.threat("14")
-def test_a_notice_that_comes_while_somebody_signs_in_counts(tmp_path: Path) -> None:
-    """The provider ends its session between the code and the answer to it: there is no session here yet that the notice could end."""
+@define
+class Scripted:
+    """A gate whose people sign in with a provider that does as it is told: everybody is alice at once."""
+
+    gate: IdentityGate
+    issuer: TestIssuer
+    nonces: list[str] = field(factory=list)
+    dated_back: float = 0.0
+    ends_meanwhile: bool = False
+    told: list[int] = field(factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.gate.gate.port}"
+
+    def authorize(self, seen: Seen) -> Page:
+        asked = {name: value for name, (value,) in parse_qs(urlsplit(seen.path).query).items()}
+        self.nonces.append(asked["nonce"])
+        return Page(303, headers=(("location", f"{asked['redirect_uri']}?{urlencode({'code': 'c', 'state': asked['state']})}"),))
+
+    def token(self, _: Seen) -> Page:
+        if self.ends_meanwhile:
+            self.logs_out()
+        id_token = self.issuer.token(time.time() - self.dated_back, sub="alice", nonce=self.nonces[-1])
+        return document({"token_type": "Bearer", "access_token": "a", "id_token": id_token})
+
+    def logs_out(self) -> None:
+        """The provider tells the gate that alice signed out there."""
+        claims = {"iss": self.issuer.url, "aud": "kgate", "iat": int(time.time()), "jti": f"l{len(self.told)}", "sub": "alice"}
+        form = {"logout_token": self.issuer.sign({**claims, "events": {BACKCHANNEL_LOGOUT: {}}}, typ="logout+jwt")}
+        self.told.append(Browser().open(f"{self.url}/kgate/v1/backchannel-logout", form).status)
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[Scripted]:
     (tmp_path / "gate").mkdir()
     (tmp_path / "gate" / "secrets.key").write_text(KEY)
     with web_server() as web:
-        issuer, nonces, told = TestIssuer(web.url), list[str](), list[int]()
         entry = {
             "issuer": {"url": web.url, "audiences": ["kgate"], "certificateAuthority": web.pem},
             "claimMappings": {"username": {"claim": "sub", "prefix": ""}, "groups": {"claim": "groups", "prefix": ""}},
             "login": {"client_id": "kgate"},
         }
         with identity_gate(tmp_path / "gate", {"oidc": [entry]}, secrets={"key_file": "secrets.key"}) as gate:
-
-            def authorize(seen: Seen) -> Page:
-                asked = {name: value for name, (value,) in parse_qs(urlsplit(seen.path).query).items()}
-                nonces.append(asked["nonce"])
-                answer = urlencode({"code": "c", "state": asked["state"]})
-                return Page(303, headers=(("location", f"{asked['redirect_uri']}?{answer}"),))
-
-            def token(_: Seen) -> Page:
-                now = time.time()
-                claims = {"iss": web.url, "aud": "kgate", "iat": int(now), "jti": "l1", "sub": "alice", "events": {BACKCHANNEL_LOGOUT: {}}}
-                form = {"logout_token": issuer.sign(claims, typ="logout+jwt")}
-                told.append(Browser().open(f"https://127.0.0.1:{gate.gate.port}/kgate/v1/backchannel-logout", form).status)
-                return document({"token_type": "Bearer", "access_token": "a", "id_token": issuer.token(now, sub="alice", nonce=nonces[-1])})
-
+            made = Scripted(gate, TestIssuer(web.url))
             endpoints = {"jwks_uri": "/keys", "authorization_endpoint": "/authorize", "token_endpoint": "/token"}
             web.pages["/.well-known/openid-configuration"] = document(
                 {"issuer": web.url, **{name: web.url + path for name, path in endpoints.items()}}
             )
-            web.pages.update({"/keys": Page(200, issuer.document()), "/authorize": authorize, "/token": token})
-            shown = Browser().open(f"https://127.0.0.1:{gate.gate.port}/login")
-            assert told == [200]
-            assert shown.status == 403 and "The identity provider ended the sign-in before it was done" in shown.words
+            web.pages.update({"/keys": Page(200, made.issuer.document()), "/authorize": made.authorize, "/token": made.token})
+            yield made
+
+
+@pytest.mark.threat("14")
+def test_a_notice_that_comes_while_somebody_signs_in_counts(scripted: Scripted) -> None:
+    """The provider ends its session between the code and the answer to it: there is no session here yet that the notice could end."""
+    scripted.ends_meanwhile = True
+    shown = Browser().open(f"{scripted.url}/login")
+    assert scripted.told == [200]
+    assert shown.status == 403 and "The identity provider ended the sign-in before it was done" in shown.words
+
+
+def test_whoever_signs_in_again_is_in_though_the_provider_dates_its_tokens_back(scripted: Scripted) -> None:
+    """Microsoft Entra does, by five minutes; for so long nobody could sign in again who had signed out."""
+    scripted.dated_back = 300.0
+    first, second = Browser(), Browser()
+    assert "You are signed in as alice" in first.open(f"{scripted.url}/login").words
+    scripted.logs_out()
+    assert "Sign in" in first.open(scripted.url).words
+    assert "You are signed in as alice" in second.open(f"{scripted.url}/login").words
+    scripted.logs_out()
+    assert "Sign in" in second.open(scripted.url).words and scripted.told == [200, 200]

@@ -9,10 +9,24 @@ import pytest
 from attrs import evolve
 from sqlalchemy import Engine
 
-from kgate.identity.notices import Kind, Notice, Subject
+from kgate.identity.credentials import Rejected
+from kgate.identity.notices import Kind, Notice, Notices, Subject
+from kgate.net.signed_in import as_gate_session
 from kgate.store.changes import latest, since
 from kgate.store.codes import Code, CodeState, add_code, find_code, withdraw_codes
-from kgate.store.notices import KEPT_SECONDS, TOPIC, all_notices, ended_since, find, forget, is_about, keep, key_of, sessions_of
+from kgate.store.notices import (
+    KEPT_SECONDS,
+    TOPIC,
+    all_notices,
+    dated,
+    ended_since,
+    find,
+    forget,
+    is_about,
+    keep,
+    key_of,
+    sessions_of,
+)
 from kgate.store.people import Person
 from kgate.store.sessions import Kind as SignedInBy
 from kgate.store.sessions import Session, claim_checks, due_now, end_sessions, open_session
@@ -90,6 +104,42 @@ def test_whoever_signs_out_and_in_again_within_a_second_is_in() -> None:
     alice = Person("alice", issuer="https://idp", subject="a1", issued_at=NOW)
     session = Session("S", SignedInBy.CLI, alice, NOW + 0.7, NOW + 9999, checked=NOW + 0.7)
     assert NOTICE.at < session.vouched == NOW + 0.7
+
+
+FIVE_MINUTES = 300.0
+
+
+@pytest.mark.parametrize("dated_back", [0.0, FIVE_MINUTES])
+def test_whoever_signs_in_after_a_notice_that_was_known_is_in_whatever_date_their_id_token_has(engine: Engine, dated_back: float) -> None:
+    """Microsoft Entra dates ID tokens back by five minutes. The notice, and the next one, have the time that it is."""
+    notices = Notices()
+    with engine.begin() as connection:
+        keep(connection, NOTICE, NOW + 1)
+        notices.add(NOTICE)
+        begun = latest(connection)
+        person = dated(connection, Person("alice", issuer="https://idp", subject="a1", issued_at=NOW + 10 - dated_back), begun)
+        session = Session("S", SignedInBy.CLI, person, NOW + 10.5, NOW + 9999, checked=NOW + 10.5)
+        open_session(connection, session)
+        assert notices.applied(as_gate_session(session).identity) == as_gate_session(session).identity
+        again = evolve(NOTICE, id="j2", at=NOW + 20)
+        keep(connection, again, NOW + 21)
+        notices.add(again)
+        assert [each.id for each in sessions_of(connection, again, NOW + 21)] == ["S"]
+        assert isinstance(notices.applied(as_gate_session(session).identity), Rejected)
+
+
+@pytest.mark.threat("14")
+def test_a_notice_that_came_while_somebody_signed_in_or_is_about_somebody_else_dates_nobody(engine: Engine) -> None:
+    alice = Person("alice", issuer="https://idp", subject="a1", issued_at=NOW - FIVE_MINUTES)
+    with engine.begin() as connection:
+        begun = latest(connection)
+        keep(connection, NOTICE, NOW)
+        assert dated(connection, alice, begun) == alice
+        assert dated(connection, evolve(alice, subject="b1"), latest(connection)).issued_at == alice.issued_at
+        assert dated(connection, evolve(alice, issuer="https://other"), latest(connection)).issued_at == alice.issued_at
+        later = evolve(alice, issued_at=NOW + 1)
+        assert dated(connection, later, latest(connection)) == later
+        assert dated(connection, evolve(alice, issued_at=None), latest(connection)).issued_at is None
 
 
 def test_a_sign_in_and_the_notice_that_ends_it_do_not_pass_each_other(engine: Engine, engines: Callable[[], Engine]) -> None:
