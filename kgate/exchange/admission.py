@@ -23,6 +23,7 @@ from kgate.kube.impersonation import ImpersonationRequest, impersonation_error
 from kgate.kube.refusal import Refusal
 from kgate.kube.requestinfo import parse_action
 from kgate.model import Action, Context, Decision, Ground, Identity, Impersonation, Operation, Pending, Reason
+from kgate.policy.evaluate import sooner
 from kgate.policy.impersonation import impersonated, impersonation_actions
 from kgate.wire.events import RequestHead, RequestReceived
 
@@ -240,15 +241,19 @@ def decide(
 ) -> Decision | Pending:
     """The one decision of the gate, of a request that is there or of one that is only spoken of. ``wanted`` is what ``--as`` asks for."""
     authorize = authorizer.authorize
+    until: float | None = None
     if wanted is not None:
         for asked in impersonation_actions(action.cluster, wanted.user, wanted.groups, wanted.uid, wanted.extra):
             decision = authorize(identity, asked, context)
             if isinstance(decision, Pending) or not decision.allowed:
                 return decision
+            until = sooner(until, decision.until)
         identity = impersonated(identity, wanted.user, wanted.groups, wanted.uid, wanted.extra)
     decision = authorize(identity, action, context)
     if isinstance(decision, Pending):
         return decision
+    if until is not None:  # what is done as another ends with the right to be that other, too
+        decision = decision.but(until=sooner(until, decision.until))
     if decision.impersonate is not None and (problem := _problem(decision.impersonate)):
         reason = Reason(Ground.IMPERSONATION, decision.rule, f"in the name that the cluster would see, {problem}")
         return Decision(False, decision.revision, decision.rule, (reason,), until=decision.until)

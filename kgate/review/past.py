@@ -39,7 +39,7 @@ def explain_past(policy: Policy, past: Past) -> tuple[Identity, Action, Explanat
     for identity, action in _steps(past):
         found = explain(policy, identity, action, past.context)
         if not found.decision.allowed:
-            return identity, action, found
+            break
     return identity, action, evolve(found, decision=decision)
 
 
