@@ -32,6 +32,7 @@ def arena(make: Make) -> Arena:
     return made
 
 
+@pytest.mark.threat("26")
 def test_sigterm_ends_an_idle_gate_at_once_and_nothing_of_a_token_was_written(arena: Arena) -> None:
     assert arena.get(PODS) == 200
     arena.ask(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong-secret-token\r\n\r\n")
@@ -96,6 +97,7 @@ def test_a_request_under_way_is_answered_though_the_gate_is_told_to_stop(arena: 
     process.wait(10)
 
 
+@pytest.mark.threat("25")
 def test_kill_9_leaves_nothing_open_in_the_audit_for_ever(arena: Arena) -> None:
     with watching(arena):
         assert arena.gate.process is not None

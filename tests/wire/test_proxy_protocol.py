@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kgate.wire.proxy_protocol import LONGEST, SIGNATURE, ProxyHeader, ProxyHeaderInvalid, parse_proxy_header
 
+pytestmark = pytest.mark.threat("11")
 addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 
 
