@@ -42,8 +42,12 @@ def test_every_place_of_the_table_has_a_test_that_is_marked_with_the_class_and_e
     for number, places in listed().items():
         assert [place for place in places if not (ROOT / place).exists()] == []
         assert marks[number], f'class {number}: nothing is marked threat("{number}")'
-        assert [file for file in sorted(marks[number]) if not in_place(file, places)] == [], f"class {number}: proofs that the page does not name"
-        assert [place for place in places if not any(in_place(file, [place]) for file in marks[number])] == [], f"class {number}: no proof there"
+        assert [file for file in sorted(marks[number]) if not in_place(file, places)] == [], (
+            f"class {number}: proofs that the page does not name"
+        )
+        assert [place for place in places if not any(in_place(file, [place]) for file in marks[number])] == [], (
+            f"class {number}: no proof there"
+        )
 
 
 def test_the_files_against_a_real_listener_are_named_after_their_class() -> None:

@@ -48,10 +48,10 @@ def load_policy(text: str, file: str) -> Policy:
     reading.check()
     if reading.mistakes:
         raise InvalidFileError(sorted(reading.mistakes, key=lambda mistake: (mistake.file, mistake.line)))
-    rules = tuple(reading.rules)
+    rules, warnings = tuple(reading.rules), _warnings(reading, file)
     reading.let_go()
     index = Index(rules, reading.people, reading.clusters)
-    return Policy(file, revision_of(text), rules, index, _warnings(reading, file), text, tuple(reading.tests))
+    return Policy(file, revision_of(text), rules, index, warnings, text, tuple(reading.tests))
 
 
 def revision_of(text: str) -> str:
@@ -107,6 +107,14 @@ class _Reading:
                     self._once(rule.get("name"), places, file, line_of(root, ("rules", number, "name")))
                     self._known(root, number, ("who", "people"), self.people, file)
                     self._known(root, number, ("clusters", "sets"), self.clusters, file)
+
+    def unheeded(self) -> Iterable[Mistake]:
+        """Rules that ask for a recording: whoever wrote that must not believe that there is one."""
+        for file, root in self._roots:
+            for number, rule in enumerate(root.get("rules", ())):
+                if rule.get("record", "none") != "none":
+                    text = f'rules[{number}].record: "{rule["record"]}" records nothing yet: this version allows the stream and makes no recording'
+                    yield Mistake(file, line_of(root, ("rules", number, "record")), text, "deny what must not go unrecorded")
 
     def _bound_expressions(self, root: Mapping, file: str) -> None:
         """Compiling takes 5 ms for each KiB, so a file of nothing but expressions would take minutes. Raises InvalidFileError."""
@@ -188,7 +196,7 @@ class _Reading:
 
 def _warnings(reading: _Reading, file: str) -> tuple[Mistake, ...]:
     if any(not rule.denies for rule in reading.rules):
-        return ()
+        return tuple(reading.unheeded())
     return (Mistake(file, 1, "no rule allows anything", "every request but discovery is denied"),)
 
 

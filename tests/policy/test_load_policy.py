@@ -145,6 +145,16 @@ def test_a_file_without_rules() -> None:
     assert [str(each) for each in policy.warnings] == ["p.yaml:1: no rule allows anything (every request but discovery is denied)"]
 
 
+def test_whoever_asks_for_a_recording_is_told_that_there_is_none() -> None:
+    entry = "    allow: [{actions: [exec]}]\n"
+    policy = load_policy(
+        f"{HEAD}{entry}    record: full\n{HEAD.partition(chr(10))[2].replace('name: r', 'name: s')}{entry}    record: none\n", "p.yaml"
+    )
+    assert [str(each) for each in policy.warnings] == [
+        'p.yaml:6: rules[0].record: "full" records nothing yet: this version allows the stream and makes no recording (deny what must not go unrecorded)'
+    ]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_refused_with_its_line_within_a_second_or_so(name: str) -> None:
     began = time.process_time()
