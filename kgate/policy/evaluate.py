@@ -14,7 +14,7 @@ from typing import Final
 from attrs import frozen
 
 from kgate.errors import Mistake
-from kgate.model import Action, Context, Decision, Ground, Identity, Reason, Recording
+from kgate.model import Action, Context, Decision, Ground, Identity, Reason
 from kgate.policy.cases import Placed
 from kgate.policy.impersonation import impersonation
 from kgate.policy.index import Clause, Index, Person
@@ -169,4 +169,4 @@ def _open(policy: Policy, identity: Identity, until: float | None) -> Decision:
     if isinstance(seen, Reason):
         return Decision(False, policy.revision, reasons=(seen,), until=until)
     reasons = (Reason(Ground.ALLOWED, text="discovery and questions about oneself are open to whoever signed in"),)
-    return Decision(True, policy.revision, "", reasons, seen, record=Recording.NONE, until=until)
+    return Decision(True, policy.revision, "", reasons, seen, until=until)

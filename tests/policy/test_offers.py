@@ -63,7 +63,9 @@ def test_without_a_grant_the_denial_names_the_command() -> None:
 def test_with_a_grant_it_is_allowed_until_the_grant_ends() -> None:
     decision = asks(GRANT)
     assert decision.allowed and decision.rule == "break-glass" and decision.until == NOW + 7200 and decision.limits.idle == 900
-    assert decision.reasons[0].text == 'rule "break-glass" allows it: grant G1 is in force, approved by bob, carol'
+    (reason,) = decision.reasons
+    assert (reason.ground, reason.rule) == (Ground.ALLOWED, "break-glass")
+    assert reason.text == 'rule "break-glass" allows it: grant G1 is in force, approved by bob, carol'
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,18 @@ def test_a_grant_for_something_else_gives_nothing(other: dict[str, Any]) -> None
 def test_a_grant_gives_no_more_than_its_rule() -> None:
     assert not asks(GRANT, action=EXEC.but(namespace="kube-system")).allowed
     assert not asks(GRANT, who=ALICE.but(groups=())).allowed
+
+
+def test_a_grant_for_one_namespace_is_good_there() -> None:
+    assert asks(evolve(GRANT, namespace="payments")).allowed
+    assert not asks(evolve(GRANT, namespace="payments"), action=EXEC.but(namespace="shop")).allowed
+
+
+def test_a_grant_makes_nobody_somebody_whom_the_rule_cannot_name() -> None:
+    """Its ``as`` is a robot's name, and whoever asks is none: what the grant says must not stand where the reason belongs."""
+    policy = load_policy(POLICY.source + '    as: {user: "{identity.robot}"}\n', "policy.yaml")
+    decision = evaluate(policy, ALICE, EXEC, Context(NOW, "192.0.2.1", grants=(GRANT,)))
+    assert not decision.allowed and [reason.ground for reason in decision.reasons] == [Ground.IMPERSONATION]
 
 
 def test_a_grant_that_is_still_to_come_is_an_edge() -> None:

@@ -157,6 +157,7 @@ TABLE: list[tuple[Identity, Action, bool, str]] = [
         for path in ("/", "/api/", "/api/v1/x", "/apis/a/b/c", "/versions", "/openapix", "/healthz", "/logs")
     ),
     (MALLORY, asks("post /api"), NO, ""),
+    (ROOT, asks("get /api"), YES, ""),  # by nobody's rule, so as nobody's as
 ]
 
 
@@ -332,6 +333,11 @@ def test_a_decision_ends_with_its_credential(policy: Policy) -> None:
     assert evaluate(policy, soon, asks("get /api"), CONTEXT).until == CONTEXT.now + 60
 
 
+def test_a_decision_ends_with_what_comes_first(policy: Policy) -> None:
+    later = ALICE.but(expires=CONTEXT.now + 30 * 86400)
+    assert evaluate(policy, later, asks("exec web-0 -n team-a -- sh"), CONTEXT).until == TUESDAY_NOON + 8 * 3600
+
+
 def test_the_revision_is_that_of_the_text() -> None:
     one, other = load_policy(POLICY, "a"), load_policy(POLICY + "# a comment\n", "a")
     assert one.revision == load_policy(POLICY, "b").revision != other.revision
@@ -345,6 +351,15 @@ def test_a_deny_stands_before_discovery() -> None:
     assert evaluate(closed, MALLORY, asks("get /api"), CONTEXT).rule == "shut"
     assert evaluate(closed, MALLORY, asks("get /openapi/v3"), CONTEXT).allowed
     assert evaluate(closed, ALICE, asks("get /api"), CONTEXT).allowed
+
+
+def test_discovery_is_everybodys_own_whatever_a_rule_on_paths_would_give(policy: Policy) -> None:
+    """Administrators are ``system:masters`` by the rule that lets them at every path, but they discover as themselves."""
+    reasons = (Reason(Ground.ALLOWED, text="discovery and questions about oneself are open to whoever signed in"),)
+    assert evaluate(policy, ROOT, asks("get /api"), CONTEXT) == Decision(
+        True, policy.revision, reasons=reasons, impersonate=Impersonation("root", ("admins",))
+    )
+    assert evaluate(policy, ROOT, asks("get /metrics"), CONTEXT).impersonate == Impersonation("root", ("system:masters",))
 
 
 def test_a_deny_of_get_denies_a_channel_that_was_opened_by_post() -> None:
@@ -428,6 +443,24 @@ def test_everybody_may_ask_what_they_may_do_unless_that_is_denied(resource: str)
     assert evaluate(nobody, Identity("mallory"), action, Context(0.0, "192.0.2.1")).allowed
     text = 'rules: [{name: r, who: {users: ["*"]}, clusters: {names: ["*"]}, deny: [{verbs: [create], resources: ["*.authorization.k8s.io"]}]}]'
     assert not evaluate(load_policy(text, "p.yaml"), Identity("mallory"), action, Context(0.0, "192.0.2.1")).allowed
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"verb": "list"},
+        {"verb": "deletecollection"},
+        {"subresource": "status"},
+        {"resource": "subjectaccessreviews"},
+        {"api_group": "authentication.k8s.io"},
+        {"resource": "tokenreviews", "api_group": "authentication.k8s.io"},
+    ],
+    ids=str,
+)
+def test_nothing_else_is_open_that_is_called_alike(other: dict[str, Any]) -> None:
+    own = Action(Cluster("dev"), "POST", "create", "/x", "/x", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
+    nobody = load_policy("rules: []", "p.yaml")
+    assert evaluate(nobody, MALLORY, own, CONTEXT).allowed and not evaluate(nobody, MALLORY, own.but(**other), CONTEXT).allowed
 
 
 @pytest.mark.parametrize(
