@@ -32,10 +32,9 @@ def _words(decision: Decision) -> str:
     if not decision.reasons or decision.reasons[0].ground is Ground.NO_RULE:
         return "no rule allows it any more"
     first = decision.reasons[0]
-    text = first.text or first.ground.value
-    if first.ground is Ground.DENIED:
-        return first.text or f'rule "{first.rule}" denies it'
-    return f'rule "{first.rule}" no longer allows it: {text}' if first.rule else text
+    if first.ground is Ground.DENIED or not first.rule:
+        return first.text
+    return f'rule "{first.rule}" no longer allows it: {first.text}'
 
 
 def unanswered(id_: str, changed_at: float | None) -> Cause:

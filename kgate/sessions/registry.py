@@ -106,8 +106,6 @@ class Registry:
     def remove(self, stream: Stream) -> None:
         """It ended."""
         self._streams.pop(id(stream), None)
-        if self._due:
-            self._due.pop(id(stream), None)
         if self._asked:
             self._asked.pop(id(stream), None)
 
@@ -168,7 +166,7 @@ class Registry:
 
     def _decide(self, stream: Stream, changed_at: float) -> None:
         if id(stream) not in self._streams:
-            return
+            return  # it ended meanwhile
         decision = stream.decide_again()
         if isinstance(decision, Pending):
             self._ask(stream, decision, changed_at)

@@ -154,21 +154,27 @@ def test_threat_28_changes_that_concern_others_put_the_sweep_off_for_nobody(worl
 
 
 @pytest.mark.parametrize(
-    ("limits", "facts", "words"),
+    ("limits", "nearly", "reached", "words"),
     [
-        (Limits(duration=3600), {}, 'rule "reader" allows 1 h'),
-        (Limits(idle=900), {}, "idle for 15 min"),
-        (Limits(bytes=10), {"bytes_carried": 10}, "allows 10 bytes"),
+        (Limits(duration=3600), {"monotonic": 4599.9}, {"monotonic": 4600.0}, 'rule "reader" allows 1 h'),
+        (Limits(duration=5400), {"monotonic": 6399.9}, {"monotonic": 6400.0}, 'rule "reader" allows 1 h 30 min'),
+        (Limits(duration=90), {"monotonic": 1089.9}, {"monotonic": 1090.0}, 'rule "reader" allows 90 s'),
+        (Limits(idle=900), {"touched": 1400.1, "monotonic": 2300.0}, {"touched": 1400.0}, "idle for 15 min, which"),
+        (Limits(bytes=10), {"bytes_carried": 9}, {"bytes_carried": 10}, 'rule "reader" allows 10 bytes'),
     ],
 )
-def test_a_limit_ends_it_with_the_limit_named(world: World, limits: Limits, facts: dict[str, int], words: str) -> None:
+def test_a_limit_ends_it_when_it_is_reached_and_not_before_with_the_limit_named(
+    world: World, limits: Limits, nearly: dict[str, float], reached: dict[str, float], words: str
+) -> None:
     allowed = Decision(True, "r1", "reader", impersonate=AS_ALICE, limits=limits)
-    stream = world.holds(decision=allowed, next=allowed, **facts)
-    for _ in range(2):
+    stream = world.holds(decision=allowed, next=allowed)
+    for facts, cuts in ((nearly, 0), (reached, 1)):
+        for name, value in facts.items():
+            setattr(world if name == "monotonic" else stream, name, value)
         world.registry.tick()
-        world.monotonic += 3600
-    world.registry.tick()
-    assert stream.cuts[0].ending is Ending.LIMIT and words in stream.cuts[0].text
+        assert len(stream.cuts) == cuts
+    assert (stream.cuts[0].ending, stream.cuts[0].changed_at) == (Ending.LIMIT, world.monotonic)
+    assert f"kgate: closed by policy: {words}" in stream.cuts[0].text
 
 
 def test_ten_thousand_are_decided_in_slices_that_let_the_reactor_breathe(world: World) -> None:
@@ -215,6 +221,7 @@ def test_ten_thousand_that_waited_for_one_answer_are_decided_in_slices_too(world
         stream.next = NO
     world.later.append(lambda: [then() for _, then in world.fetching])
     while world.later:
+        assert len(world.later) == 1  # one round for all of them
         before = world.monotonic
         world.later.pop()()  # type: ignore[operator]
         assert world.monotonic - before <= SLICE_SECONDS + 0.0001
@@ -308,8 +315,39 @@ def test_a_stream_that_nobody_answers_for_in_time_is_cut(world: World) -> None:
     assert len(stream.cuts) == 1 and world.later == []
 
 
+def test_what_one_waited_for_is_not_held_against_another_in_its_place(world: World) -> None:
+    """The next stream may have the place in memory of one that ended while somebody was asked about it."""
+    stream = world.holds(next=Pending("?"))
+    world.registry.reevaluate(world.monotonic)
+    world.registry.remove(stream)
+    world.monotonic += 2 * PATIENCE
+    stream.next = YES
+    world.registry.add(stream)
+    world.registry.tick()
+    assert stream.cuts == []
+
+
+@pytest.mark.parametrize(
+    ("ground", "ending"),
+    [
+        (Ground.EXPIRED, Ending.EXPIRED),
+        (Ground.LOGOUT, Ending.LOGOUT),
+        (Ground.FACT, Ending.FACT),
+        (Ground.DEVICE, Ending.DEVICE),
+        (Ground.NETWORK, Ending.NETWORK),
+        (Ground.COUNTRY, Ending.NETWORK),
+        (Ground.AUTHENTICATION, Ending.AUTHENTICATION),
+        (Ground.EXPRESSION, Ending.EXPRESSION),
+        (Ground.GRANT, Ending.GRANT),
+        (Ground.DENIED, Ending.POLICY),
+        (Ground.AUTHORIZER, Ending.POLICY),
+    ],
+)
+def test_what_is_on_record_as_the_end_is_what_was_lost(ground: Ground, ending: Ending) -> None:
+    cause = denied(Decision(False, "r2", reasons=(Reason(ground, text="what is missing"),)), "ID", 7.0)
+    assert cause == Cause(ending, "kgate: closed by policy: what is missing (request ID)", 7.0)
+
+
 def test_the_sentence_names_the_rule_that_denies_once() -> None:
     refused = Decision(False, "r2", "incident", (Reason(Ground.DENIED, "incident", 'rule "incident" denies it'),))
     assert denied(refused, "ID", None).text == 'kgate: closed by policy: rule "incident" denies it (request ID)'
-    bare = Decision(False, "r2", "incident", (Reason(Ground.DENIED, "incident"),))
-    assert denied(bare, "ID", None).text == 'kgate: closed by policy: rule "incident" denies it (request ID)'
