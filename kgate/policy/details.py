@@ -109,7 +109,7 @@ class Commands:
 
 @frozen
 class Ports:
-    """``ports``: of port-forward and proxy; each port of the request must be in the list (for a deny: any)."""
+    """``ports``: of port-forward and proxy; each port of the request must be in the list (for a deny: any). Of none each is, and none is any."""
 
     spans: tuple[tuple[int, int], ...]
     denies: bool
@@ -123,8 +123,6 @@ class Ports:
             return self._contains(int(port)) if port.isascii() and port.isdigit() else None
         if action.operation is not Operation.PORT_FORWARD:
             return True
-        if not action.ports:
-            return not self.denies
         return (any if self.denies else all)(map(self._contains, action.ports))
 
     def miss(self, asked: Question) -> str:
@@ -139,7 +137,7 @@ class Ports:
 
 def port_span(value: object) -> tuple[int, int]:
     """``8080`` or ``8000-8010``."""
-    match = _PORTS.fullmatch(str(value)) if isinstance(value, (int, str)) else None
+    match = _PORTS.fullmatch(str(value))
     low, high = (int(match[1]), int(match[3] or match[1])) if match else (0, 0)
     if not 0 < low <= high < 65536:
         raise Unacceptable(f"{value} is not a port", "ports go from 1 to 65535; write 8080 or 8000-8010")

@@ -93,6 +93,8 @@ ruels: []
         ("    allow: [{actions: [debug], containers: [a]}]\n", "containers: restricts none of these actions: debug"),
         ("    allow: [{actions: [port-forward], ports: [0]}]\n", "0 is not a port"),
         ("    allow: [{actions: [port-forward], ports: [9-8]}]\n", "9-8 is not a port"),
+        ("    allow: [{actions: [port-forward], ports: [65536]}]\n", "65536 is not a port"),
+        ("    allow: [{actions: [port-forward], ports: [[80]]}]\n", "[80] is not a port"),
         ("    allow: [{actions: [exec], commands: [[]]}]\n", "is not a command"),
         ("    allow: [{actions: [exec], commands: [sh]}]\n", "must be a list, not text"),
         ("    deny: [{actions: [exec]}]\n    as: {user: x}\n", "rules[0].as: does not go with deny"),

@@ -222,6 +222,35 @@ def test_what_names_no_namespace_or_object_is_told_what_it_is(asked: str, entry:
     assert reason.text.partition(" (for")[0] == why
 
 
+@pytest.mark.parametrize(
+    ("asked", "given", "why"),
+    [
+        ("exec web-0 -n a -- sh", {"container": ""}, "the request names no container"),
+        ("exec web-0 -n a -- sh", {"container": "mesh"}, "container is mesh, not app"),
+        ("exec web-0 -n a", {}, "command is not named, not ls **"),
+        ("port-forward web-0 -n a", {"ports": (22, 8080)}, "port is 22, 8080, not 8080, 9000-9010"),
+        ("proxy web-0:http -n a", {}, "port is http, not 8080, 9000-9010"),
+        ("proxy web-0 -n a", {}, "port is not named, not 8080, 9000-9010"),
+        ("exec web-0 -n a -- ls", {"container": "a-" + "y" * 79}, f"container is a-{'y' * 78}…, not app"),
+        ("exec web-0 -n a -- ls", {"container": "b-" + "y" * 78}, f"container is b-{'y' * 78}, not app"),
+        ("exec web-0 -n a -- ls", {"container": "\x07" + "y" * 79}, f"container is \ufffd{'y' * 79}, not app"),
+    ],
+)
+def test_what_an_entry_asks_beyond_the_resource_is_said_in_its_own_words(asked: str, given: dict[str, Any], why: str) -> None:
+    entry = "{actions: [exec, port-forward, proxy], containers: [app], commands: [[ls, '**']], ports: [8080, 9000-9010]}"
+    policy = load_policy(f'rules: [{{name: r, who: {{users: ["*"]}}, clusters: {{names: ["*"]}}, allow: [{entry}]}}]', "p")
+    assert why in [reason.text for reason in evaluate(policy, ALICE, asks(asked, **given), CONTEXT).reasons]
+
+
+def test_of_a_long_list_the_first_six_are_named() -> None:
+    def says(number: int) -> str:
+        names = ", ".join(f"n{each}" for each in range(number))
+        text = f'rules: [{{name: r, who: {{users: ["*"]}}, clusters: {{names: ["*"]}}, allow: [{{verbs: [get], resources: [pods], names: [{names}]}}]}}]'
+        return evaluate(load_policy(text, "p"), ALICE, asks("get pods/x -n a"), CONTEXT).reasons[0].text
+
+    assert says(6) == "name is x, not n0, n1, n2, n3, n4, n5" and says(7) == f"{says(6)}, …"
+
+
 DENIALS: list[tuple[Identity, Action, list[tuple[Ground, str, str]]]] = [
     (ALICE, asks("delete pods/web-0 -n team-a"), [(Ground.VERB, "developers-read-dev", "verb is delete, not get, list, watch")]),
     (ALICE, asks("get pods/web-0 -n x", PROD), [(Ground.CLUSTER, "developers-read-dev", "cluster is prod-eu, not dev-*")]),
