@@ -43,7 +43,7 @@ def summary(case: Case) -> str:
     """A test on one line."""
     does = case.does
     what = does.action.value if does.action is not None else does.verb
-    thing = does.path or does.resource + (f"/{does.name}" if does.name else "")
+    thing = does.path or "/".join(filter(None, (does.resource, does.name)))
     where = f" -n {does.namespace}" if does.namespace else ""
     return case.name or f"{case.who.user} {what} {thing}".rstrip() + f"{where} on {does.cluster}"
 

@@ -88,6 +88,12 @@ def test_tests_that_pass_are_good_and_none_is_said(folder: Path) -> None:
     assert "there are no tests in it" in kgate("test", "other.yaml").stdout
 
 
+def test_a_test_of_an_action_is_named_as_kubectl_names_it(folder: Path) -> None:
+    does = "{cluster: dev, action: exec, namespace: shop, name: web-0, command: [sh]}"
+    (folder / "policy.yaml").write_text(POLICY + f"tests: [{{who: {{user: mallory}}, does: {does}, expect: deny}}]\n")
+    assert re.search(r"passed +mallory exec web-0 -n shop on dev ", kgate("test", "-v").stdout)
+
+
 @pytest.mark.parametrize(
     ("words", "allowed"),
     [

@@ -10,6 +10,7 @@ import pytest
 from kgate.kube.requestinfo import parse_action
 from kgate.model import Action, Cluster, Context, Decision, Device, Ground, Identity, Impersonation, Limits, Operation, Reason, Recording
 from kgate.policy.evaluate import Policy, evaluate
+from kgate.policy.facets import KEPT_LENGTH, remember_short
 from kgate.policy.load import load_policy
 
 POLICY = """
@@ -444,6 +445,13 @@ def test_texts_of_the_request_are_harmless_in_the_reasons(policy: Policy) -> Non
     hostile = asks("get pods/p -n x").but(resource="x\x1b]0;title\x07\u202e" + "y" * 200)
     text = evaluate(policy, ALICE, hostile, CONTEXT).reasons[0].text
     assert text.isprintable() and len(text) < 200
+
+
+def test_what_is_long_is_looked_at_anew_each_time_for_it_comes_from_nobody_but_who_wants_to_fill_memory() -> None:
+    memo: dict[str, int] = {}
+    remember_short(memo, "x" * KEPT_LENGTH, 1)
+    remember_short(memo, "x" * (KEPT_LENGTH + 1), 2)
+    assert list(memo.values()) == [1]
 
 
 def test_discovery_ends_where_the_window_of_a_deny_opens() -> None:
