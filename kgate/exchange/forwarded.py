@@ -47,9 +47,17 @@ class ForwardedPorts:
 
 def _with(held: Decision, port: Decision) -> Decision:
     """What holds of a tunnel and of a port that it reaches: the first rule that lets any port pass may know no limit, while the port's own does."""
-    return held.but(until=sooner(held.until, port.until), limits=_strictest(held.limits, port.limits))
+    return held.but(until=sooner(held.until, port.until), limits=_strictest(held.limits, port.limits, port.rule))
 
 
-def _strictest(one: Limits, other: Limits) -> Limits:
-    size = one.bytes if other.bytes is None or (one.bytes is not None and one.bytes < other.bytes) else other.bytes
-    return Limits(sooner(one.duration, other.duration), sooner(one.idle, other.idle), size)
+def _strictest(held: Limits, port: Limits, rule: str) -> Limits:
+    """The strictest of both, and whose each is: ``rule`` is the port's."""
+    size = held.bytes if port.bytes is None or (held.bytes is not None and held.bytes < port.bytes) else port.bytes
+    duration, idle = sooner(held.duration, port.duration), sooner(held.idle, port.idle)
+    by = held.rules
+    whose = (
+        by[0] if duration == held.duration else rule,
+        by[1] if idle == held.idle else rule,
+        by[2] if size == held.bytes else rule,
+    )
+    return Limits(duration, idle, size, whose)

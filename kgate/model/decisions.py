@@ -82,6 +82,8 @@ class Limits:
     duration: float | None = None
     idle: float | None = None
     bytes: int | None = None
+    rules: tuple[str, str, str] = ("", "", "")
+    """Whose they are, one by one; empty is the decision's own rule. A port-forward has those of its ports' rules too."""
 
 
 UNLIMITED = Limits()

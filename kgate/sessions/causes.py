@@ -55,21 +55,27 @@ def undecided(id_: str, changed_at: float | None) -> Cause:
 
 def over_duration(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
     """It lasted as long as its rule lets it."""
-    return Cause(Ending.LIMIT, f'kgate: closed by policy: rule "{rule}" allows {_span(limits.duration)} (request {id_})', changed_at)
+    return Cause(
+        Ending.LIMIT,
+        f'kgate: closed by policy: rule "{limits.rules[0] or rule}" allows {_span(limits.duration)} (request {id_})',
+        changed_at,
+    )
 
 
 def over_idle(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
     """Nothing passed for as long as its rule lets it be idle."""
     return Cause(
         Ending.LIMIT,
-        f'kgate: closed by policy: idle for {_span(limits.idle)}, which is all that rule "{rule}" allows (request {id_})',
+        f'kgate: closed by policy: idle for {_span(limits.idle)}, which is all that rule "{limits.rules[1] or rule}" allows (request {id_})',
         changed_at,
     )
 
 
 def over_bytes(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
     """It carried as much as its rule lets it."""
-    return Cause(Ending.LIMIT, f'kgate: closed by policy: rule "{rule}" allows {limits.bytes} bytes (request {id_})', changed_at)
+    return Cause(
+        Ending.LIMIT, f'kgate: closed by policy: rule "{limits.rules[2] or rule}" allows {limits.bytes} bytes (request {id_})', changed_at
+    )
 
 
 def stale(id_: str) -> Cause:

@@ -53,13 +53,17 @@ def test_a_port_holds_the_tunnel_to_its_own_edge(gate: Ports) -> None:
 
 def test_a_tunnel_has_the_limits_of_every_port_that_it_reaches(gate: Ports) -> None:
     """It is admitted by the first rule that lets any port pass, which may know no limit while the port's own does."""
-    gate.says = {80: yes(), 5432: yes().but(limits=Limits(duration=600, bytes=100)), 6379: yes().but(limits=Limits(60, 60, 200))}
+    gate.says = {
+        80: yes(),
+        5432: yes().but(rule="sql", limits=Limits(duration=600, bytes=100)),
+        6379: yes().but(rule="cache", limits=Limits(60, 60, 200)),
+    }
     held = HELD.but(limits=Limits(idle=300))
     assert gate.ports.admit(80, held) == held
     held = gate.ports.admit(5432, held) or held
-    assert held.limits == Limits(600, 300, 100)
-    assert gate.ports.admit(6379, held) == HELD.but(limits=Limits(60, 60, 100))
-    assert gate.ports.again(HELD) == HELD.but(limits=Limits(60, 60, 100))
+    assert held.limits == Limits(600, 300, 100, ("sql", "", "sql"))
+    assert gate.ports.admit(6379, held) == HELD.but(limits=Limits(60, 60, 100, ("cache", "cache", "sql")))
+    assert gate.ports.again(HELD) == HELD.but(limits=Limits(60, 60, 100, ("cache", "cache", "sql")))
 
 
 @pytest.mark.parametrize("now", [NO, yes(VIEWER)])
