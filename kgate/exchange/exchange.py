@@ -244,6 +244,7 @@ class Exchange(LiveRequest):
             self._fail(passed.status, f"kgate: {passed.message}")
             return
         self._phase, self.status, self.deadline = _ANSWERING, status, None
+        self._touched = self._gate.now()
         if self.action.follows and not ended and self._head.method != b"HEAD":
             self._follower = WatchFollower.of(self.action, passed)
         self._client.wire.send_response(self._stream, status, passed, ended)
@@ -346,6 +347,8 @@ class Exchange(LiveRequest):
             self.client_lost(Loss("nothing of the answer was read"))
             self._client.wire.reset(self._stream, CANCEL)
             self._client.touch()
+        elif self._half_answered and now - self._touched > self._gate.patience.answer:
+            self._left_off()
 
     def _look_at_body(self, still: float) -> None:
         """Nothing came of it for so long: the client's fault, unless it may not send because the cluster takes nothing."""
@@ -360,6 +363,21 @@ class Exchange(LiveRequest):
     def _unread(self) -> bool:
         """Whether some of an answer waits for its reader who should be done with it one day."""
         return self._upstream_ended or bool(self._owed_upstream and not self.action.follows)
+
+    @property
+    def _half_answered(self) -> bool:
+        """Whether the cluster owes the rest of an answer that it should be done with one day: the API server gives each of these a minute in all."""
+        action = self.action
+        return self._phase is _ANSWERING and not (self._unread or action.follows or action.operation is Operation.LOGS)
+
+    def _left_off(self) -> None:
+        """The rest of the answer does not come. The connection is sound, or its end would have been noticed."""
+        text = f"kgate: cluster {self.action.cluster.name} stopped in the middle of its answer (request {self.id})"
+        self.closed_by = Cause(Ending.CLUSTER_GONE, text)
+        self._drop_upstream()
+        self._client.wire.reset(self._stream, INTERNAL_ERROR)
+        self._client.touch()
+        self._finish()
 
     def _late(self) -> None:
         """The deadline of this phase passed. A body that is still coming gets its time, and so does an answer that begins when it likes."""

@@ -83,7 +83,7 @@ class Patience:
     """How long an exchange waits for whoever is to go on. Seconds."""
 
     answer: float = 75.0
-    """From the end of a request to the head of the cluster's answer."""
+    """From the end of a request to the head of the cluster's answer, and how long the rest of that may stand still."""
     body: float = 30.0
     """A request's body may stand still so long before the request is given up (class 16)."""
     reader: float = 120.0

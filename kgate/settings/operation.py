@@ -105,7 +105,8 @@ class DeadlineSettings:
     connect: Duration = field(default=Duration(5.0))
     """TCP and TLS to a cluster."""
     answer: Duration = field(default=Duration(75.0))
-    """From the end of a request to the head of its answer; watches and upgrades included, for they answer at once."""
+    """From the end of a request to the head of its answer; watches and upgrades included, for they answer at once. The rest of an answer may stand still
+    as long, but for logs, watches and what is proxied."""
     body: Duration = field(default=Duration(30.0))
     """How long a request's body may stand still."""
     reader: Duration = field(default=Duration(120.0))

@@ -517,6 +517,38 @@ def test_an_answer_that_nobody_reads_is_given_up_though_the_cluster_has_sent_all
     assert both.world.client.wire.open_streams == len(both.world.live) == 0
 
 
+@pytest.mark.threat("16")
+def test_an_answer_that_the_cluster_leaves_off_is_given_up_and_never_looks_whole() -> None:
+    """The API server itself lets an ordinary request last a minute; neither kubectl nor the gate would ever hear of an end."""
+    both = Both()
+    asked = both.asks()
+    both.world.passes(60)
+    both.api.send_response(1, 200, [(b"content-type", b"application/json")], False)
+    both.carry()
+    both.world.passes(60)
+    both.api.send_data(1, b'{"items":[')
+    both.carry()
+    both.world.passes(60)
+    assert len(both.world.live) == 1
+    both.world.passes(both.world.patience.answer)
+    both.carry()
+    assert both.told[-1] == StreamReset(asked, 2, True) and both.asked[-1] == StreamReset(1, 8, True)
+    cause = both.world.exchange.closed_by
+    assert cause is not None and cause.ending.value == "cluster-gone" and "stopped in the middle of its answer" in cause.text
+    assert [kind for kind, _ in both.world.records] == ["decision", "end"] and len(both.world.live) == 0
+
+
+@pytest.mark.parametrize("target", [b"pods?watch=true", b"pods/web/log", b"pods/web/log?follow=true", b"pods/web/proxy/"])
+def test_an_answer_that_comes_when_it_comes_may_stand_still(world: World, target: bytes) -> None:
+    world.use(POLICY.replace("[exec]", "[proxy, logs]"))
+    world.asks(GET.replace(b"pods", target))
+    world.durable()
+    world.dials()
+    world.answers(STREAM + chunk(b"one"))
+    world.passes(10 * world.patience.answer)
+    assert len(world.live) == 1
+
+
 def test_what_the_cluster_has_sent_and_nobody_has_read_is_not_sent_any_more_once_the_right_is_gone() -> None:
     both = Both()
     asked = both.asks()
