@@ -26,6 +26,7 @@ COMPILED = (
     "kgate/exchange/inside.py",
     "kgate/exchange/legs.py",
     "kgate/exchange/live.py",
+    "kgate/exchange/patience.py",
     "kgate/exchange/refusal.py",
     "kgate/exchange/relay.py",
     "kgate/exchange/routes.py",

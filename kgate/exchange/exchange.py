@@ -21,6 +21,7 @@ from kgate.exchange.agreement import agree
 from kgate.exchange.gate import Gate
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
 from kgate.exchange.live import LiveRequest
+from kgate.exchange.patience import BODY, INTAKE, READER, REST, Wait
 from kgate.exchange.ports import Loss
 from kgate.exchange.refusal import answer_status
 from kgate.exchange.relay import Relay
@@ -58,7 +59,8 @@ _ANSWERING: Final = Phase.ANSWERING
 _TUNNEL: Final = Phase.TUNNEL
 _DONE: Final = Phase.DONE
 _PROXY: Final = Operation.PROXY
-_UNHURRIED: Final = frozenset({Operation.LOGS, _PROXY})
+_LOGS: Final = Operation.LOGS
+_UNHURRIED: Final = frozenset({_LOGS, _PROXY})
 """Whose answer the API server waits for without end: logs where they are followed."""
 _BEFORE_ANSWER: Final = frozenset({_RECORDING, _CONNECTING, _ASKING})
 
@@ -304,9 +306,7 @@ class Exchange(LiveRequest):
             else:
                 self._unreachable(loss.text)
         elif self._phase is _ANSWERING:
-            self._client.wire.reset(self._stream, loss.code or INTERNAL_ERROR)
-            self._client.touch()
-            self._finish()
+            self._break_off(loss.code or INTERNAL_ERROR)
         if upstream is not None:
             upstream.finished(stream)
 
@@ -339,43 +339,40 @@ class Exchange(LiveRequest):
 
     def look(self, now: float) -> None:
         """Called a few times a second: end what takes too long."""
-        if self._phase in _BEFORE_ANSWER and not self._client_ended:
-            self._look_at_body(now - self._touched)
         if self.deadline is not None and now >= self.deadline:
             self._late()
-        elif self._unread and now - self._touched > self._gate.patience.reader:
-            self.client_lost(Loss("nothing of the answer was read"))
-            self._client.wire.reset(self._stream, CANCEL)
-            self._client.touch()
-        elif self._half_answered and now - self._touched > self._gate.patience.answer:
-            self._left_off()
-
-    def _look_at_body(self, still: float) -> None:
-        """Nothing came of it for so long: the client's fault, unless it may not send because the cluster takes nothing."""
-        patience = self._gate.patience
-        if self._owed_client:
-            if still > patience.answer:
-                self._fail(504, f"kgate: cluster {self.action.cluster.name} stopped taking the request; {_ASK_OPERATOR}")
-        elif still > patience.body:
-            self._fail(408, f"kgate: the request's body stopped coming for {patience.body:.0f} s; send it again")
+        wait = self._waits_for
+        if wait is not None and now - self._touched > self._gate.patience.of(wait):
+            self._stood_still(wait)
 
     @property
-    def _unread(self) -> bool:
-        """Whether some of an answer waits for its reader who should be done with it one day."""
-        return self._upstream_ended or bool(self._owed_upstream and not self.action.follows)
+    def _waits_for(self) -> Wait | None:
+        """Who is to go on with what should be done one day: the API server gives an answer that is neither a log nor followed a minute in all."""
+        if self._phase in _BEFORE_ANSWER:
+            return None if self._client_ended else INTAKE if self._owed_client else BODY
+        if self._phase is not _ANSWERING:
+            return None
+        if self._upstream_ended or (self._owed_upstream and not self.action.follows):
+            return READER
+        return None if self.action.follows or self.action.operation is _LOGS else REST
 
-    @property
-    def _half_answered(self) -> bool:
-        """Whether the cluster owes the rest of an answer that it should be done with one day: the API server gives each of these a minute in all."""
-        action = self.action
-        return self._phase is _ANSWERING and not (self._unread or action.follows or action.operation is Operation.LOGS)
+    def _stood_still(self, wait: Wait) -> None:
+        """For too long. The connection of whoever is to go on is sound, or its end would have been noticed."""
+        cluster = self.action.cluster.name
+        if wait is BODY:
+            self._fail(408, f"kgate: the request's body stopped coming for {self._gate.patience.body:.0f} s; send it again")
+        elif wait is INTAKE:
+            self._fail(504, f"kgate: cluster {cluster} stopped taking the request; {_ASK_OPERATOR}")
+        elif wait is READER:
+            self._break_off(CANCEL)
+        else:
+            self.closed_by = Cause(Ending.CLUSTER_GONE, f"kgate: cluster {cluster} stopped in the middle of its answer (request {self.id})")
+            self._break_off(INTERNAL_ERROR)
 
-    def _left_off(self) -> None:
-        """The rest of the answer does not come. The connection is sound, or its end would have been noticed."""
-        text = f"kgate: cluster {self.action.cluster.name} stopped in the middle of its answer (request {self.id})"
-        self.closed_by = Cause(Ending.CLUSTER_GONE, text)
+    def _break_off(self, code: int) -> None:
+        """In mid-answer, where nothing more can be said: an end that cannot be taken for a complete answer."""
         self._drop_upstream()
-        self._client.wire.reset(self._stream, INTERNAL_ERROR)
+        self._client.wire.reset(self._stream, code)
         self._client.touch()
         self._finish()
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import frozen
-
 from kgate.exchange.admission import Admitted, Verdict
+from kgate.exchange.patience import Patience
 from kgate.model import Action, Cause, Identity, Pending
 
 if TYPE_CHECKING:
@@ -76,18 +75,6 @@ class Live(Protocol):
 
     def limit(self, stream: Exchange) -> None:
         """Cut it if it has reached a limit."""
-
-
-@frozen
-class Patience:
-    """How long an exchange waits for whoever is to go on. Seconds."""
-
-    answer: float = 75.0
-    """From the end of a request to the head of the cluster's answer, and how long the rest of that may stand still."""
-    body: float = 30.0
-    """A request's body may stand still so long before the request is given up (class 16)."""
-    reader: float = 120.0
-    """A client that takes nothing of a unary answer for so long holds memory and a stream of the cluster's connection for nothing (class 16)."""
 
 
 class Gate(Protocol):

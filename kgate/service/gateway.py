@@ -16,10 +16,11 @@ from kgate.audit.text import encode
 from kgate.authorizers.interface import Overview
 from kgate.exchange.admission import Admission, Admitted, Asked, Refused, Verdict
 from kgate.exchange.exchange import Exchange
-from kgate.exchange.gate import Fetch, OnRecord, Patience
+from kgate.exchange.gate import Fetch, OnRecord
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.local import Application, LocalExchange
 from kgate.exchange.own_reviews import OwnReview, own_review
+from kgate.exchange.patience import Patience
 from kgate.exchange.ports import ClientTransport, ServerWire
 from kgate.exchange.refusal import refuse
 from kgate.exchange.rules_review import RulesReview

@@ -8,8 +8,8 @@ from typing import Any
 from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.exchange.admission import Admission, Admitted, Refused, Verdict
 from kgate.exchange.exchange import Exchange
-from kgate.exchange.gate import Patience
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
+from kgate.exchange.patience import Patience
 from kgate.exchange.refusal import refuse
 from kgate.exchange.routes import Route, Routes
 from kgate.exchange.waiting import Waiting
