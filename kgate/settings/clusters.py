@@ -106,7 +106,7 @@ def _check_trust(reading: Reading, place: Place, cluster: ClusterSettings, acces
     findings: list[Finding] = []
     if access.certificate_authority is not None:
         findings += authority_findings("certificate_authority", access.certificate_authority, reading.now)
-    if access.credential.certificate and access.credential.key:
+    if cluster.client_certificate is not None or (access.credential.certificate and access.credential.key):
         findings += client_pair_findings(access.credential.certificate, access.credential.key, reading.now)
     reading.note(place, [each._replace(key="kubeconfig", text=f"{each.key}: {each.text}") if in_kubeconfig else each for each in findings])
     if access.insecure:
@@ -132,7 +132,7 @@ def access_of(name: str, settings: ClusterSettings, read: Read) -> ClusterAccess
             key=_bytes(settings.client_key, read),
         ),
         tls_server_name=settings.tls_server_name or "",
-        certificate_authority=_bytes(settings.certificate_authority, read) or None,
+        certificate_authority=read(settings.certificate_authority) if settings.certificate_authority is not None else None,
         insecure=settings.insecure_skip_tls_verify,
         proxy_url=settings.proxy_url or "",
     )
