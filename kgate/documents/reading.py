@@ -10,6 +10,8 @@ Norway and not ``false``, ``12:30`` is a time of day and not 750, and a date sta
 from __future__ import annotations
 
 import re
+from io import StringIO
+from itertools import islice
 from typing import Any, cast
 
 import yaml
@@ -88,9 +90,7 @@ def read_mapping(text: str, file: str, mistakes: list[Mistake]) -> Mapping:
     try:
         builder.read(text)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        text_of = " ".join(filter(None, (error.problem, error.context)))
-        builder.refuse(mark.line + 1 if mark else 0, f"this is not YAML: {text_of}", "check the indentation and the quotes just above")
+        builder.refuse(*_explained(error, text))
     except yaml.reader.ReaderError as error:
         line, character = text.encode().count(b"\n", 0, error.position) + 1, f"{error.character:04x}"
         hint = f'take it out, or write "\\u{character}" in double quotes'
@@ -98,8 +98,41 @@ def read_mapping(text: str, file: str, mistakes: list[Mistake]) -> Mapping:
     except yaml.YAMLError as error:
         builder.refuse(0, f"this is not YAML: {str(error).splitlines()[0]}", "look for control characters")
     if not isinstance(builder.root, Mapping):
-        builder.refuse(1, "the file is empty" if builder.root is None else "the file must be a mapping, lines of the form key: value")
+        if builder.root is None:
+            builder.refuse(1, "the file is empty", "write what belongs there, or check the path")
+        builder.refuse(1, "the file must be a mapping, lines of the form key: value")
     return cast("Mapping", builder.root)
+
+
+def _explained(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str, str]:
+    """Where, what and what to do, for somebody who may never have heard of the parser's words: the slips that are made most often have their own."""
+    mark, begins = error.problem_mark or error.context_mark, error.context_mark or error.problem_mark
+    if mark is None or begins is None:
+        return 0, f"this is not YAML: {error.problem}", "check the indentation and the quotes"
+    line, rest = _from(text, mark.line, mark.column)
+    if "\t" in line[: len(line) - len(line.lstrip())] or rest.startswith("\t"):
+        return mark.line + 1, "this is not YAML: it is indented with a tab", "use spaces"
+    if error.context in _BEGINNINGS or rest[:1] in ("@", "`", "%"):
+        begun = _from(text, begins.line, begins.column)[1][:1]
+        return begins.line + 1, f"this is not YAML: a value that begins with {begun} means something else", "put it in quotes"
+    if error.context == _IN_QUOTES and not rest:
+        return (
+            begins.line + 1,
+            "this is not YAML: the quote that opens here is never closed",
+            "close it",
+        )
+    said = " ".join(filter(None, (error.problem, error.context)))
+    return mark.line + 1, f"this is not YAML: {said}", "check the indentation and the quotes just above"
+
+
+def _from(text: str, line: int, column: int) -> tuple[str, str]:
+    """The line of this number, and what stands there from ``column`` on."""
+    found = next(islice(StringIO(text), line, None), "").rstrip("\n")
+    return found, found[column:]
+
+
+_BEGINNINGS = ("while scanning an alias", "while scanning an anchor")
+_IN_QUOTES = "while scanning a quoted scalar"
 
 
 @define
@@ -139,9 +172,16 @@ class _Builder:
         """A value, or a key."""
         self._plain(event, line)
         if self._stack and isinstance(self._stack[-1], Mapping) and self._keys[-1] is None:
-            self._keys[-1] = (event.value, line)
+            self._key(event, line)
         else:
             self._put(scalar_value(event.value) if event.implicit[0] else event.value, line)
+
+    def _key(self, event: yaml.ScalarEvent, line: int) -> None:
+        if event.implicit[0] and event.value == "<<":
+            self.refuse(line, "merge keys (<<) are not allowed", "write the values out where they are needed")
+        if event.implicit[0] and event.value[:1].isspace():  # YAML's own spaces are not part of it
+            self.refuse(line, f"the key begins with U+{ord(event.value[0]):04X}, which only looks like a space", "write plain spaces")
+        self._keys[-1] = (event.value, line)
 
     def open_mapping(self, event: yaml.MappingStartEvent, line: int) -> None:
         """A mapping begins."""

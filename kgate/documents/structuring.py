@@ -39,6 +39,7 @@ _SHAPES = {
     float: "a number",
     type(None): "nothing",
 }
+_BELOW = "write lines of the form key: value below it, further in"
 _PLURAL_OF_ONE = "one entry is a list too: [{}]"
 
 
@@ -67,27 +68,28 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def a_text(value: Plain, _: Any = str) -> str:
     """``value`` where it is text; raises Unacceptable."""
     if not isinstance(value, str):
-        hint = f'put it in quotes: "{value}"' if isinstance(value, (bool, int, float)) else ""
+        hint = f'put it in quotes: "{value}"' if isinstance(value, (bool, int, float)) else "write it behind the colon"
         raise Unacceptable(f"must be text, not {describe(value)}", hint)
     return value
 
 
 def a_whole_number(value: Plain, _: Any = int) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise Unacceptable(f"must be a whole number, not {describe(value)}")
+        raise Unacceptable(f"must be a whole number, not {describe(value)}", "write it in digits, without quotes")
     return value
 
 
 def _boolean(value: Plain, _: Any) -> bool:
     if not isinstance(value, bool):
-        raise Unacceptable(f"must be true or false, not {describe(value)}")
+        raise Unacceptable(f"must be true or false, not {describe(value)}", "write one of these words, without quotes")
     return value
 
 
 def a_list(value: Plain) -> list[Plain]:
     """``value`` where it is a list; raises Unacceptable."""
     if not isinstance(value, list):
-        raise Unacceptable(f"must be a list, not {describe(value)}", _PLURAL_OF_ONE.format(value) if isinstance(value, (str, int)) else "")
+        hint = _PLURAL_OF_ONE.format(value) if isinstance(value, (str, int)) else "begin each entry with a dash"
+        raise Unacceptable(f"must be a list, not {describe(value)}", hint)
     return value
 
 
@@ -154,7 +156,7 @@ def _mapping_hook(converter: Converter, kind: Any) -> Callable[[Plain, Any], dic
 
     def structure(value: Plain, _: Any) -> dict[Any, Any]:
         if not isinstance(value, dict):
-            raise Unacceptable(f"must be a mapping, not {describe(value)}")
+            raise Unacceptable(f"must be a mapping, not {describe(value)}", _BELOW)
         made: dict[Any, Any] = converter.structure(value, whole)
         return made
 
@@ -166,7 +168,7 @@ def _class_hook(converter: Converter, kind: type[T]) -> Callable[[Plain, Any], T
 
     def structure(value: Plain, _: Any) -> T:
         if not isinstance(value, dict):
-            raise Unacceptable(f"must be a mapping, not {describe(value)}")
+            raise Unacceptable(f"must be a mapping, not {describe(value)}", _BELOW)
         return fill(value, kind)
 
     return structure

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import ExtensionOID
 
 SOON = 14 * 86400.0
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+_KEY = b"PRIVATE KEY-----"
 
 
 class Finding(NamedTuple):
@@ -64,7 +66,7 @@ def authority_findings(key: str, pem: bytes, now: float) -> list[Finding]:
     try:
         bundle = x509.load_pem_x509_certificates(pem)
     except ValueError:
-        return [Finding(key, True, "is not a PEM certificate", "it begins with -----BEGIN CERTIFICATE-----")]
+        return [_no_certificate(pem, key)]
     findings = [validity_findings(key, each, now) for each in bundle]
     if all(any(finding.serious for finding in each) for each in findings):
         return findings[0]
@@ -75,7 +77,18 @@ def _chain(pem: bytes, key: str = "certificate") -> list[x509.Certificate] | Fin
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError:
-        return Finding(key, True, "is not a PEM certificate", "it begins with -----BEGIN CERTIFICATE-----")
+        return _no_certificate(pem, key)
+
+
+def _no_certificate(pem: bytes, key: str) -> Finding:
+    """The slips that are made most often have their own words."""
+    if not pem.strip():
+        return Finding(key, True, "is empty", "put the certificate there")
+    if _CERTIFICATE in pem:
+        return Finding(key, True, "is a PEM certificate that was cut off or changed", "copy it again, whole")
+    if _KEY in pem:
+        return Finding(key, True, "is a private key, not a certificate", "name the certificate's file; perhaps the two were swapped")
+    return Finding(key, True, "is not a PEM certificate", f"it begins with {_CERTIFICATE.decode()}")
 
 
 def _key(pem: bytes, key: str = "key") -> PrivateKeyTypes | Finding:
@@ -84,6 +97,8 @@ def _key(pem: bytes, key: str = "key") -> PrivateKeyTypes | Finding:
     except TypeError:
         return Finding(key, True, "is encrypted", "the gate starts without anyone to type a password: store the key in clear, mode 0600")
     except (ValueError, UnsupportedAlgorithm):
+        if _CERTIFICATE in pem and _KEY not in pem:
+            return Finding(key, True, "is a certificate, not a private key", "name the key's file; perhaps the two were swapped")
         return Finding(key, True, "is not a PEM private key", "it begins with -----BEGIN PRIVATE KEY-----")
 
 

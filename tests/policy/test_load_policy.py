@@ -63,7 +63,7 @@ ruels: []
         'p.yaml:18: rules[1].limits.duration: "1 hour" is not a duration (write it as 30s, 15m, 1h 15m or 7d)',
         'p.yaml:18: rules[1].limits.bytes: "1GB" is not a size (write it as 64KiB, 10MiB or 1GiB)',
         'p.yaml:19: rules[1].record: "all" is not known (known here: full, none, stdout)',
-        "p.yaml:20: rules[2]: must be a mapping, not text",
+        "p.yaml:20: rules[2]: must be a mapping, not text (write lines of the form key: value below it, further in)",
         'p.yaml:21: unknown key "ruels" (did you mean "rules"?)',
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from configuration_files import FILE, FOLDER, KUBECONFIG, MINIMAL, NOW, POLICY, Files, authority
+from configuration_files import FILE, FOLDER, KUBECONFIG, MINIMAL, NOW, POLICY, Files, authority, certificates
 
 from kgate.cli.gate_client import gate_url
 from kgate.demo.certificates import Authority
@@ -170,6 +170,12 @@ def test_files_of_all_kinds_are_checked_together() -> None:
         (Files().but("people-ca.crt", authority().client("x").certificate), "is not a certificate authority"),
         (Files().but("tls.crt", "nothing"), "listen[0].tls.certificate: is not a PEM certificate"),
         (Files().but("tls.key", "nothing"), "listen[0].tls.key: is not a PEM private key"),
+        (Files().but("tls.crt", certificates()["tls.crt"][:500]), "listen[0].tls.certificate: is a PEM certificate that was cut off or changed"),
+        (Files().but("tls.crt", certificates()["tls.key"]), "listen[0].tls.certificate: is a private key, not a certificate (name the certificate's file"),
+        (Files().but("tls.key", certificates()["tls.crt"]), "listen[0].tls.key: is a certificate, not a private key (name the key's file"),
+        (Files().but("ca.crt", " \n"), "clusters.dev.certificate_authority: is empty (put the certificate there)"),
+        (changed("token_file: token}", "client_certificate: gate.crt, client_key: gate.key}").but("gate.crt", ""), "client_certificate: is empty"),
+        (changed("token_file: token}", "client_certificate: gate.crt, client_key: gate.key}").but("gate.key", ""), "client_key: is not a PEM private key"),
         (Files().but("tls.key", authority().server(["x"]).key), "listen[0].tls.key: does not belong to the certificate"),
         (Files().but("policy.yaml", b"\xff"), "policy.yaml:1: the file is not UTF-8 text"),
         (Files().but("prod-eu.kubeconfig", "kind: Pod"), 'prod-eu.kubeconfig:1: kind is "Pod"'),
