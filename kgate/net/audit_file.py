@@ -21,6 +21,8 @@ class AuditFile:
         self.directory, self._wall = directory, wall
         self._fd = -1
         self._size = 0
+        self._torn = False
+        """Whether more may stand in it than that."""
         self._begins = self._ends = 0.0
         """The day of the file, in Unix seconds."""
         self.begun = 0
@@ -28,16 +30,25 @@ class AuditFile:
 
     def commit(self, lines: bytes) -> None:
         """Append and make durable, or raise OSError with the file as it was."""
+        self._cut()
         self._choose()
+        self._torn = True
         try:
             written = os.write(self._fd, lines)
             while written < len(lines):
                 written += os.write(self._fd, memoryview(lines)[written:])
             _sync(self._fd)
         except OSError:
-            os.ftruncate(self._fd, self._size)
+            self._cut()
             raise
+        self._torn = False
         self._size += len(lines)
+
+    def _cut(self) -> None:
+        """Take off what a failed write left. A disk that fails may not let that be either: then nothing is written behind it."""
+        if self._torn:
+            os.ftruncate(self._fd, self._size)
+            self._torn = False
 
     def close(self) -> None:
         """Nothing more is written."""
@@ -54,7 +65,12 @@ class AuditFile:
         begins = moment.replace(hour=0, minute=0, second=0, microsecond=0)
         path = self.directory / _next_name(self.directory, moment.strftime("%Y%m%d"))
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        sync_directory(self.directory)
+        try:
+            sync_directory(self.directory)
+        except OSError:
+            os.close(fd)
+            path.unlink(missing_ok=True)
+            raise
         self.close()
         self._fd, self._size = fd, 0
         self.begun += 1
