@@ -80,8 +80,8 @@ class _Worker(ProcessProtocol):
         for line in data.decode("utf-8", "replace").splitlines():
             log.error("worker {number}: {line}", number=self.number, line=line)
 
-    def processEnded(self, reason: Failure) -> None:
-        """Twisted's word that it is gone."""
+    def processExited(self, reason: Failure) -> None:
+        """It is gone. Whoever it left behind may have its pipes for as long as they like."""
         end: Any = reason.value
         killed, status = end.signal, end.exitCode
         self.supervisor.ended(self, f"was ended by signal {killed}" if killed else f"ended with status {status}")

@@ -144,6 +144,15 @@ def test_a_worker_that_is_killed_is_started_again_and_goes_on_with_its_chain(gat
     assert re.search(r'kgate_worker_restarts_total\{worker="1"\} [1-9]', gate.admin("/metrics")[1])
 
 
+def test_a_worker_that_left_somebody_behind_who_holds_its_pipes_is_started_again_too(gate: LiveGate) -> None:
+    """A program of a plugin's, say, that goes on in the background."""
+    before = workers(gate)[2]
+    with open(f"/proc/{before}/fd/2", "wb"):
+        os.kill(before, signal.SIGKILL)
+        eventually("started again", lambda: workers(gate).get(2) not in (None, before))
+    both_up(gate)
+
+
 def test_sighup_while_a_worker_starts_again_does_not_end_it(gate: LiveGate) -> None:
     before = workers(gate)[1]
     os.kill(before, signal.SIGKILL)
