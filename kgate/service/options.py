@@ -56,8 +56,8 @@ class Options(usage.Options):
         """Read and check everything; every mistake is printed, and then nothing starts."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it would end the process; what changes from now on is noticed once it runs
         self["config"] = str(self.path)
-        if self.twistd.get("chroot") is not None:
-            give_up(KgateError("twistd's --chroot cannot be had: the files that the gate reads would be others; run it in a container"))
+        if (problem := unsuitable(self.twistd)) is not None:
+            give_up(KgateError(problem))
         self.files = FilesRead()
         try:
             self.configuration = load_configuration(self.path, time.time(), self.files.read)
@@ -73,6 +73,16 @@ class Options(usage.Options):
             )
         if self.place.worker or self.configuration.settings.workers == 1:
             reactor.install()  # a supervisor has no sockets to be fast with
+
+
+def unsuitable(twistd: Twistd) -> str | None:
+    """What cannot be had of twistd's own options, and what to do instead."""
+    if twistd.get("chroot") is not None:
+        return "twistd's --chroot cannot be had: the files that the gate reads would be others; run it in a container"
+    others = [f"--{name}" for name, own in (("uid", os.getuid()), ("gid", os.getgid())) if twistd.get(name) not in (None, own)]
+    if others and os.geteuid() != 0:  # twistd finds out in the background, and whoever started it waits for ever
+        return f"only root can use twistd's {' and '.join(others)}: start it as root, or as the account that it is to be (systemd: User=)"
+    return None
 
 
 def give_up(error: KgateError) -> NoReturn:
