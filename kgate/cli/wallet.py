@@ -88,8 +88,8 @@ class Wallet:
             return None
         try:
             return Kept(**json.loads(text))
-        except (ValueError, TypeError):
-            raise KgateError(f"{self.path / _name(gate)}.json is damaged; remove it and run: kgate login {gate}") from None
+        except (ValueError, TypeError, RecursionError):
+            raise self._damaged(f"{_name(gate)}.json", gate) from None
 
     def write(self, kept: Kept) -> None:
         """Keep it, durably, in one step. Whom to trust for the gate is kept apart: it outlives the sign-in."""
@@ -168,11 +168,15 @@ class Wallet:
             raise self._refused(name, error.strerror or "") from error
         finally:
             os.close(folder)
-        with open(file, encoding="utf-8") as opened:
-            status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-                raise self._refused(name, "it is not a file that only you can read")
-            return opened.read(1024 * 1024)
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+            os.close(file)
+            raise self._refused(name, "it is not a file that only you can read")
+        try:
+            with open(file, encoding="utf-8") as opened:
+                return opened.read(1024 * 1024)
+        except UnicodeDecodeError:
+            raise self._damaged(name, "URL") from None
 
     def _write(self, name: str, text: str) -> None:
         folder = self._folder()
@@ -191,6 +195,9 @@ class Wallet:
             raise KgateError(f"{self.path / name} cannot be written: {error.strerror}; your sign-in is not kept") from error
         finally:
             os.close(folder)
+
+    def _damaged(self, name: str, gate: str) -> KgateError:
+        return KgateError(f"{self.path / name} is damaged; remove it and run: kgate login {gate}")
 
     def _refused(self, name: str, why: str) -> KgateError:
         return KgateError(f"{self.path / name} is not used: {why}; see who put it there, remove it, and sign in again")

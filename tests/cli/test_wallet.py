@@ -134,3 +134,21 @@ def test_the_folder_is_where_the_environment_says(tmp_path: Path, monkeypatch: p
     assert Wallet().path == tmp_path / "kgate"
     monkeypatch.setenv("KGATE_HOME", str(tmp_path / "own"))
     assert Wallet().path == tmp_path / "own"
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"[" * 5_000, b"{}", b"null", b""], ids=["binary", "deep", "empty object", "null", "empty"]
+)
+def test_a_damaged_file_is_named_with_what_to_do(wallet: Wallet, content: bytes) -> None:
+    wallet.write(KEPT)
+    file_of(wallet).write_bytes(content)
+    with pytest.raises(KgateError, match=r"8443\.json is damaged; remove it and run: kgate login "):
+        wallet.read(GATE)
+
+
+def test_a_folder_in_the_place_of_a_file_is_no_file(wallet: Wallet) -> None:
+    wallet.choose(GATE)
+    (wallet.path / "current").unlink()
+    (wallet.path / "current").mkdir(mode=0o700)
+    with pytest.raises(KgateError, match="current is not used: it is not a file that only you can read"):
+        wallet.current()
