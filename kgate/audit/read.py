@@ -15,6 +15,7 @@ import orjson
 from attrs import frozen
 
 from kgate.audit.record import content_name
+from kgate.documents.values import network
 from kgate.model import Action, Cluster, Context, Device, Fact, Grant, Ground, Identity, Impersonation, Operation, Pairs
 
 DECISIONS = frozenset({"request", "stream-start", "decision-change", "port"})
@@ -27,6 +28,7 @@ _PARTS = ("api_group", "resource", "subresource", "namespace", "name", "containe
 _NOTHING = ("",) * len(_PARTS)
 MOST_NESTED = 100
 """Levels of a record. A fact, which is somebody else's document, has a third of that."""
+_PERSON = ("uid", "acr", "robot")
 _GROUNDS = {ground.value: ground for ground in Ground}
 
 
@@ -94,6 +96,7 @@ class Rebuilding:
     def _past(self, fields: Fields) -> Past:
         reasons = fields.get("reasons", ())
         asked, seen = fields.get("as"), fields.get("impersonated")
+        _texts(fields["id"], fields.get("rule", ""), fields["policy_revision"], *_of_person(asked), *_of_person(seen))
         return Past(
             fields["id"],
             fields["event"],
@@ -119,6 +122,7 @@ class Rebuilding:
         key = orjson.dumps([fields["cluster"], fields.get("cluster_labels")])
         cluster = self._clusters.get(key)
         if cluster is None:
+            _texts(fields["cluster"])
             cluster = self._clusters[key] = Cluster(fields["cluster"], _pairs(fields.get("cluster_labels", {})))
         return cluster
 
@@ -163,8 +167,15 @@ def _texts(*texts: str) -> None:
     "".join(texts)
 
 
+def _of_person(fields: Fields | None) -> tuple[str, ...]:
+    return (fields["user"], *fields.get("groups", ()), fields.get("uid", "")) if fields else ()
+
+
 def _identity(fields: Fields, known: Fields) -> Identity:
-    _texts(fields["user"], *fields["groups"], fields["issuer"], *map(known.get, ("uid", "acr", "robot"), ("", "", "")))
+    _texts(fields["user"], *fields["groups"], fields["issuer"], fields.get("session", ""), *map(known.get, _PERSON, _NOTHING))
+    _texts(*(each for name in ("amr", "networks", "clusters") for each in known.get(name, ())))
+    for each in known.get("networks", ()):
+        network(each)
     return Identity(
         fields["user"],
         tuple(fields["groups"]),
@@ -184,7 +195,11 @@ def _identity(fields: Fields, known: Fields) -> Identity:
 
 
 def _device(name: str, state: Fields) -> Device:
-    return Device(name, state.get("compliant"), _pairs(state.get("posture", {})))
+    _texts(name)
+    compliant = state.get("compliant")
+    if compliant not in (None, True, False):
+        raise TypeError(compliant)
+    return Device(name, compliant, _pairs(state.get("posture", {})))
 
 
 def _action(fields: Fields, cluster: Cluster) -> Action:
@@ -218,6 +233,7 @@ def _action(fields: Fields, cluster: Cluster) -> Action:
 
 def _context(fields: Fields, facts: tuple[Fact, ...]) -> Context:
     get = fields.get
+    _texts(fields["source_ip"], get("user_agent", ""), get("country", ""))
     grants = tuple(map(_grant, get("grants", ())))
     return Context(
         instant(fields["time"]), fields["source_ip"], get("user_agent", ""), get("country", ""), get("asn"), facts, grants
@@ -226,6 +242,8 @@ def _context(fields: Fields, facts: tuple[Fact, ...]) -> Context:
 
 def _grant(fields: Fields) -> Grant:
     get = fields.get
+    names = map(get, ("namespace", "reason", "revoked_by"), _NOTHING)
+    _texts(*(fields[name] for name in ("id", "user", "rule", "cluster")), *names, *get("approvers", ()))
     return Grant(
         fields["id"],
         fields["user"],
@@ -245,8 +263,11 @@ def _instant(fields: Fields, name: str) -> float | None:
 
 
 def _extra(fields: Fields) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return tuple((key, tuple(values)) for key, values in fields.get("extra", {}).items())
+    extra = tuple((key, tuple(values)) for key, values in fields.get("extra", {}).items())
+    _texts(*(each for _, values in extra for each in values))
+    return extra
 
 
 def _pairs(fields: Mapping[str, str]) -> Pairs:
+    _texts(*fields.values())
     return tuple(sorted(fields.items()))

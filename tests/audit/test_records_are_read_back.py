@@ -127,6 +127,16 @@ def test_other_lines_are_no_decisions() -> None:
         {"grants": [{}]},
         {"as": "root"},
         {"reasons": [7]},
+        {"id": {}},
+        {"rule": None},
+        {"session": []},
+        {"source_ip": 5},
+        {"cluster_labels": {"env": []}},
+        {"as": {"user": "root", "groups": [{}]}},
+        {"identity": {"networks": ["nowhere"]}},
+        {"identity": {"extra": {"team": [1]}}},
+        {"device": "laptop", "identity": {"device": {"compliant": {}}}},
+        {"device": "laptop", "identity": {"device": {"posture": {"os": []}}}},
     ],
 )
 def test_a_forged_line_is_told(change: dict[str, object]) -> None:

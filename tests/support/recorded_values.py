@@ -8,6 +8,7 @@ from kgate.model import Action, Cluster, Context, Device, Fact, Grant, Identity,
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = st.lists(TEXT, max_size=3).map(tuple)
+NETWORKS = st.lists(st.sampled_from(["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"]), max_size=2).map(tuple)
 SECONDS = st.integers(1_700_000_000, 1_900_000_000).map(float)
 LABELS = st.dictionaries(TEXT, TEXT, max_size=2).map(lambda found: tuple(sorted(found.items())))
 EXTRA = st.dictionaries(TEXT, NAMES, max_size=2).map(lambda found: tuple(found.items()))
@@ -25,7 +26,7 @@ IDENTITIES = st.builds(
     NAMES,
     st.none() | st.builds(Device, TEXT, st.sampled_from([None, True, False]), LABELS),
     TEXT,
-    NAMES,
+    NETWORKS,
     NAMES,
 )
 ACTIONS = st.builds(
