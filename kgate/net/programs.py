@@ -1,9 +1,11 @@
-"""Running somebody else's program for what it prints: to its end, or to that of our patience. What it left running then is not waited for."""
+"""Running somebody else's program for what it prints: to its end, or to that of our patience. What it left running is not waited for, unless that may
+still print: a program in the background often has the stderr that it was started with."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -13,6 +15,8 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 OUTPUT, ERRORS = 1, 2
+STRAGGLING_SECONDS = 0.5
+"""For errors that it printed and that are not read yet when it is gone."""
 
 
 @frozen
@@ -35,22 +39,24 @@ def run(
     reactor: Any, program: str, arguments: Sequence[str], environment: Mapping[str, str], *, most: int, seconds: float
 ) -> Deferred[Printed | Unfinished]:
     """What ``program`` prints; killed after so many bytes or seconds."""
-    running = _Running(most)
+    running = _Running(reactor, most)
     try:
         running.process = reactor.spawnProcess(running, program, [program, *arguments], dict(environment))
     except OSError as error:  # no descriptor, process or memory is left
         running.end(Unfinished(f"cannot be run: {error.strerror}"))
         return running.done
-    running.late = reactor.callLater(seconds, running.kill, Unfinished(f"did not end within {seconds:g} s"))
+    running.wait(seconds, partial(running.kill, Unfinished(f"did not end within {seconds:g} s")))
     return running.done
 
 
 class _Running(ProcessProtocol):
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, reactor: Any, most: int) -> None:
+        self._reactor, self._most = reactor, most
+        self._how: Any = None
+        self._may_print = True
         self._printed = {OUTPUT: bytearray(), ERRORS: bytearray()}
         self.process: Any = None
-        self.late: Any = None
+        self._late: Any = None
         self.done: Deferred[Printed | Unfinished] = Deferred()
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
@@ -60,13 +66,37 @@ class _Running(ProcessProtocol):
         if len(printed) > self._most:
             self.kill(Printed(bytes(self._printed[OUTPUT]), bytes(self._printed[ERRORS]), 0))
 
+    def childConnectionLost(self, childFD: int) -> None:
+        """Nobody has this pipe any more."""
+        if childFD == OUTPUT:
+            self._may_print = False
+            self._look_whether_it_is_over()
+
+    def processExited(self, reason: Failure) -> None:
+        """It is gone; whoever it left running may still print."""
+        self._how = reason.value
+        self._look_whether_it_is_over()
+
+    def _look_whether_it_is_over(self) -> None:
+        if self._how is not None and not self._may_print and not self.done.called:
+            self.wait(STRAGGLING_SECONDS, self._ended)
+
     def processEnded(self, reason: Failure) -> None:
         """It is gone, and so is whoever else could print."""
-        how: Any = reason.value
-        if how.signal:
-            self.end(Unfinished(f"was ended by signal {how.signal}"))
+        self._how = reason.value
+        self._ended()
+
+    def _ended(self) -> None:
+        if self._how.signal:
+            self.end(Unfinished(f"was ended by signal {self._how.signal}"))
         else:
-            self.end(Printed(bytes(self._printed[OUTPUT]), bytes(self._printed[ERRORS]), how.exitCode))
+            self.end(Printed(bytes(self._printed[OUTPUT]), bytes(self._printed[ERRORS]), self._how.exitCode))
+
+    def wait(self, seconds: float, then: Callable[[], None]) -> None:
+        """So long from now, and no longer for what was waited for before."""
+        if self._late is not None and self._late.active():
+            self._late.cancel()
+        self._late = self._reactor.callLater(seconds, then)
 
     def kill(self, result: Printed | Unfinished) -> None:
         """Enough of it."""
@@ -77,7 +107,7 @@ class _Running(ProcessProtocol):
 
     def end(self, result: Printed | Unfinished) -> None:
         """The first end counts."""
-        if self.late is not None and self.late.active():
-            self.late.cancel()
+        if self._late is not None and self._late.active():
+            self._late.cancel()
         if not self.done.called:
             self.done.callback(result)

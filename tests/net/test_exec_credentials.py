@@ -17,6 +17,7 @@ from kgate.kube.kubeconfig import ClusterAccess, GateCredential, Server
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.credentials import RETRY_SECONDS, Credential, credential_of
 from kgate.net.dial import DialFailed
+from kgate.net.programs import STRAGGLING_SECONDS
 from kgate.net.turn import Turn
 
 VERSION = "client.authentication.k8s.io/v1"
@@ -46,6 +47,11 @@ class Process:
     def ends(self, code: int = 0, signal: int | None = None) -> None:
         how = ProcessDone(0) if code == 0 and signal is None else ProcessTerminated(code, signal, 0)
         self.protocol.processEnded(Failure(how))
+
+    def leaves(self, code: int = 0) -> None:
+        """It is gone, and what it left running has its stderr."""
+        self.protocol.processExited(Failure(ProcessDone(0) if code == 0 else ProcessTerminated(code, None, 0)))
+        self.protocol.childConnectionLost(1)
 
     def signalProcess(self, name: str) -> None:
         self.signals.append(name)
@@ -102,6 +108,22 @@ def test_a_plugin_that_hangs_is_ended_and_asked_again_later(world: World) -> Non
     assert world.told[1:] == [None]
     world.advance(60)
     assert world.runs[1].signals == []
+
+
+def test_a_program_that_a_plugin_leaves_running_is_not_waited_for(world: World) -> None:
+    """An agent in the background has the plugin's stderr for as long as it likes. kubectl does not read that, nor wait for it."""
+    world.ask()
+    world.runs[0].prints(printed(token="one")).leaves()
+    world.advance(STRAGGLING_SECONDS)
+    assert (world.told, world.credential.bearer, world.runs[0].signals) == ([None], b"one", [])
+    world.runs[0].complains(b"the agent is there\n").ends()
+    world.advance(60)
+    world.credential.refused()
+    world.ask()
+    world.runs[1].leaves(1)
+    world.runs[1].complains(b"not signed in\n")  # what the pipe still held
+    world.advance(STRAGGLING_SECONDS)
+    assert world.told[1:] == ["the exec plugin /bin/sh ended with 1: not signed in"]
 
 
 def test_a_plugin_that_never_stops_printing_is_ended(world: World) -> None:
