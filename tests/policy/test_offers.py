@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from kgate.errors import InvalidFileError
-from kgate.model import Action, Cluster, Context, Decision, Ending, Grant, Ground, Identity, Operation
+from kgate.model import Action, Cluster, Context, Decision, Ending, Grant, Ground, Identity, Operation, Reason
 from kgate.policy.evaluate import evaluate
 from kgate.policy.load import load_policy
 from kgate.sessions.causes import denied
@@ -96,10 +96,13 @@ def test_a_grant_for_one_namespace_is_good_there() -> None:
 
 
 def test_a_grant_makes_nobody_somebody_whom_the_rule_cannot_name() -> None:
-    """Its ``as`` is a robot's name, and whoever asks is none: what the grant says must not stand where the reason belongs."""
-    policy = load_policy(POLICY.source + '    as: {user: "{identity.robot}"}\n', "policy.yaml")
-    decision = evaluate(policy, ALICE, EXEC, Context(NOW, "192.0.2.1", grants=(GRANT,)))
-    assert not decision.allowed and [reason.ground for reason in decision.reasons] == [Ground.IMPERSONATION]
+    """What the grant says must not stand where the reason belongs."""
+    policy = load_policy(POLICY.source + '    as: {user: "{identity.groups:team-*}"}\n', "policy.yaml")
+    for groups, many in (((), "no"), (("team-a", "team-b"), "2")):
+        alice = ALICE.but(groups=(*ALICE.groups, *groups))
+        decision = evaluate(policy, alice, EXEC, Context(NOW, "192.0.2.1", grants=(GRANT,)))
+        said = f"the rule's as.user {{identity.groups:team-*}} is {many} names for alice"
+        assert not decision.allowed and decision.reasons == (Reason(Ground.IMPERSONATION, "break-glass", said),)
 
 
 def test_a_grant_that_is_still_to_come_is_an_edge() -> None:
