@@ -42,5 +42,5 @@ def test_the_full_file_shows_every_setting() -> None:
 def test_the_full_file_shows_the_defaults() -> None:
     full = load_configuration(FILE, NOW, Files((CONF / "full.yaml").read_text()).read).settings
     minimal = load_configuration(FILE, NOW, Files((CONF / "minimal.yaml").read_text()).read).settings
-    for name in ("limits", "deadlines", "drain", "workers", "audit"):
+    for name in ("limits", "deadlines", "sign_in", "drain", "workers", "audit"):
         assert getattr(full, name) == getattr(minimal, name)
