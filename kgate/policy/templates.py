@@ -79,7 +79,7 @@ def template(text: str) -> Template:
     for found in _SLOT.finditer(text):
         parts += [text[position : found.start()], Slot(found[1], found[2] or "", found[3] or "")]
         position = found.end()
-    parts = [part for part in (*parts, text[position:]) if part != ""]
+    parts.append(text[position:])
     if any(_BRACE.search(part) for part in parts if isinstance(part, str)):
         raise Unacceptable(f'"{text}" has braces that are no placeholder', _HINT)
     if sum(isinstance(part, Slot) and part.word == "identity.groups" for part in parts) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kgate.documents.values import Unacceptable, is_plain
@@ -166,6 +166,9 @@ def test_nobody_becomes_one_of_kubernetes_own_by_a_template(as_: str, who: Ident
         ("{identity.user:*a*}", "has braces that are no placeholder"),
         ("{identity.groups}{identity.groups}", "has two placeholders for groups"),
         ("system:{identity.user}", "makes names that begin with system:"),
+        (" {identity.user}", "white space at an edge"),
+        ("view\u00a0", "white space at an edge"),
+        ("vi\x07ew", "has control characters"),
     ],
 )
 def test_a_wrong_template_is_refused(text: str, fault: str) -> None:
@@ -173,12 +176,34 @@ def test_a_wrong_template_is_refused(text: str, fault: str) -> None:
         seen(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "user", "stands_for"),
+    [
+        ("{identity.user:*@corp.example}", "alice@corp.example", ("alice",)),
+        ("{identity.user:*@corp.example}", "alice@corp.example.evil.example", ()),
+        ("{identity.user:*@corp.example}", "mallory-of-evil.example", ()),
+        ("{identity.user:*@corp.example}", "@corp.example", ()),
+        ("{identity.user:team-*}", "team-", ()),
+        ("{identity.user:team-*}", "a-team-shop", ()),
+        ("{identity.user:aa*aa}", "aaa", ()),
+        ("{identity.user:aa*aa}", "aaxaa", ("x",)),
+        ("gate:{identity.user:a*}-{device.name}", "ab", ()),
+    ],
+)
+def test_a_placeholder_is_what_the_star_stands_for_and_nothing_where_it_stands_for_nothing(
+    text: str, user: str, stands_for: tuple[str, ...]
+) -> None:
+    assert template(text).expand(Identity(user)) == stands_for
+
+
+@example(" a\u2003", ["a "])
+@example("a\x07", ["a\n"])
 @given(st.text(), st.lists(st.text(), max_size=3))
 def test_a_template_gives_only_names_that_are_good_for_its_place(user: str, groups: list[str]) -> None:
     who = Identity(user, tuple(groups))
     for text in ("{identity.user}", "a-{identity.groups}", "{identity.groups:a*}", "sys{identity.user}"):
         assert all(name and name.isascii() and "/" not in name and "*" not in name for name in namespaces_of(template(text), who))
-        assert all(is_plain(name) and not name.startswith("system:") for name in names_of(template(text), who))
+        assert all(is_plain(name) and name == name.strip() and not name.startswith("system:") for name in names_of(template(text), who))
 
 
 @pytest.mark.parametrize(
