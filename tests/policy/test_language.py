@@ -253,6 +253,9 @@ rules:
         ("", "the request must"),
         ("team=shop,(", "the request must"),
         ("team=shop,x in y", "the request must"),
+        ("team=shop)", "the request must"),
+        ("team=shop(x)", "the request must"),
+        ("team in (shop) in (x)", "the request must"),
     ],
 )
 def test_a_list_by_label(labels: str, answer: str) -> None:
@@ -282,6 +285,12 @@ def test_what_names_one_object_has_no_labels_to_go_by() -> None:
 def test_a_list_by_field(fields: str, namespace: str, answer: str) -> None:
     action = LIST.but(resource="events", namespace=namespace, field_selector=fields)
     assert said(SELECTING, Identity("a"), action).startswith(answer)
+
+
+def test_of_several_selectors_the_ones_that_are_missing_are_named() -> None:
+    both = SELECTING.replace("team: [shop, pay-*]", "team: [shop], tier: [web], env: [dev]")
+    answer = "the request must select by label team: shop, env: dev"
+    assert said(both, Identity("a"), LIST.but(label_selector="tier=web,team!=pay")) == answer
 
 
 @given(st.text("ab=!,() inot", max_size=30))
