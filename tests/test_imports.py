@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "kgate"
@@ -54,6 +55,16 @@ def test_imports_point_one_way() -> None:
             if name.startswith("kgate.") and folder != "__init__" and name.split(".")[1] not in allowed | BASE:
                 wrong.append(f"{path.relative_to(ROOT.parent)} imports {name}")
     assert wrong == []
+
+
+def test_the_page_of_the_architecture_names_every_folder_below_what_it_imports() -> None:
+    lines = (ast.get_docstring(ast.parse((ROOT / "__init__.py").read_text())) or "").splitlines()
+    places = {
+        folder: [number for number, line in enumerate(lines) if re.search(rf"(^    |;  |, ){folder}\b", line)][-1:]
+        for folder in {folder for folder, _ in modules()} - {"__init__"}
+    }
+    assert [folder for folder, found in places.items() if not found] == []
+    assert [(folder, other) for folder, others in ALLOWED.items() for other in others if places[other] > places[folder]] == []
 
 
 def test_only_the_shell_knows_the_reactor_sockets_and_tls() -> None:
