@@ -134,7 +134,7 @@ def _on_record(past: Past, found: Explanation) -> str:
     answer = "allowed" if past.allowed else "denied"
     by = f' by rule "{one_line(past.rule)}"' if past.rule else ""
     if not past.by_policy:
-        return f"on record: {answer}{by}, which another authorizer or a lock said and not the policy"
+        return f"on record: {answer}{by}, which another authorizer said and not the policy"
     same = past.allowed is found.decision.allowed and past.rule == found.decision.rule
     return f"on record: {answer}{by}" + ("" if same else f", by revision {past.revision}")
 

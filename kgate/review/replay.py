@@ -37,7 +37,7 @@ _HEAD = 160
 class Skipped(Enum):
     """Decisions that are not asked again, besides ``Unusable`` ones."""
 
-    NOT_POLICY = "was not the policy's: another authorizer, a lock or a credential"
+    NOT_POLICY = "was not the policy's: another authorizer or a credential"
     NO_POLICY = "was by a policy whose text is not kept here"
 
 

@@ -253,7 +253,7 @@ def test_what_another_authorizer_said_is_not_the_policys(history: History) -> No
             "decision-change", id_, "gate", Identity("alice", ("developers",)), PODS, Context(history.now, "", facts=FREEZE), denied
         )
     )
-    assert "on record: denied, which another authorizer or a lock said" in kgate("explain", id_).stdout
+    assert "on record: denied, which another authorizer said" in kgate("explain", id_).stdout
 
 
 @pytest.mark.parametrize("change", ["gone", "changed"])

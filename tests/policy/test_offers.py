@@ -106,7 +106,11 @@ def test_a_grant_makes_nobody_somebody_whom_the_rule_cannot_name() -> None:
 
 
 def test_a_grant_that_is_still_to_come_is_an_edge() -> None:
-    assert asks(evolve(GRANT, begins=NOW + 60)).until == NOW + 60
+    to_come = evolve(GRANT, begins=NOW + 60)
+    assert asks(to_come).until == NOW + 60
+    assert asks(to_come).reasons[0].text.startswith("it must be requested: ")
+    assert asks(to_come, evolve(GRANT, id="G0", until=NOW - 1)).until == NOW + 60
+    assert asks(evolve(to_come, revoked_by="bob")).until is None and asks(evolve(GRANT, until=NOW)).until is None
 
 
 def test_the_longest_of_several_counts() -> None:
@@ -142,7 +146,9 @@ def test_whoever_became_another_by_as_leaves_their_grants_behind() -> None:
         ("{approvers: {}, duration: 2h}", "names nobody"),
         ("{approvers: {groups: [sre]}}", '"duration" is missing'),
         ("{approvers: {groups: [sre]}, duration: 31d}", "is out of range"),
+        ("{approvers: {groups: [sre]}, duration: 0s}", "is out of range"),
         ("{approvers: {groups: [sre]}, duration: 2h, approvals: 0}", "0 is out of range"),
+        ("{approvers: {groups: [sre]}, duration: 2h, approvals: 11}", "11 is out of range"),
         ("{approvers: {groups: [sre]}, duration: 2h, reason: never}", '"never" is not known'),
     ],
 )
@@ -151,6 +157,27 @@ def test_a_wrong_offer_is_refused_with_its_line(written: str, mistake: str) -> N
     with pytest.raises(InvalidFileError) as caught:
         load_policy(text, "p.yaml")
     assert mistake in str(caught.value) and str(caught.value).startswith("p.yaml:2:")
+
+
+@pytest.mark.parametrize("written", ["duration: 30d, approvals: 10", "duration: 1ms, approvals: 1"])
+def test_what_is_just_in_range_is_an_offer(written: str) -> None:
+    text = POLICY.source.replace("duration: 2h, approvals: 2", written)
+    assert load_policy(text, "p.yaml").rules[0].request is not None
+
+
+@pytest.mark.parametrize(
+    ("approvers", "who"),
+    [
+        ("{groups: [leads]}", ["bob", "carol"]),
+        ("{users: [bob, dave]}", ["bob", "dave"]),
+        ("{users: [bob, dave], groups: [leads]}", ["bob"]),
+        ('{users: ["*", "!bob"], groups: ["*", "!interns"]}', ["carol"]),
+    ],
+)
+def test_approvers_are_those_for_whom_all_keys_hold(approvers: str, who: list[str]) -> None:
+    offer = load_policy(POLICY.source.replace("{groups: [leads]}", approvers), "p.yaml").rules[0].request
+    people = (Identity("bob", ("leads",)), Identity("carol", ("leads", "sre")), Identity("dave", ("interns", "sre")))
+    assert offer is not None and [each.user for each in people if offer.approvers.include(each)] == who
 
 
 def test_a_deny_offers_nothing() -> None:
