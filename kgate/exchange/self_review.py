@@ -7,6 +7,8 @@ seen. The answer is the gate's AND the cluster's, with the reason of whoever say
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from attrs import evolve
 
 from kgate.exchange.inquiry import Reply
@@ -28,9 +30,10 @@ from kgate.model import Action, Cluster, Decision, Operation, Pending
 from kgate.policy.well_known import CLUSTER_SCOPED
 
 _CHANNELS = (
-    ("", "pods", "exec"), ("", "pods", "attach"), ("", "pods", "portforward"), ("", "pods", "proxy"), ("", "serviceaccounts", "token"),
+    ("pods", "exec"), ("pods", "attach"), ("pods", "portforward"), ("pods", "proxy"), ("services", "proxy"), ("nodes", "proxy"),
+    ("serviceaccounts", "token"),
 )  # fmt: skip
-"""What a star is besides the plain resources: a rule grants these by name only."""
+"""What a star is besides the plain resources and subresources, all of the core group: a rule grants these by name only."""
 
 
 class SelfReview(OwnReview):
@@ -102,10 +105,16 @@ def placed(attributes: Attributes) -> Attributes:
 def actions_of(attributes: Attributes, cluster: Cluster) -> tuple[Action, ...]:
     """What the gate is to decide on for a review; all of it must be allowed. Where the review names no namespace it means every one."""
     asked = action_of(attributes, cluster)
-    if attributes.resource != "*" or attributes.verb not in ("*", "create"):
-        return (asked,)
-    channels = (action_of(Attributes("create", group, "v1", resource, sub, asked.namespace), cluster) for group, resource, sub in _CHANNELS)
-    return (*channels, asked)
+    channels = _channels_of(attributes) if attributes.verb in ("*", "create") else ()
+    return (*(action_of(Attributes("create", "", "v1", resource, sub, asked.namespace), cluster) for resource, sub in channels), asked)
+
+
+def _channels_of(attributes: Attributes) -> Iterable[tuple[str, str]]:
+    """``*`` is every resource with all that is below it, ``pods/*`` all that is below pods."""
+    every = attributes.resource == "*" and attributes.subresource in ("", "*")
+    if attributes.group not in ("", "*") or not (every or attributes.subresource == "*"):
+        return ()
+    return (channel for channel in _CHANNELS if every or channel[0] == attributes.resource)
 
 
 def action_of(attributes: Attributes, cluster: Cluster) -> Action:

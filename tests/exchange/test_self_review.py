@@ -140,6 +140,37 @@ def test_everything_is_all_resources_all_channels_and_no_deny(desk: Desk, who: s
     assert desk.told()["allowed"] is allowed
 
 
+@pytest.mark.parametrize(
+    ("attributes", "channels"),
+    [
+        (
+            {"resource": "*"},
+            "pods/exec pods/attach pods/portforward pods/proxy services/proxy nodes/proxy serviceaccounts/token",
+        ),
+        ({"resource": "pods", "subresource": "*"}, "pods/exec pods/attach pods/portforward pods/proxy"),
+        ({"resource": "serviceaccounts", "subresource": "*"}, "serviceaccounts/token"),
+        ({"resource": "*", "group": "apps"}, ""),
+        ({"resource": "*", "subresource": "status"}, ""),
+        ({"resource": "pods"}, ""),
+        ({"resource": "pods", "subresource": "log"}, ""),
+        ({"resource": "pods", "subresource": "*", "verb": "get"}, ""),
+    ],
+)
+def test_a_star_is_the_channels_that_it_stands_for_besides_itself(attributes: dict[str, str], channels: str) -> None:
+    asked = actions_of(Attributes(**{"verb": "create", **attributes}), Cluster("lab"))
+    assert [f"{each.resource}/{each.subresource}" for each in asked[:-1]] == channels.split()
+    assert (asked[-1].resource, asked[-1].subresource) == (attributes["resource"], attributes.get("subresource", ""))
+
+
+@pytest.mark.parametrize(("who", "allowed"), [("root", True), ("some", False)])
+def test_every_subresource_of_pods_is_exec_too(desk: Desk, who: str, allowed: bool) -> None:
+    desk.may(who, {"resourceAttributes": {"verb": "create", "resource": "pods", "subresource": "*", "namespace": "team-a"}})
+    if allowed:
+        desk.dials()
+        desk.cluster_says({"allowed": True})
+    assert desk.told()["allowed"] is allowed
+
+
 def test_what_is_outside_namespaces_is_asked_about_there(desk: Desk) -> None:
     """kubectl sends its namespace along; a right to everything in that namespace is none to nodes."""
     desk.may("root", {"resourceAttributes": {"verb": "get", "resource": "nodes", "namespace": "team-a"}})
