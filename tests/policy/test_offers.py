@@ -136,6 +136,21 @@ def test_of_several_grants_that_are_over_the_last_one_given_is_named() -> None:
     assert "grant G1 has ended" in asks(revoked, ended).reasons[0].text
 
 
+def test_of_several_offers_the_one_is_named_whose_grant_is_over() -> None:
+    """They want to know what became of it, though another rule stands before."""
+    other = POLICY.source.partition("rules:\n")[2].replace("break-glass", "before")
+    both = load_policy(f"rules:\n{other}{POLICY.source.partition('rules:')[2]}", "policy.yaml")
+
+    def named(*grants: Grant) -> str:
+        return evaluate(both, ALICE, EXEC, Context(NOW, "192.0.2.1", grants=grants)).reasons[0].rule
+
+    assert (named(), named(evolve(GRANT, until=NOW)), named(evolve(GRANT, until=NOW, rule="another"))) == (
+        "before",
+        "break-glass",
+        "before",
+    )
+
+
 def test_whoever_became_another_by_as_leaves_their_grants_behind() -> None:
     assert not asks(GRANT, who=ALICE.but(user="dave")).allowed
 

@@ -243,6 +243,25 @@ def test_what_an_entry_asks_beyond_the_resource_is_said_in_its_own_words(asked: 
     assert why in [reason.text for reason in evaluate(policy, ALICE, asks(asked, **given), CONTEXT).reasons]
 
 
+@pytest.mark.parametrize(
+    ("clusters", "why"),
+    [
+        ("names: [dev-*]", "cluster is prod-eu, not dev-*"),
+        ('names: ["*", "!prod-eu"]', "cluster is prod-eu, which is excluded"),
+        ("names: [prod-*], labels: {env: [dev, test]}", "cluster prod-eu does not have the label env: dev, test"),
+        ("labels: {env: prod, region: eu}", "cluster prod-eu does not have the label env: prod and region: eu"),
+        ("sets: [tame]", "cluster prod-eu is not in tame"),
+        ("names: [dev-*], sets: [tame]", "cluster is prod-eu, not dev-*"),
+    ],
+)
+def test_another_cluster_is_told_by_what_it_lacks(clusters: str, why: str) -> None:
+    rule = f'{{name: r, who: {{users: ["*"]}}, clusters: {{{clusters}}}, allow: [{{verbs: [get], resources: [pods]}}]}}'
+    (reason,) = evaluate(
+        load_policy(f"clusters: {{tame: {{names: [dev-*]}}}}\nrules: [{rule}]", "p"), ALICE, asks("get pods/x -n a", PROD), CONTEXT
+    ).reasons
+    assert reason.text == why
+
+
 def test_of_a_long_list_the_first_six_are_named() -> None:
     def says(number: int) -> str:
         names = ", ".join(f"n{each}" for each in range(number))
