@@ -101,6 +101,11 @@ def test_each_offered_stream_protocol_keeps_its_line() -> None:
     assert sent(spdy, EXEC, upgrade=True)[:-8] == spdy
 
 
+def test_what_else_goes_up_with_an_upgrade_is_left_as_it_came() -> None:
+    kept = [(b"accept", b"application/json,*/*;q=0.1"), (b"accept-encoding", b""), (b"sec-websocket-protocol", b"v5.channel.k8s.io")]
+    assert sent(kept, EXEC, upgrade=True)[:-8] == kept
+
+
 @pytest.mark.threat("02")
 def test_a_token_among_the_subprotocols_stays_here() -> None:
     hidden = b"base64url.bearer.authorization.k8s.io.YWxpY2U"
@@ -131,6 +136,7 @@ def test_kubectl_is_not_refused() -> None:
         inbound_refusal([*KUBECTL, (b"connection", b"keep-alive, TE"), (b"te", b"trailers"), (b"x-custom", b"1"), (b"x-custom", b"2")])
         is None
     )
+    assert inbound_refusal([*KUBECTL, (b"X-Custom", b"1")]) is None
 
 
 @pytest.mark.threat("01")
@@ -163,8 +169,12 @@ def test_variants_of_identity_headers_are_refused_in_every_spelling(name: bytes)
 
 @pytest.mark.threat("02")
 @pytest.mark.parametrize(
-    "name", [b"authorization", b"impersonate-user", b"impersonate-uid", b"content-type", b"host", b"sec-websocket-key"]
-)
+    "name",
+    [
+        b"authorization", b"impersonate-user", b"impersonate-uid", b"content-type", b"content-length", b"content-encoding", b"host", b"origin",
+        b"sec-websocket-key", b"sec-websocket-version", b"upgrade", b"user-agent",
+    ],
+)  # fmt: skip
 def test_what_one_reader_takes_first_and_another_last_may_stand_once(name: bytes) -> None:
     refusal = inbound_refusal([(name, b"a"), (b"accept", b"*/*"), (name, b"b")])
     assert refusal is not None and refusal.status == 400 and "once" in refusal.message
@@ -191,10 +201,15 @@ def test_the_cluster_s_answer_passes_with_what_kubectl_and_caches_need() -> None
 
 
 @pytest.mark.threat("12")
-@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
 def test_a_redirect_is_never_passed_on(status: int) -> None:
     refusal = response_headers(status, [(b"location", b"https://169.254.169.254/latest/meta-data/")])
     assert isinstance(refusal, Refusal) and refusal.status == 502 and "redirect" in refusal.message
+
+
+@pytest.mark.parametrize("status", [201, 299, 400])
+def test_a_place_that_is_told_without_a_redirect_is_only_left_out(status: int) -> None:
+    assert response_headers(status, [(b"location", b"https://elsewhere"), (b"etag", b'"x"')]) == [(b"etag", b'"x"')]
 
 
 def test_not_modified_is_no_redirect() -> None:
@@ -203,8 +218,17 @@ def test_not_modified_is_no_redirect() -> None:
 
 @pytest.mark.threat("12")
 @pytest.mark.parametrize(
-    "name", [b"location", b"refresh", b"alt-svc", b"content-location", b"set-cookie", b"x-accel-redirect", b"x-sendfile"]
-)
+    "name",
+    [
+        b"location", b"refresh", b"alt-svc", b"content-location", b"set-cookie", b"set-cookie2", b"www-authenticate", b"authentication-info",
+        b"proxy-authenticate", b"proxy-authentication-info", b"proxy-authorization", b"clear-site-data", b"strict-transport-security",
+        b"expect-ct", b"public-key-pins", b"nel", b"report-to", b"reporting-endpoints", b"server", b"service-worker-allowed",
+        b"access-control-allow-origin", b"access-control-allow-credentials", b"access-control-allow-headers", b"access-control-allow-methods",
+        b"access-control-allow-private-network", b"access-control-expose-headers", b"access-control-max-age", b"x-accel-redirect",
+        b"x-accel-buffering", b"x-accel-charset", b"x-accel-expires", b"x-accel-limit-rate", b"x-lighttpd-send-file", b"x-reproxy-url",
+        b"x-sendfile", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"http2-settings",
+    ],
+)  # fmt: skip
 def test_an_answer_cannot_steer_the_client_or_the_servers_before_the_gate(name: bytes) -> None:
     assert response_headers(201, [(b"content-type", b"a/b"), (name, b"https://elsewhere")]) == [(b"content-type", b"a/b")]
 
@@ -218,6 +242,7 @@ def test_what_the_clusters_connection_names_is_of_that_hop() -> None:
         (b"transfer-encoding", b"chunked"),
     ]
     assert response_headers(200, answer) == [(b"x-end", b"2")]
+    assert response_headers(200, [*answer, (b"connection", b"keep-alive")]) == [(b"x-end", b"2")]
 
 
 OF_THIS_HOP = {b"connection", b"keep-alive", b"location", b"te"}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kgate.identity import names
 from kgate.identity.names import name_fault
 from kgate.kube.impersonation import (
+    MAX_EXTRA,
     MAX_GROUPS,
     ImpersonationRequest,
     extra_name,
@@ -74,6 +75,7 @@ def test_there_is_an_end_to_groups_extras_and_bytes() -> None:
     )  # as many as an issuer may say
     assert "more than 1000" in str(impersonation_error(Impersonation("alice", tuple(f"g{n}" for n in range(MAX_GROUPS + 1)))))
     assert "extra" in str(impersonation_error(Impersonation("alice", extra=(("k", tuple("ab" * 65)),))))
+    assert impersonation_error(Impersonation("alice", extra=(("k", tuple("ab" * 32)), ("l", tuple("ab" * 32))))) is None
     assert "bytes" in str(impersonation_error(Impersonation("alice", tuple(f"{n:0256d}" for n in range(300)))))
 
 
@@ -136,11 +138,22 @@ def test_kubectl_as_bob_in_two_groups() -> None:
         [(b"impersonate-user", b"b\xffb")],
         [(b"impersonate-user", b"bob\x0bx")],
         [(b"impersonate-user", b"bob"), *[(b"impersonate-group", b"%d" % n) for n in range(MAX_GROUPS + 1)]],
+        [(b"impersonate-user", b"bob"), *[(b"impersonate-extra-k%d" % (n % 7), b"%d" % n) for n in range(MAX_EXTRA + 1)]],
     ],
 )
 def test_half_or_doubtful_impersonations_are_refused(headers: Headers) -> None:
     refusal = impersonation_request(headers)
     assert isinstance(refusal, Refusal) and refusal.status == 400
+
+
+def test_as_much_as_goes_upstream_may_be_asked_for() -> None:
+    groups = [(b"impersonate-group", b"%d" % n) for n in range(MAX_GROUPS)]
+    extras = [(b"impersonate-extra-k%d" % (n % 7), b"%d" % n) for n in range(MAX_EXTRA)]
+    asked = impersonation_request([(b"impersonate-user", b"bob"), *groups, *extras])
+    assert isinstance(asked, ImpersonationRequest) and (len(asked.groups), sum(len(values) for _, values in asked.extra)) == (
+        MAX_GROUPS,
+        MAX_EXTRA,
+    )
 
 
 NAMES = st.text(min_size=1, max_size=12).filter(lambda name: name.isprintable() and name == name.strip())
