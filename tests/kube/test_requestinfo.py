@@ -132,6 +132,7 @@ def test_exec_with_all_it_says() -> None:
     action = ask(f"{POD}/exec?command=sh&command=-c&command=echo+a%2Bb%0A&container=app&stdin=true&stdout=true&tty=true")
     assert action.command == ("sh", "-c", "echo a+b\n")
     assert (action.container, action.stdin, action.tty, action.operation) == ("app", True, True, Operation.EXEC)
+    assert ask(f"{POD}/exec?command=rm&command=-rf+/srv&container=app").command == ("rm", "-rf /srv")
 
 
 def test_the_other_operations() -> None:
