@@ -1,0 +1,96 @@
+"""What is refused between a request's head and its first wait, and what is waited for."""
+
+from __future__ import annotations
+
+import pytest
+from exchange_world import World
+
+from kgate.exchange.admission import decide
+from kgate.kube.impersonation import ImpersonationRequest
+from kgate.model import Action, Cluster, Context, Decision, Ground, Identity, Impersonation, Pending, Reason
+
+HEAD = b"Host: gate\r\nAuthorization: Bearer alice\r\n"
+WEBSOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+POD = b"/clusters/lab/api/v1/namespaces/a/pods/web-0"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.mark.threat("07")
+@pytest.mark.parametrize("upgrade", [b"h2c", b"TLS/1.3", b"SPDY/3", b"websocket2"])
+def test_an_upgrade_that_nobody_can_follow_goes_nowhere(world: World, upgrade: bytes) -> None:
+    world.asks(b"GET %b/exec?command=sh HTTP/1.1\r\n%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (POD, HEAD, upgrade))
+    assert world.pipe.take().startswith(b"HTTP/1.1 400 ") and len(world.live) == 0
+    assert [refusal.message for refusal in world.refusals] == ["only WebSocket and SPDY/3.1 upgrades are carried"]
+
+
+@pytest.mark.threat("07")
+@pytest.mark.parametrize("upgrade", [WEBSOCKET, b"Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"])
+@pytest.mark.parametrize("target", [POD, b"/clusters/lab/api/v1/pods", POD + b"/status", b"/clusters/lab/version"])
+def test_what_has_nothing_to_upgrade_to_is_not_asked_to(world: World, target: bytes, upgrade: bytes) -> None:
+    world.asks(b"GET %b HTTP/1.1\r\n%b%b\r\n" % (target, HEAD, upgrade))
+    assert world.pipe.take().startswith(b"HTTP/1.1 400 ") and len(world.live) == 0
+    assert [refusal.message for refusal in world.refusals] == ["this resource has nothing to upgrade to"]
+
+
+@pytest.mark.parametrize(
+    "target", [POD + b"/exec?command=sh&container=c", b"/clusters/lab/api/v1/pods?watch=true", POD + b"/log?follow=true"]
+)
+def test_what_has_is(world: World, target: bytes) -> None:
+    world.asks(b"GET %b HTTP/1.1\r\n%b%b\r\n" % (target, HEAD, WEBSOCKET))
+    assert len(world.live) == 1
+
+
+class Answers:
+    """An authorizer that says these, one after the other."""
+
+    def __init__(self, *says: Decision | Pending) -> None:
+        self.says = list(says)
+        self.asked: list[tuple[str, str]] = []
+
+    def authorize(self, identity: Identity, action: Action, context: Context) -> Decision | Pending:
+        self.asked.append((identity.user, action.verb))
+        return self.says.pop(0)
+
+
+GET = Action(Cluster("lab"), "GET", "get", "/x", "/x", resource="pods")
+HERE = Context(0.0, "192.0.2.1")
+BOB = ImpersonationRequest("bob", ("dev",))
+NO = Decision(False, "r1", reasons=(Reason(Ground.NO_RULE, text="no rule allows it"),))
+
+
+def yes(user: str, until: float | None = None) -> Decision:
+    return Decision(True, "r1", "rule", impersonate=Impersonation(user), until=until)
+
+
+def asked(*says: Decision | Pending, wanted: ImpersonationRequest | None = BOB) -> tuple[Decision | Pending, list[tuple[str, str]]]:
+    authorizer = Answers(*says)
+    return decide(authorizer, Identity("alice"), GET, HERE, wanted), authorizer.asked  # type: ignore[arg-type]
+
+
+def test_whoever_acts_as_another_needs_each_step_and_stops_at_the_first_that_is_missing() -> None:
+    become, do = ("alice", "impersonate"), ("bob", "get")
+    assert asked(yes("alice"), yes("alice"), yes("bob")) == (yes("bob"), [become, become, do])
+    assert asked(yes("alice"), NO) == (NO, [become, become])
+    assert asked(yes("alice"), Pending("?")) == (Pending("?"), [become, become])
+    assert asked(yes("alice"), yes("alice"), NO) == (NO, [become, become, do])
+    assert asked(yes("alice"), yes("alice"), Pending("?")) == (Pending("?"), [become, become, do])
+    assert asked(Pending("?"), wanted=None) == (Pending("?"), [("alice", "get")])
+
+
+def test_it_holds_until_the_first_of_their_ends() -> None:
+    assert asked(yes("alice", 9.0), yes("alice", 7.0), yes("bob", 8.0))[0] == yes("bob", 7.0)
+    assert asked(yes("alice"), yes("alice"), yes("bob", 8.0))[0] == yes("bob", 8.0)
+
+
+@pytest.mark.threat("03")
+@pytest.mark.parametrize("user", ["", "bob\x0bsystem:masters", "bob ", "bob\u2028"])
+def test_a_name_that_a_reader_could_take_for_two_never_goes_upstream(user: str) -> None:
+    decision, _ = asked(yes(user, 5.0), wanted=None)
+    assert isinstance(decision, Decision) and (decision.allowed, decision.impersonate, decision.until) == (False, None, 5.0)
+    (reason,) = decision.reasons
+    assert (reason.ground, reason.rule) == (Ground.IMPERSONATION, "rule")
+    assert reason.text.startswith("in the name that the cluster would see, the user ")
