@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from exchange_world import World
 
-from kgate.exchange.admission import decide
+from kgate.exchange.admission import Admission, decide
+from kgate.exchange.routes import Route, Routes
 from kgate.kube.impersonation import ImpersonationRequest
 from kgate.model import Action, Cluster, Context, Decision, Ground, Identity, Impersonation, Pending, Reason
 
-HEAD = b"Host: gate\r\nAuthorization: Bearer alice\r\n"
+ALICE = b"Host: gate\r\nAuthorization: Bearer alice\r\n"
+NOBODY = b"Host: gate\r\n"
 WEBSOCKET = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 POD = b"/clusters/lab/api/v1/namespaces/a/pods/web-0"
 
@@ -22,7 +24,7 @@ def world() -> World:
 @pytest.mark.threat("07")
 @pytest.mark.parametrize("upgrade", [b"h2c", b"TLS/1.3", b"SPDY/3", b"websocket2"])
 def test_an_upgrade_that_nobody_can_follow_goes_nowhere(world: World, upgrade: bytes) -> None:
-    world.asks(b"GET %b/exec?command=sh HTTP/1.1\r\n%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (POD, HEAD, upgrade))
+    world.asks(b"GET %b/exec?command=sh HTTP/1.1\r\n%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (POD, ALICE, upgrade))
     assert world.pipe.take().startswith(b"HTTP/1.1 400 ") and len(world.live) == 0
     assert [refusal.message for refusal in world.refusals] == ["only WebSocket and SPDY/3.1 upgrades are carried"]
 
@@ -31,7 +33,7 @@ def test_an_upgrade_that_nobody_can_follow_goes_nowhere(world: World, upgrade: b
 @pytest.mark.parametrize("upgrade", [WEBSOCKET, b"Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\n"])
 @pytest.mark.parametrize("target", [POD, b"/clusters/lab/api/v1/pods", POD + b"/status", b"/clusters/lab/version"])
 def test_what_has_nothing_to_upgrade_to_is_not_asked_to(world: World, target: bytes, upgrade: bytes) -> None:
-    world.asks(b"GET %b HTTP/1.1\r\n%b%b\r\n" % (target, HEAD, upgrade))
+    world.asks(b"GET %b HTTP/1.1\r\n%b%b\r\n" % (target, ALICE, upgrade))
     assert world.pipe.take().startswith(b"HTTP/1.1 400 ") and len(world.live) == 0
     assert [refusal.message for refusal in world.refusals] == ["this resource has nothing to upgrade to"]
 
@@ -40,8 +42,51 @@ def test_what_has_nothing_to_upgrade_to_is_not_asked_to(world: World, target: by
     "target", [POD + b"/exec?command=sh&container=c", b"/clusters/lab/api/v1/pods?watch=true", POD + b"/log?follow=true"]
 )
 def test_what_has_is(world: World, target: bytes) -> None:
-    world.asks(b"GET %b HTTP/1.1\r\n%b%b\r\n" % (target, HEAD, WEBSOCKET))
+    world.asks(b"GET %b HTTP/1.1\r\n%b%b\r\n" % (target, ALICE, WEBSOCKET))
     assert len(world.live) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "lines", "status", "words"),
+    [
+        (b"/clusters/lab/api/v1/pods", NOBODY, 401, "the token is not known"),
+        (b"/clusters/nowhere/api/v1/pods", NOBODY, 401, "the token is not known"),  # a stranger does not learn that it is not there
+        (b"/clusters/lab/api/v1/../pods", NOBODY, 401, "the token is not known"),
+        (b"/clusters/lab/api/v1/pods", NOBODY + b"Authorization: Basic YTpi\r\n", 401, "bearer"),
+        (b"/clusters/nowhere/api/v1/pods", ALICE, 404, "there is no cluster of that name here"),
+        (b"/nowhere", ALICE, 404, "this gate serves clusters under /clusters/NAME/"),
+        (b"/clusters/lab/api/v1/../pods", ALICE, 400, 'the request target has a "." or ".." segment'),
+        (b"/clusters/lab/api/v1/pods", ALICE + b"Impersonate-Group: dev\r\n", 400, "cannot be impersonated without a user"),
+        (b"/clusters/lab/api/v1/pods", ALICE + b"Impersonate-User: bob\r\n", 403, ""),
+    ],
+)
+def test_who_is_asked_before_where_and_what_before_as_whom(world: World, target: bytes, lines: bytes, status: int, words: str) -> None:
+    world.asks(b"GET %b HTTP/1.1\r\n%b\r\n" % (target, lines))
+    (refusal,) = world.refusals
+    assert refusal.status == status and words in refusal.message and world.pipe.take().startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_a_denied_impersonation_is_on_record_as_what_was_asked(world: World) -> None:
+    world.asks(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n%bImpersonate-User: bob\r\nImpersonate-Uid: 7\r\n\r\n" % ALICE)
+    assert world.refusals[0].asked_as == Impersonation("bob", uid="7")
+
+
+def test_a_request_whose_authorizer_has_to_be_asked_waits(world: World) -> None:
+    authorizer = Answers(Pending("may alice?"))
+    world.admission = Admission(Routes({b"lab": Route(Cluster("lab"), world)}, {}), world.people, authorizer)  # type: ignore[arg-type]
+    world.asks(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n%b\r\n" % ALICE)
+    assert [wanted for wanted, _ in world.fetching] == ["may alice?"] and world.refusals == [] and len(world.live) == 0
+
+
+def test_what_lives_waits_too_while_it_is_asked_who_that_is(world: World) -> None:
+    world.asks(b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\n%b\r\n" % ALICE)
+    world.people.unsure.add("alice")
+    world.live.reevaluate(world.clock)
+    assert [wanted for wanted, _ in world.fetching] == ["who is alice?"] and world.exchange.closed_by is None
+    world.people.unsure.clear()
+    world.people.gone.add("alice")
+    world.fetched()
+    assert world.exchange.closed_by is not None
 
 
 class Answers:
