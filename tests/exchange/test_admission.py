@@ -7,8 +7,9 @@ from exchange_world import World
 
 from kgate.exchange.admission import Admission, decide
 from kgate.exchange.routes import Route, Routes
+from kgate.identity.credentials import Rejected
 from kgate.kube.impersonation import ImpersonationRequest
-from kgate.model import Action, Cluster, Context, Decision, Ground, Identity, Impersonation, Pending, Reason
+from kgate.model import Action, Cluster, Context, Decision, Ending, Ground, Identity, Impersonation, Pending, Reason
 
 ALICE = b"Host: gate\r\nAuthorization: Bearer alice\r\n"
 NOBODY = b"Host: gate\r\n"
@@ -76,6 +77,22 @@ def test_a_request_whose_authorizer_has_to_be_asked_waits(world: World) -> None:
     world.admission = Admission(Routes({b"lab": Route(Cluster("lab"), world)}, {}), world.people, authorizer)  # type: ignore[arg-type]
     world.asks(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n%b\r\n" % ALICE)
     assert [wanted for wanted, _ in world.fetching] == ["may alice?"] and world.refusals == [] and len(world.live) == 0
+
+
+@pytest.mark.parametrize("said", [Decision(True, "r1", "rule"), Decision(False, "r1", impersonate=Impersonation("alice"))])
+def test_nobody_goes_upstream_without_a_yes_and_a_name(world: World, said: Decision) -> None:
+    world.admission = Admission(Routes({b"lab": Route(Cluster("lab"), world)}, {}), world.people, Answers(said))  # type: ignore[arg-type]
+    world.asks(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n%b\r\n" % ALICE)
+    assert [(refusal.status, refusal.decision) for refusal in world.refusals] == [(403, said)] and len(world.live) == 0
+
+
+@pytest.mark.parametrize(("ended", "ending"), [(False, Ending.EXPIRED), (True, Ending.LOGOUT)])
+def test_whose_credential_is_gone_is_cut_as_what_that_was(world: World, ended: bool, ending: Ending) -> None:
+    world.asks(b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\n%b\r\n" % ALICE)
+    world.people.authenticate = lambda credentials, now: Rejected("the session is over", ended=ended)  # type: ignore[method-assign]
+    world.live.reevaluate(world.clock)
+    assert world.exchange.closed_by is not None and world.exchange.closed_by.ending is ending
+    assert world.exchange.closed_by.text == "kgate: closed by policy: the session is over (request ID)"
 
 
 def test_what_lives_waits_too_while_it_is_asked_who_that_is(world: World) -> None:
