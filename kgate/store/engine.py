@@ -6,7 +6,8 @@ each sees all that was written before it, and changes become visible in their or
 SQLite: ``BEGIN IMMEDIATE``; WAL, so that readers and the writer do not wait for each other; ``synchronous=FULL``, because a session that was ended must
 stay ended after a power cut.
 PostgreSQL: an advisory lock. Every statement has a time limit, because what the gate waits for it fails closed on; so has a gate that stopped in the
-middle of a transaction, for which the others would wait.
+middle of a transaction, for which the others would wait. The limits are each transaction's own, and nothing is prepared: behind a pooler (PgBouncer) the
+next transaction has another connection, and a connection's own settings are refused.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ KINDS = ("sqlite", "postgresql+psycopg")
 WAL_ATTEMPTS = 20
 READS = "kgate_reads"
 """Execution option of a connection that only reads."""
+_LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+_LIMITED = ", ".join(f"set_config('{limit}', '{BUSY_SECONDS}s', true)" for limit in _LIMITS)
+"""For this transaction, the waiting for its turn included."""
 _TURN = 0x6B67617465
 """Key of PostgreSQL's advisory lock: "kgate"."""
 
@@ -39,9 +43,7 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "begin", _sqlite_begins)
         return engine
     try:
-        limits = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-        options = " ".join(f"-c {limit}={BUSY_SECONDS * 1000}" for limit in limits)
-        engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS, "options": options})
+        engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS, "prepare_threshold": None})
     except ModuleNotFoundError as error:
         raise UsageError(f"state: {error.name} is not installed; install kgate[postgresql]") from error
     event.listen(engine, "begin", _postgresql_begins)
@@ -86,8 +88,8 @@ def _sqlite_begins(connection: Connection) -> None:
 
 
 def _postgresql_begins(connection: Connection) -> None:
-    if _writes(connection):
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
+    turn = f", pg_advisory_xact_lock({_TURN})" if _writes(connection) else ""
+    connection.exec_driver_sql(f"SELECT {_LIMITED}{turn}")
 
 
 def _writes(connection: Connection) -> bool:

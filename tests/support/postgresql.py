@@ -8,10 +8,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+import pytest
 
 
 def programs() -> Path | None:
@@ -50,13 +52,39 @@ class PostgreSql:
 
 
 @contextlib.contextmanager
+def pooled(running: PostgreSql) -> Iterator[str]:
+    """PgBouncer in front of it, which gives a connection for a transaction only; the URL of the emptied database behind it."""
+    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed (apt-get install pgbouncer)")
+    running.url()
+    folder, settings = running.folder, running.folder / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\npostgres = host={folder} user=kgate\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\n"
+        f"auth_type = any\npool_mode = transaction\nlogfile = {folder}/pgbouncer.log\n"
+    )
+    with subprocess.Popen([*_become(), program, "-q", str(settings)], cwd=folder) as process:
+        try:
+            while not (folder / ".s.PGSQL.6432").exists():
+                assert process.poll() is None, (folder / "pgbouncer.log").read_text()
+                time.sleep(0.01)
+            yield f"postgresql+psycopg://kgate@/postgres?host={folder}&port=6432"
+        finally:
+            process.terminate()
+
+
+def _become() -> list[str]:
+    """It refuses to run as root, who lends it another user."""
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+
+
+@contextlib.contextmanager
 def throw_away(where: Path) -> Iterator[PostgreSql]:
-    """One that is gone afterwards. ``where`` are its programs; it refuses to run as root, so root lends it another user."""
-    root = os.geteuid() == 0
+    """One that is gone afterwards. ``where`` are its programs."""
     folder = Path(tempfile.mkdtemp(prefix="kgate-pg-"))
-    if root:
+    become = _become()
+    if become:
         shutil.chown(folder, "postgres", "postgres")
-    become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if root else []
 
     def run(*command: str) -> None:
         done = subprocess.run(
