@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import evolve
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -35,6 +36,8 @@ class GrantBook:
     ) -> None:
         self._database, self._wall, self._now, self._changed = database, wall, now, changed
         self._grants: dict[str, tuple[Grant, ...]] = {}
+        self._heard: dict[str, float] = {}
+        """When each was first heard of here, by this gate's clock."""
         self._cleaned = now()
         self._following = Following(database, TOPIC, "grants", self._read, self._none_is_known)
 
@@ -54,7 +57,7 @@ class GrantBook:
             found = await self._database.read_in_turn(lambda connection: grants(connection, {user}, wall))
         except StoreUnavailableError:
             return
-        self._learn({user}, found, heard_at)
+        self._learn({user}, found, heard_at, wall)
 
     def tick(self) -> None:
         """Called a few times a second: read what could not be read, and now and then forget what is over for long."""
@@ -66,16 +69,23 @@ class GrantBook:
 
     async def _read(self, users: Keys) -> None:
         heard_at, wall = self._now(), self._wall()
-        self._learn(users, await self._database.read_in_turn(lambda connection: grants(connection, users, wall)), heard_at)
+        self._learn(users, await self._database.read_in_turn(lambda connection: grants(connection, users, wall)), heard_at, wall)
 
-    def _learn(self, users: Keys, found: dict[str, tuple[Grant, ...]], heard_at: float) -> None:
+    def _learn(self, users: Keys, found: dict[str, tuple[Grant, ...]], heard_at: float, wall: float) -> None:
+        here = {user: tuple(self._by_this_clock(grant, wall) for grant in told) for user, told in found.items()}
         if users is None:
-            self._grants = found
+            self._grants = here
+            self._heard = {grant.id: self._heard[grant.id] for told in here.values() for grant in told}
         else:
             for user in users:
                 self._grants.pop(user, None)
-            self._grants |= found
+            self._grants |= here
         self._changed(users, heard_at)
+
+    def _by_this_clock(self, grant: Grant, wall: float) -> Grant:
+        """The clock of the gate that it was approved at may be ahead: what is granted has begun, and lasts here no longer than there."""
+        heard = self._heard.setdefault(grant.id, wall)
+        return evolve(grant, begins=min(grant.begins, heard), until=min(grant.until, heard + grant.until - grant.begins))
 
     def _none_is_known(self) -> None:
         """What is not known is not granted."""

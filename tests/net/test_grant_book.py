@@ -50,9 +50,9 @@ class Base:
 
 class World:
     def __init__(self, engine: Engine) -> None:
-        self.base, self.now = Base(engine), 0.0
+        self.base, self.now, self.wall = Base(engine), 0.0, NOW
         self.changes: list[Collection[str] | None] = []
-        self.book = GrantBook(self.base, lambda: NOW, lambda: self.now, lambda users, at: self.changes.append(users))  # type: ignore[arg-type]
+        self.book = GrantBook(self.base, lambda: self.wall, lambda: self.now, lambda users, at: self.changes.append(users))  # type: ignore[arg-type]
 
     def do(self, work: Callable[..., Any], *arguments: Any) -> None:
         with self.base.engine.begin() as connection:
@@ -91,6 +91,27 @@ def test_what_was_written_here_is_in_force_before_the_news_of_it(world: World) -
     world.base.down = True
     Deferred.fromCoroutine(world.book.settle("alice"))
     assert [grant.id for grant in world.held()] == ["R1"] and world.changes == [{"alice"}]
+
+
+@pytest.mark.threat("28")
+@pytest.mark.parametrize("behind", [0.0, 5.0, 3600.0])
+def test_what_another_gate_granted_begins_at_once_and_is_no_longer_here_where_this_clock_is_behind(world: World, behind: float) -> None:
+    """R1 was granted for an hour at NOW by the clock of the gate that it was approved at."""
+    world.wall = NOW - behind
+    world.base.follower(None)
+    (grant,) = world.held()
+    assert (grant.begins, grant.until) == (NOW - behind, NOW - behind + 3600)
+    world.wall += 600
+    for news in ({"alice"}, None):
+        world.base.follower(news)
+        assert world.held() == (grant,)
+
+
+@pytest.mark.threat("28")
+def test_where_this_clock_is_ahead_a_grant_ends_when_it_says(world: World) -> None:
+    world.wall = NOW + 5
+    world.base.follower(None)
+    assert [(grant.begins, grant.until) for grant in world.held()] == [(NOW, NOW + 3600)]
 
 
 @pytest.mark.threat("14")
