@@ -176,7 +176,7 @@ class SignIns:
             return verified
         tokens, found = verified
         known = Known(signin, as_person(found, signin.issuer))
-        made = await self._hand_out(known, self.sealer.seal(tokens_to_text(tokens)), asker, now)
+        made = await self._hand_out(known, self.sealer.seal(tokens_to_text(tokens, found.claims)), asker, now)
         return made if made is not None else await self._fail(signin, asker, WITHDRAWN, AGAIN, 403)
 
     async def _verified(self, signin: SignIn, answer: Mapping[str, str], asker: Asker) -> tuple[ProviderTokens, Confirmed] | Failed:

@@ -25,11 +25,13 @@ class GateSession:
     identity: Identity
     ended: str = ""
     """Why it is over; reads well behind "your session ended: "."""
+    mapping: str = ""
+    """By which rules the identity was made of the provider's claims."""
 
 
 @frozen
 class WantedSession:
-    """Nothing is known of the session ``id``: what a ``Pending`` wants."""
+    """Nothing is known of the session ``id``, or not by the rules in force: what a ``Pending`` wants."""
 
     id: str
 

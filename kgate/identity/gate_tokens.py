@@ -13,7 +13,7 @@ A kubeconfig that somebody downloaded holds a token too, until the session ends 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from attrs import field, frozen
@@ -85,17 +85,23 @@ class GateToken:
     """Globs of the clusters it is for; empty is any."""
 
 
+@frozen
+class WantedKeys:
+    """The keys were not read yet, by a gate that has just started: what a ``Pending`` wants."""
+
+
 class GateKeys:
-    """The keys of all gates that share a store; replaced whole when one is added."""
+    """The keys of all gates that share a store; replaced whole when one is added. ``known`` is whether they were ever read."""
 
     def __init__(self) -> None:
+        self.known = False
         self._signing: tuple[SigningKey, ...] = ()
         self.verifying = KeySet(())
         self.unreadable: frozenset[str] = frozenset()
 
     def replace(self, keys: Sequence[SigningKey], unreadable: Collection[str] = ()) -> None:
         """From now on these; there are others, ``unreadable`` here, by their names."""
-        self.unreadable = frozenset(unreadable)
+        self.known, self.unreadable = True, frozenset(unreadable)
         self._signing = tuple(sorted(keys, key=lambda key: key.begins))
         self.verifying = KeySet(tuple(key.public for key in keys))
 
@@ -120,12 +126,13 @@ def mint(key: SigningKey, gate: str, token: GateToken, user: str, id_: str) -> s
 
 
 class GateTokens:
-    """A source of identities: whoever shows a token of this gate's. ``gate`` is its public URL, ``issuers`` are those that people sign in with: with one
-    that is not there any more nobody can say whether a session of its people still stands. Replaced on a reload that changes one of them."""
+    """A source of identities: whoever shows a token of this gate's. ``gate`` is its public URL, ``issuers`` are those that people sign in with, and the
+    rules by which their claims make somebody (``IssuerConfiguration.mapping``): with one that is not there any more nobody can say whether a session of
+    its people still stands, and who was made by other rules is made anew. Replaced on a reload that changes one of them."""
 
-    def __init__(self, gate: str, keys: GateKeys, sessions: GateSessions, issuers: Collection[str]) -> None:
-        self._gate, self._keys, self._sessions, self._issuers = gate, keys, sessions, frozenset(issuers)
-        self._read: dict[str, GateToken | Rejected] = {}
+    def __init__(self, gate: str, keys: GateKeys, sessions: GateSessions, issuers: Mapping[str, str]) -> None:
+        self._gate, self._keys, self._sessions, self._issuers = gate, keys, sessions, issuers
+        self._read: dict[str, GateToken] = {}
         self._verified_by: KeySet | None = None
         self._scoped: dict[tuple[Identity, tuple[str, ...]], Identity] = {}
 
@@ -150,8 +157,11 @@ class GateTokens:
             return Rejected(f"your session ended: {session.ended}", LOGIN, ended=True)
         if session.identity.expires is not None and session.identity.expires <= now:
             return Rejected("your session has expired", LOGIN)
-        if session.identity.issuer not in self._issuers:
+        mapping = self._issuers.get(session.identity.issuer)
+        if mapping is None:
             return Rejected(f"your session ended: {NOT_CONFIGURED}", LOGIN, ended=True)
+        if mapping != session.mapping:
+            return Pending(WantedSession(token.session))
         return self._within(session.identity, token.clusters)
 
     def _within(self, identity: Identity, clusters: tuple[str, ...]) -> Identity:
@@ -159,24 +169,25 @@ class GateTokens:
             return identity
         return _kept(self._scoped, (identity, clusters), lambda: identity.but(clusters=clusters))
 
-    def _token(self, bearer: str) -> GateToken | Rejected | None:
+    def _token(self, bearer: str) -> GateToken | Rejected | Pending | None:
         """What it says, verified once."""
         if self._verified_by is not self._keys.verifying:
             self._verified_by = self._keys.verifying
             self._read.clear()
         known = self._read.get(bearer)
-        if known is None:
-            known = read_gate_token(bearer, self._gate, self._keys)
-            if isinstance(known, GateToken):
-                _kept(self._read, bearer, lambda: known)
-        return known
+        if known is not None:
+            return known
+        read = read_gate_token(bearer, self._gate, self._keys)
+        return _kept(self._read, bearer, lambda: read) if isinstance(read, GateToken) else read
 
 
-def read_gate_token(token: str, gate: str, keys: GateKeys) -> GateToken | Rejected | None:
+def read_gate_token(token: str, gate: str, keys: GateKeys) -> GateToken | Rejected | Pending | None:
     """What ``token`` says, its expiry not looked at; None where it is not of this kind at all."""
     parts = read_jws(token)
     if isinstance(parts, Flaw) or parts.typ != TYPE:
         return None
+    if not keys.known:
+        return Pending(WantedKeys())
     claims = read_object(parts.payload) if verify(parts, keys.verifying, (ALGORITHM,)) else None
     if claims is None and parts.kid in keys.unreadable:
         return Rejected("this gate cannot read the key that the gate token was signed with", "ask whoever runs this gate", unsure=True)

@@ -16,6 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import cached_property
+from hashlib import sha256
 from typing import NewType
 from urllib.parse import urlsplit
 
@@ -187,6 +189,12 @@ class IssuerConfiguration:
     claimMappings: ClaimMappings
     claimValidationRules: tuple[ClaimValidationRule, ...] = ()
     userValidationRules: tuple[UserValidationRule, ...] = ()
+
+    @cached_property
+    def mapping(self) -> str:
+        """The same where claims make the same person, in every gate: a digest of the rules."""
+        rules = (self.claimMappings, self.claimValidationRules, self.userValidationRules)
+        return sha256(repr(rules).encode()).hexdigest()[:32]
 
     def __attrs_post_init__(self) -> None:
         name = self.claimMappings.username.expression

@@ -47,7 +47,7 @@ class IdTokens:
         if isinstance(whole, Rejected):
             return evolve(whole, unsure=True)
         identity = identity_of(self._configuration, whole)
-        return identity if isinstance(identity, Rejected) else Confirmed(whole, identity)
+        return identity if isinstance(identity, Rejected) else Confirmed(whole, identity, self._configuration.mapping)
 
     async def _verified(self, id_token: str) -> Verified | Rejected:
         strange = Rejected("the ID token is of another issuer", _OPERATOR)

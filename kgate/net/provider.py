@@ -5,6 +5,7 @@ Its discovery document is kept for a while; everything else is asked as it is ne
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -38,6 +39,8 @@ class Confirmed:
 
     claims: Claims
     identity: Identity
+    mapping: str = ""
+    """``IssuerConfiguration.mapping``."""
 
 
 class Verifier(Protocol):
@@ -127,15 +130,23 @@ def as_person(confirmed: Confirmed, issuer: str, was: Person | None = None) -> P
         identity.acr or (was.acr if was is not None else ""),
         identity.amr or (was.amr if was is not None else ()),
         was.issued_at if was is not None else identity.issued_at,
+        confirmed.mapping,
     )
 
 
-def tokens_to_text(tokens: ProviderTokens) -> str:
-    """For sealing. Neither holds a line end: they are tokens."""
-    return f"{tokens.refresh_token}\n{tokens.id_token}"
+def tokens_to_text(tokens: ProviderTokens, claims: Claims | None = None) -> str:
+    """For sealing, with what the provider said of the person, what its ID token leaves elsewhere included. No line holds a line end."""
+    return f"{tokens.refresh_token}\n{tokens.id_token}\n{json.dumps(claims) if claims is not None else ''}"
 
 
 def tokens_from_text(text: str) -> ProviderTokens:
     """What ``tokens_to_text`` wrote."""
-    refresh_token, _, id_token = text.partition("\n")
+    refresh_token, id_token, *_ = [*text.split("\n"), ""]
     return ProviderTokens(id_token, refresh_token)
+
+
+def claims_from_text(text: str) -> Claims | None:
+    """The claims beside them, where there are any."""
+    _, _, claims, *_ = [*text.split("\n"), "", ""]
+    found: Claims | None = json.loads(claims) if claims else None
+    return found

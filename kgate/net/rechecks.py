@@ -24,7 +24,8 @@ from kgate.identity.gate_tokens import NOT_CONFIGURED
 from kgate.identity.jose import Flaw
 from kgate.identity.openid import Denied, ProviderTokens
 from kgate.net.database import Store, StoreUnavailableError
-from kgate.net.provider import Confirmed, SignInProvider, as_person, tokens_from_text, tokens_to_text
+from kgate.net.provider import Confirmed, SignInProvider, as_person, claims_from_text, tokens_from_text, tokens_to_text
+from kgate.net.signed_in import NOT_ACCEPTED
 from kgate.store.people import Person
 from kgate.store.sealing import Sealer
 from kgate.store.sessions import Session, check_again, claim_checks, confirm_session, end_sessions
@@ -111,10 +112,10 @@ class Rechecks:
         elif self._now() < until:
             await self._silent(session, why)
         else:
-            await self._ask(session, provider, tokens_from_text(opened))
+            await self._ask(session, provider, opened)
 
-    async def _ask(self, session: Session, provider: SignInProvider, held: ProviderTokens) -> None:
-        answer = await provider.refresh(held.refresh_token)
+    async def _ask(self, session: Session, provider: SignInProvider, held: str) -> None:
+        answer = await provider.refresh(tokens_from_text(held).refresh_token)
         if isinstance(answer, Denied) and answer.error in FINAL:
             await self._end(session, f"the identity provider does not stand by it any more ({answer})")
         elif isinstance(answer, Denied):
@@ -126,11 +127,10 @@ class Rechecks:
         else:
             await self._answered(session, provider, held, answer)
 
-    async def _answered(self, session: Session, provider: SignInProvider, held: ProviderTokens, answer: ProviderTokens) -> None:
-        now = self._wall()
-        kept = self._sealer.seal(
-            tokens_to_text(ProviderTokens(answer.id_token or held.id_token, answer.refresh_token or held.refresh_token))
-        )
+    async def _answered(self, session: Session, provider: SignInProvider, held: str, answer: ProviderTokens) -> None:
+        now, former = self._wall(), tokens_from_text(held)
+        tokens = ProviderTokens(answer.id_token or former.id_token, answer.refresh_token or former.refresh_token)
+        kept = self._sealer.seal(tokens_to_text(tokens, claims_from_text(held)))
         due = now + self._terms().recheck
         checked = session.checked if answer.id_token else now
         await self._store.write(lambda connection: confirm_session(connection, session.id, session.person, kept, checked, due))
@@ -141,11 +141,11 @@ class Rechecks:
         if isinstance(confirmed, Rejected) and confirmed.unsure:
             await self._silent(session, confirmed.text)
         elif isinstance(confirmed, Rejected):
-            await self._end(session, f"the identity provider's word on you is not accepted any more: {confirmed.text}")
+            await self._end(session, f"{NOT_ACCEPTED}: {confirmed.text}")
         elif confirmed.claims.get("sub") != session.person.subject:
             await self._end(session, "the identity provider answered for somebody else")
         else:
-            await self._renewed(session, confirmed, kept, due)
+            await self._renewed(session, confirmed, self._sealer.seal(tokens_to_text(tokens, confirmed.claims)), due)
 
     async def _renewed(self, session: Session, confirmed: Confirmed, kept: str, due: float) -> None:
         person, now = as_person(confirmed, session.person.issuer, session.person), self._wall()

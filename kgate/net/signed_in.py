@@ -1,5 +1,8 @@
 """The gate's sessions and signing keys as the store has them: kept in memory, followed by the change feed.
 
+Who somebody is, the store has by the rules of the gate that asked the provider last. Where those in force here are others (a reload changed them, or other
+gates have them already), it is made anew of what the provider said, when somebody comes with the session.
+
 What the feed brings is told to ``changed``, so that live streams of those sessions are decided again: in this process and in every other that shares
 the store.
 """
@@ -7,30 +10,35 @@ the store.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from attrs import evolve
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from kgate.identity.claims import identity_of
+from kgate.identity.credentials import Rejected
 from kgate.identity.gate_sessions import GateSession, GateSessions, WantedSession
-from kgate.identity.gate_tokens import GateKeys, SigningKey
+from kgate.identity.gate_tokens import GateKeys, SigningKey, WantedKeys
+from kgate.identity.issuer_configuration import IssuerConfiguration
 from kgate.model import Identity
 from kgate.net.database import Database, Keys, StoreUnavailableError
 from kgate.net.following import Following
+from kgate.net.provider import Confirmed, as_person, claims_from_text
 from kgate.store import keys as stored_keys
 from kgate.store import sessions as stored_sessions
 from kgate.store.changes import prune
 from kgate.store.codes import forget_codes
 from kgate.store.sealing import Sealer
-from kgate.store.sessions import Session, find_session, forget_sessions, live_sessions
+from kgate.store.sessions import Session, find_session, forget_sessions, live_sessions, provider_tokens_of
 from kgate.store.signins import forget_signins
 
 log = Logger()
 
 HOUSEKEEPING_SECONDS = 600.0
 OVER = "it is over"
+NOT_ACCEPTED = "the identity provider's word on you is not accepted any more"
 
 
 def as_gate_session(session: Session) -> GateSession:
@@ -52,11 +60,23 @@ def as_gate_session(session: Session) -> GateSession:
         issuer_session=person.provider_session,
         issued_at=session.vouched,
     )
-    return GateSession(session.id, identity, session.ended_why or OVER if session.ended is not None else "")
+    return GateSession(session.id, identity, session.ended_why or OVER if session.ended is not None else "", person.mapping)
+
+
+def made_anew(session: Session, held: str, by: IssuerConfiguration) -> GateSession:
+    """The same by these rules, of what is ``held`` of the provider's words; over where by them it is nobody."""
+    claims = claims_from_text(held)
+    found = identity_of(by, claims) if claims is not None else Rejected("it is not kept here, or cannot be read")
+    if isinstance(found, Identity) and claims is not None:
+        person = as_person(Confirmed(claims, found, by.mapping), session.person.issuer, session.person)
+        return as_gate_session(evolve(session, person=person))
+    why = found.text if isinstance(found, Rejected) else ""
+    return evolve(as_gate_session(session), ended=f"{NOT_ACCEPTED}: {why}", mapping=by.mapping)
 
 
 class SignedIn:
-    """See the module. ``changed(ids)`` is called after the sessions ``ids`` are as the store has them."""
+    """See the module. ``changed(ids)`` is called after the sessions ``ids`` are as the store has them. ``issuers`` are those that people sign in with by the
+    configuration in force."""
 
     def __init__(
         self,
@@ -65,8 +85,10 @@ class SignedIn:
         now: Callable[[], float],
         wall: Callable[[], float],
         changed: Callable[[Collection[str]], None],
+        issuers: Callable[[], Mapping[str, IssuerConfiguration]],
     ) -> None:
         self._database, self.sealer, self._now, self._wall, self._changed = database, sealer, now, wall, changed
+        self._issuers = issuers
         self.sessions, self.keys = GateSessions(), GateKeys()
         self._held: dict[str, SigningKey] = {}
         self.problem = ""
@@ -76,12 +98,25 @@ class SignedIn:
         self._following_keys = Following(database, stored_keys.TOPIC, "the gate's signing keys", self._read_keys, _goes_on)
 
     async def fetch(self, wanted: WantedSession) -> None:
-        """A session that a token names and nobody here knows."""
+        """A session that a token names and nobody here knows, or not by the rules in force."""
         try:
-            session = await self._database.read_in_turn(lambda connection: find_session(connection, wanted.id))
+            session, sealed = await self._database.read_in_turn(
+                lambda connection: (find_session(connection, wanted.id), provider_tokens_of(connection, wanted.id))
+            )
         except StoreUnavailableError:
             return
-        self.sessions.put(as_gate_session(session) if session is not None else _unknown(wanted.id))
+        if session is None:
+            self.sessions.put(_unknown(wanted.id))
+            return
+        by = self._issuers().get(session.person.issuer)
+        if by is None or session.ended is not None or by.mapping == session.person.mapping:
+            self.sessions.put(as_gate_session(session))
+        else:
+            self.sessions.put(made_anew(session, self.sealer.open(sealed) or "", by))
+
+    async def fetch_keys(self, _: WantedKeys) -> None:
+        """What tokens are verified by, in a gate that has just started."""
+        await self._following_keys.catch_up()
 
     def tick(self) -> None:
         """Read what was missed; now and then the next signing key, and what is old enough to be forgotten."""
@@ -133,6 +168,10 @@ class SignedIn:
         if problem and problem != self.problem:
             log.error("{problem}", problem=problem)
         self.problem = problem
+
+    def reread(self) -> None:
+        """Others rules are in force: all sessions are as the store has them, and made anew as they are needed."""
+        self._following.read()
 
     def sealed_by_others(self) -> None:
         """The sealer has other keys now: what could not be read may be read by them."""

@@ -14,7 +14,8 @@ from kgate.api.pages import Pages, Place, SeenCluster
 from kgate.api.signing_in import SignIns
 from kgate.identity.authenticator import Source
 from kgate.identity.gate_sessions import WantedSession
-from kgate.identity.gate_tokens import GateToken, GateTokens, mint
+from kgate.identity.gate_tokens import GateToken, GateTokens, WantedKeys, mint
+from kgate.identity.issuer_configuration import IssuerConfiguration
 from kgate.identity.issuers import Issuers
 from kgate.model import Identity
 from kgate.net.rechecks import Rechecks, Terms
@@ -41,9 +42,10 @@ class SigningIn(Part):
         providers = self._providers.current
         self._sealed_by = self._configuration().sealing_keys
         sealer = self._sealer = Sealer(self._sealed_by)
-        self._signed_in = SignedIn(database, sealer, now, wall, self._changed)
+        self._signed_in = SignedIn(database, sealer, now, wall, self._changed, self._issuers)
         shared.fetches.register(WantedSession, self._signed_in.fetch)
-        self._source_of: tuple[str, frozenset[str]] | None = None
+        shared.fetches.register(WantedKeys, self._signed_in.fetch_keys)
+        self._source_of: tuple[str, Mapping[str, str]] | None = None
         signins = SignIns(providers, self._terms, database, sealer, recorder, wall)
         beginnings = Attempts(lambda: self._configuration().settings.limits.sign_ins_per_address)
         self._pages = Pages(self._place, signins, callers, self._token_of, wall, Attempts(lambda: MOST_GUESSES), beginnings)
@@ -70,10 +72,11 @@ class SigningIn(Part):
             self._sealer.replace(self._sealed_by)
             self._signed_in.sealed_by_others()
         self._providers.configure(self._configuration())
-        source_of = self._url(), frozenset(self._providers.current())
+        source_of = self._url(), {url: issuer.mapping for url, issuer in self._issuers().items()}
         if source_of != self._source_of:  # otherwise it keeps what it has verified
             self._source_of = source_of
             self._source = GateTokens(source_of[0], self._signed_in.keys, self._signed_in.sessions, source_of[1])
+            self._signed_in.reread()  # who was nobody by the former rules may be somebody
 
     def problems(self) -> Mapping[str, str]:
         """What keeps people from signing in."""
@@ -88,6 +91,10 @@ class SigningIn(Part):
         """Something else is known of these sessions."""
         changed = frozenset(ids)
         self._shared.decide_again(lambda stream: stream.identity.session in changed)
+
+    def _issuers(self) -> Mapping[str, IssuerConfiguration]:
+        """Those that people sign in with."""
+        return {each.configuration.issuer.url: each.configuration for each in self._configuration().identity.logins}
 
     def _url(self) -> str:
         return self._configuration().settings.public_url

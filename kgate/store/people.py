@@ -26,6 +26,8 @@ class Person:
     amr: tuple[str, ...] = ()
     issued_at: float | None = None
     """When the provider vouched for the sign-in, by its own clock (``iat``, Unix seconds)."""
+    mapping: str = ""
+    """By which rules this was made of the provider's claims (``IssuerConfiguration.mapping``)."""
 
 
 _CONVERTER = Converter()

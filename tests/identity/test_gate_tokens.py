@@ -12,7 +12,7 @@ from joserfc.jwk import OctKey, OKPKey
 
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.gate_sessions import GateSession, GateSessions, WantedSession
-from kgate.identity.gate_tokens import ALGORITHM, TYPE, GateKeys, GateToken, GateTokens, SigningKey, mint
+from kgate.identity.gate_tokens import ALGORITHM, TYPE, GateKeys, GateToken, GateTokens, SigningKey, WantedKeys, mint
 from kgate.model import Identity, Pending
 
 GATE, IDP, NOW = "https://gate.example.com", "https://idp.example.com", 1_800_000_000.0
@@ -26,8 +26,8 @@ class World:
     def __init__(self) -> None:
         self.keys, self.sessions = GateKeys(), GateSessions()
         self.keys.replace([KEY])
-        self.sessions.put(GateSession("s1", ALICE))
-        self.tokens = GateTokens(GATE, self.keys, self.sessions, [IDP])
+        self.sessions.put(GateSession("s1", ALICE, mapping="m1"))
+        self.tokens = GateTokens(GATE, self.keys, self.sessions, {IDP: "m1"})
 
     def ask(self, token: str, now: float = NOW + 1, held_since: float | None = None) -> Identity | Rejected | Pending | None:
         return self.tokens.authenticate(Credentials(token, None, "192.0.2.1", held_since), now)
@@ -54,7 +54,7 @@ def test_a_token_is_its_sessions_identity(world: World) -> None:
 def test_what_the_session_says_now_counts_not_what_it_said_when_the_token_was_made(world: World) -> None:
     held = token()
     assert world.ask(held) == ALICE
-    world.sessions.put(GateSession("s1", ALICE.but(groups=("sre",))))
+    world.sessions.put(GateSession("s1", ALICE.but(groups=("sre",)), mapping="m1"))
     assert world.ask(held) == ALICE.but(groups=("sre",))
 
 
@@ -84,9 +84,9 @@ def test_a_session_whose_identity_provider_is_not_there_any_more_is_over_for_who
 def test_a_session_that_was_opened_at_another_replica_is_fetched_and_one_that_it_ended_is_over(world: World) -> None:
     held = token(session="s2")
     assert world.ask(held) == Pending(WantedSession("s2"))
-    world.sessions.put(GateSession("s2", ALICE.but(session="s2")))
+    world.sessions.put(GateSession("s2", ALICE.but(session="s2"), mapping="m1"))
     assert world.ask(held) == ALICE.but(session="s2")
-    world.sessions.replace([GateSession("s1", ALICE)])
+    world.sessions.replace([GateSession("s1", ALICE, mapping="m1")])
     assert "ended" in words(world.ask(held))
 
 
@@ -168,6 +168,19 @@ def test_a_token_of_a_key_that_cannot_be_read_here_is_the_operators_matter(world
     assert isinstance(found, Rejected) and found.unsure and "cannot read the key" in found.text and "kgate login" not in found.hint
     world.keys.replace([KEY])
     assert world.ask(token()) == ALICE
+
+
+def test_whoever_was_made_by_other_rules_than_those_in_force_is_nobody_until_made_anew(world: World) -> None:
+    world.sessions.put(GateSession("s1", ALICE, mapping="m0"))
+    assert world.ask(token()) == Pending(WantedSession("s1"))
+    world.sessions.put(GateSession("s1", ALICE.but(groups=("corp:sre",)), mapping="m1"))
+    assert world.ask(token()) == ALICE.but(groups=("corp:sre",))
+
+
+def test_a_gate_that_has_just_started_reads_the_keys_before_it_says_whose_a_token_is() -> None:
+    tokens = GateTokens(GATE, GateKeys(), GateSessions(), {IDP: "m1"})
+    assert tokens.authenticate(Credentials(token()), NOW + 1) == Pending(WantedKeys())
+    assert tokens.authenticate(Credentials("opaque"), NOW + 1) is None
 
 
 def test_a_key_survives_its_column() -> None:

@@ -15,10 +15,10 @@ from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import load_authentication_configuration
-from kgate.identity.jose import Flaw
+from kgate.identity.jose import Claims, Flaw
 from kgate.identity.openid import Denied, ProviderTokens
 from kgate.net.id_tokens import IdTokens
-from kgate.net.provider import Confirmed, tokens_from_text, tokens_to_text
+from kgate.net.provider import Confirmed, claims_from_text, tokens_from_text, tokens_to_text
 from kgate.net.rechecks import MOST_AT_ONCE, Rechecks, Terms
 from kgate.store.people import Person
 from kgate.store.sealing import Sealer
@@ -112,12 +112,27 @@ def world(engine: Engine) -> World:
 
 def test_a_session_that_its_provider_stands_by_goes_on(world: World) -> None:
     found = world.asks()
-    assert (found.ended, found.checked, found.person, world.refresh_token()) == (None, world.gate.now, world.person, "r1")
+    person = evolve(world.person, mapping=found.person.mapping)
+    assert (found.ended, found.checked, found.person, world.refresh_token()) == (None, world.gate.now, person, "r1")
 
 
 def test_what_an_id_token_says_now_counts(world: World) -> None:
     assert world.asks(groups=["dev"]).person.groups == ("corp:dev",)
     assert "answered for somebody else" in world.asks(sub="bob").ended_why
+
+
+def test_what_the_provider_said_is_kept_so_that_other_rules_can_be_held_against_it(world: World) -> None:
+    def said() -> Claims | None:
+        with world.engine.begin() as connection:
+            return claims_from_text(world.sealer.open(provider_tokens_of(connection, "s1")) or "")
+
+    assert said() is None
+    found = world.asks(groups=["dev"])
+    assert (said() or {})["groups"] == ["dev"] and found.person.mapping == world.provider.verifier._configuration.mapping != ""
+    world.provider.answer = ProviderTokens("", "r9", "an access token")
+    world.gate.passes(TERMS.recheck)
+    world.rechecks.tick()
+    assert (said() or {})["groups"] == ["dev"] and world.refresh_token() == "r9"
 
 
 def goes_on_unconfirmed(world: World, found: Session, checked: float) -> None:
