@@ -1,9 +1,11 @@
-"""How often one address may begin to sign in, or guess a device's code (security.md class 19, RFC 8628 section 5.1)."""
+"""How often one address may begin to sign in, or guess a device's code (security.md class 19, RFC 8628 section 5.1). Of IPv6 a /64 is one: a host takes
+whatever addresses it likes of its own."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from ipaddress import IPv6Network
 
 WINDOW_SECONDS = 60.0
 MOST_ADDRESSES = 65_536
@@ -18,10 +20,11 @@ class Attempts:
 
     def may(self, address: str, now: float) -> bool:
         """Count one more; whether it is still allowed. A clock that was set back begins a new minute."""
-        since, count = self._counts.pop(address, (now, 0))
+        whose = str(IPv6Network((address, 64), strict=False)) if ":" in address else address
+        since, count = self._counts.pop(whose, (now, 0))
         if not 0 <= now - since < WINDOW_SECONDS:
             since, count = now, 0
-        self._counts[address] = (since, count + 1)
+        self._counts[whose] = (since, count + 1)
         if len(self._counts) > MOST_ADDRESSES:
             self._counts.popitem(last=False)
         return count < self._most()

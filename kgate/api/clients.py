@@ -353,8 +353,9 @@ def _authorization_fault(asked: Form) -> str:
         return "response_type must be code"
     if asked.get("code_challenge_method") != METHOD or not is_challenge(asked.get("code_challenge", "")):
         return "a code_challenge by S256 is needed"
-    if not 16 <= len(asked.get("state", "")) <= 512:
-        return "state is missing, or too short to be one"
+    state = asked.get("state", "")
+    if not 16 <= len(state) <= 512 or not state.isascii() or not state.isprintable():  # RFC 6749 appendix A.5; PostgreSQL keeps no U+0000
+        return "state is missing, or too short to be one, or has characters that it may not have"
     return "" if _good_clusters(asked.get("clusters", "")) else "clusters must be names or globs between spaces"
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import URL
 from twisted.logger import Logger
 
 from kgate.store.changes import CHANNEL
+from kgate.store.engine import PATIENCE
 
 log = Logger()
 
@@ -44,7 +45,7 @@ class Listener:
             log.error("the store's notifications were lost: {error}; looking every second", error=text)
 
     def _listen(self) -> None:
-        with psycopg.connect(self._where, autocommit=True) as connection:
+        with psycopg.connect(self._where, autocommit=True, **PATIENCE) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
             self._said = ""
             self._news()

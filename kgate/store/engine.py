@@ -7,7 +7,8 @@ SQLite: ``BEGIN IMMEDIATE``; WAL, so that readers and the writer do not wait for
 stay ended after a power cut.
 PostgreSQL: an advisory lock. Every statement has a time limit, because what the gate waits for it fails closed on; so has a gate that stopped in the
 middle of a transaction, for which the others would wait. The limits are each transaction's own, and nothing is prepared: behind a pooler (PgBouncer) the
-next transaction has another connection, and a connection's own settings are refused.
+next transaction has another connection, and a connection's own settings are refused. A machine that is gone without a word, as in a failover, is given up
+after as long; the kernel would wait for a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
@@ -25,6 +27,15 @@ BUSY_SECONDS = 5
 """How long a transaction waits for another one's."""
 KINDS = ("sqlite", "postgresql+psycopg")
 WAL_ATTEMPTS = 20
+PATIENCE: Final[Mapping[str, Any]] = {
+    "connect_timeout": BUSY_SECONDS,
+    "tcp_user_timeout": BUSY_SECONDS * 1000,
+    "keepalives_idle": BUSY_SECONDS,
+    "keepalives_interval": 1,
+    "keepalives_count": BUSY_SECONDS,
+    "prepare_threshold": None,
+}
+"""Of a connection to PostgreSQL."""
 READS = "kgate_reads"
 """Execution option of a connection that only reads."""
 _LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
@@ -43,7 +54,7 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "begin", _sqlite_begins)
         return engine
     try:
-        engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_SECONDS, "prepare_threshold": None})
+        engine = create_engine(url, pool_pre_ping=True, connect_args=dict(PATIENCE))
     except ModuleNotFoundError as error:
         raise UsageError(f"state: {error.name} is not installed; install kgate[postgresql]") from error
     event.listen(engine, "begin", _postgresql_begins)

@@ -206,7 +206,14 @@ def test_codes_go_to_a_loopback_address_and_nowhere_else(world: Scene, uri: str)
 @pytest.mark.threat("22")
 @pytest.mark.parametrize(
     "changes",
-    [{"code_challenge_method": "plain"}, {"code_challenge": "short"}, {"state": "short"}, {"response_type": "token"}, {"clusters": "a;b"}],
+    [
+        {"code_challenge_method": "plain"},
+        {"code_challenge": "short"},
+        {"state": "short"},
+        {"state": "s" * 32 + "\0"},
+        {"response_type": "token"},
+        {"clusters": "a;b"},
+    ],
 )
 def test_a_client_without_pkce_or_state_is_told_at_its_loopback_address(world: Scene, changes: dict[str, str]) -> None:
     import urllib.request

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import postgresql
 import psycopg
@@ -73,3 +74,12 @@ def test_a_turn_is_waited_for_no_longer_than_that(postgres: postgresql.PostgreSq
         somebody.execute(f"SELECT pg_advisory_lock({(high << 32) + turn})")
         with pytest.raises(OperationalError, match="lock timeout"), engine.begin():
             pass
+
+
+def test_a_machine_that_is_gone_without_a_word_is_given_up(postgres: postgresql.PostgreSql) -> None:
+    """What is sent and not acknowledged, and a connection that is silent: the kernel's own patience is a quarter of an hour, and two hours."""
+    with opened(postgres.url()) as engine, engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        asked = driver.info.get_parameters()
+    assert asked["tcp_user_timeout"] == f"{BUSY_SECONDS * 1000}" and asked["keepalives_idle"] == f"{BUSY_SECONDS}"
+    assert int(asked["keepalives_interval"]) * int(asked["keepalives_count"]) <= BUSY_SECONDS
