@@ -70,12 +70,12 @@ class Failed:
     text: str
 
 
-@frozen(eq=False)
+@frozen
 class Expression:
     """A compiled expression. Two are the same where their texts are."""
 
     text: str
-    _program: cel.Expression = field(repr=False)
+    _program: cel.Expression = field(repr=False, eq=False)
 
     def evaluate(self, values: Mapping[str, object]) -> object | Failed:
         """What it comes to for ``values``: plain data (str, int, float, bool, None, list, dict, aware datetime). Never raises."""

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum
-from functools import cached_property
 from hashlib import sha256
 from typing import NewType
 from urllib.parse import urlsplit
@@ -190,7 +189,7 @@ class IssuerConfiguration:
     claimValidationRules: tuple[ClaimValidationRule, ...] = ()
     userValidationRules: tuple[UserValidationRule, ...] = ()
 
-    @cached_property
+    @property
     def mapping(self) -> str:
         """The same where claims make the same person, in every gate: a digest of the rules."""
         rules = (self.claimMappings, self.claimValidationRules, self.userValidationRules)

@@ -112,6 +112,15 @@ def test_a_push_makes_the_gate_ask_and_cuts_what_is_no_longer_allowed(mdm: Mdm, 
     eventually("it is compliant again", lambda: gate.ask(TOKENS["bob"], certificate=laptop)[0] == 200, 10)
 
 
+def test_a_reload_that_leaves_it_as_it_is_forgets_nothing(mdm: Mdm, gate: IdentityGate, laptop: tuple[Path, Path]) -> None:
+    """An edit of the policy cut everybody whose device has to be compliant, and none was until the inventory had been asked again."""
+    with gate.watch(TOKENS["bob"], laptop) as watch:
+        asked = mdm.asked
+        gate.gate.write_policy({"rules": [{**POLICY["rules"][0], "name": "renamed"}]})
+        eventually("it is reloaded", lambda: any(each["event"] == "config" and each["allowed"] for each in gate.gate.records()), 10)
+        assert watch.lives() and mdm.asked == asked
+
+
 def test_its_silence_ends_what_is_known(mdm: Mdm, gate: IdentityGate, laptop: tuple[Path, Path]) -> None:
     mdm.state = "down"
     with gate.watch(TOKENS["bob"], laptop) as watch:
