@@ -190,7 +190,8 @@ def read_gate_token(token: str, gate: str, keys: GateKeys) -> GateToken | Reject
         return Pending(WantedKeys())
     claims = read_object(parts.payload) if verify(parts, keys.verifying, (ALGORITHM,)) else None
     if claims is None and parts.kid in keys.unreadable:
-        return Rejected("this gate cannot read the key that the gate token was signed with", "ask whoever runs this gate", unsure=True)
+        hint = f"{LOGIN}, and tell whoever runs this gate if it comes again"
+        return Rejected("this gate cannot read the key that the gate token was signed with", hint, unsure=True)
     if claims is None or isinstance(claims, Flaw):
         # A token of another gate, or of this one in an earlier life: nothing in it is to be believed.
         return Rejected("the gate token was not made by this gate", LOGIN)

@@ -143,10 +143,11 @@ class SignedIn:
     async def _read_keys(self, _: Keys) -> None:
         now = self._wall()
         stored = await self._database.read_in_turn(stored_keys.load_keys)
-        if stored_keys.needs_key(stored, now) is not None:
+        lost = {key.kid for key in stored if key.kid not in self._held and self.sealer.open(key.sealed) is None}
+        if stored_keys.needs_key(tuple(key for key in stored if key.kid not in lost), now) is not None:
             made = SigningKey.generate(secrets.token_urlsafe(12), now)
             row = stored_keys.StoredKey(made.kid, now, self.sealer.seal(made.to_json()))
-            stored = await self._database.write(lambda connection: stored_keys.rotate_keys(connection, row, now))
+            stored = await self._database.write(lambda connection: stored_keys.rotate_keys(connection, row, now, lost))
         opened = {key: self.sealer.open(key.sealed) for key in stored}
         self._note([key.kid for key, text in opened.items() if text is None])
         # One that another gate sealed anew, by a key that this one has not got yet, goes on as it is known.
@@ -162,9 +163,11 @@ class SignedIn:
             await self._database.write(lambda connection: stored_keys.seal_anew(connection, old))
 
     def _note(self, unreadable: Sequence[str]) -> None:
-        """Gates of one fleet have the same lines in that file; one that lacks the newest reads nothing any more after its next start."""
-        where = "put it back, as it is in the file of a gate that has it"
-        problem = f"secrets.key_file lacks the key that sealed the signing keys {', '.join(unreadable)}; {where}" if unreadable else ""
+        """Gates of one fleet have the same lines in that file; one that lacks the newest makes a key of its own at its next start."""
+        what = f"secrets.key_file lacks the key that sealed the signing keys {', '.join(unreadable)}"
+        problem = (
+            f"{what}: put it back, as it is in the file of a gate that has it; if it is lost, people sign in again" if unreadable else ""
+        )
         if problem and problem != self.problem:
             log.error("{problem}", problem=problem)
         self.problem = problem

@@ -74,9 +74,10 @@ class SigningIn(Part):
         self._providers.configure(self._configuration())
         source_of = self._url(), {url: issuer.mapping for url, issuer in self._issuers().items()}
         if source_of != self._source_of:  # otherwise it keeps what it has verified
+            if self._source_of is not None:
+                self._signed_in.reread()  # who was nobody by the former rules may be somebody
             self._source_of = source_of
             self._source = GateTokens(source_of[0], self._signed_in.keys, self._signed_in.sessions, source_of[1])
-            self._signed_in.reread()  # who was nobody by the former rules may be somebody
 
     def problems(self) -> Mapping[str, str]:
         """What keeps people from signing in."""

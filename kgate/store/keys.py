@@ -5,7 +5,7 @@ A key signs for ``SIGNS_SECONDS`` and verifies for as long again; the next one i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from attrs import field, frozen
 from sqlalchemy import Column, Connection, Double, String, Table, Text, delete, insert, select, update
@@ -49,13 +49,13 @@ def needs_key(keys: tuple[StoredKey, ...], now: float) -> float | None:
     return ends if ends - now <= AHEAD_SECONDS else None
 
 
-def rotate_keys(connection: Connection, fresh: StoredKey, now: float) -> tuple[StoredKey, ...]:
-    """Add ``fresh`` where a key is needed, and forget those whose tokens have long expired; gives the keys then.
+def rotate_keys(connection: Connection, fresh: StoredKey, now: float, unreadable: Collection[str] = ()) -> tuple[StoredKey, ...]:
+    """Add ``fresh`` where a key is needed beside those that are ``unreadable``, and forget those whose tokens have long expired; gives the keys then.
 
     Its ``begins`` is set here. Two gates that come at once make one key: the first one's row is the lock of the second.
     """
     keys = load_keys(connection)
-    begins = needs_key(keys, now)
+    begins = needs_key(tuple(key for key in keys if key.kid not in unreadable), now)
     if begins is not None:
         connection.execute(insert(signing_keys).values(kid=fresh.kid, begins=begins, sealed=fresh.sealed))
         connection.execute(delete(signing_keys).where(signing_keys.c.begins < now - 2 * SIGNS_SECONDS))
