@@ -9,6 +9,9 @@ sends is read and dropped until it closes too, sent more than anybody would who 
 That counts from when the peer last took something: over a slow line, what is buffered here and in the kernel takes longer than anybody should be waited
 for who does not read.
 
+A write that fails says that the peer is gone, and nothing of what it had said by then: that is in the kernel, and is read first. A command that ends before it
+has read all of its input says how it ended, and its connection is reset behind that.
+
 Socket, TLS and what is carried inside refer to each other while a connection lives. Whoever of them learns that it is lost lets go of the others, so
 that all of it goes at once: the garbage collector comes seldom, and does not weigh what OpenSSL holds for a connection.
 """
@@ -22,7 +25,7 @@ import sys
 from collections.abc import Callable
 from enum import Enum
 from fcntl import ioctl
-from termios import TIOCOUTQ
+from termios import FIONREAD, TIOCOUTQ
 from typing import Any, Final, Protocol
 
 from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
@@ -97,12 +100,14 @@ _NOBODY = _Nobody()
 
 class _State(Enum):
     OPEN = "open"
+    DEAF = "the peer is gone, and what it said before is being read"
     CLOSING = "closing"
     LINGERING = "lingering"
     CLOSED = "closed"
 
 
 _OPEN: Final = _State.OPEN
+_DEAF: Final = _State.DEAF
 _CLOSED: Final = _State.CLOSED
 
 
@@ -151,8 +156,8 @@ class StreamSocket:
 
     @property
     def open(self) -> bool:
-        """Whether bytes may still come and go."""
-        return self._state is _OPEN
+        """Whether bytes may still come."""
+        return self._state is _OPEN or self._state is _DEAF
 
     def logPrefix(self) -> str:
         """Twisted's word for us in its log."""
@@ -166,7 +171,7 @@ class StreamSocket:
             self._failed(error)
             self._turn.flush()
             return
-        if self._state is not _OPEN:
+        if self._state is not _OPEN and not (count and self._state is _DEAF):
             self._drop(count)
         elif count:
             self._owner.received(_VIEWS[count] if count < len(_VIEWS) else _VIEW[:count])
@@ -188,7 +193,8 @@ class StreamSocket:
 
     def doWrite(self) -> None:
         """The socket is writable: send the backlog."""
-        self._send()
+        if self._backlog:
+            self._send()
         if self._state is not _CLOSED:
             self._sent()
         self._turn.flush()
@@ -210,7 +216,7 @@ class StreamSocket:
         try:
             sent = _WRITE_ALL(self._fileno, backlog[:_PIECES])
         except OSError as error:
-            self._failed(error)
+            self._failed_to_write(error)
             return
         self._buffered -= sent
         whole = 0
@@ -245,7 +251,7 @@ class StreamSocket:
         try:
             sent = _WRITE(self._fileno, data)
         except OSError as error:
-            self._failed(error)
+            self._failed_to_write(error)
         if sent < len(data) and self._state is _OPEN:
             self._wait_for_room()
             self._hold(memoryview(data)[sent:])
@@ -277,8 +283,17 @@ class StreamSocket:
         self._writing = True
         self._reactor.addWriter(self)
 
+    def _failed_to_write(self, error: OSError) -> None:
+        """As ``_failed``, but what the peer had said is still to be read: all of it, whoever is full, for no more comes."""
+        if error.errno in _TRANSIENT or self._state is not _OPEN or not self._has(FIONREAD):
+            self._failed(error)
+            return
+        self._state, self.congested = _DEAF, False
+        self._give_up_backlog()
+        self.resume_reading()
+
     def _failed(self, error: OSError) -> None:
-        """The kernel took nothing: it will later, or the connection turns out to be gone."""
+        """The kernel gave or took nothing: it will later, or the connection turns out to be gone."""
         if error.errno not in _TRANSIENT:
             self._close(str(error))
 
@@ -290,7 +305,7 @@ class StreamSocket:
 
     def pause_reading(self) -> None:
         """Let the peer's bytes wait in the kernel."""
-        if self._reading:
+        if self._reading and self._state is not _DEAF:
             self._reading = False
             self._reactor.removeReader(self)
 
@@ -304,6 +319,8 @@ class StreamSocket:
     def close(self) -> None:
         """Flush, say that nothing follows, and end; aborted after ``LINGER_SECONDS``."""
         self.flush()
+        if self._state is _DEAF:
+            self.abort()
         if self._state is not _OPEN:
             return
         self._state = _State.CLOSING
@@ -323,11 +340,14 @@ class StreamSocket:
 
     def _untaken(self) -> int:
         """Bytes that have not reached the peer: of those in the kernel, too."""
+        return self._buffered + self._has(TIOCOUTQ)
+
+    def _has(self, queue: int) -> int:
+        """Bytes that wait in the kernel, to be read (FIONREAD) or to be taken by the peer (TIOCOUTQ)."""
         try:
-            queued = ioctl(self._fileno, TIOCOUTQ, bytes(4))
+            return int.from_bytes(ioctl(self._fileno, queue, bytes(4)), sys.byteorder)
         except OSError:  # not every system tells
-            return self._buffered
-        return self._buffered + int.from_bytes(queued, sys.byteorder)
+            return 0
 
     def abort(self) -> None:
         """End at once."""
@@ -352,15 +372,20 @@ class StreamSocket:
             self._linger.cancel()
         self._linger = None
 
+    def _give_up_backlog(self) -> None:
+        """Nobody will take it."""
+        self._writing = False
+        self._reactor.removeWriter(self)
+        self._backlog.clear()
+        self._buffered = 0
+
     def _close(self, reason: str) -> None:
         if self._state is _CLOSED:
             return
         self._state = _CLOSED
         self._stop_waiting()
         self._reactor.removeReader(self)
-        self._reactor.removeWriter(self)
-        self._backlog.clear()
-        self._buffered = 0
+        self._give_up_backlog()
         self._fileno = -1
         self._sock.close()
         owner, self._owner = self._owner, _NOBODY

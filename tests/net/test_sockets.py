@@ -247,6 +247,41 @@ def test_a_peer_that_is_gone_congests_nothing(world: World) -> None:
     assert not world.stream.congested
 
 
+@pytest.mark.parametrize("way", ["write", "gather", "backlog"])
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_a_peer_said_before_it_hung_up_is_read_though_it_took_no_more(way: str, paused: bool) -> None:
+    """A command that ends before it has read all of its input: the kubelet's connection is reset, behind how the command ended."""
+    with closing(over_tcp()) as world:
+        stream = world.stream
+        stream.write(bytes(16 << 20) if way == "backlog" else b"more than it wants")
+        if paused:
+            stream.pause_reading()
+        last = bytes(range(256)) * 8
+        world.peer.sendall(last)
+        world.peer.close()  # with something unread: a reset
+        {"write": lambda: stream.write(b"x"), "gather": lambda: stream.gather(b"x"), "backlog": stream.doWrite}[way]()
+        world.turn.flush()
+        stream.write(b"x")
+        assert world.lost_because == [] and stream.open and not stream.congested
+        assert world.reactor.readers == {stream} and world.reactor.writers == set()
+        stream.pause_reading()  # what is left is in the kernel, and no more comes: nobody has to wait for its end
+        stream.doRead()
+        stream.doWrite()
+        assert b"".join(world.pieces) == last and world.reactor.readers == {stream}
+        stream.doRead()
+        assert len(world.lost_because) == 1 and not world.over and not stream.open
+
+
+def test_a_close_does_not_wait_for_a_peer_that_hung_up() -> None:
+    with closing(over_tcp()) as world:
+        world.stream.write(b"more than it wants")
+        world.peer.sendall(b"last words")
+        world.peer.close()
+        world.stream.write(b"x")
+        world.stream.close()
+        assert len(world.lost_because) == 1 and world.reactor.readers == set()
+
+
 def over_tcp() -> World:
     """One whose kernel tells what the peer has taken to the byte, and whose peer's takes little at once."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
