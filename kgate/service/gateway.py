@@ -38,7 +38,7 @@ from kgate.sessions.registry import SLICE_SECONDS, Registry, cut_all
 from kgate.settings import Configuration
 from kgate.settings.operation import DeadlineSettings, LimitSettings
 from kgate.wire import http1, http2
-from kgate.wire.events import RequestReceived
+from kgate.wire.events import RequestHead, RequestReceived
 
 HEALTH: Final = b"/healthz"
 ADMITS_SECONDS: Final = 10.0
@@ -150,7 +150,7 @@ class Gateway:
 
     def answer(self, leg: ClientLeg, request: RequestReceived) -> None:
         """A request arrived."""
-        if request.head.target == HEALTH:
+        if request.head.target == HEALTH and self._is_a_probe(leg, request.head):
             refuse(leg, request, 200, b"ok\n", b"text/plain")
             return
         if not self.admission.is_for_cluster(request.head.authority, request.head.target) and self._owns(request.head.target):
@@ -166,6 +166,11 @@ class Gateway:
             self._wait(leg, request, admitted)
         else:
             self._decided(leg, request, admitted)
+
+    def _is_a_probe(self, leg: ClientLeg, head: RequestHead) -> bool:
+        """Whether a question after health is about the gate itself: at a cluster's host, too, if whoever asks shows nothing, as balancers do."""
+        anonymous = leg.certificate is None and not any(name == b"authorization" for name, _ in head.headers)
+        return anonymous or not self.admission.is_for_cluster(head.authority, head.target)
 
     def _admit(self, leg: ClientLeg, request: RequestReceived, said: Said | None = None) -> Admitted | Refused | Pending:
         """The answer as of now."""

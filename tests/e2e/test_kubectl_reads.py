@@ -50,6 +50,7 @@ def test_discovery(ways: Ways) -> None:
     assert b"deployments" in ways.same("api-resources").out
     assert b"apps/v1" in ways.same("api-versions").out
     ways.same("version")
+    ways.same("get", "--raw", "/healthz")
 
 
 def test_explain(ways: Ways) -> None:

@@ -1,0 +1,51 @@
+"""``/healthz`` of the public listener: a balancer's probe, who shows nothing, hears of the gate; a person at a cluster's host asks that cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from arena import ALICE, Arena
+from authority import Authority
+from running import Make
+from test_tls import ssl_connection
+
+
+@pytest.fixture(scope="module")
+def arena(make_shared: Make) -> Iterator[Arena]:
+    made = make_shared({"hosts": ["lab.example.com", "localhost"]})
+    made.gate.start()
+    yield made
+
+
+@pytest.fixture(autouse=True)
+def _nothing_recorded(arena: Arena) -> None:
+    arena.cluster.reset()
+
+
+@pytest.mark.parametrize("host", [b"127.0.0.1", b"localhost", b"lab.example.com:8443"])
+def test_whoever_shows_nothing_hears_of_the_gate_itself(arena: Arena, host: bytes) -> None:
+    assert arena.ask(b"GET /healthz HTTP/1.1\r\nHost: " + host + b"\r\n\r\n") == 200
+    assert arena.cluster.heads == []
+
+
+def test_a_person_at_the_gates_own_host_hears_of_the_gate_itself(arena: Arena) -> None:
+    assert arena.ask(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n" + ALICE + b"\r\n\r\n") == 200
+    assert arena.cluster.heads == []
+
+
+@pytest.mark.parametrize(("target", "host"), [(b"/healthz", b"localhost"), (b"/clusters/lab/healthz", b"127.0.0.1")])
+def test_a_person_asks_the_cluster_that_they_name(arena: Arena, target: bytes, host: bytes) -> None:
+    """kubectl get --raw /healthz said that a cluster was well which could not be reached."""
+    assert arena.ask(b"GET " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + ALICE + b"\r\n\r\n") == 200
+    assert [head.split(b" HTTP/")[0] for head in arena.cluster.heads] == [b"GET /healthz"]
+
+
+def test_so_does_somebody_with_a_certificate(arena: Arena, authority: Authority) -> None:
+    context = arena.gate.context()
+    carol = authority.leaf(common_name="carol", organizations=("developers",), client=True)
+    context.load_cert_chain(*carol.write(arena.gate.folder, "carol"))
+    with ssl_connection(arena, context) as tls:
+        tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert tls.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert len(arena.cluster.heads) == 1
