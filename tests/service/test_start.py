@@ -61,6 +61,7 @@ def test_another_root_of_the_file_system_is_refused(make: Make) -> None:
 def test_what_it_makes_is_for_nobody_else_to_read(make: Make) -> None:
     """The state knows who may sign in, the audit what they did."""
     gate = make().gate
+    gate.store.unlink()
     gate.start()
     made = [gate.folder / "audit", *(gate.folder / "audit").rglob("*"), *gate.folder.glob("state.db*")]
     assert len(made) >= 4
