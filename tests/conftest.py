@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,17 @@ def pytest_configure() -> None:
     """Until a program begins to log, Twisted keeps the last 200 events, and the frames and sockets of a test's failures with them."""
     critical = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(LogLevel.critical)])
     globalLogBeginner.beginLoggingTo([critical], discardBuffer=True, redirectStandardIO=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Modules and tests stay for the whole run: the collector need not walk over them, neither while they come nor later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
