@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from arena import ALICE, Arena
 from authority import Authority
@@ -12,10 +10,10 @@ from test_tls import ssl_connection
 
 
 @pytest.fixture(scope="module")
-def arena(make_shared: Make) -> Iterator[Arena]:
+def arena(make_shared: Make) -> Arena:
     made = make_shared({"hosts": ["lab.example.com", "localhost"]})
     made.gate.start()
-    yield made
+    return made
 
 
 @pytest.fixture(autouse=True)
