@@ -77,7 +77,7 @@ class Reloads(Part):
 
     def problems(self) -> Mapping[str, str]:
         """Files that do not check."""
-        return {"configuration": f"not reloaded, the old one stays in force: {self._problem}"} if self._problem else {}
+        return {"configuration": self._problem} if self._problem else {}
 
     def reload(self) -> None:
         """Read everything again; exchange all of it, or nothing.
@@ -93,7 +93,7 @@ class Reloads(Part):
         reading = deferToThreadPool(reactor, reactor.getThreadPool(), quietly, lambda: self._read(files))
         reading.addCallback(self._take_over, self._shared.now(), files)
         reading.addErrback(self._stay, files)
-        reading.addErrback(lambda failure: log.failure("reloading failed", failure))
+        reading.addErrback(self._broke)
         reading.addCallback(lambda _: self._done())
 
     def _done(self) -> None:
@@ -117,10 +117,15 @@ class Reloads(Part):
         new = files.files.keys() - self._files.files.keys()
         self._watch.watch(self._watched | new, files.stamps)
         reasons = str(failure.value).splitlines()
-        self._problem = reasons[0]
+        self._problem = f"not reloaded, the old one stays in force: {reasons[0]}"
         shown = reasons if len(reasons) <= MOST_SHOWN else [*reasons[: MOST_SHOWN - 1], f"and {len(reasons) - MOST_SHOWN + 1:,} more"]
         log.error("the configuration was not reloaded, the old one stays in force:\n{error}", error="\n".join(shown))
         self._shared.records.event("config", {"allowed": False, "reasons": shown})
+
+    def _broke(self, failure: Failure) -> None:
+        """A bug. Whoever edited a file must not take it for what counts."""
+        self._problem = "reloading failed, which is a fault of the gate; its log says where, and a restart takes the files as they are"
+        log.failure("reloading failed", failure)
 
     def _take_over(self, configuration: Configuration, changed_at: float, files: FilesRead) -> None:
         """The files are good. Raises KgateError before anything is exchanged."""

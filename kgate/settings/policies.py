@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from kgate.audit.text import printable
 from kgate.documents.reading import decode
 from kgate.documents.structuring import nearest
 from kgate.errors import InvalidFileError, Mistake
@@ -32,6 +33,11 @@ def policy_text(path: Path, read: Read) -> str:
     files = policy_files(path)
     if not files:
         raise InvalidFileError([Mistake(str(path), 0, "the directory has no policy", "put files that end in .yaml there")])
+    odd = [printable(each.name) for each in files if not each.name.isprintable()]  # it stands in the policy's text, between lines
+    if odd:
+        raise InvalidFileError(
+            [Mistake(str(path), 0, f"the name {odd[0]} has characters that cannot be shown", "give the file another one")]
+        )
     return join([(each.name, decode(read(each), str(each))) for each in files])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -335,3 +336,14 @@ def test_mistakes_have_the_file_that_they_are_in() -> None:
 def test_a_single_file_cannot_pass_for_several() -> None:
     with pytest.raises(InvalidFileError, match="a second document begins here"):
         load_policy(f"rules: [{DENY}]\n" + join([("x", "rules: []")]), "p")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a\nb.yaml", r"a\nb.yaml"), (os.fsdecode(b"\xff.yaml"), r"\udcff.yaml"), ("\u202e.yaml", r"\u202e.yaml")]
+)
+def test_a_file_of_a_directory_whose_name_cannot_be_shown_is_a_mistake(tmp_path: Path, name: str, shown: str) -> None:
+    """Its name stands in the text that is decided by and kept: a line end in it would be one there."""
+    (tmp_path / name).write_text("rules: []\n")
+    with pytest.raises(InvalidFileError) as refused:
+        policy_text(tmp_path, Path.read_bytes)
+    assert str(refused.value) == f"{tmp_path}: the name {shown} has characters that cannot be shown (give the file another one)"

@@ -1,0 +1,71 @@
+"""A reload in which the gate itself has a fault: it shows where an operator looks, and the next one is as good as any."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from authority import Authority
+from reactors import dispose, make_reactor, turn_until
+from twisted.logger import LogEvent, globalLogPublisher
+
+from kgate.service.reloading import FilesRead, Reloads
+from kgate.settings import Configuration, load_configuration
+
+CONFIGURATION = """\
+listen: [{address: 127.0.0.1:8443, tls: {certificate: gate.crt, key: gate.key}}]
+public_url: https://localhost:8443
+clusters: {dev: {server: "https://10.0.0.5:6443", certificate_authority: ca.crt, token_file: token}}
+identity: {client_certificates: {authority: ca.crt}}
+policy: policy.yaml
+audit: {directory: audit/}
+"""
+
+
+@pytest.fixture
+def reactor() -> Iterator[Any]:
+    made = make_reactor()
+    made.getThreadPool().start()
+    yield made
+    made.getThreadPool().stop()
+    dispose(made)
+
+
+def test_a_fault_of_the_gate_s_own_shows_and_the_next_reload_is_a_good_one(tmp_path: Path, reactor: Any) -> None:
+    authority = Authority()
+    authority.leaf("localhost").write(tmp_path, "gate")
+    (tmp_path / "ca.crt").write_bytes(authority.certificate)
+    for name, text in (("token", "t"), ("policy.yaml", "rules: []\n"), ("kgate.yaml", CONFIGURATION)):
+        (tmp_path / name).write_text(text)
+    in_force, logged, faults = list[Configuration](), list[LogEvent](), [LookupError("a bug in a part")]
+
+    def put_in_force(configuration: Configuration) -> None:
+        if faults:
+            raise faults.pop()
+        in_force.append(configuration)
+
+    shared: Any = SimpleNamespace(
+        reactor=reactor,
+        now=time.monotonic,
+        turn=SimpleNamespace(flush=lambda: None),
+        records=SimpleNamespace(keep=lambda _: None, in_force=lambda *_: None),
+        configuration=lambda: load_configuration(tmp_path / "kgate.yaml", time.time()),
+        decide_again=lambda since: None,
+    )
+    reloads = Reloads(shared, tmp_path / "kgate.yaml", FilesRead(), put_in_force)
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        reloads.reload()
+        turn_until(reactor, lambda: any("log_failure" in event for event in logged))
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    fault = "reloading failed, which is a fault of the gate; its log says where, and a restart takes the files as they are"
+    assert reloads.refused and reloads.problems() == {"configuration": fault}
+    turn_until(reactor, lambda: not reloads._reloading)
+    reloads.reload()
+    turn_until(reactor, lambda: bool(in_force))
+    assert not reloads.refused and reloads.problems() == {}
