@@ -33,8 +33,18 @@ LONGEST = 400
 """Characters of a message that quotes a file: a value of a megabyte must not go to the log, the audit and /readyz whole."""
 
 
+def printable(text: str) -> str:
+    """``text`` with whatever a terminal could take for more than a character (security.md class 27) spelt out: ``\\x1b``, ``\\u202e``."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else _spelt(each) for each in text)
+
+
+def _spelt(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def _bounded(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 50]} … {text[-47:]}"
+    """A message that quotes a file, which may be somebody else's."""
+    return printable(text if len(text) <= LONGEST else f"{text[: LONGEST - 50]} … {text[-47:]}")
 
 
 @frozen
@@ -47,7 +57,7 @@ class Mistake:
     hint: str = field(default="", converter=_bounded)
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
+        where = printable(f"{self.file}:{self.line}" if self.line else self.file)
         return f"{where}: {self.text}" + (f" ({self.hint})" if self.hint else "")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kgate.audit.text import printable
+from kgate.errors import printable
 from kgate.model import Ground
 
 Fields = Mapping[str, Any]

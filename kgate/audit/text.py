@@ -44,12 +44,3 @@ def _valid(value: object) -> object:
     if isinstance(value, int) and -(1 << 63) <= value < 1 << 64:
         return value
     return _valid(str(value))
-
-
-def printable(text: str) -> str:
-    """``text`` with whatever a terminal could take for more than a character (class 27) spelt out: ``\\x1b``, ``\\u202e``."""
-    return text if text.isprintable() else "".join(each if each.isprintable() else _spelt(each) for each in text)
-
-
-def _spelt(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

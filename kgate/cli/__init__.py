@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from kgate import __version__
-from kgate.errors import KgateError
+from kgate.errors import KgateError, printable
 
 COMMANDS = {
     "audit": "kgate.cli.audit:audit",
@@ -71,7 +71,8 @@ class Commands(Listing):
         try:
             return super().invoke(ctx)
         except KgateError as error:
-            click.echo(f"kgate: {error}", err=True)
+            said = "\n".join(map(printable, str(error).splitlines()))  # it may quote a file, or another program
+            click.echo(f"kgate: {said}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("\nkgate: stopped by Ctrl-C", err=True)

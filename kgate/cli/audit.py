@@ -11,13 +11,13 @@ import click
 
 from kgate.audit.read import parsed
 from kgate.audit.show import COLUMNS, lines, row
-from kgate.audit.text import encode, printable
+from kgate.audit.text import encode
 from kgate.cli import Listing
 from kgate.cli.audit_files import export, verify
 from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, latest_found, records_found
 from kgate.cli.output import OUTPUT, ROOM, table, terminal_width
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory
-from kgate.errors import KgateError, UsageError
+from kgate.errors import KgateError, UsageError, printable
 from kgate.net import trail
 
 

@@ -19,11 +19,10 @@ from attrs import frozen
 from kgate.audit.chain import GENESIS, Broken, sealed_hash
 from kgate.audit.chain import verify as verify_chain
 from kgate.audit.show import text_of
-from kgate.audit.text import printable
 from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, lines_found
 from kgate.cli.output import OUTPUT, as_json, bar, counted
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory
-from kgate.errors import KgateError
+from kgate.errors import KgateError, printable
 from kgate.net import trail
 from kgate.net.archive import altered
 

@@ -17,6 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from kgate.errors import printable
+
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to write the result.")
 ROOM = 120
 """Columns that a table of records needs to be easy to read."""
@@ -29,7 +31,7 @@ _WIDE = 4096
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], style: str = "") -> None:
     """Rows under headings. Where they are too wide for the terminal, columns of words go on in the next line; names, times and ids stay whole."""
-    console, rows = _console(), [tuple(row) for row in rows]
+    console, rows = _console(), [tuple(map(printable, row)) for row in rows]
     made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", style=style)
     for number, column in enumerate(columns):
         width = max((cell_len(row[number]) for row in rows), default=0)

@@ -12,11 +12,10 @@ import click
 from kgate.audit.ids import instant_of
 from kgate.audit.read import Past, Rebuilding, Unusable, parsed
 from kgate.audit.search import Search
-from kgate.audit.text import printable
 from kgate.cli.described import Described, described
 from kgate.cli.output import OUTPUT, as_json, table
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory, cluster_labels, policy_file, settings_of
-from kgate.errors import KgateError
+from kgate.errors import KgateError, printable
 from kgate.kube.status import describe_action, describe_reasons, one_line
 from kgate.model import Action, Identity
 from kgate.net import trail

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from kgate.audit.text import printable
 from kgate.documents.reading import decode
 from kgate.documents.structuring import nearest
-from kgate.errors import InvalidFileError, Mistake
+from kgate.errors import InvalidFileError, Mistake, printable
 from kgate.policy.evaluate import Policy
 from kgate.policy.load import join, load_policy
 from kgate.policy.trial import failures

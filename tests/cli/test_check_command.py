@@ -64,6 +64,24 @@ def test_mistakes_are_all_there_and_the_exit_code_is_one(file: Path) -> None:
     assert result.stderr == f"{file}: 2 mistakes; the gate does not start like this\n"
 
 
+@pytest.mark.threat("27")
+@pytest.mark.parametrize("command", [["check"], ["policy", "test"]], ids=" ".join)
+def test_threat_27_nothing_of_somebody_s_file_reaches_the_terminal_but_characters(file: Path, command: list[str]) -> None:
+    """A policy that somebody proposes is read by whoever reviews it."""
+    (file.parent / "policy.yaml").write_text('rules: []\n"\\e]52;c;aGk=\\a\\u202e": 1\n')
+    result = CliRunner().invoke(main, [*command, str(file if command == ["check"] else file.parent / "policy.yaml")], color=True)
+    assert result.exit_code == 1 and 'policy.yaml:2: unknown key "\\x1b]52;c;aGk=\\x07\\u202e"' in result.output
+
+
+@pytest.mark.threat("27")
+def test_threat_27_nor_of_a_file_s_name(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["check", str(tmp_path / "\x1b[2J\u202e")], color=True)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"kgate: {tmp_path}/\\x1b[2J\\u202e does not exist; name the gate's configuration file\n",
+    )
+
+
 def test_for_programs(file: Path) -> None:
     file.write_text(CONFIGURATION + "worker: 2\n")
     result = kgate("check", str(file), "-o", "json")

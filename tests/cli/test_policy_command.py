@@ -439,3 +439,15 @@ def test_a_line_that_was_torn_is_passed_over(history: History, rubbish: str) -> 
     seen = kgate("who-can", "get", "pods", "-n", "team-a", "--cluster", "dev", "--seen", "2026-11-25")
     assert (seen.exit_code, seen.exception) == (0, None) and "Of 1 person who is known, 1 may" in seen.stdout
     assert "1 decision not asked again: each is not as kgate writes it" in kgate("replay", "--since", "2026-11-25").stderr
+
+
+@pytest.mark.threat("27")
+@pytest.mark.parametrize(
+    "command", [["test", "evil.yaml"], ["who-can", "get", "pods", "--cluster", "dev", "--policy", "evil.yaml"]], ids=lambda words: words[0]
+)
+def test_threat_27_nor_of_a_policy_that_somebody_proposes(folder: Path, command: list[str]) -> None:
+    test = '{name: "\\e]52;c;aGk=\\a", who: {user: a}, does: {cluster: dev, verb: get, resource: nodes}, expect: allow}'
+    rule = '{name: r, who: {users: ["\\e]52;c;aGk=\\a"]}, clusters: {names: [dev]}, allow: [{verbs: [get], resources: [pods]}]}'
+    (folder / "evil.yaml").write_text(f"rules: [{rule}]\ntests: [{test}]\n")
+    shown = CliRunner().invoke(main, ["policy", *command], color=True).output
+    assert "\x1b" not in shown and "\\x1b]52;c;aGk=\\x07" in shown
