@@ -35,9 +35,21 @@ def listener_findings(certificate: bytes, key: bytes, host: str, now: float) -> 
         return found
     leaf = chain[0]
     found += validity_findings("certificate", leaf, now)
-    if not isinstance(private, Finding) and _public(private.public_key()) != _public(leaf.public_key()):
-        found.append(Finding("key", True, "does not belong to the certificate", "name the key that the certificate was made with"))
+    if not isinstance(private, Finding):
+        found += _pair_findings(chain, private, "certificate", "key")
     return [*found, *_name_findings(leaf, host)]
+
+
+def _pair_findings(chain: list[x509.Certificate], private: PrivateKeyTypes, certificate: str, key: str) -> list[Finding]:
+    """Whether the key is that of the first, as TLS sends them (RFC 8446 section 4.4.2)."""
+    own = [_public(each.public_key()) == _public(private.public_key()) for each in chain]
+    if own[0]:
+        return []
+    if any(own):
+        return [
+            Finding(certificate, True, "has the key's own certificate behind another", "put it first, and behind it those that signed it")
+        ]
+    return [Finding(key, True, "does not belong to the certificate", "name the key that the certificate was made with")]
 
 
 def validity_findings(key: str, certificate: x509.Certificate, now: float) -> list[Finding]:
@@ -56,8 +68,7 @@ def client_pair_findings(certificate: bytes, key: bytes, now: float) -> list[Fin
     found = [each for each in (chain, private) if isinstance(each, Finding)]
     if isinstance(chain, Finding) or isinstance(private, Finding):
         return found
-    if _public(private.public_key()) != _public(chain[0].public_key()):
-        found.append(Finding("client_key", True, "does not belong to the certificate", "name the key that the certificate was made with"))
+    found += _pair_findings(chain, private, "client_certificate", "client_key")
     return [*found, *validity_findings("client_certificate", chain[0], now)]
 
 

@@ -173,6 +173,7 @@ def test_files_of_all_kinds_are_checked_together() -> None:
         (Files().but("tls.crt", certificates()["tls.crt"][:500]), "listen[0].tls.certificate: is a PEM certificate that was cut off or changed"),
         (Files().but("tls.crt", certificates()["tls.key"]), "listen[0].tls.certificate: is a private key, not a certificate (name the certificate's file"),
         (Files().but("tls.key", certificates()["tls.crt"]), "listen[0].tls.key: is a certificate, not a private key (name the key's file"),
+        (Files().but("tls.crt", authority().certificate + certificates()["tls.crt"]), "certificate: has the key's own certificate behind another"),
         (Files().but("ca.crt", " \n"), "clusters.dev.certificate_authority: is empty (put the certificate there)"),
         (changed("token_file: token}", "client_certificate: gate.crt, client_key: gate.key}").but("gate.crt", ""), "client_certificate: is empty"),
         (changed("token_file: token}", "client_certificate: gate.crt, client_key: gate.key}").but("gate.key", ""), "client_key: is not a PEM private key"),
