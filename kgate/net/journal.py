@@ -35,6 +35,7 @@ from kgate.net.waker import Waker
 log = Logger()
 
 PATIENCE: Final = 2.0
+HANGS: Final = f"the disk has not taken a record for more than {PATIENCE:g} s"
 HEAD_SECONDS: Final = 600.0
 """How often the head of the chain goes to the log: a log that is kept elsewhere anchors the chain (``kgate audit verify --anchors``)."""
 LINGER_SECONDS: Final = 0.005
@@ -75,10 +76,10 @@ class _Waiting:
 class _Group:
     """What the thread writes, and what it found; ``done`` is the last that it says."""
 
-    __slots__ = ("done", "head", "lines", "problem", "waiting")
+    __slots__ = ("began", "done", "head", "lines", "problem", "waiting")
 
-    def __init__(self, lines: bytes, head: str, waiting: list[_Waiting]) -> None:
-        self.lines, self.head, self.waiting = lines, head, waiting
+    def __init__(self, lines: bytes, head: str, waiting: list[_Waiting], began: float) -> None:
+        self.lines, self.head, self.waiting, self.began = lines, head, waiting, began
         self.problem = ""
         self.done = False
 
@@ -176,6 +177,8 @@ class Journal:
     def tick(self) -> None:
         """Tell whoever has waited too long; try again where writing failed."""
         late = self._now() - PATIENCE
+        if self._busy is not None and self._busy.began < late and not self.problem:
+            self._note(HANGS)
         for waiting in [*self._queue, *(self._busy.waiting if self._busy else ())]:
             if waiting.then is not None and waiting.since < late:
                 then, waiting.then = waiting.then, None
@@ -218,7 +221,7 @@ class Journal:
         chain = self._chain
         before = chain.head
         group, self._queue = self._queue, []
-        self._busy = _Group(b"".join([chain.seal(waiting.record) for waiting in group]), before, group)
+        self._busy = _Group(b"".join([chain.seal(waiting.record) for waiting in group]), before, group, self._now())
         self._pace = _WRITING
         self._work.put(self._busy)
 
@@ -289,16 +292,20 @@ class Journal:
 
     def _failed(self, group: _Group) -> None:
         """The group never happened; what nobody waits for is kept."""
-        if not self.problem:
-            log.error(
-                "audit records cannot be written to {directory}: {problem}; requests are refused until they can",
-                directory=str(self._file.directory),
-                problem=group.problem,
-            )
+        if self.problem in ("", HANGS):
+            self._note(group.problem)
         self.problem = group.problem
         self._chain.head = group.head
         kept = [waiting for waiting in group.waiting if waiting.then is None]
         self._queue = kept + self._queue
+
+    def _note(self, problem: str) -> None:
+        self.problem = problem
+        log.error(
+            "audit records cannot be written to {directory}: {problem}; requests are refused until they can",
+            directory=str(self._file.directory),
+            problem=problem,
+        )
 
     def _give_up(self) -> None:
         """The process ends and the disk takes nothing: what is queued is lost, and that is said where it still can be."""

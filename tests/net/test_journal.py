@@ -216,6 +216,27 @@ def test_whoever_waits_too_long_is_told_no(world: World) -> None:
     assert world.told == [False]
 
 
+def test_a_disk_that_hangs_is_a_problem_until_it_goes_on(world: World) -> None:
+    """Every request is refused meanwhile, so others must not be sent here."""
+    logged = list[LogEvent]()
+    world.open()
+    world.append(1)
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        for _ in range(2):
+            world.clock += PATIENCE + 0.1
+            world.journal.tick()
+            assert world.journal.problem == "the disk has not taken a record for more than 2 s"
+        turn_until(world.reactor, lambda: not world.journal.problem)
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    assert [event["log_format"].partition(" {directory}")[0] for event in logged] == [
+        "audit records cannot be written to",
+        "audit records are written again",
+    ]
+    world.stop()
+
+
 def test_best_effort_waits_for_nothing(world: World) -> None:
     world.open(best_effort=True)
     with a_full_disk(room=10):
