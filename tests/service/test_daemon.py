@@ -22,8 +22,10 @@ from live_gate import ALLOW_ALICE, LiveGate
 from ports import free_port
 from running import PODS, Make, of, watching
 from running import chain as verified
+from twisted.logger import jsonFileLogObserver
 
 from kgate.audit.chain import Verified
+from kgate.service.logs import at_the_terminal, beside
 from kgate.service.options import unsuitable
 
 PIDS = "gate.pid"
@@ -211,3 +213,19 @@ def owner_of(path: Path) -> tuple[int, int]:
 def account_of(pid: int) -> tuple[int, int]:
     lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(lines["Uid"].split()[1]), int(lines["Gid"].split()[1])
+
+
+@pytest.mark.parametrize(
+    ("twistd", "worker", "terminal"),
+    [
+        ({"nodaemon": True}, [], True),
+        ({"nodaemon": True, "logfile": "-"}, [], True),
+        ({"nodaemon": True, "logfile": "/var/log/kgate.log"}, ["--logfile=/var/log/kgate-worker-3.log"], False),
+        ({"nodaemon": False, "logfile": "/var/log/kgate"}, ["--logfile=/var/log/kgate-worker-3"], False),
+        ({"nodaemon": False}, [f"--logfile={Path.cwd()}/twistd-worker-3.log"], False),
+        ({"nodaemon": True, "syslog": True, "prefix": "gate"}, ["--syslog", "--prefix=gate-worker-3"], False),
+        ({"nodaemon": True, "logger": jsonFileLogObserver}, ["--logger=twisted.logger._json.jsonFileLogObserver"], False),
+    ],
+)
+def test_a_worker_logs_as_its_supervisor_does_to_a_place_of_its_own(twistd: dict[str, object], worker: list[str], terminal: bool) -> None:
+    assert (beside(twistd)(3), at_the_terminal(twistd)) == (worker, terminal)
