@@ -194,7 +194,8 @@ class Supervisor(Service):
     def _spawn(self, worker: _Worker) -> Any:
         admin = self._socket_of(worker)
         admin.unlink(missing_ok=True)
-        twistd = ["-n", "--pidfile=", *self._log_options(worker.number)]
+        reactor = self._twistd.get("reactor")
+        twistd = ["-n", "--pidfile=", *([f"--reactor={reactor}"] if reactor else []), *self._log_options(worker.number)]
         kgate = ["kgate", "--config", str(self._path), "--worker", str(worker.number), "--admin-socket", str(admin)]
         command = [sys.executable, "-c", _TWISTD, *twistd, *kgate]
         environment = {**os.environ, ALIKE: fingerprint(self._settings)}

@@ -280,6 +280,13 @@ def test_a_worker_takes_no_chain_beside_one_that_another_gate_writes(make: Make)
     assert not (gate.folder / "audit" / "worker-3").exists()
 
 
+def test_workers_have_the_reactor_that_twistd_was_asked_for(make: Make) -> None:
+    gate = make(workers=2).gate
+    gate.twistd_options = ("--reactor=epoll",)
+    both_up(gate.start())
+    assert re.findall(r"reactor class: (\S+)\.", gate.log.read_text()) == 3 * ["twisted.internet.epollreactor.EPollReactor"]
+
+
 def test_a_drain_that_a_reload_made_longer_is_waited_for(make: Make) -> None:
     arena = make(workers=2, drain="1s")
     arena.gate.start()
