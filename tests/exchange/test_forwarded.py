@@ -66,6 +66,20 @@ def test_a_tunnel_has_the_limits_of_every_port_that_it_reaches(gate: Ports) -> N
     assert gate.ports.again(HELD) == HELD.but(limits=Limits(60, 60, 100, ("cache", "cache", "sql")))
 
 
+def test_a_port_is_on_record_once_until_its_answer_changes(gate: Ports) -> None:
+    for says in (yes(), yes(), NO, NO, yes()):
+        gate.says = {80: says}
+        gate.ports.admit(80, HELD)
+    assert gate.recorded == [(80, True), (80, False), (80, True)]
+
+
+def test_a_tunnel_goes_on_while_somebody_is_asked_about_a_port(gate: Ports) -> None:
+    gate.says = {80: yes(until=500.0)}
+    gate.ports.admit(80, HELD)
+    gate.says = {80: Pending("?")}
+    assert gate.ports.again(HELD) == Pending("?") and gate.recorded == [(80, True)]
+
+
 @pytest.mark.parametrize("now", [NO, yes(VIEWER)])
 def test_a_port_that_is_lost_or_reached_under_another_name_now_ends_all(gate: Ports, now: Decision) -> None:
     gate.says = {80: yes(), 8080: yes()}

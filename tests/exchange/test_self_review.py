@@ -13,6 +13,7 @@ from kgate.exchange.admission import Admitted, Refused
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.own_reviews import MOST_BODY, SECONDS, own_review
 from kgate.exchange.self_review import SelfReview, actions_of
+from kgate.exchange.waiting import MOST_ROUNDS
 from kgate.kube.access_review import Attributes
 from kgate.model import Action, Cluster, Decision, Pending
 from kgate.wire.events import RequestReceived
@@ -247,6 +248,123 @@ def test_what_cannot_be_found_out_is_no_answer(desk: Desk, goes_wrong: Callable[
     )
     goes_wrong(desk)
     assert refused(desk)[9:12] in (b"502", b"503", b"504") and desk.reviews == set()
+
+
+REVIEWS = Action(Cluster("lab"), "POST", "create", PATH, PATH, "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [
+        ({}, "selfsubjectaccessreviews"),
+        ({"resource": "selfsubjectrulesreviews"}, "selfsubjectrulesreviews"),
+        ({"verb": "list"}, ""),
+        ({"api_group": "authentication.k8s.io"}, ""),
+        ({"subresource": "status"}, ""),
+    ],
+)
+def test_what_is_a_review_about_oneself(other: dict[str, str], kind: str) -> None:
+    assert own_review(REVIEWS.but(**other)) == kind
+
+
+def test_what_is_no_review_is_a_bad_request(desk: Desk) -> None:
+    desk.asks(
+        f"POST {PATH} HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer alice\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n".encode()
+    )
+    desk.durable()
+    assert refused(desk)[9:12] == b"400" and desk.reviews == set()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        ({"allowed": True}, 200, 'kgate: rule "readers" allows it; cluster lab: allowed'),
+        ({"allowed": True, "denied": True, "reason": "no"}, 201, "no"),
+    ],
+)
+def test_a_clusters_word_is_a_yes_only_where_it_is_clear(desk: Desk, status: dict[str, Any], code: int, told: str) -> None:
+    desk.may("alice", PODS, "Content-Type: application/json ; charset=utf-8\r\n")
+    desk.dials()
+    desk.cluster_says(status, code)
+    answer = desk.told()
+    assert (answer["allowed"], answer["reason"]) == ("denied" not in status, told)
+
+
+@pytest.mark.parametrize(("body", "code"), [(b"{}", 201), (b"not JSON", 201), (b'{"status": {"allowed": true}}', 403), (b"{}", 500)])
+def test_a_cluster_that_says_something_else_says_nothing(desk: Desk, body: bytes, code: int) -> None:
+    desk.may("alice", PODS)
+    desk.dials()
+    desk.answers(b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (code, len(body), body))
+    answer = desk.pipe.take()
+    assert answer.startswith(b"HTTP/1.1 502 ") and b"kgate: cluster lab could not be asked: " in answer and b"(request ID)" in answer
+
+
+def test_what_is_open_to_everybody_is_told_as_that(desk: Desk) -> None:
+    desk.may("mallory", {"resourceAttributes": {"verb": "create", "group": "authentication.k8s.io", "resource": "selfsubjectreviews"}})
+    desk.dials()
+    desk.cluster_says({"allowed": True, "reason": "system:basic-user"})
+    assert desk.told()["reason"] == "kgate: it is open to whoever signed in; cluster lab: system:basic-user"
+
+
+def test_a_decision_that_is_never_there_is_asked_for_a_while(desk: Desk) -> None:
+    desk.pending = Pending("?")
+    desk.may("alice", PODS)
+    for _ in range(MOST_ROUNDS - 1):
+        desk.fetched()
+    assert desk.pipe.take() == b"" and len(desk.reviews) == 1
+    desk.fetched()
+    assert refused(desk)[9:12] == b"503" and desk.fetching == [] and desk.reviews == set()
+
+
+def test_nothing_is_asked_for_whoever_is_gone(desk: Desk) -> None:
+    body = json.dumps({"spec": PODS}).encode()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer alice\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    desk.asks(head.encode() + body)
+    desk.client.lost("gone")
+    desk.durable()
+    assert desk.dialling == [] and desk.reviews == set()
+    assert [event for event, _ in desk.records] == ["decision", "end"]
+
+
+def test_a_decision_that_comes_for_whoever_is_gone_changes_nothing(desk: Desk) -> None:
+    desk.pending = Pending("?")
+    desk.may("alice", PODS)
+    desk.client.lost("gone")
+    desk.pending = None
+    desk.fetched()
+    assert desk.dialling == [] and [event for event, _ in desk.records] == ["decision", "end"]
+
+
+def test_its_end_is_on_record_and_the_next_request_is_answered(desk: Desk) -> None:
+    for _ in range(2):
+        desk.may("alice", {"resourceAttributes": {"verb": "delete", "resource": "pods"}})
+        answer = desk.pipe.take()
+        assert answer.startswith(b"HTTP/1.1 201 ") and b"content-type: application/json\r\n" in answer and b"audit-id: ID\r\n" in answer
+        _, review = desk.records[-1]
+        body = json.dumps({"spec": {"resourceAttributes": {"verb": "delete", "resource": "pods"}}})
+        assert (review.status, review.bytes_in, review.bytes_out) == (201, len(body), len(answer.partition(b"\r\n\r\n")[2]))
+    assert [event for event, _ in desk.records] == ["decision", "end"] * 2
+
+
+def test_it_has_its_time_and_no_more(desk: Desk) -> None:
+    desk.may("alice", PODS)
+    (review,) = desk.reviews
+    review.look(desk.clock + SECONDS)
+    desk.turn.flush()
+    assert desk.pipe.take() == b""
+    review.look(desk.clock + SECONDS + 0.1)
+    desk.turn.flush()
+    assert refused(desk)[9:12] == b"504"
+    review.look(desk.clock + SECONDS + 0.2)
+    desk.turn.flush()
+    assert desk.pipe.take() == b""
+
+
+def test_a_review_as_large_as_it_may_be_is_read(desk: Desk) -> None:
+    spec: dict[str, Any] = {"resourceAttributes": {"verb": "delete", "resource": "pods", "name": ""}}
+    spec["resourceAttributes"]["name"] = "x" * (MOST_BODY - len(json.dumps({"spec": spec})))
+    desk.may("alice", spec)
+    assert not desk.told()["allowed"]
 
 
 def test_a_client_that_goes_away_ends_it_and_the_question_to_the_cluster(desk: Desk) -> None:
