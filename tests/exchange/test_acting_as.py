@@ -6,6 +6,9 @@ import pytest
 from exchange_world import World
 from test_exchange import STREAM, WATCH
 
+from kgate.exchange.admission import Asked
+from kgate.model import Impersonation
+
 POLICY = """
 rules:
   - name: be
@@ -50,3 +53,11 @@ def test_the_right_of_whom_they_became_ends_it_too(world: World) -> None:
     world.use(POLICY.replace("groups: [deployers]", "groups: [others]"))
     world.live.reevaluate(world.clock)
     assert world.exchange.closed_by is not None
+
+
+def test_what_may_be_listed_is_what_they_may_whom_they_became(world: World) -> None:
+    asked, alice = world.exchange.admitted.asked, world.exchange.identity
+    faces = world.admission.overview(asked, alice, world.clock).faces
+    assert [face.impersonate for face in faces] == [Impersonation("deployer", ("deployers",))]
+    own = Asked(asked.shown, asked.since, asked.action, asked.user_agent, None, asked.kubectl)
+    assert [face.impersonate for face in world.admission.overview(own, alice, world.clock).faces] == [Impersonation("alice")]

@@ -113,7 +113,7 @@ UNFIT = "does not fit what was asked for"
         (EXEC, websocket(b"SPDY/3.1+portforward.k8s.io"), switched(b"SPDY/3.1+portforward.k8s.io"), 502, UNFIT),
         (FORWARD, websocket(b"v5.channel.k8s.io"), switched(b"v5.channel.k8s.io"), 502, UNFIT),
         (LOGS, websocket(b"v5.channel.k8s.io"), switched(b"v5.channel.k8s.io"), 502, UNFIT),
-        (b"/api/v1/pods", websocket(), switched(), 502, UNFIT),
+        (b"/api/v1/pods", websocket(), switched(), 502, f"subprotocol none {UNFIT}"),
         (POD + b"/ephemeralcontainers?watch=1", websocket(), switched(), 502, UNFIT),
         (EXEC, spdy(b"v4.channel.k8s.io"), spdy(b"v5.channel.k8s.io"), 502, UNFIT),
         (EXEC, spdy(b"v4.channel.k8s.io"), spdy(), 502, UNFIT),
@@ -149,6 +149,13 @@ def test_spdy_that_fits(target: bytes, offered: tuple[bytes, ...], chosen: bytes
     assert isinstance(agreed, Agreed)
     assert (agreed.tunnel.kind, agreed.tunnel.subprotocol, agreed.tunnel.tty) == (kind, chosen, target is EXEC)
     assert agreed.headers == [(b"connection", b"Upgrade"), (b"upgrade", b"SPDY/3.1"), (b"x-stream-protocol-version", chosen)]
+
+
+def test_names_of_protocols_have_no_case() -> None:
+    agreed = agree(action_of(WATCH), websocket(upgrade=b"WebSocket"), switched(upgrade=b"WEBSOCKET"))
+    assert isinstance(agreed, Agreed) and agreed.tunnel.kind is Kind.WATCH_WEBSOCKET
+    over_spdy = agree(action_of(FORWARD), [(b"upgrade", b"spdy/3.1"), *spdy(b"portforward.k8s.io")[1:]], spdy(b"portforward.k8s.io"))
+    assert isinstance(over_spdy, Agreed) and over_spdy.tunnel.kind is Kind.FORWARD_SPDY
 
 
 def test_a_proxied_server_may_speak_what_it_likes_but_http() -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from kgate.authorizers.builtin import PolicyAuthorizer
-from kgate.exchange.rules_review import common
+from kgate.exchange.rules_review import MOST_LINES, common
 from kgate.exchange.self_review import action_of
 from kgate.kube.access_review import Attributes
 from kgate.kube.rules_review import Listed, ListedRule, read_list, render_list
@@ -33,6 +33,10 @@ rules:
     clusters: {names: ["*"]}
     allow: [{actions: [exec]}]
     as: {groups: [shell]}
+  - name: beyond
+    who: {users: [carol]}
+    clusters: {names: ["*"]}
+    allow: [{verbs: [get, list], resources: [nodes, pods/log]}, {verbs: [get], paths: [/metrics, /healthz]}]
   - name: all
     who: {users: [bob]}
     clusters: {names: ["*"]}
@@ -43,10 +47,11 @@ rules:
 EVERYTHING = ListedRule(("*",), ("*",), ("*",))
 PATHS = ListedRule(("get",), paths=("/api/*", "/healthz", "*"))
 ALICE, SHELL, BOB = Impersonation("alice"), Impersonation("alice", ("shell",)), Impersonation("bob")
+CAROL = Impersonation("carol")
 
 
 def listed(user: str, **lists: ListedRule | tuple[ListedRule, ...]) -> list[ListedRule]:
-    faces = {"alice": ALICE, "shell": SHELL, "bob": BOB}
+    faces = {"alice": ALICE, "shell": SHELL, "bob": BOB, "carol": CAROL}
     overview = PolicyAuthorizer(POLICY).overview(Identity(user), LAB, Context(0.0, "192.0.2.1"))
     told = {faces[name]: Listed(rules if isinstance(rules, tuple) else (rules,)) for name, rules in lists.items()}
     rules = common(overview, told, LAB, "team-a")
@@ -83,6 +88,35 @@ def test_everything_is_not_told_where_something_is_denied() -> None:
     """Whoever wants to know more asks can-i: the list says that it is not complete."""
     told = [resource for rule in listed("bob", bob=EVERYTHING) for resource in rule.resources]
     assert "*" not in told and "secrets" not in told and "pods/exec" in told
+
+
+def test_a_star_for_the_verb_is_each_verb_that_the_policy_allows() -> None:
+    assert listed("alice", alice=ListedRule(("*",), ("",), ("pods",))) == [ListedRule(("get", "list"), ("",), ("pods",))]
+
+
+def test_a_star_in_a_namespace_grants_nothing_outside_of_it() -> None:
+    log = ListedRule(("get", "list"), ("",), ("pods/log",))
+    assert listed("carol", carol=EVERYTHING) == [log]
+    nodes = ListedRule(("get", "list"), ("",), ("nodes",))
+    assert listed("carol", carol=(EVERYTHING, nodes)) == [nodes, log]
+    assert listed("carol", carol=ListedRule(("get",), ("",), ("nodes", "*/log"))) == [
+        ListedRule(("get",), ("",), ("nodes",)),
+        ListedRule(("get",), ("",), ("pods/log",)),
+    ]
+
+
+def test_of_the_paths_that_the_policy_names_those_are_told_that_the_list_covers() -> None:
+    metrics = ListedRule(("get",), paths=("/metrics",))
+    assert listed("carol", carol=ListedRule(("get",), paths=("/met*", "/livez"))) == [metrics]
+    assert listed("carol", carol=ListedRule(("get",), ("apps",), ("deployments",))) == []
+
+
+def test_a_list_without_end_is_looked_at_up_to_a_bound() -> None:
+    """Each line is held against the policy, and a cluster may grant very much."""
+    many = ListedRule(("get",), ("",), ("services",) * (MOST_LINES - 1))
+    pods = ListedRule(("get",), ("",), ("pods",))
+    assert listed("alice", alice=(many, pods)) == [pods]
+    assert listed("alice", alice=(many, ListedRule(("get",), ("",), ("services",)), pods)) == []
 
 
 def test_names_stay_with_their_line() -> None:
