@@ -268,15 +268,12 @@ def as_asked(wanted: ImpersonationRequest | None) -> Impersonation | None:
 _problem: Final = lru_cache(maxsize=4096)(impersonation_error)
 
 
-_TUNNELS: Final = frozenset({Operation.EXEC, Operation.CP, Operation.ATTACH, Operation.PORT_FORWARD, Operation.PROXY})
-
-
 def _upgrade_refusal(action: Action, upgrade: bytes) -> Refusal | None:
     """An upgrade must be one that the gate can follow, and asked of something that upgrades."""
     if not upgrade:
         return None
     if upgrade not in _UPGRADES:
         return Refusal(400, "only WebSocket and SPDY/3.1 upgrades are carried")
-    if action.operation not in _TUNNELS and not action.follows:
+    if not action.follows:
         return Refusal(400, "this resource has nothing to upgrade to")
     return None

@@ -79,6 +79,16 @@ def test_a_request_whose_authorizer_has_to_be_asked_waits(world: World) -> None:
     assert [wanted for wanted, _ in world.fetching] == ["may alice?"] and world.refusals == [] and len(world.live) == 0
 
 
+def test_what_lives_waits_while_an_authorizer_is_asked_again(world: World) -> None:
+    answers = Answers(yes("alice"), Pending("still?"), NO)
+    world.admission = Admission(Routes({b"lab": Route(Cluster("lab"), world)}, {}), world.people, answers)  # type: ignore[arg-type]
+    world.asks(b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\n%b\r\n" % ALICE)
+    world.live.reevaluate(world.clock)
+    assert [wanted for wanted, _ in world.fetching] == ["still?"] and world.exchange.closed_by is None
+    world.fetched()
+    assert world.exchange.closed_by is not None
+
+
 @pytest.mark.parametrize("said", [Decision(True, "r1", "rule"), Decision(False, "r1", impersonate=Impersonation("alice"))])
 def test_nobody_goes_upstream_without_a_yes_and_a_name(world: World, said: Decision) -> None:
     world.admission = Admission(Routes({b"lab": Route(Cluster("lab"), world)}, {}), world.people, Answers(said))  # type: ignore[arg-type]
