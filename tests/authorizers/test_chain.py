@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from kgate.authorizers.answers import MOST_KEPT, SHORTEST, Answers, Lives
 from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.authorizers.chain import Chain, Consulted
 from kgate.authorizers.interface import Answer, Opinion, Question, Questions, Unanswered
-from kgate.authorizers.opa import OpaQuestions
+from kgate.authorizers.opa import OpaQuestions, input_of
 from kgate.authorizers.webhook import SubjectReviews
-from kgate.model import Action, Cluster, Context, Decision, Ground, Identity, Operation, Pending
+from kgate.model import Action, Cluster, Context, Decision, Device, Fact, Ground, Identity, Operation, Pending
 from kgate.policy.load import load_policy
 
 POLICY = load_policy(
@@ -175,8 +176,86 @@ def test_opa_is_asked_about_what_only_kgate_knows(other: dict[str, Any]) -> None
     assert kind.question(ALICE, GET, context, decision) != kind.question(ALICE, GET.but(**other), context, decision)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"address": "192.0.2.2"},
+        {"user_agent": "helm"},
+        {"country": "DE"},
+        {"asn": 64500},
+        {"facts": (Fact("freeze", '"none"'),)},
+    ],
+    ids=str,
+)
+def test_another_place_is_another_question_to_opa(other: dict[str, Any]) -> None:
+    kind, decision, context = OpaQuestions("x"), Decision(True, "r1", "r"), Context(0.0, "192.0.2.1")
+    assert kind.question(ALICE, GET, context, decision) != kind.question(ALICE, GET, context.but(**other), decision)
+    assert kind.question(ALICE, GET, context, decision) != kind.question(ALICE, GET, context, decision.but(rule="other"))
+
+
 def test_answers_are_bounded() -> None:
     answers = Answers(lambda: 0.0, Lives())
     for number in range(MOST_KEPT + 1):
         answers.learn(Question("x", number), YES)
     assert len(answers) == MOST_KEPT and answers.of(Question("x", 0)) is None
+
+
+def test_of_many_answers_the_least_recently_learned_goes_first() -> None:
+    answers = Answers(lambda: 0.0, Lives())
+    for number in (*range(MOST_KEPT), 0, MOST_KEPT):
+        answers.learn(Question("x", number), YES)
+    assert answers.of(Question("x", 0)) is not None and answers.of(Question("x", 1)) is None
+
+
+def test_the_document_that_rego_reads_is_what_the_page_says() -> None:
+    device = Device("lap-1", True, (("os", "linux"),))
+    identity = Identity(
+        "alice", ("dev",), "7", (("team", ("a", "b")),), "https://idp", robot="ci", acr="gold", amr=("otp",), device=device, session="s"
+    )
+    cluster = Cluster("prod", (("env", "prod"),))
+    action = Action(
+        cluster, "POST", "create", "/raw", "/path", "apps", "v1", "pods", "exec", "shop", "web", Operation.EXEC, "app", ("sh",), (80,)
+    ).but(field_selector="a=b", label_selector="c=d")  # fmt: skip
+    context = Context(9.0, "192.0.2.1", "kubectl", "DE", 64500, (Fact("incident", '{"open": false}', until=5.0),))
+    assert input_of(identity, action, context, Decision(True, "r1", "shells")) == {
+        "identity": {
+            "user": "alice",
+            "groups": ["dev"],
+            "uid": "7",
+            "extra": {"team": ["a", "b"]},
+            "issuer": "https://idp",
+            "robot": "ci",
+            "acr": "gold",
+            "amr": ["otp"],
+            "device": {"name": "lap-1", "compliant": True, "posture": {"os": "linux"}},
+        },
+        "action": {
+            "cluster": "prod",
+            "labels": {"env": "prod"},
+            "verb": "create",
+            "operation": "exec",
+            "group": "apps",
+            "version": "v1",
+            "resource": "pods",
+            "subresource": "exec",
+            "namespace": "shop",
+            "name": "web",
+            "container": "app",
+            "command": ["sh"],
+            "ports": [80],
+            "path": "/path",
+            "field_selector": "a=b",
+            "label_selector": "c=d",
+        },
+        "context": {"address": "192.0.2.1", "user_agent": "kubectl", "country": "DE", "asn": 64500, "facts": {"incident": {"open": False}}},
+        "rule": "shells",
+    }
+    bare = input_of(Identity("bob"), GET, Context(0.0, ""), Decision(True, "r1"))
+    assert (bare["identity"]["device"], bare["action"]["operation"], bare["context"]["asn"], bare["context"]["facts"]) == (
+        None,
+        "",
+        None,
+        {},
+    )
+    page = (Path(__file__).parents[2] / "docs" / "authorizers.md").read_text()
+    assert [name for part in ("identity", "action", "context") for name in bare[part] if f"`{name}`" not in page] == []
