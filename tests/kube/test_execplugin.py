@@ -23,7 +23,7 @@ def test_a_token_with_its_expiry() -> None:
     assert printed({"token": "abc", "expirationTimestamp": "2026-11-24T04:00:00Z"}) == ExecCredential("abc", expires=1795492800.0)
     assert printed({"token": "abc"}) == ExecCredential("abc")
     precise = printed({"token": "abc", "expirationTimestamp": "2026-11-24T04:00:00.123456789Z"})  # as Go's and Rust's own notation has it
-    assert isinstance(precise, ExecCredential) and precise.expires == pytest.approx(1795492800.123456)
+    assert isinstance(precise, ExecCredential) and precise.expires == pytest.approx(1795492800.123456, rel=0, abs=1e-6)
 
 
 def test_a_client_certificate() -> None:
