@@ -55,6 +55,7 @@ def test_a_cluster_is_asked_as_whom_it_sees_and_never_about_as() -> None:
         (201, {"status": {"allowed": False}}, Answer(Opinion.NONE, "it has no opinion")),
         (201, {"status": {"allowed": False, "denied": True, "reason": "no\nway"}}, Answer(Opinion.DENIED, "no way")),
         (201, {"status": {"allowed": True, "denied": True}}, Answer(Opinion.DENIED)),
+        (201, {"status": {"allowed": False, "reason": "a", "evaluationError": "b"}}, Answer(Opinion.NONE, "a; b")),
         (201, {"status": {"allowed": "true"}}, Unanswered("answered with something that is no review: no status.allowed")),
         (
             201,
@@ -81,6 +82,8 @@ def test_what_is_no_review_is_no_answer(body: bytes) -> None:
         (b'{"result": true}', Answer(Opinion.ALLOWED)),
         (b'{"result": false}', Answer(Opinion.DENIED)),
         (b'{"result": {"allow": true, "ttl": 60}}', Answer(Opinion.ALLOWED, "", 60.0)),
+        (b'{"result": {"allow": true, "ttl": 0}}', Answer(Opinion.ALLOWED, "", 0.0)),
+        (b'{"result": {"allow": true, "ttl": 0.5}}', Answer(Opinion.ALLOWED, "", 0.5)),
         (b'{"result": {"allow": false, "reason": "freeze"}}', Answer(Opinion.DENIED, "freeze")),
         (b"{}", Answer(Opinion.NONE, "it has no result; check the path of its URL")),
     ],

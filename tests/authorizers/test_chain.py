@@ -109,6 +109,19 @@ def test_an_answer_counts_for_its_time_and_is_renewed_before_its_end(world: Worl
     assert [question.authorizer for question in world.wanted()] == ["two"]
 
 
+def test_a_yes_and_a_no_count_for_as_long_as_the_settings_say(world: World) -> None:
+    world.learns(NO, YES)
+    assert decided(world.asks()).until == pytest.approx(world.wall + 4, rel=0, abs=1e-3)  # renewed before its end
+    world.passes(5.9)
+    assert not decided(world.asks()).allowed
+    world.passes(0.1)
+    assert [question.authorizer for question in world.wanted()] == ["one"]
+    world.passes(23.9)
+    assert [question.authorizer for question in world.wanted()] == ["one"]
+    world.passes(0.1)
+    assert [question.authorizer for question in world.wanted()] == ["one", "two"]
+
+
 def test_an_answer_that_may_not_be_kept_serves_those_who_waited_for_it(world: World) -> None:
     world.learns(Answer(Opinion.ALLOWED, holds=0.0), YES)
     assert decided(world.asks()).allowed
