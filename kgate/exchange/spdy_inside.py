@@ -289,7 +289,6 @@ class ForwardTake:
 
     def __init__(self, tally: Tally, admit: AdmitPort) -> None:
         self._tally, self._admit = tally, admit
-        self.ports: set[int] = set()
 
     def __call__(self, headers: HeaderPairs) -> Live | str | Answer:
         """See ``Take``."""
@@ -298,7 +297,6 @@ class ForwardTake:
             return stream
         if not self._admit(stream.port):
             return Answer.WITHHELD
-        self.ports.add(stream.port)
         name, count = channel_name(stream), self._tally.count
         return Live(count(Direction.FROM_CLIENT, name), count(Direction.FROM_CLUSTER, name), stream.type is StreamType.ERROR)
 
@@ -354,8 +352,7 @@ class ForwardSpdy(_OverSpdy):
     """port-forward over SPDY."""
 
     def __init__(self, tally: Tally, admit: AdmitPort) -> None:
-        self.take = ForwardTake(tally, admit)
-        self._streams = Streams(self.take, tally)
+        self._streams = Streams(ForwardTake(tally, admit), tally)
 
     @property
     def cause(self) -> Cause | None:

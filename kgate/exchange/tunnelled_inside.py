@@ -188,8 +188,7 @@ class ForwardTunnelled:
     """See the module."""
 
     def __init__(self, tally: Tally, admit: AdmitPort) -> None:
-        self.take = ForwardTake(tally, admit)
-        self._streams = Streams(self.take, tally)
+        self._streams = Streams(ForwardTake(tally, admit), tally)
         self._up = Side(True, self._streams.client, tally)
         self._down = Side(False, self._streams.cluster, tally)
 

@@ -10,7 +10,7 @@ from kgate.exchange.tally import Direction
 from kgate.exchange.tunnel import Failure, Kind, Tunnel
 from kgate.model import Ending
 from kgate.wire.spdy import data_frame, rst_stream
-from kgate.wire.spdy_session import Session
+from kgate.wire.spdy_session import Failed, Received, Session
 
 UP, DOWN = Direction.FROM_CLIENT, Direction.FROM_CLUSTER
 
@@ -18,9 +18,11 @@ UP, DOWN = Direction.FROM_CLIENT, Direction.FROM_CLUSTER
 class World:
     """kubectl and the API server with a tunnel between them."""
 
-    def __init__(self, kind: Kind = Kind.COMMAND_SPDY) -> None:
-        self.tunnel = Tunnel(kind, b"v4.channel.k8s.io" if kind is Kind.COMMAND_SPDY else b"portforward.k8s.io")
+    def __init__(self, kind: Kind = Kind.COMMAND_SPDY, dialect: bytes = b"v4.channel.k8s.io") -> None:
+        self.tunnel = Tunnel(kind, dialect if kind is Kind.COMMAND_SPDY else b"portforward.k8s.io")
         self.kubectl, self.cluster = Session(client=True), Session()
+        self.sent: list[bytes] = []
+        """What of the cluster's went on."""
 
     def opens(self, *types: bytes, fin: bool = False) -> list[int]:
         """kubectl opens streams of an exec, and the cluster answers."""
@@ -41,6 +43,7 @@ class World:
         """What the cluster has to send, or ``data``, does."""
         sent = data or self.cluster.data_to_send()
         assert self.tunnel.from_upstream(sent) == sent
+        self.sent.append(sent)
 
     def counts(self) -> dict[tuple[Direction, str], int]:
         return {(count.direction, count.channel): count.bytes for count in self.tunnel.tally if count.bytes}
@@ -138,6 +141,56 @@ def test_a_stream_that_both_sides_ended_is_forgotten(world: World) -> None:
     world.down(data_frame(stdout, b"x", fin=True))
     world.down(data_frame(stdout, b"late"))
     assert world.counts() == {(DOWN, "stdout"): 1}
+
+
+@pytest.mark.parametrize("passed", [8, 9, 50, 107])
+def test_a_stream_whose_last_frame_is_cut_off_ends_once(world: World, passed: int) -> None:
+    """What is left of it is filled up, and its own end is in its head already."""
+    error, stdout = world.opens(b"error", b"stdout")
+    world.kubectl.receive(b"".join(world.sent))
+    last = data_frame(stdout, b"x" * 100, fin=True)[:passed]
+    world.down(last)
+    events = world.kubectl.receive(last + world.tunnel.cut(CAUSE))
+    assert not [event for event in events if isinstance(event, Failed)]
+    assert [event.stream for event in events if isinstance(event, Received) and event.ended] == [stdout, error]
+    assert b"".join(event.data for event in events if isinstance(event, Received) and event.stream == stdout) == b"x" * (
+        passed - 8
+    ) + bytes(108 - passed)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 200])
+def test_a_last_frame_in_pieces_is_counted_whole(world: World, piece: int) -> None:
+    stdin, stdout = world.opens(b"stdin", b"stdout")
+    for feed, stream in ((world.tunnel.from_client, stdin), (world.tunnel.from_upstream, stdout)):
+        frame, went = data_frame(stream, b"x" * 100, fin=True), b""
+        for at in range(0, len(frame), piece):
+            passed = feed(frame[at : at + piece])
+            assert isinstance(passed, bytes)
+            went += passed
+        assert went == frame
+    assert world.counts() == {(UP, "stdin"): 100, (DOWN, "stdout"): 100}
+    assert refused(world.tunnel.from_client(data_frame(stdin, b"more"))) == "data on a SPDY stream behind its end"
+
+
+@pytest.mark.parametrize("ends", ["reset", "end", "words"])
+def test_before_v4_a_cluster_may_end_the_error_stream_without_a_word(ends: str) -> None:
+    world = World(dialect=b"channel.k8s.io")
+    error, stdout = world.opens(b"error", b"stdout")
+    world.down(rst_stream(stdout, 5))
+    assert not world.tunnel.complete
+    world.down({"reset": rst_stream(error, 5), "end": data_frame(error, b"", fin=True), "words": data_frame(error, b"exit 1")}[ends])
+    assert world.tunnel.complete
+
+
+def test_a_forward_that_has_no_connection_or_whose_client_leaves_is_complete() -> None:
+    world = World(Kind.FORWARD_SPDY)
+    assert world.tunnel.complete
+    world.kubectl.open([(b"streamtype", b"data"), (b"port", b"80"), (b"requestid", b"0")])
+    world.up()
+    assert not world.tunnel.complete
+    world.kubectl.goaway()
+    world.up()
+    assert world.tunnel.complete
 
 
 def test_a_client_that_has_said_good_bye_may_be_left(world: World) -> None:
