@@ -63,8 +63,9 @@ class ScimPages:
             return _error(403, f"{caller.user} may not push the directory; identity.scim.robots names who may")
         asked = _as_scim(request, path, self._base)
         now = self._wall()
+        run = self._store.read if asked.method == "GET" else self._store.write  # nobody's sign-in waits for whoever looks
         try:
-            answer, ended = await self._store.write(lambda connection: self._handle(connection, asked, access.known_as, now))
+            answer, ended = await run(lambda connection: self._handle(connection, asked, access.known_as, now))
         except StoreUnavailableError as error:
             return _error(503, str(error), ("retry-after", "5"))
         except (SCIMException, ValidationError) as error:

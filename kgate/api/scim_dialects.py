@@ -36,6 +36,10 @@ def usual(asked: ScimRequest, stored: Stored) -> ScimRequest:
     operations = document.get("Operations")
     if asked.method != "PATCH":
         made = _resource(document)
+        said = {name for name in made if _is_active(name)}
+        if asked.method == "PUT" and all(made[name] is None for name in said) and stored().get("active") is False:
+            # What a PUT leaves out it may not have asserted (RFC 7644 section 3.5.1): nobody is in again by that.
+            made = {name: value for name, value in made.items() if name not in said} | {"active": False}
     elif isinstance(operations, list):
         made = {**document, "Operations": _operations(operations, stored)}
     else:
@@ -51,6 +55,11 @@ def _resource(document: dict[str, Any]) -> dict[str, Any]:
     if isinstance(extension, dict) and "manager" in extension:
         made[ENTERPRISE] = {**extension, "manager": _manager(extension["manager"])}
     return made
+
+
+def _is_active(name: str) -> bool:
+    """Whether the attribute is ``active``; names have no case (RFC 7643 section 2.1)."""
+    return name.rpartition(":")[2].lower() == "active"
 
 
 def _operations(operations: list[Any], stored: Stored) -> list[Any]:

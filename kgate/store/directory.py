@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum
+from typing import Any
 
 from attrs import evolve, frozen
 from sqlalchemy import (
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
+    Row,
     String,
     Table,
     Text,
@@ -117,11 +119,19 @@ def find_entry(connection: Connection, kind: Kind, id_: str) -> Entry | None:
 def find_entries(connection: Connection, kind: Kind, *conditions: object) -> list[Entry]:
     """Those of a kind that meet the conditions on the table's columns, the oldest first."""
     asked = select(entries).where(entries.c.kind == kind.value, entries.c.deleted.is_(False), *conditions)  # type: ignore[arg-type]
-    rows = connection.execute(asked.order_by(entries.c.created, entries.c.id))
-    return [
-        Entry(row.id, kind, row.name, row.document, row.external_id, row.email, row.active, row.version, row.created, row.modified)
-        for row in rows
-    ]
+    return [_entry(row, kind) for row in connection.execute(asked.order_by(entries.c.created, entries.c.id))]
+
+
+def _entry(row: Row[Any], kind: Kind) -> Entry:
+    return Entry(row.id, kind, row.name, row.document, row.external_id, row.email, row.active, row.version, row.created, row.modified)
+
+
+def page_of_entries(connection: Connection, kind: Kind, start: int, count: int | None) -> tuple[int, list[Entry]]:
+    """How many there are of a kind, and of them, by id, those from ``start`` on."""
+    chosen = entries.c.kind == kind.value, entries.c.deleted.is_(False)
+    total = connection.execute(select(func.count()).select_from(entries).where(*chosen)).scalar_one()
+    rows = connection.execute(select(entries).where(*chosen).order_by(entries.c.id).offset(start).limit(count))
+    return int(total), [_entry(row, kind) for row in rows]
 
 
 def is_taken(connection: Connection, entry: Entry) -> bool:

@@ -1,13 +1,14 @@
 """The directory as a SCIM storage (RFC 7643, RFC 7644): what ``scim2-server``, which speaks the protocol, reads and writes.
 
 It lives for one request, in one transaction. Look-ups by ``id``, ``userName``, ``displayName`` and ``externalId``, which is what directories ask before they
-create anything, are index look-ups; any other filter walks all entries of the kind. A password that a directory pushes is dropped: the gate has no
-use for it.
+create anything, are index look-ups, and a page of everybody is read as such; one by an address looks at the text of all, any other filter at all entries of the
+kind. A password that a directory pushes is dropped: the gate has no use for it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -38,9 +39,9 @@ from scim2_models import (
     UniquenessException,
     User,
 )
-from scim2_models.path import CompareOperator, Comparison
+from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalExpr, LogicalOperator, ValuePath
 from scim2_server.storage import ScimStorage, SearchPage
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, func
 
 from kgate.store import directory
 from kgate.store.directory import Entry, Kind
@@ -98,6 +99,11 @@ class DirectoryStorage(ScimStorage):
     def search(self, resource_types: list[ResourceType], search_request: SearchRequest[Any], *, position: Any = None) -> SearchPage:
         """Those that the filter finds, sorted, and of them the page."""
         wanted = search_request.filter
+        start = search_request.start_index_0 or 0
+        kinds = {Kind(each.name) for each in resource_types}
+        if wanted is None and search_request.sort_by is None and len(kinds) == 1:
+            total, page = directory.page_of_entries(self._connection, kinds.pop(), start, search_request.count)
+            return SearchPage(total, [self._document(entry) for entry in page])
         found: list[Document] = []
         for resource_type in {each.name: each for each in resource_types}.values():
             kind = Kind(resource_type.name)
@@ -106,7 +112,6 @@ class DirectoryStorage(ScimStorage):
             found += [each for each in documents if wanted is None or _fitting(wanted, type(each)).match(each)]
         descending = search_request.sort_order == SearchRequest.SortOrder.descending and search_request.sort_by is not None
         found.sort(key=lambda each: _sort_key(search_request, each), reverse=descending)
-        start = search_request.start_index_0 or 0
         stop = None if search_request.count is None else start + search_request.count
         return SearchPage(len(found), found[start:stop])
 
@@ -123,11 +128,10 @@ class DirectoryStorage(ScimStorage):
         have asserted (RFC 7644 section 3.5.1)."""
         before = self._entry(resource_type, resource.id or "")
         _check(before, expected_version)
-        if isinstance(resource, User) and resource.active is None and not before.active:
-            resource = resource.model_copy(update={"active": False})
-        entry = evolve(
-            _entry(before.kind, before.id, resource, self._now), version=before.version + 1, created=before.created, modified=self._now
-        )
+        unsaid = isinstance(resource, User) and resource.active is None
+        entry = _entry(before.kind, before.id, resource, self._now)
+        active = before.active if unsaid else entry.active
+        entry = evolve(entry, version=before.version + 1, created=before.created, modified=self._now, active=active)
         self._refuse_taken(entry)
         directory.change_entry(self._connection, before, entry, self._new_id)
         self._set_members(entry, resource)
@@ -211,20 +215,41 @@ def _email(resource: Document) -> str:
     return str(chosen.value or "") if chosen is not None else ""
 
 
+_ADDRESS = re.compile(r"[A-Za-z0-9.@_+-]+")
+"""Which JSON writes as it is."""
 _NAMED = {(Kind.USER, "username"), (Kind.GROUP, "displayname")}
 
 
 def _narrowed(wanted: ScimFilter[Any] | None, kind: Kind) -> list[ColumnElement[bool]]:
-    """What an index can tell of a filter; the filter itself decides afterwards."""
+    """What the database can tell of a filter; the filter itself decides afterwards."""
     node = wanted.ast if wanted is not None else None
+    return _conditions(node, kind) if node is not None else []
+
+
+def _conditions(node: FilterNode, kind: Kind) -> list[ColumnElement[bool]]:
+    if isinstance(node, LogicalExpr) and node.op == LogicalOperator.and_:
+        return [each for term in node.terms for each in _conditions(term, kind)]
+    if isinstance(node, ValuePath) and str(node.attr_path).lower() == "emails":
+        return _addressed(node.val_filter)
     if not isinstance(node, Comparison) or node.op != CompareOperator.eq or not isinstance(node.value, str):
         return []
+    if str(node.attr_path).lower() == "emails.value":
+        return _addressed(node)
     attribute = str(node.attr_path).rpartition(":")[2].lower()
     if (kind, attribute) in _NAMED:
         return [directory.entries.c.folded == node.value.casefold()]
     if attribute == "externalid":
         return [directory.entries.c.external_id == node.value]
     return [directory.entries.c.id == node.value] if attribute == "id" else []
+
+
+def _addressed(node: FilterNode) -> list[ColumnElement[bool]]:
+    """An address stands in the document as it is, in whatever case of its letters."""
+    if isinstance(node, LogicalExpr) and node.op == LogicalOperator.and_:
+        return [each for term in node.terms for each in _addressed(term)]
+    if not isinstance(node, Comparison) or node.op != CompareOperator.eq or not _ADDRESS.fullmatch(str(node.value)):
+        return []
+    return [func.lower(directory.entries.c.document).contains(str(node.value).lower(), autoescape=True)]
 
 
 def _fitting(wanted: ScimFilter[Any], model: type[Document]) -> ScimFilter[Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,14 @@ def test_whoever_is_deleted_stays_out_until_the_directory_makes_them_again(arena
 
     eventually("she is back, without the group", is_known)
     assert again != id_
+
+
+def test_whoever_looks_waits_for_nobody_who_writes_and_holds_nobody_up(arena: Arena, directory: httpx2.Client) -> None:
+    """A look at a large directory takes seconds; one who signs in writes."""
+    with closing(sqlite3.connect(arena.gate.folder / "state.db", isolation_level=None)) as store:
+        store.execute("BEGIN IMMEDIATE")
+        assert directory.get("/Users", params={"filter": 'displayName co "a"'}).status_code == 200
+        store.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize(("token", "status"), [("", 401), ("nobody", 401), ("other", 403), ("inside", 401)])

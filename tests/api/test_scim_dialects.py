@@ -79,7 +79,7 @@ def test_made_or_put_inactive(world: World, active: object) -> None:
     assert (status, world.people()) == (201, {"carol": Listed("carol", False)})
 
 
-@pytest.mark.parametrize("body", [{}, {"active": None}])
+@pytest.mark.parametrize("body", [{}, {"active": None}, {"Active": None}])
 def test_a_put_that_does_not_say_whether_somebody_is_active_lets_nobody_in(world: World, body: dict[str, Any]) -> None:
     """RFC 7644 section 3.5.1: what is left out may not be asserted. Okta always says it."""
     world.ask("POST", "/Users", {"schemas": [USER], "userName": "carol", "active": False})
