@@ -33,7 +33,7 @@ notices = Table(
     Column("kind", String(32), nullable=False),
     Column("received", Double, nullable=False, index=True),
     Column("document", Text, nullable=False),
-    Column("place", Integer, nullable=False),
+    Column("place", Integer, nullable=False, server_default="2147483647"),
 )
 """``place`` is that of the change which told of it: the order in which things came, which no clock tells."""
 

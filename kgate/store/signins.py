@@ -27,7 +27,7 @@ signins = Table(
     Column("user_code", String(16), nullable=False),
     Column("clusters", Text, nullable=False),
     Column("step_up", Boolean, nullable=False),
-    Column("place", Integer, nullable=False),
+    Column("place", Integer, nullable=False, server_default="0"),
 )
 
 

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from attrs import asdict
+from attrs import asdict, evolve
 from sqlalchemy import Connection, Engine, MetaData, insert, inspect, text
 
 from kgate.errors import KgateError, UnreachableError
@@ -27,7 +27,7 @@ from kgate.store.engine import open_engine
 from kgate.store.facts import Message, last_messages
 from kgate.store.keys import load_keys
 from kgate.store.migrate import MODULES, all_tables, known_revisions, migrate
-from kgate.store.notices import all_notices
+from kgate.store.notices import all_notices, dated
 from kgate.store.people import Person, person_to_json
 from kgate.store.requests import grants
 from kgate.store.robots import Use, last_uses
@@ -183,6 +183,22 @@ def test_what_is_in_a_store_outlives_the_migrations_from_any_of_them(engines: Ca
         assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), all_tables()) == []
         publish(connection, "sessions", "s1", NOW)
         assert latest(connection) == 2
+
+
+def test_a_gate_of_the_release_before_goes_on_while_others_are_restarted_by_the_new_one(engines: Callable[[], Engine]) -> None:
+    """What it writes into the migrated tables, whose new columns it does not know."""
+    engine = engines()
+    with engine.begin() as connection:
+        command.upgrade(configuration(connection), "0005")
+        then = MetaData()
+        then.reflect(connection)
+    migrate(engine)
+    with engine.begin() as connection:
+        for name, row in ROWS.items():
+            connection.execute(insert(then.tables[name]), row)
+        assert all_notices(connection) == (NOTICE,)
+        signin, alice = take_signin(connection, "state", NOW), evolve(ALICE, issued_at=NOW - 300)
+        assert signin is not None and dated(connection, alice, latest(connection)) == alice  # whether it was known before nobody says
 
 
 def test_a_database_of_a_newer_release_is_refused(engine: Engine) -> None:

@@ -9,9 +9,11 @@ branch_labels = None
 depends_on = None
 
 
+# A gate of the release before goes on writing without them: then no notice was known when a sign-in began.
+DEFAULTS = {"notices": "2147483647", "signins": "0"}
+
+
 def upgrade() -> None:
-    for table in ("notices", "signins"):
+    for table, default in DEFAULTS.items():
         with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.add_column(sa.Column("place", sa.Integer(), nullable=False, server_default="0"))
-        with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.alter_column("place", server_default=None)
+            batch_op.add_column(sa.Column("place", sa.Integer(), nullable=False, server_default=default))
