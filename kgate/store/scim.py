@@ -24,6 +24,7 @@ from scim2_models import (
     Filter,
     Group,
     GroupMember,
+    InvalidValueException,
     Meta,
     NotFoundException,
     Patch,
@@ -52,6 +53,8 @@ Document = Resource[Any]
 email_validator.GLOBALLY_DELIVERABLE = False
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
+LONGEST = 1024
+"""Characters of a name, an address, an external id."""
 MOST_RESULTS = 1000
 """On one page."""
 PROVIDER = ScimProvider(
@@ -156,11 +159,7 @@ class DirectoryStorage(ScimStorage):
 
     def _set_members(self, entry: Entry, resource: Document) -> None:
         if isinstance(resource, Group):
-            named = {
-                each.value: directory.Member(each.value, each.type or "User", each.display or "")
-                for each in resource.members or ()
-                if each.value
-            }
+            named = {each.value: _as_member(each) for each in resource.members or () if each.value}
             directory.set_members(self._connection, entry.id, named.values(), self._now)
 
     def _document(self, entry: Entry, *, members: bool = True) -> Document:
@@ -175,6 +174,18 @@ class DirectoryStorage(ScimStorage):
         if isinstance(document, Group) and members:
             document.members = [_member(each) for each in directory.members_of(self._connection, entry.id)] or None
         return document
+
+
+def _as_member(member: GroupMember) -> directory.Member:
+    value, type_, display = (str(each or "") for each in (member.value, member.type or "User", member.display))
+    return directory.Member(_kept("members.value", value, 64), _kept("members.type", type_, 16), _kept("members.display", display))
+
+
+def _kept(attribute: str, text: str, most: int = LONGEST) -> str:
+    """A text that a column takes: PostgreSQL counts its characters, and has no U+0000."""
+    if len(text) > most or len(text.casefold()) > most or "\0" in text:
+        raise InvalidValueException(detail=f"{attribute} is longer than {most} characters, or has the character U+0000")
+    return text
 
 
 def _member(member: directory.Member) -> GroupMember:
@@ -195,13 +206,14 @@ def _entry(kind: Kind, id_: str, resource: Document, now: float) -> Entry:
         kept.members = None
     if isinstance(kept, User):
         kept.password = kept.groups = None
+    name = resource.user_name if isinstance(resource, User) else getattr(resource, "display_name", "")
     return Entry(
         id_,
         kind,
-        str((resource.user_name if isinstance(resource, User) else getattr(resource, "display_name", "")) or ""),
+        _kept("userName" if isinstance(resource, User) else "displayName", str(name or "")),
         json.dumps(kept.model_dump()),
-        str(resource.external_id or ""),
-        _email(resource),
+        _kept("externalId", str(resource.external_id or "")),
+        _kept("emails.value", _email(resource)),
         not isinstance(resource, User) or resource.active is not False,
         created=now,
         modified=now,
@@ -231,7 +243,7 @@ def _conditions(node: FilterNode, kind: Kind) -> list[ColumnElement[bool]]:
         return [each for term in node.terms for each in _conditions(term, kind)]
     if isinstance(node, ValuePath) and str(node.attr_path).lower() == "emails":
         return _addressed(node.val_filter)
-    if not isinstance(node, Comparison) or node.op != CompareOperator.eq or not isinstance(node.value, str):
+    if not isinstance(node, Comparison) or node.op != CompareOperator.eq or not isinstance(node.value, str) or "\0" in node.value:
         return []
     if str(node.attr_path).lower() == "emails.value":
         return _addressed(node)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scim2_models import EnterpriseUser, Group, Resource, ScimProvider, SearchRequest, User
+from scim2_models import EnterpriseUser, Group, InvalidValueException, Resource, ScimProvider, SearchRequest, User
 from scim2_server.storage import ScimStorage
 from scim2_server.testing import ScimStorageContract
 from sqlalchemy import Connection, Engine, select
@@ -77,6 +77,21 @@ def test_a_password_is_not_kept(engine: Engine) -> None:
         assert "hunter2" not in str(connection.execute(select(entries)).all())
 
 
+@pytest.mark.parametrize("text", ["a" * 1025, "a\0b"])
+def test_what_no_column_takes_is_an_invalid_value_and_no_fault_of_the_stores(engine: Engine, text: str) -> None:
+    """A directory sends again what was answered 503, for ever, and nothing of what comes behind it."""
+    with engine.begin() as connection:
+        directory = storage(connection)
+        grown = "\u0390" * 400  # without its case it is three times as long
+        for made in ({"user_name": text}, {"user_name": grown}, {"user_name": "a", "external_id": text}):
+            with pytest.raises(InvalidValueException):
+                directory.create(USERS, User[EnterpriseUser](**made))
+        for member in ({"value": text}, {"value": "u1", "display": text}):
+            with pytest.raises(InvalidValueException):
+                directory.create(GROUPS, Group(display_name="sre", members=[Group.Members(**member)]))
+        assert listed(connection, KnownAs.USER_NAME) == {}
+
+
 class Counting(DirectoryStorage):
     """How many documents were made of what the database has: each takes a fraction of a millisecond, in which the gate does nothing else."""
 
@@ -97,6 +112,7 @@ class Counting(DirectoryStorage):
         ({"filter": 'emails[type eq "work" and value eq "u08@example.com"]'}, 1, ["u08"]),
         ({"filter": 'active eq true and emails.value eq "u_9@example.com"'}, 0, []),
         ({"filter": 'userName eq "U09" and active eq true'}, 1, ["u09"]),
+        ({"filter": 'userName eq "nobody" and externalId eq "\\u0000"'}, 0, []),
     ],
 )
 def test_whoever_looks_for_few_reads_few(engine: Engine, asked: dict[str, Any], total: int, names: list[str]) -> None:
