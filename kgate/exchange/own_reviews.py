@@ -149,7 +149,7 @@ class OwnReview(ABC):
     # --- steps
 
     def _recorded(self, durable: bool) -> None:
-        media = self._type.partition(";")[0].strip()
+        media = self._type.partition(";")[0].strip() or _TYPES[0]  # as the API server takes what does not say
         if self._done:
             return
         if not durable:

@@ -25,6 +25,7 @@ from kgate.kube.access_review import (
     review_status,
 )
 from kgate.kube.operations import operation_of
+from kgate.kube.selectors import required_name
 from kgate.kube.status import describe_reasons
 from kgate.model import Action, Cluster, Decision, Operation, Pending
 from kgate.policy.well_known import CLUSTER_SCOPED
@@ -124,6 +125,9 @@ def action_of(attributes: Attributes, cluster: Cluster) -> Action:
         return Action(cluster, "", verb, "", attributes.path)
     namespace = attributes.namespace or ("" if (group, resource) in CLUSTER_SCOPED else "*")
     operation = Operation.IMPERSONATE if verb == "impersonate" else operation_of(group, verb, resource, subresource)
+    fields, labels = attributes.field_selector, attributes.label_selector
+    name = attributes.name or (required_name(fields) or "" if verb in ("list", "watch") else "")
     return Action(
-        cluster, "", verb, "", "", group, attributes.version, resource, subresource, namespace, attributes.name, operation
+        cluster, "", verb, "", "", group, attributes.version, resource, subresource, namespace, name, operation,
+        field_selector=fields, label_selector=labels,
     )  # fmt: skip

@@ -12,6 +12,7 @@ import orjson
 from attrs import frozen
 
 from kgate.kube.protobuf import Malformed, read_unknown
+from kgate.kube.review_selectors import read_selector, selector_of
 from kgate.kube.status import one_line
 from kgate.model import Action
 
@@ -33,6 +34,8 @@ class Attributes:
     namespace: str = ""
     name: str = ""
     path: str = ""
+    field_selector: str = ""
+    label_selector: str = ""
 
 
 @frozen
@@ -151,7 +154,10 @@ def _from_json(document: dict[str, Any]) -> Review | str:
         return "the attributes are not text"
     if resource is None:
         return Review(Attributes(chosen.get("verb", ""), path=chosen.get("path", "")))
-    return Review(Attributes(**{key: chosen.get(key, "") for key in _RESOURCE}))
+    fields, labels = selector_of(chosen.get("fieldSelector"), labels=False), selector_of(chosen.get("labelSelector"), labels=True)
+    if fields is None or labels is None:
+        return "a selector is neither a rawSelector nor requirements"
+    return Review(Attributes(**{key: chosen.get(key, "") for key in _RESOURCE}, field_selector=fields, label_selector=labels))
 
 
 def _from_protobuf(body: bytes) -> Review | str:
@@ -163,7 +169,9 @@ def _from_protobuf(body: bytes) -> Review | str:
             path = spec.message(2)
             return Review(Attributes(path.text(2), path=path.text(1)))
         resource = spec.message(1)
-        return Review(Attributes(**{name: resource.text(number) for name, number in _RESOURCE.items()}))
+        said = {name: resource.text(number) for name, number in _RESOURCE.items()}
+        fields, labels = (read_selector(resource.fields.get(number, b""), labels=number == 9) for number in (8, 9))
+        return Review(Attributes(**said, field_selector=fields, label_selector=labels))
     except Malformed as error:
         return f"the body is not the protobuf of a SelfSubjectAccessReview: {error}"
 
@@ -176,4 +184,6 @@ _RESOURCE = {"namespace": 1, "verb": 2, "group": 3, "version": 4, "resource": 5,
 def _spec(attributes: Attributes) -> dict[str, Any]:
     if not attributes.resource and attributes.path:
         return {"nonResourceAttributes": {"path": attributes.path, "verb": attributes.verb}}
-    return {"resourceAttributes": {name: value for name in _RESOURCE if (value := getattr(attributes, name))}}
+    told: dict[str, Any] = {name: value for name in _RESOURCE if (value := getattr(attributes, name))}
+    selectors = {"fieldSelector": attributes.field_selector, "labelSelector": attributes.label_selector}
+    return {"resourceAttributes": told | {name: {"rawSelector": text} for name, text in selectors.items() if text}}

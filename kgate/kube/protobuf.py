@@ -6,6 +6,8 @@ stands twice is refused, though protobuf would let the last one win.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attrs import frozen
 
 MAGIC = b"k8s\x00"
@@ -48,19 +50,29 @@ def read_unknown(body: bytes, kind: str) -> Message:
     return envelope.message(2)
 
 
-def read_message(data: bytes) -> Message:
-    """The fields of one message. Raises Malformed."""
+def read_message(data: bytes, repeated: int = 0) -> Message:
+    """The fields of one message, but for the one that may be ``repeated``. Raises Malformed."""
     fields: dict[int, bytes] = {}
+    for number, kind, value in _fields(data):
+        if number in fields:
+            raise Malformed(f"field {number} stands twice")
+        if kind == _BYTES and number != repeated:
+            fields[number] = value
+    return Message(fields)
+
+
+def read_repeated(data: bytes, number: int) -> list[bytes]:
+    """Each of a message's fields of this number, in their order. Raises Malformed."""
+    return [value for each, kind, value in _fields(data) if each == number and kind == _BYTES]
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Number, wire type and value of each."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
-        number, kind = key >> 3, key & 7
-        value, at = _value(data, at, kind)
-        if number in fields:
-            raise Malformed(f"field {number} stands twice")
-        if kind == _BYTES:
-            fields[number] = value
-    return Message(fields)
+        value, at = _value(data, at, key & 7)
+        yield key >> 3, key & 7, value
 
 
 def _value(data: bytes, at: int, kind: int) -> tuple[bytes, int]:

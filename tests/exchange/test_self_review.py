@@ -205,11 +205,67 @@ def refused(desk: Desk) -> bytes:
     return desk.pipe.take().partition(b"\r\n")[0]
 
 
+def test_a_review_that_does_not_say_its_form_is_json(desk: Desk) -> None:
+    """Kubernetes' client for Python sends no Content-Type."""
+    desk.may("alice", PODS, "")
+    desk.dials()
+    desk.cluster_says({"allowed": True})
+    assert desk.told()["allowed"]
+
+
+SELECTING = """
+rules:
+  - name: team
+    who: {users: [alice]}
+    clusters: {names: ["*"]}
+    allow: [{verbs: [list], resources: [pods], label_selector: {team: [shop, till]}}]
+  - name: one
+    who: {users: [alice]}
+    clusters: {names: ["*"]}
+    allow: [{verbs: [list], resources: [secrets], names: [mine]}]
+"""
+
+
+def needs(key: str, operator: str, *values: str) -> dict[str, Any]:
+    return {"requirements": [{"key": key, "operator": operator, "values": list(values)}]}
+
+
+@pytest.mark.parametrize(
+    ("resource", "selectors", "allowed"),
+    [
+        ("pods", {}, False),
+        ("pods", {"labelSelector": {"rawSelector": "team=shop"}}, True),
+        ("pods", {"labelSelector": {"rawSelector": "team=other"}}, False),
+        ("pods", {"labelSelector": needs("team", "In", "shop", "till")}, True),
+        ("pods", {"labelSelector": needs("team", "In", "shop", "other")}, False),
+        ("pods", {"labelSelector": needs("team", "NotIn", "shop")}, False),
+        ("pods", {"labelSelector": needs("a", "In", "b),team in (shop")}, False),
+        ("pods", {"labelSelector": needs("a,team=shop,b", "Exists")}, False),
+        ("pods", {"fieldSelector": needs("team", "In", "shop")}, False),
+        ("secrets", {"fieldSelector": {"rawSelector": "metadata.name=mine"}}, True),
+        ("secrets", {"fieldSelector": needs("metadata.name", "In", "mine")}, True),
+        ("secrets", {"fieldSelector": needs("metadata.name", "NotIn", "mine")}, False),
+    ],
+)
+def test_a_review_with_selectors_is_about_what_they_leave(desk: Desk, resource: str, selectors: dict[str, Any], allowed: bool) -> None:
+    desk.use(SELECTING)
+    spec = {"resourceAttributes": {"verb": "list", "resource": resource, "namespace": "team-a", **selectors}}
+    desk.may("alice", spec)
+    if not allowed:
+        assert not desk.told()["allowed"] and desk.dialling == []
+        return
+    desk.dials()
+    asked = json.loads(desk.cluster_pipe.take().partition(b"\r\n\r\n")[2])["spec"]["resourceAttributes"]
+    assert all("rawSelector" in asked[each] for each in selectors)  # the cluster's authorizers may go by them too
+    desk.cluster_says({"allowed": True})
+    assert desk.told()["allowed"]
+
+
 @pytest.mark.parametrize(
     ("lines", "status"),
     [
         ("Content-Type: application/cbor\r\n", b"415"),
-        ("", b"415"),
+        ("Content-Type: text/plain\r\n", b"415"),
         ("Content-Type: application/json\r\nContent-Encoding: gzip\r\n", b"415"),
     ],
 )

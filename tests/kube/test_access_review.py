@@ -63,6 +63,62 @@ def test_protobuf_and_json_mean_the_same(attributes: Attributes) -> None:
     assert parse_self_review(as_protobuf(attributes), PROTOBUF) == review
 
 
+def requirement(key: str, operator: str, *values: str) -> bytes:
+    return field(2, field(1, key.encode()) + field(2, operator.encode()) + b"".join(field(3, value.encode()) for value in values))
+
+
+def selecting(number: int, selector: bytes) -> bytes:
+    inner = field(2, b"list") + field(5, b"pods") + field(number, selector)
+    return envelope("SelfSubjectAccessReview", field(1, b"") + field(2, field(1, inner)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "given_json", "protobuf", "text"),
+    [
+        ("labelSelector", {"rawSelector": "a=b"}, field(1, b"a=b"), "a=b"),
+        (
+            "labelSelector",
+            {"requirements": [{"key": "a", "operator": "In", "values": ["b", "c"]}, {"key": "d", "operator": "DoesNotExist"}]},
+            requirement("a", "In", "b", "c") + requirement("d", "DoesNotExist"),
+            "a in (b,c),!d",
+        ),
+        (
+            "fieldSelector",
+            {"requirements": [{"key": "a.b", "operator": "In", "values": ["c"]}, {"key": "d", "operator": "NotIn", "values": ["e"]}]},
+            requirement("a.b", "In", "c") + requirement("d", "NotIn", "e"),
+            "a.b=c,d!=e",
+        ),
+        ("fieldSelector", {"requirements": [{"key": "a", "operator": "In", "values": ["b", "c"]}]}, requirement("a", "In", "b", "c"), ""),
+        ("labelSelector", {}, b"", ""),
+    ],
+)
+def test_selectors_mean_the_same_in_both_forms(kind: str, given_json: dict[str, object], protobuf: bytes, text: str) -> None:
+    selector = {"label_selector" if kind == "labelSelector" else "field_selector": text}
+    wanted = Review(Attributes("list", resource="pods", **selector))
+    document = {"spec": {"resourceAttributes": {"verb": "list", "resource": "pods", kind: given_json}}}
+    assert parse_self_review(json.dumps(document).encode(), JSON) == wanted
+    assert parse_self_review(selecting(9 if kind == "labelSelector" else 8, protobuf), PROTOBUF) == wanted
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "a=b",
+        {"rawSelector": 1},
+        {"requirements": {}} | {"rawSelector": "a", "requirements": [{}]},
+        {"requirements": [1]},
+        {"requirements": [{}]},
+    ],
+)
+def test_what_is_no_selector_is_refused(selector: object) -> None:
+    document = {"spec": {"resourceAttributes": {"verb": "list", "resource": "pods", "labelSelector": selector}}}
+    assert isinstance(parse_self_review(json.dumps(document).encode(), JSON), str)
+
+
+def test_a_selector_in_both_forms_is_refused() -> None:
+    assert isinstance(parse_self_review(selecting(9, field(1, b"a=b") + requirement("a", "Exists")), PROTOBUF), str)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused_in_words(body: bytes) -> None:
     for content_type in (JSON, PROTOBUF):
