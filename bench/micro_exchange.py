@@ -107,7 +107,7 @@ class OneUpstream:
         self.wire = Wire()
         engine = http2.ClientConnection(UPSTREAM_LIMITS, time.monotonic)
         self.leg = UpstreamLeg(cast("ClientWire", engine), self.wire, turn, time.monotonic, _nothing, _nothing, multiplexed=True)
-        self.acquire_own = self.acquire
+        self.acquire_own = self.acquire_unshared = self.acquire
 
     def acquire(self, then: Then) -> None:
         """Always the same."""

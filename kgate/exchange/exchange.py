@@ -137,8 +137,16 @@ class Exchange(LiveRequest):
             self._fail(503, "kgate: the audit record could not be made durable in time, so nothing was sent to the cluster")
             return
         self._phase = _CONNECTING
+        self._acquire()
+
+    def _acquire(self) -> None:
         upstream = self.admitted.route.upstream
-        (upstream.acquire_own if self._asked_for_upgrade else upstream.acquire)(self._connected)
+        if self._asked_for_upgrade:
+            upstream.acquire_own(self._connected)
+        elif self.action.operation is _PROXY:
+            upstream.acquire_unshared(self._connected)
+        else:
+            upstream.acquire(self._connected)
 
     def _connected(self, leg: UpstreamLeg | NoConnection) -> None:
         if not isinstance(leg, UpstreamLeg):
@@ -302,7 +310,7 @@ class Exchange(LiveRequest):
         if self._phase is _ASKING:
             if loss.unprocessed and self._can_ask_again():
                 self._phase = _CONNECTING
-                self.admitted.route.upstream.acquire(self._connected)
+                self._acquire()
             else:
                 self._unreachable(loss.text)
         elif self._phase is _ANSWERING:

@@ -40,6 +40,9 @@ class Upstream(Protocol):
     def acquire_own(self, then: Then) -> None:
         """A new HTTP/1.1 connection, for an upgrade."""
 
+    def acquire_unshared(self, then: Then) -> None:
+        """An HTTP/1.1 connection on which nobody else has anything, for what a proxied server answers as it likes."""
+
     def spare(self, leg: UpstreamLeg) -> None:
         """A connection that was acquired and is not used after all."""
 

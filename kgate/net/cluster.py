@@ -84,6 +84,17 @@ class ClusterUpstream:
         """A new HTTP/1.1 connection, for an upgrade."""
         self._credential.ready(lambda problem: self.pool.acquire_own(then) if problem is None else then(DialFailed(problem)))
 
+    def acquire_unshared(self, then: Then) -> None:
+        """An HTTP/1.1 connection on which nobody else has anything."""
+
+        def with_it(problem: str | None) -> None:
+            if problem is None:
+                self._pool_of_now().acquire_unshared(then)
+            else:
+                then(DialFailed(problem))
+
+        self._credential.ready(with_it)
+
     def spare(self, leg: UpstreamLeg) -> None:
         """A connection that was acquired and is not used after all."""
         self.pool.spare(leg)

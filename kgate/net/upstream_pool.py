@@ -2,7 +2,9 @@
 
 A request is given a connection at once where one has room: an HTTP/2 connection with a free stream, else an idle HTTP/1.1 one, the last used
 first. Otherwise it waits for a dial; as many dials are under way as the waiting requests can fill. ALPN decides which protocol a new connection
-speaks. An upgrade always gets an HTTP/1.1 connection of its own, which is never pooled.
+speaks. An upgrade always gets an HTTP/1.1 connection of its own, which is never pooled. So does a request for a proxied server, but the next one may have
+the connection after it: what such a server answers is anybody's own making, and a head that is too long for HTTP/2 would cost the connection
+with all that others have on it.
 
 A failed dial fails the requests that wait, with its words; the next request dials again.
 """
@@ -72,6 +74,14 @@ class UpstreamPool:
 
         self._connect(True, opened)
 
+    def acquire_unshared(self, then: Then) -> None:
+        """Give ``then`` an HTTP/1.1 connection on which nobody else has anything: an idle one, or a new one."""
+        leg = self._idle_leg()
+        if leg is not None:
+            then(leg)
+        else:
+            self.acquire_own(then)
+
     def spare(self, leg: UpstreamLeg) -> None:
         """A stream of ``leg`` ended."""
         if self._closed or leg in self._retired:
@@ -117,6 +127,9 @@ class UpstreamPool:
         for leg in self._multiplexed:
             if leg.capacity > 0:
                 return leg
+        return self._idle_leg()
+
+    def _idle_leg(self) -> UpstreamLeg | None:
         while self._idle:
             leg = self._idle.pop()
             if leg.capacity > 0:

@@ -13,6 +13,7 @@ from attrs import evolve
 from lab.cluster import RealCluster
 from lab.gate import ALICE, Gate, write_kubeconfig
 from lab.kubectl import Kubectl, Ran
+from lab.pods import pod
 from lab.same import Likeness, Ways, but_ages, but_instants, but_late_streams, but_list_revision, exactly, hold_alike
 from lab.waiting import eventually
 
@@ -163,3 +164,21 @@ def test_a_client_certificate_serves_as_well_as_a_token(ways: Ways, gate: Gate, 
     by_certificate = Ways(ways.direct, evolve(ways.gated, kubeconfig=path, home=tmp_path))
     by_certificate.same("auth", "whoami")
     by_certificate.same("exec", "box", "--", "echo", "by certificate", like=but_late_streams)
+
+
+def test_a_proxied_server_whose_answer_has_too_long_a_head_costs_nobody_else_anything(ways: Ways, cluster: RealCluster) -> None:
+    fields = "seq 15000 | sed 's/.*/X-&: a field of which there are too many, each of them with some words\\r/'"
+    head = f"(printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n'; {fields}; printf '\\r\\nok') > /head"
+    serve = 'echo "while read -r line && [ \\${#line} -gt 1 ]; do :; done; cat /head" > /serve'
+    cluster.create(pod("talkative", f"{head}; {serve}; exec nc -ll -p 8080 -e sh /serve", listens=8080))
+    path = f"/api/v1/namespaces/{cluster.namespace}/pods/talkative:8080/proxy/"
+    try:
+        cluster.ready("talkative")
+        with ways.gated.live("get", "pods", "--watch") as watch:
+            watch.until(b"talkative")
+            assert b"kgate: cluster real" in ways.gated.run("get", "--raw", path).must(1).err
+            ways.gated.run("label", "pod", "talkative", "seen=yes").must()
+            eventually("the watch goes on", lambda: watch.out.count(b"talkative") > 1)
+            assert watch.ended is None
+    finally:
+        cluster.delete("Pod", "talkative")

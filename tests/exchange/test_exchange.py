@@ -517,6 +517,17 @@ def test_an_answer_that_nobody_reads_is_given_up_though_the_cluster_has_sent_all
     assert both.world.client.wire.open_streams == len(both.world.live) == 0
 
 
+@pytest.mark.parametrize(("target", "unshared"), [(b"pods/web/proxy/", 1), (b"pods/web", 0), (b"pods?watch=true", 0), (b"pods/web/log", 0)])
+def test_what_a_proxied_server_answers_comes_on_a_connection_that_nobody_else_has(world: World, target: bytes, unshared: int) -> None:
+    world.use(POLICY.replace("[exec]", "[proxy, logs]"))
+    world.asks(GET.replace(b"pods", target))
+    world.durable()
+    world.dials()
+    assert world.unshared == unshared
+    world.upstream.lost("Connection reset by peer")
+    assert world.unshared == unshared and world.dialling == []
+
+
 @pytest.mark.threat("16")
 def test_an_answer_that_the_cluster_leaves_off_is_given_up_and_never_looks_whole() -> None:
     """The API server itself lets an ordinary request last a minute; neither kubectl nor the gate would ever hear of an end."""

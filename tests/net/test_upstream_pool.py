@@ -206,3 +206,19 @@ def test_a_bug_in_what_one_request_goes_on_with_does_not_hold_up_the_others(worl
         globalLogPublisher.removeObserver(logged.append)
     assert world.given == [connection, failed]
     assert [event["log_failure"].type for event in logged] == [LookupError] * 2
+
+
+def test_an_unshared_connection_is_an_idle_one_or_a_new_one_and_never_one_of_several_streams(world: World) -> None:
+    world.ask()
+    shared = world.answer(Connection(multiplexed=True, room=100))
+    world.pool.acquire_unshared(world._take)
+    own = world.answer(Connection(multiplexed=False))
+    assert world.given == [shared, own] and world.dials == []
+    world.done(own)
+    world.pool.acquire_unshared(world._take)
+    assert world.given == [shared, own, own] and world.dials == []
+    world.pool.acquire_unshared(world._take)
+    assert len(world.dials) == 1
+    own.reusable = False
+    world.done(own)
+    assert own.told_to_close

@@ -118,6 +118,7 @@ class World:
         self.undecided: list[Waiting] = []
         self.spared: list[UpstreamLeg] = []
         self.pooled: UpstreamLeg | None = None
+        self.unshared = 0
         self.patience = Patience()
         self.authority, self.base_path, self.bearer = b"cluster:6443", b"", b"gate"
         self.labels: tuple[tuple[str, str], ...] = ()
@@ -199,6 +200,10 @@ class World:
             self.dialling.append(then)
 
     acquire_own = acquire
+
+    def acquire_unshared(self, then: Callable[[Any], None]) -> None:
+        self.unshared += 1
+        self.acquire(then)
 
     def spare(self, leg: UpstreamLeg) -> None:
         self.spared.append(leg)
