@@ -253,6 +253,9 @@ class Exchange(LiveRequest):
         if isinstance(passed, Refusal):
             self._fail(passed.status, f"kgate: {passed.message}")
             return
+        if not self._client.wire.takes(passed):
+            self._fail(502, "kgate: the cluster's answer has a longer head than this client says it takes; ask by a client that takes more")
+            return
         self._phase, self.status, self.deadline = _ANSWERING, status, None
         self._touched = self._gate.now()
         if self.action.follows and not ended and self._head.method != b"HEAD":
@@ -284,7 +287,8 @@ class Exchange(LiveRequest):
         """The trailer section, which ends the answer."""
         if self._phase is _ANSWERING:
             passed = response_headers(self.status, headers)
-            self._client.wire.send_trailers(self._stream, [] if isinstance(passed, Refusal) else passed)
+            trailers = [] if isinstance(passed, Refusal) or not self._client.wire.takes(passed) else passed
+            self._client.wire.send_trailers(self._stream, trailers)
             self._client.touch()
             self._answered()
 

@@ -121,6 +121,9 @@ class ServerWire(Wire, Protocol):
     def switch(self, stream: int, headers: Headers) -> bytes:
         """Answer 101 (HTTP/1.1 only); gives the bytes that came after the request."""
 
+    def takes(self, headers: Headers) -> bool:
+        """Whether the client takes so many fields (HTTP/2: as it announced)."""
+
     def send_response(self, stream: int, status: int, headers: Headers, end: bool) -> None:
         """The answer's head."""
 

@@ -27,7 +27,7 @@ from kgate.wire import http1, http2
 
 UPSTREAM_WINDOW = 512 * 1024
 """Of one stream: a few hundred microseconds of a local network."""
-UPSTREAM_LIMITS = http2.Http2Limits(initial_window=UPSTREAM_WINDOW, connection_window=100 * UPSTREAM_WINDOW, header_list=1024 * 1024)
+UPSTREAM_LIMITS = http2.Http2Limits(initial_window=UPSTREAM_WINDOW, connection_window=100 * UPSTREAM_WINDOW)
 """The connection's window is that of all its streams, so that no stalled one holds up the others (k/k#60042)."""
 
 

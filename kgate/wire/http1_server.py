@@ -251,6 +251,10 @@ class ServerConnection:
         self._expects = self._expects and status != 100
         write_head(status, headers, self._out)
 
+    def takes(self, headers: Headers) -> bool:
+        """HTTP/1.1 has no word for it, and one answer at a time."""
+        return True
+
     def send_response(self, stream: int, status: int, headers: Headers, end: bool) -> None:
         """The answer's head. Its framing is chosen here: a Content-Length in ``headers``, else chunks, else (HTTP/1.0) the connection's end."""
         if stream != self._stream or self.closing:

@@ -26,6 +26,10 @@ _HEADER_LIST_TOO_LARGE: Final = 431
 _PRICE_OF_AN_ANSWER: Final = 5
 """What a request that is answered here takes of the noise that is allowed."""
 
+_LONG_ENOUGH: Final = 131072
+"""Nobody's answer is as long: HTTP/1.1 servers may say 64 KiB in 200 lines, HTTP/2 servers 64 KiB (net/cluster.py)."""
+_OF_STATUS: Final = 42
+
 _HEAD: Final = Outgoing.HEAD
 _BODY: Final = Outgoing.BODY
 _NOTHING: Final = Outgoing.NOTHING
@@ -42,11 +46,13 @@ class ServerConnection(Http2Connection[Request]):
     ``reset(stream, ErrorCode.NO_ERROR)`` says that the rest is not wanted.
     """
 
-    __slots__ = ("_resets",)
+    __slots__ = ("_longest", "_resets")
 
     def __init__(self, limits: Http2Limits, now: Seconds) -> None:
         super().__init__(limits, now, Phase.PREFACE, Heads(limits.header_list, fields.RequestBefore().request))
         self._resets = Resets(limits.resets, limits.reset_period, now)
+        self._longest = _LONG_ENOUGH
+        """The header list that the client takes, where it is worth a look."""
         announced = {
             Setting.MAX_CONCURRENT_STREAMS: limits.streams,
             Setting.INITIAL_WINDOW_SIZE: limits.initial_window,
@@ -55,6 +61,16 @@ class ServerConnection(Http2Connection[Request]):
         self._out.append(frames.settings(announced))
         if limits.connection_window > FIRST_WINDOW:
             self._out.append(frames.window_update(0, limits.connection_window - FIRST_WINDOW))
+
+    def takes(self, headers: Headers) -> bool:
+        """Whether that is no more than the client announced (RFC 9113 section 6.5.2): more could cost it the connection (section 10.5.1)."""
+        if self._longest >= _LONG_ENOUGH:
+            return True
+        return _OF_STATUS + sum(len(name) + len(value) + 32 for name, value in headers) <= self._longest
+
+    def _setting_received(self, setting: int, value: int) -> None:
+        if setting == Setting.MAX_HEADER_LIST_SIZE:
+            self._longest = value
 
     def send_information(self, stream: int, status: int, headers: Headers) -> None:
         """A 1xx answer other than 101, before the response."""

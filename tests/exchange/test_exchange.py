@@ -6,6 +6,7 @@ import pytest
 from exchange_world import NOTHING, POLICY, Both, World
 
 from kgate.net.dial import DialFailed
+from kgate.wire import http2
 from kgate.wire.events import DataReceived, RequestReceived, ResponseReceived, StreamEnded, StreamReset
 from kgate.wire.http2_frames import goaway
 
@@ -526,6 +527,38 @@ def test_what_a_proxied_server_answers_comes_on_a_connection_that_nobody_else_ha
     assert world.unshared == unshared
     world.upstream.lost("Connection reset by peer")
     assert world.unshared == unshared and world.dialling == []
+
+
+@pytest.mark.parametrize("section", ["head", "trailers"])
+def test_a_head_that_is_longer_than_the_client_takes_costs_its_stream_alone(section: str) -> None:
+    """RFC 9113 section 10.5.1: who gets more than it announced may end the connection, with all that is on it."""
+    both = Both(http2.Http2Limits(header_list=3000))
+    watch, asked = both.asks(query=b"?watch=true"), both.asks()
+    both.api.send_response(1, 200, [(b"content-type", b"application/json")], False)
+    many = [(b"x-%d" % number, b"y" * 100) for number in range(30)]
+    if section == "head":
+        both.api.send_response(3, 200, many, True)
+    else:
+        both.api.send_response(3, 200, [], False)
+        both.api.send_trailers(3, many)
+    both.api.send_data(1, b"{}\n")
+    both.carry()
+    answer = next(event for event in both.told if isinstance(event, ResponseReceived) and event.stream == asked)
+    assert answer.status == (502 if section == "head" else 200)
+    assert both.told[-1] == DataReceived(watch, b"{}\n", 3) and not any(isinstance(event, StreamReset) for event in both.told)
+    assert StreamEnded(asked) in both.told and len(both.world.live) == 1
+
+
+def test_a_head_that_is_longer_than_any_over_http1_may_be_is_refused() -> None:
+    both = Both(http2.Http2Limits(header_list=1 << 20))
+    asked = both.asks()
+    both.api.send_response(1, 200, [(b"x-%d" % number, b"y" * 1000) for number in range(70)], True)
+    both.carry()
+    assert [event.status for event in both.told if isinstance(event, ResponseReceived) and event.stream == asked] == [503]
+    both.asks()
+    both.api.send_response(3, 200, [], True)
+    both.carry()
+    assert [event.status for event in both.told if isinstance(event, ResponseReceived)] == [503, 200]
 
 
 @pytest.mark.threat("16")
