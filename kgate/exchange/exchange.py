@@ -21,7 +21,7 @@ from kgate.exchange.agreement import agree
 from kgate.exchange.gate import Gate
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
 from kgate.exchange.live import LiveRequest
-from kgate.exchange.patience import BODY, INTAKE, READER, REST, Wait
+from kgate.exchange.patience import BODY, INTAKE, READER, REST, Wait, gives_all_at_once, unhurried
 from kgate.exchange.ports import Loss
 from kgate.exchange.refusal import answer_status
 from kgate.exchange.relay import Relay
@@ -59,9 +59,6 @@ _ANSWERING: Final = Phase.ANSWERING
 _TUNNEL: Final = Phase.TUNNEL
 _DONE: Final = Phase.DONE
 _PROXY: Final = Operation.PROXY
-_LOGS: Final = Operation.LOGS
-_UNHURRIED: Final = frozenset({_LOGS, _PROXY})
-"""Whose answer the API server waits for without end: logs where they are followed."""
 _BEFORE_ANSWER: Final = frozenset({_RECORDING, _CONNECTING, _ASKING})
 
 
@@ -359,14 +356,14 @@ class Exchange(LiveRequest):
 
     @property
     def _waits_for(self) -> Wait | None:
-        """Who is to go on with what should be done one day: the API server gives an answer that is neither a log nor followed a minute in all."""
+        """Who is to go on with what should be done one day."""
         if self._phase in _BEFORE_ANSWER:
             return None if self._client_ended else INTAKE if self._owed_client else BODY
         if self._phase is not _ANSWERING:
             return None
         if self._upstream_ended or (self._owed_upstream and not self.action.follows):
             return READER
-        return None if self.action.follows or self.action.operation is _LOGS else REST
+        return REST if gives_all_at_once(self.action) else None
 
     def _stood_still(self, wait: Wait) -> None:
         """For too long. The connection of whoever is to go on is sound, or its end would have been noticed."""
@@ -390,7 +387,7 @@ class Exchange(LiveRequest):
 
     def _late(self) -> None:
         """The deadline of this phase passed. A body that is still coming gets its time, and so does an answer that begins when it likes."""
-        if self._phase is _ASKING and self._client_ended and not (self.action.follows and self.action.operation in _UNHURRIED):
+        if self._phase is _ASKING and self._client_ended and not unhurried(self.action):
             self._fail(504, f"kgate: cluster {self.action.cluster.name} did not answer in time; {_ASK_OPERATOR}")
         elif self._phase is _CONNECTING:
             self._unreachable("no connection in time")

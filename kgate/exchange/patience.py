@@ -7,6 +7,8 @@ from typing import Final
 
 from attrs import frozen
 
+from kgate.model import Action, Operation
+
 
 class Wait(Enum):
     """Who is to go on, with what."""
@@ -37,3 +39,19 @@ class Patience:
     def of(self, wait: Wait) -> float:
         """How long a request may stand still for it."""
         return self.body if wait is BODY else self.reader if wait is READER else self.answer
+
+
+_LOGS: Final = Operation.LOGS
+_PROXY: Final = Operation.PROXY
+_PROFILES: Final = "/debug/pprof/"
+
+
+def unhurried(action: Action) -> bool:
+    """Whether the API server itself has no deadline for the answer: of logs that are followed, of what is proxied, of its own profiles."""
+    operation = action.operation
+    return (action.follows and (operation is _LOGS or operation is _PROXY)) or (not action.resource and action.path.startswith(_PROFILES))
+
+
+def gives_all_at_once(action: Action) -> bool:
+    """Whether the answer, once begun, should be done with: the API server gives each of these a minute in all."""
+    return not (action.follows or action.operation is _LOGS or unhurried(action))

@@ -529,6 +529,24 @@ def test_what_a_proxied_server_answers_comes_on_a_connection_that_nobody_else_ha
     assert world.unshared == unshared and world.dialling == []
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [(b"/debug/pprof/profile?seconds=300", b""), (b"/debug/pprof/trace", b""), (b"/debug/pprofile", b"504"), (b"/metrics", b"504")],
+)
+def test_a_profile_of_the_api_server_takes_as_long_as_it_is_asked_to(world: World, path: bytes, status: bytes) -> None:
+    """The API server has no deadline for them either (apiserver, BasicLongRunningRequestCheck)."""
+    world.use(POLICY.replace("- {actions: [exec]}", '- {verbs: [get], paths: ["*"]}'))
+    world.asks(GET.replace(b"/api/v1/namespaces/a/pods", path))
+    world.durable()
+    world.dials()
+    world.passes(world.patience.answer + 1)
+    assert world.pipe.take()[9:12] == status
+    if not status:
+        world.answers(STREAM + chunk(b"one"))
+        world.passes(world.patience.answer + 1)
+        assert len(world.live) == 1
+
+
 @pytest.mark.parametrize("section", ["head", "trailers"])
 def test_a_head_that_is_longer_than_the_client_takes_costs_its_stream_alone(section: str) -> None:
     """RFC 9113 section 10.5.1: who gets more than it announced may end the connection, with all that is on it."""
