@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from test_tunnel_cuts import CAUSE
 
-from kgate.exchange.spdy_inside import STREAMS_MAX
-from kgate.exchange.tally import Direction
+from kgate.exchange.spdy_inside import STREAMS_MAX, CommandSpdy
+from kgate.exchange.tally import Direction, Tally
 from kgate.exchange.tunnel import Failure, Kind, Tunnel
+from kgate.kube.remotecommand import SPDY
 from kgate.model import Ending
 from kgate.wire.spdy import data_frame, rst_stream
 from kgate.wire.spdy_session import Failed, Received, Session
@@ -209,6 +210,17 @@ def test_a_cluster_that_has_said_good_bye_is_followed_by_nothing() -> None:
     world.cluster.goaway()
     world.down()
     assert world.tunnel.complete and world.tunnel.cut(CAUSE) == b""
+
+
+@pytest.mark.threat("17")
+def test_of_what_a_cluster_says_of_the_end_only_the_beginning_is_kept() -> None:
+    inside, kubectl = CommandSpdy(SPDY[b"v4.channel.k8s.io"], Tally()), Session(client=True)
+    error = kubectl.open([(b"streamtype", b"error")])
+    assert not inside.from_client(kubectl.data_to_send()).failure
+    said = [bytes([0x61 + number]) * 5000 for number in range(6)]
+    for piece in said:
+        assert not inside.from_cluster(data_frame(error, piece)).failure
+    assert inside.verdict == b"".join(said)[: 16 * 1024]
 
 
 @pytest.mark.threat("17")

@@ -8,8 +8,10 @@ import orjson
 import pytest
 from test_tunnel_cuts import CAUSE, KEY, SENTENCE, read
 
-from kgate.exchange.tally import Direction
+from kgate.exchange.tally import Direction, Tally
 from kgate.exchange.tunnel import Failure, Kind, Tunnel
+from kgate.exchange.websocket_inside import CommandWebSocket
+from kgate.kube.remotecommand import WEBSOCKET
 from kgate.model import Ending
 from kgate.wire.websocket import BINARY, CONTINUATION, PING, TEXT, encode_close, encode_frame
 
@@ -95,6 +97,15 @@ def test_a_verdict_in_base64_is_read_though_it_is_cut_off() -> None:
     tunnel = Tunnel(Kind.COMMAND_WEBSOCKET, V4_BASE64)
     passes(tunnel, down=encode_frame(TEXT, b"3" + b64encode(b'{"metadata":{},"status":"Success"}')))
     assert tunnel.exit_code == 0 and tunnel.complete
+
+
+@pytest.mark.threat("18")
+def test_of_what_a_cluster_says_of_the_end_only_the_beginning_is_kept() -> None:
+    inside = CommandWebSocket(WEBSOCKET[V5], Tally())
+    said = [b"\3" + bytes([0x61 + number]) * 5000 for number in range(6)]
+    for message in said:
+        assert not inside.from_cluster(encode_frame(BINARY, message)).failure
+    assert inside.verdict == b"".join(message[1:] for message in said)[: 16 * 1024]
 
 
 def test_a_message_that_was_begun_without_a_channel_becomes_an_empty_piece_of_stdout() -> None:
