@@ -25,14 +25,14 @@ MANY = 2000
     [((), but_ages), (("-o", "wide"), but_ages), (("-o", "json"), exactly), (("-o", "yaml"), exactly), (("-o", "name"), exactly)],
 )
 def test_get_in_every_form(ways: Ways, form: tuple[str, ...], like: Likeness) -> None:
-    got = ways.same("get", "pods", "box", "talker", "web", *form, like=like)
+    got = ways.same_objects("get", "pods", "box", "talker", "web", *form, like=like)
     assert b"box" in got.out
 
 
 def test_get_by_selector_and_template(ways: Ways) -> None:
     assert ways.same("get", "pods", "-l", "app=box", "-o", "jsonpath={.items[*].spec.nodeName}").out
     assert ways.same("get", "pods", "--field-selector", "metadata.name=web", "-o", "custom-columns=N:.metadata.name").out == b"N\nweb\n"
-    ways.same("describe", "pod", "box", like=but_ages)
+    ways.same_objects("describe", "pod", "box", like=but_ages)
 
 
 def test_what_is_not_there_and_what_rbac_forbids(ways: Ways) -> None:
@@ -148,7 +148,7 @@ def test_proxy(ways: Ways, cluster: RealCluster) -> None:
 def test_a_path_of_the_gate_serves_as_well_as_a_host_name(ways: Ways, gate: Gate, cluster: RealCluster, tmp_path: Path) -> None:
     path = gate.kubeconfig(ALICE, cluster.namespace, tmp_path / "path.kubeconfig", f"https://127.0.0.1:{gate.port}/clusters/real")
     by_path = Ways(ways.direct, evolve(ways.gated, kubeconfig=path, home=tmp_path))
-    by_path.same("get", "pods", "box", "-o", "json")
+    by_path.same_objects("get", "pods", "box", "-o", "json")
     by_path.same("exec", "box", "--", "echo", "by path", like=but_late_streams)
 
 

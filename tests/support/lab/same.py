@@ -18,6 +18,9 @@ Likeness = Callable[[bytes], bytes]
 Through = Callable[[Person], Kubectl]
 """kubectl of a person through the gate."""
 
+STANDS_STILL_WITHIN = 5
+"""Questions, before a difference counts."""
+
 _AGE = re.compile(rb"(?<![\w.-])(?:\d+y)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?![\w.-])")
 _INSTANT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _UID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -85,6 +88,23 @@ class Ways:
     def same(self, *arguments: str, like: Likeness = exactly, code: int = 0, stdin: bytes | None = None, timeout: float = 60.0) -> Ran:
         """Runs one command both ways; gives what came through the gate."""
         return self.played(lambda kubectl: [kubectl.run(*arguments, stdin=stdin, timeout=timeout).must(code)], like)[0]
+
+    def same_objects(self, *arguments: str, like: Likeness = exactly) -> Ran:
+        """The same for a command that reads whole objects, which the cluster goes on writing: a kubelet adds to the status of a pod that has long been
+        ready. What is compared was asked directly before and after, and was the same.
+        """
+
+        def blotted(text: bytes) -> bytes:
+            return like(self.noise(text))
+
+        direct = self.direct.run(*arguments).must(0)
+        for _ in range(STANDS_STILL_WITHIN):
+            gated, before = self.gated.run(*arguments).must(0), direct
+            direct = self.direct.run(*arguments).must(0)
+            if blotted(before.out) == blotted(direct.out):
+                break
+        hold_alike(direct, gated, blotted)
+        return gated
 
     def played(self, scenario: Callable[[Kubectl], Sequence[Ran]], like: Likeness = exactly) -> Sequence[Ran]:
         """Plays a scenario of several commands directly, then through the gate, and compares what each command gave."""
