@@ -94,9 +94,12 @@ class _Running(ProcessProtocol):
 
     def wait(self, seconds: float, then: Callable[[], None]) -> None:
         """So long from now, and no longer for what was waited for before."""
+        self._wait_no_more()
+        self._late = self._reactor.callLater(seconds, then)
+
+    def _wait_no_more(self) -> None:
         if self._late is not None and self._late.active():
             self._late.cancel()
-        self._late = self._reactor.callLater(seconds, then)
 
     def kill(self, result: Printed | Unfinished) -> None:
         """Enough of it."""
@@ -107,7 +110,6 @@ class _Running(ProcessProtocol):
 
     def end(self, result: Printed | Unfinished) -> None:
         """The first end counts."""
-        if self._late is not None and self._late.active():
-            self._late.cancel()
+        self._wait_no_more()
         if not self.done.called:
             self.done.callback(result)
