@@ -6,15 +6,11 @@ Routes are replaced whole on reload; an exchange that is under way keeps the con
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from kgate.exchange.admission import Admitted, Verdict
 from kgate.exchange.patience import Patience
-from kgate.model import Action, Cause, Identity, Pending
-
-if TYPE_CHECKING:
-    from kgate.exchange.exchange import Exchange
-
+from kgate.model import Action, Cause, Identity, Pending, Stream
 
 Fetch = Callable[[Hashable, Callable[[], None]], None]
 """Gets what a ``Pending`` wants, tells whoever wanted it, and then calls back, in any case and within its own time limit."""
@@ -67,13 +63,13 @@ class OnRecord(Protocol):
 class Live(Protocol):
     """The registry of what is live."""
 
-    def add(self, stream: Exchange) -> None:
+    def add(self, stream: Stream) -> None:
         """From now on changes reach it."""
 
-    def remove(self, stream: Exchange) -> None:
+    def remove(self, stream: Stream) -> None:
         """It ended."""
 
-    def limit(self, stream: Exchange) -> None:
+    def limit(self, stream: Stream) -> None:
         """Cut it if it has reached a limit."""
 
 

@@ -14,7 +14,7 @@ from kgate.model import Action, Cause, Context, Decision, Identity, Impersonatio
 
 
 class LiveRequest:
-    """What ``sessions.registry.Stream`` and ``OnRecord`` want of an ``Exchange``, but for how it is cut."""
+    """What ``Stream`` and ``OnRecord`` want of an ``Exchange``, but for how it is cut and when it takes too long."""
 
     __slots__ = (
         "_carried",

@@ -11,6 +11,7 @@ from kgate.model.copies import is_copy
 from kgate.model.decisions import Cause, Decision, Ending, Ground, Limits, Pending, Reason, Recording
 from kgate.model.people import Device, Identity, Impersonation, Pairs
 from kgate.model.requests import GRANTED_BY_NAME, Action, Cluster, Context, Fact, Grant, Operation
+from kgate.model.streams import Stream
 
 __all__ = [
     "GRANTED_BY_NAME",
@@ -32,5 +33,6 @@ __all__ = [
     "Pending",
     "Reason",
     "Recording",
+    "Stream",
     "is_copy",
 ]

@@ -362,7 +362,7 @@ class Gateway:
         self.live.tick()
         now = self.now()
         for stream in self.live.streams():
-            cast("Exchange", stream).look(now)
+            stream.look(now)
         for each in list(self._unsettled):
             each.look(now)
         for leg in list(self.legs):

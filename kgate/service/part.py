@@ -11,12 +11,12 @@ from attrs import frozen
 from kgate.api.application import Routes
 from kgate.api.caller import Callers
 from kgate.identity.authenticator import Source
+from kgate.model import Stream
 from kgate.net.database import Database
 from kgate.net.fetches import Fetches
 from kgate.net.turn import Turn
 from kgate.net.web import Asking, Web
 from kgate.service.records import Records
-from kgate.sessions.registry import Stream
 from kgate.settings import Configuration
 
 

@@ -21,6 +21,7 @@ from kgate.api.caller import FetchingCallers
 from kgate.exchange.admission import Admission
 from kgate.identity.authenticator import LeaversWanted
 from kgate.metrics import Metrics
+from kgate.model import Stream
 from kgate.net.clock import Ticker, WallClock
 from kgate.net.database import Database
 from kgate.net.fetches import Fetches
@@ -46,7 +47,7 @@ from kgate.service.starting import or_not_at_all
 from kgate.service.token_issuers import TokenIssuers
 from kgate.service.upstreams import Upstreams
 from kgate.sessions.causes import draining
-from kgate.sessions.registry import Registry, Stream, cut_all
+from kgate.sessions.registry import Registry, cut_all
 from kgate.settings import Configuration
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate

@@ -16,9 +16,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
-from typing import Protocol
 
-from kgate.model import Action, Cause, Decision, Identity, Pending
+from kgate.model import Cause, Pending, Stream
 from kgate.sessions.causes import denied, over_bytes, over_duration, over_idle, unanswered, undecided
 
 SLICE_SECONDS = 0.005
@@ -29,47 +28,6 @@ FULL_SWEEP_SECONDS = 15.0
 
 PATIENCE = 5.0
 """Seconds that a live stream goes on while somebody is asked whether it may."""
-
-
-class Stream(Protocol):
-    """A live exchange or tunnel. Times are monotonic but ``decision.until``, which is Unix seconds."""
-
-    @property
-    def id(self) -> str:
-        """The request's id."""
-
-    @property
-    def identity(self) -> Identity:
-        """Who holds it."""
-
-    @property
-    def action(self) -> Action:
-        """What it is."""
-
-    @property
-    def decision(self) -> Decision:
-        """Under which it lives."""
-
-    @property
-    def started(self) -> float:
-        """When it was admitted."""
-
-    @property
-    def touched(self) -> float:
-        """When bytes last passed."""
-
-    @property
-    def bytes_carried(self) -> int:
-        """Both ways."""
-
-    def decide_again(self) -> Decision | Pending:
-        """The decision as of now."""
-
-    def redecided(self, decision: Decision) -> None:
-        """Still allowed; this is the decision from now on."""
-
-    def cut(self, cause: Cause) -> None:
-        """End it, saying why."""
 
 
 Later = Callable[[float, Callable[[], None]], object]

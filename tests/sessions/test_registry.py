@@ -44,6 +44,9 @@ class Held:
     def redecided(self, decision: Decision) -> None:
         self.decision = decision
 
+    def look(self, now: float) -> None:
+        """Its deadlines are nothing to the registry."""
+
     def cut(self, cause: Cause) -> None:
         self.cuts.append(cause)
         if self.world is not None:
