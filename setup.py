@@ -72,6 +72,7 @@ COMPILED = (
     "kgate/policy/index.py",
     "kgate/policy/well_known.py",
     "kgate/service/gateway.py",
+    "kgate/service/recorder.py",
     "kgate/sessions/registry.py",
     "kgate/surroundings/board.py",
     "kgate/surroundings/geo.py",

@@ -36,6 +36,7 @@ from kgate.model import Cluster, Identity
 from kgate.net.cluster import UPSTREAM_LIMITS
 from kgate.net.turn import Turn
 from kgate.service.gateway import Gateway
+from kgate.service.recorder import Recorder
 from kgate.sessions.registry import Registry
 from kgate.wire import http2
 from kgate.wire.http2_frames import PREFACE, FrameType, frame, header_frames, sent_head
@@ -148,10 +149,9 @@ class Bench:
         route = Route(Cluster("prod-eu", (("env", "prod"),)), self.cluster)
         authorizer = PolicyAuthorizer(policy(PEOPLE, lambda number: f"groups: [group-{number}]", lambda _: "team-*"))
         live = Registry(time.monotonic, time.time, Nobody(), Nobody())
-        self.gateway = Gateway(
-            "gate", self.turn, time.monotonic, time.time, RequestIds(time.time, os.urandom), self.records, live,
-            Admission(Routes({b"h2": route}, {}), Authenticator((Tokens(identities),)), authorizer), Metrics(), Nobody(), Application(_idle, {}),
-        )  # fmt: skip
+        admission = Admission(Routes({b"h2": route}, {}), Authenticator((Tokens(identities),)), authorizer)
+        recorder = Recorder("gate", time.monotonic, time.time, RequestIds(time.time, os.urandom), self.records, Metrics())
+        self.gateway = Gateway(self.turn, time.monotonic, time.time, recorder, live, admission, Nobody(), Application(_idle, {}))
         self.wires = [Wire() for _ in tokens]
         self.legs = [self.gateway.serve(wire, "10.1.2.3") for wire in self.wires]
         self.asking = [requests(token) for token in tokens.values()]

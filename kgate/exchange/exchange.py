@@ -125,7 +125,7 @@ class Exchange(LiveRequest):
         self._client.responders[self._stream] = self
         gate.live.add(self)
         self.deadline = self.started + gate.patience.answer
-        gate.record_decision(self, self._recorded)
+        gate.recorder.decision(self, self._recorded)
 
     def _recorded(self, durable: bool) -> None:
         if self._phase is not _RECORDING:
@@ -466,5 +466,5 @@ class Exchange(LiveRequest):
             for _, credit in self._held:
                 self._client.wire.consumed(self._stream, credit)
         self._gate.live.remove(self)
-        self._gate.record_end(self)
+        self._gate.recorder.end(self)
         self._client.finished(self._stream)

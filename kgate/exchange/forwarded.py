@@ -29,7 +29,7 @@ class ForwardedPorts:
         allowed = decision.allowed and decision.impersonate == held.impersonate
         if self._allowed.get(port) is not allowed:
             self._allowed[port] = allowed
-            self._gate.record_port(self._stream, port, verdict)
+            self._gate.recorder.port(self._stream, port, verdict)
         return _with(held, decision) if allowed else None
 
     def again(self, held: Decision) -> Decision | Pending:
@@ -39,7 +39,7 @@ class ForwardedPorts:
             if isinstance(found, Pending):
                 return found
             if not found.decision.allowed or found.decision.impersonate != held.impersonate:
-                self._gate.record_port(self._stream, port, found)
+                self._gate.recorder.port(self._stream, port, found)
                 return found.decision
             held = _with(held, found.decision)
         return held

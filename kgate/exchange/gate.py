@@ -73,8 +73,28 @@ class Live(Protocol):
         """Cut it if it has reached a limit."""
 
 
+class Recorder(Protocol):
+    """What of a request goes on record."""
+
+    def decision(self, exchange: OnRecord, then: Callable[[bool], None]) -> None:
+        """What was decided; ``then(True)`` once that is durable, ``then(False)`` where it cannot be in time."""
+
+    def port(self, exchange: OnRecord, port: int, verdict: Verdict) -> None:
+        """That a live port-forward may reach a port, or may not."""
+
+    def change(self, exchange: OnRecord, verdict: Verdict) -> None:
+        """That a live request is decided otherwise now."""
+
+    def end(self, exchange: OnRecord) -> None:
+        """That it is over; counted."""
+
+
 class Gate(Protocol):
     """What an exchange asks of the gate around it."""
+
+    @property
+    def recorder(self) -> Recorder:
+        """Where what happens to it goes on record."""
 
     @property
     def live(self) -> Live:
@@ -90,17 +110,5 @@ class Gate(Protocol):
     def decide_again(self, exchange: OnRecord) -> Verdict | Pending:
         """The decision on a live request as of now."""
 
-    def record_decision(self, exchange: OnRecord, then: Callable[[bool], None]) -> None:
-        """Put the decision on record; ``then(True)`` once that is durable, ``then(False)`` where it cannot be in time."""
-
     def decide_port(self, exchange: OnRecord, port: int) -> Verdict | Pending:
         """The decision on one port of a live port-forward as of now."""
-
-    def record_port(self, exchange: OnRecord, port: int, verdict: Verdict) -> None:
-        """Put on record that a live port-forward may reach a port, or may not."""
-
-    def record_change(self, exchange: OnRecord, verdict: Verdict) -> None:
-        """Put on record that a live request is decided otherwise now."""
-
-    def record_end(self, exchange: OnRecord) -> None:
-        """Put the end on record and count it."""

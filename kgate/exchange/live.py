@@ -84,7 +84,7 @@ class LiveRequest:
         if isinstance(verdict, Pending):
             return verdict
         if _answer(verdict.decision) != _answer(self.decision):
-            self._gate.record_change(self, verdict)
+            self._gate.recorder.change(self, verdict)
         if verdict.decision.allowed and self._ports is not None:
             return self._ports.again(verdict.decision)
         return verdict.decision

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from kgate.authorizers.interface import Overview
 from kgate.exchange.admission import Admitted
-from kgate.exchange.gate import Fetch, OnRecord
+from kgate.exchange.gate import Fetch, Recorder
 from kgate.exchange.inquiry import Inquiry, NoReply, Reply
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.ports import Loss
@@ -40,6 +40,10 @@ def own_review(action: Action) -> str:
 class ReviewGate(Protocol):
     """What a review asks of the gate around it."""
 
+    @property
+    def recorder(self) -> Recorder:
+        """Where it goes on record, as any request."""
+
     def now(self) -> float:
         """Monotonic seconds."""
 
@@ -52,12 +56,6 @@ class ReviewGate(Protocol):
 
     def overview(self, review: OwnReview) -> Overview:
         """What the policy gives whoever sent the review."""
-
-    def record_decision(self, review: OnRecord, then: Callable[[bool], None]) -> None:
-        """Put the review on record as any request."""
-
-    def record_end(self, review: OnRecord) -> None:
-        """Put its end on record."""
 
 
 class OwnReview(ABC):
@@ -137,7 +135,7 @@ class OwnReview(ABC):
         """The review is complete."""
         self._ended = True
         if not self._done:
-            self._gate.record_decision(self, self._recorded)
+            self._gate.recorder.decision(self, self._recorded)
 
     def client_writable(self) -> None:  # noqa: B027 - nothing to do is all there is to do
         """The answer is small."""
@@ -201,5 +199,5 @@ class OwnReview(ABC):
         if not self._ended:
             self._client.wire.reset(self._stream, 0)  # RFC 9113 section 8.1: an answer may come before the request's end
         self._gone(self)
-        self._gate.record_end(self)
+        self._gate.recorder.end(self)
         self._client.finished(self._stream)

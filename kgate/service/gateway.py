@@ -1,4 +1,4 @@
-"""Everything that an exchange asks of the gate, in one object: admission by the current configuration, the journal, the live streams, the metrics.
+"""Everything that an exchange asks of the gate, in one object: admission by the current configuration, what goes on record, the live streams.
 
 Reload replaces ``admission`` and the TLS contexts whole, so a request is decided by one configuration; what lives is then decided again by the new one.
 """
@@ -9,10 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
-from kgate.audit.ids import RequestIds
-from kgate.audit.line import decision_line, end_line
-from kgate.audit.record import Record, decision_record, facts_record, refusal_record, shadow_fields
-from kgate.audit.text import encode
 from kgate.authorizers.interface import Overview
 from kgate.exchange.admission import Admission, Admitted, Asked, Refused, Verdict
 from kgate.exchange.exchange import Exchange
@@ -27,12 +23,10 @@ from kgate.exchange.rules_review import RulesReview
 from kgate.exchange.said import Said
 from kgate.exchange.self_review import SelfReview
 from kgate.exchange.waiting import Waiting
-from kgate.kube.status import denial_message
-from kgate.metrics import Metrics
-from kgate.model import Action, Context, Decision, Fact, Identity, Impersonation, Pending
-from kgate.net.journal import Then
+from kgate.model import Action, Decision, Identity, Pending
 from kgate.net.turn import Turn
-from kgate.review.shadow import Otherwise, Shadow, succeeding
+from kgate.review.shadow import Shadow, succeeding
+from kgate.service.recorder import Recorder
 from kgate.sessions.causes import stale
 from kgate.sessions.registry import SLICE_SECONDS, Registry, cut_all
 from kgate.settings import Configuration
@@ -49,13 +43,6 @@ OUT_OF_TOUCH: Final = Refused(503, "the gate has lost touch with its store, so i
 _REVIEWS = {"selfsubjectaccessreviews": SelfReview, "selfsubjectrulesreviews": RulesReview}
 
 
-class Journal(Protocol):
-    """Where records go."""
-
-    def append(self, record: Record | str, then: Then | None = None, *, lingers: bool = False) -> None:
-        """See ``kgate.net.journal``."""
-
-
 class Store(Protocol):
     """The store that gates share."""
 
@@ -69,28 +56,23 @@ class Gateway:
 
     def __init__(
         self,
-        name: str,
         turn: Turn,
         now: Callable[[], float],
         wall: Callable[[], float],
-        ids: RequestIds,
-        journal: Journal,
+        recorder: Recorder,
         live: Registry,
         admission: Admission,
-        metrics: Metrics,
         fetch: Fetch,
         application: Application,
     ) -> None:
-        self.name, self.turn, self.now, self.wall, self._ids = name, turn, now, wall, ids
-        self.journal, self.live, self.admission, self.metrics = journal, live, admission, metrics
+        self.turn, self.now, self.wall = turn, now, wall
+        self.recorder, self.live, self.admission = recorder, live, admission
         self._bound(LimitSettings(), DeadlineSettings())
         self._fetch, self._application = fetch, application
-        self.shadow: Shadow | None = None
         self.store: Store | None = None
         self._unsettled: set[Waiting | LocalExchange | OwnReview] = set()
         self.seen: Callable[[Identity, str], None] = lambda identity, address: None
         """Told who makes each request, and from where."""
-        self._told: tuple[tuple[Fact, ...], int] = (), 0
         self.legs: set[ClientLeg] = set()
         self._per_address: Counter[str] = Counter()
 
@@ -98,7 +80,7 @@ class Gateway:
         """Who is admitted from here on, what is said of it by a candidate, and how much a client may take."""
         self.admission = admission
         living = (cast("Exchange", stream) for stream in self.live.streams() if stream.action.follows)
-        self.shadow = succeeding(self.shadow, configuration.shadow, living)
+        self.recorder.shadow = succeeding(self.recorder.shadow, configuration.shadow, living)
         self._bound(configuration.settings.limits, configuration.settings.deadlines)
 
     def _bound(self, limits: LimitSettings, deadlines: DeadlineSettings) -> None:
@@ -195,7 +177,7 @@ class Gateway:
         waiting.wait(pending)
 
     def _decided(self, leg: ClientLeg, request: RequestReceived, answer: Admitted | Refused) -> None:
-        id_ = self._ids.next()
+        id_ = self.recorder.ids.next()
         if answer.identity is not None:
             self.seen(answer.identity, leg.address)
         if isinstance(answer, Admitted):
@@ -211,19 +193,8 @@ class Gateway:
             self._turn_away(leg, request, answer, id_)
 
     def _turn_away(self, leg: ClientLeg, request: RequestReceived, refused: Refused, id_: str) -> None:
-        identity, action, context, decision = refused.identity, refused.action, refused.context, refused.decision
-        if decision is not None and identity is not None and action is not None and context is not None:
-            message = denial_message(identity, action, decision, id_, f"kgate policy explain {id_}")
-            self._record_facts(context)
-            record = decision_record("request", id_, self.name, identity, action, context, decision, None, refused.asked_as)
-            record["status"] = refused.status
-            record |= self._shadowed(identity, action, context, decision, refused.asked_as)
-        else:
-            message = f"kgate: {refused.message} (request {id_})"
-            record = refusal_record(id_, self.name, self.wall(), leg.address, refused.status, refused.message, identity, action)
-        self.journal.append(record)
-        self.metrics.turned_away(refused.status)
-        nobody = identity is None  # whose connection gets one answer, and in HTTP/1.1 the answer itself says so
+        message = self.recorder.refusal(id_, leg.address, refused)
+        nobody = refused.identity is None  # whose connection gets one answer, and in HTTP/1.1 the answer itself says so
         if nobody and not leg.multiplexed:
             leg.wire.shutdown()
         refuse(leg, request, refused.status, message, id_=id_)
@@ -241,7 +212,7 @@ class Gateway:
         """The decision on a live request as of now."""
         verdict = self.admission.decide_again(exchange.admitted.asked, exchange.identity, self.wall())
         if not isinstance(verdict, Pending):
-            self._record_facts(verdict.context)
+            self.recorder.facts(verdict.context)
         return verdict
 
     @property
@@ -257,97 +228,12 @@ class Gateway:
         """What the policy gives whoever sent the review."""
         return self.admission.overview(review.admitted.asked, review.identity, self.wall())
 
-    def record_decision(self, exchange: OnRecord, then: Callable[[bool], None]) -> None:
-        """Put the decision on record before anything happens."""
-        admitted = exchange.admitted
-        event = "stream-start" if admitted.asked.action.follows else "request"
-        self._record_verdict(event, exchange, admitted, then)
-
     def decide_port(self, exchange: OnRecord, port: int) -> Verdict | Pending:
         """The decision on one port of a live port-forward as of now. What has to be fetched for it is there at the next try."""
         verdict = self.admission.decide_again(_for_port(exchange, port), exchange.identity, self.wall())
         if isinstance(verdict, Pending):
             self._fetch(verdict.wanted, _nothing)
         return verdict
-
-    def record_port(self, exchange: OnRecord, port: int, verdict: Verdict) -> None:
-        """Put on record that a live port-forward may reach a port, or may not."""
-        self._record_verdict("port", exchange, verdict)
-
-    def record_change(self, exchange: OnRecord, verdict: Verdict) -> None:
-        """Put on record that a live request is decided otherwise now."""
-        self._record_verdict("decision-change", exchange, verdict)
-
-    def _record_verdict(self, event: str, exchange: OnRecord, verdict: Verdict, then: Callable[[bool], None] | None = None) -> None:
-        asked = verdict.asked
-        stream = exchange if asked.action.follows and event != "port" else None
-        shadow = self._shadowed(verdict.identity, asked.action, verdict.context, verdict.decision, asked.asked_as, stream)
-        self._put_on_record(event, exchange, verdict, shadow, then)
-
-    def _put_on_record(
-        self, event: str, exchange: OnRecord, verdict: Verdict, shadow: Record, then: Callable[[bool], None] | None = None
-    ) -> None:
-        asked, context, decision = verdict.asked, verdict.context, verdict.decision
-        self._record_facts(context)
-        pieces = exchange.admitted.said.pieces(verdict.identity)
-        line = decision_line(event, exchange.id, self.name, pieces, asked.action, context, decision, asked.kubectl, asked.asked_as)
-        self.journal.append(f"{line},{encode(shadow).decode()}" if shadow else line, then)
-
-    def _shadowed(
-        self,
-        identity: Identity,
-        action: Action,
-        context: Context,
-        decision: Decision,
-        asked_as: Impersonation | None,
-        stream: OnRecord | None = None,
-    ) -> Record:
-        """What the candidate says otherwise, counted; nothing where there is none."""
-        if self.shadow is None:
-            return {}
-        return self._differs(self.shadow.judge(identity, action, context, asked_as, decision, stream))
-
-    def _differs(self, otherwise: Otherwise | None) -> Record:
-        self.metrics.shadowed(otherwise.turn.name.lower() if otherwise is not None else "same")
-        return shadow_fields(otherwise.decision) if otherwise is not None and otherwise.turn.matters else {}
-
-    def _record_facts(self, context: Context) -> None:
-        """What was known of the world, before the first decision that it went into, and again in each hour, so that a reader finds it near."""
-        if not context.facts:
-            return
-        told = context.facts, int(context.now // 3600)
-        if told != self._told:
-            self._told = told
-            self.journal.append(facts_record(self._ids.next(), self.name, context.now, context.facts))
-
-    def record_end(self, exchange: OnRecord) -> None:
-        """Put the end on record and count it."""
-        if self.shadow is not None:
-            self.shadow.forget(exchange)
-        admitted, status, cause = exchange.admitted, exchange.status, exchange.closed_by
-        action, bytes_in, bytes_out = admitted.asked.action, exchange.bytes_in, exchange.bytes_out
-        took = self.now() - exchange.started
-        self.metrics.ended(action, status, took, bytes_in, bytes_out)
-        revocation = exchange.revocation if cause is not None else None
-        if cause is not None:
-            self.metrics.cut(cause.ending, revocation)
-        self.journal.append(
-            end_line(
-                "stream-end" if action.follows else "request-end",
-                exchange.id,
-                self.name,
-                self.wall(),
-                action.cluster.name,
-                admitted.said.pieces(admitted.identity),
-                status,
-                took,
-                bytes_in,
-                bytes_out,
-                cause,
-                revocation,
-            ),
-            lingers=True,
-        )
 
     # --- time
 
@@ -367,8 +253,8 @@ class Gateway:
             each.look(now)
         for leg in list(self.legs):
             self._look_at(leg, now)
-        if self.shadow is not None:
-            self._follow(self.shadow)
+        if self.recorder.shadow is not None:
+            self._follow(self.recorder.shadow)
 
     def _follow(self, shadow: Shadow) -> None:
         """What lives on, though the candidate would end it at this instant, is counted and on record. In slices, as everything that may be many."""
@@ -378,10 +264,7 @@ class Gateway:
             if isinstance(verdict, Pending):
                 self._fetch(verdict.wanted, _nothing)
             else:
-                asked = verdict.asked
-                otherwise = shadow.judge(verdict.identity, asked.action, verdict.context, asked.asked_as, verdict.decision, stream)
-                if otherwise is not None and otherwise.ended:
-                    self._put_on_record("decision-change", stream, verdict, self._differs(otherwise))
+                self.recorder.outlived(stream, verdict, shadow)
             if self.now() >= until:
                 return
 

@@ -38,6 +38,7 @@ from kgate.service.notices import IssuerNotices
 from kgate.service.options import Options
 from kgate.service.outside import Outside
 from kgate.service.part import Part, Shared
+from kgate.service.recorder import Recorder
 from kgate.service.records import Records, close_others
 from kgate.service.reloading import Reloads
 from kgate.service.robots import RobotUses
@@ -130,10 +131,8 @@ class GateService(Service):
     def _gateway_of(self, shared: Shared, application: Application) -> Gateway:
         configuration, records = self._configuration, shared.records
         admission = self._exchanged(configuration)
-        gateway = Gateway(
-            records.gate, shared.turn, shared.now, shared.wall, records.ids, records.journal, self._live, admission, self._metrics, shared.fetches,
-            application,
-        )  # fmt: skip
+        recorder = Recorder(records.gate, shared.now, shared.wall, records.ids, records.journal, self._metrics)
+        gateway = Gateway(shared.turn, shared.now, shared.wall, recorder, self._live, admission, shared.fetches, application)
         gateway.store, gateway.seen = shared.database, self._robots.saw
         gateway.use(admission, configuration)
         return gateway

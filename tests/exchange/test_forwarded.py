@@ -23,6 +23,7 @@ class Ports:
 
     def __init__(self) -> None:
         self.says: dict[int, Decision | Pending] = {}
+        self.recorder = self
         self.recorded: list[tuple[int, bool]] = []
         self.ports = ForwardedPorts(cast("Gate", self), cast("OnRecord", None))
 
@@ -30,7 +31,7 @@ class Ports:
         said = self.says[port]
         return said if isinstance(said, Pending) else Verdict(ASKED, Identity("alice"), Context(0, "192.0.2.1", ""), said)
 
-    def record_port(self, stream: Any, port: int, verdict: Verdict) -> None:
+    def port(self, stream: Any, port: int, verdict: Verdict) -> None:
         self.recorded.append((port, verdict.decision.allowed))
 
 

@@ -21,11 +21,11 @@ from kgate.exchange.upstream import Then
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.metrics import Metrics
 from kgate.model import Cluster, Identity, Pending
-from kgate.net.journal import Journal
 from kgate.net.turn import Turn
 from kgate.policy.load import load_policy
 from kgate.review.shadow import Shadow, succeeding
 from kgate.service.gateway import Gateway
+from kgate.service.recorder import Journal, Recorder
 from kgate.sessions.registry import SLICE_SECONDS, Registry
 
 RULE = 'rules:\n  - {{name: {0}, who: {{users: [alice]}}, clusters: {{names: ["*"]}}, allow: [{{verbs: ["*"], resources: [pods]}}]{1}}}\n'
@@ -66,12 +66,12 @@ class World:
         now, wall = self.clock.seconds, lambda: QUARTER_TO_SIX + self.clock.seconds()
         turn = Turn()
         live = Registry(now, wall, lambda _seconds, _work: None, lambda _wanted, _then: None)
+        self.recorder = Recorder("gate", now, wall, RequestIds(wall, bytes), cast("Journal", self), Metrics())
         self.gate = Gateway(
-            "gate", turn, now, wall, RequestIds(wall, bytes), cast("Journal", self), live, self.admission(ALWAYS), Metrics(),
-            lambda _wanted, _then: None, Application(turn.flush, {}),
-        )  # fmt: skip
+            turn, now, wall, self.recorder, live, self.admission(ALWAYS), lambda _wanted, _then: None, Application(turn.flush, {})
+        )
         if candidate is not None:
-            self.gate.shadow = Shadow(load_policy(candidate, "candidate.yaml"))
+            self.recorder.shadow = Shadow(load_policy(candidate, "candidate.yaml"))
 
     def admission(self, policy: str) -> Admission:
         route = Route(Cluster("lab"), self)  # type: ignore[arg-type]
@@ -90,7 +90,7 @@ class World:
     def follows_by(self, candidate: str) -> None:
         """A reload brings this candidate."""
         living = [cast("OnRecord", stream) for stream in self.gate.live.streams()]
-        self.gate.shadow = succeeding(self.gate.shadow, load_policy(candidate, "candidate.yaml"), living)
+        self.recorder.shadow = succeeding(self.recorder.shadow, load_policy(candidate, "candidate.yaml"), living)
 
     def watches(self) -> None:
         self.gate.serve(Transport(), "192.0.2.1").received(WATCH)
@@ -104,7 +104,7 @@ class World:
         return [(each["event"], each["allowed"], each.get("shadow", {}).get("allowed")) for each in self.records if "allowed" in each]
 
     def counted(self, answer: str) -> float:
-        return self.gate.metrics.registry.get_sample_value("kgate_shadow_decisions_total", {"answer": answer}) or 0.0
+        return self.recorder.metrics.registry.get_sample_value("kgate_shadow_decisions_total", {"answer": answer}) or 0.0
 
 
 START = ("stream-start", True, None)

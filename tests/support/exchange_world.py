@@ -105,6 +105,7 @@ class World:
 
     def __init__(self, *, multiplexed: bool = False) -> None:
         self.multiplexed = multiplexed
+        self.recorder = self
         self.clock = 100.0
         self.turn = Turn()
         self.people = Nobody()
@@ -173,11 +174,11 @@ class World:
     def decide_again(self, exchange: Exchange) -> Any:
         return self.admission.decide_again(exchange.admitted.asked, exchange.identity, self.clock)
 
-    def record_decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
+    def decision(self, exchange: Exchange, then: Callable[[bool], None]) -> None:
         self.records.append(("decision", exchange))
         self.waiting.append(then)
 
-    def record_change(self, exchange: Exchange, verdict: Verdict) -> None:
+    def change(self, exchange: Exchange, verdict: Verdict) -> None:
         self.records.append(("change", exchange))
         self.changes.append(verdict)
 
@@ -185,10 +186,10 @@ class World:
         asked = exchange.admitted.asked
         return self.admission.decide_again(asked.of(asked.action.but(ports=(port,))), exchange.identity, self.clock)
 
-    def record_port(self, exchange: Exchange, port: int, verdict: Verdict) -> None:
+    def port(self, exchange: Exchange, port: int, verdict: Verdict) -> None:
         self.records.append((f"port {port}", exchange))
 
-    def record_end(self, exchange: Exchange) -> None:
+    def end(self, exchange: Exchange) -> None:
         self.records.append(("end", exchange))
 
     # the cluster
