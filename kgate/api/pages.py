@@ -6,6 +6,7 @@ prefix: no other host, no other path, no clear text can set or read them (RFC 62
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
@@ -345,8 +346,8 @@ def cookies_of(request: LocalRequest) -> dict[str, str]:
     pairs = [
         part.strip().partition("=")[::2] for name, value in request.headers if name == "cookie" for part in value.split(";") if "=" in part
     ]
-    names = [name for name, _ in pairs]
-    return {name: value for name, value in pairs if names.count(name) == 1}
+    times = Counter(name for name, _ in pairs)
+    return {name: value for name, value in pairs if times[name] == 1}
 
 
 def cookie(name: str, value: str, seconds: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, cast
 
 import pytest
@@ -9,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from kgate.api.application import Application
 from kgate.api.attempts import Attempts
-from kgate.api.pages import SESSION_COOKIE, Pages, Place
+from kgate.api.pages import SESSION_COOKIE, Pages, Place, cookies_of
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.store.people import Person
@@ -58,3 +59,15 @@ def test_whoever_is_out_reads_why_and_can_sign_in_as_somebody_else(path: str) ->
 def test_a_gate_without_a_key_does_not_send_whoever_signed_in_to_sign_in_again(path: str) -> None:
     answer = ask(path, None)
     assert answer.status == 503 and b"The gate has no key to sign tokens with. What to do: try again in a moment" in answer.body
+
+
+@pytest.mark.threat("19")
+def test_a_head_full_of_cookies_costs_a_stranger_nothing_that_others_wait_for() -> None:
+    """As many as a head may have: each name was counted among all of them, which held up everybody for a second."""
+    header = ";".join(f"{number:x}=" for number in range(11_000))
+    assert len(header) < 64 * 1024
+    request = LocalRequest("GET", "/", "", (("cookie", header), ("cookie", f"{SESSION_COOKIE}=held; 1=again")), b"", Credentials())
+    began = time.thread_time()
+    found = cookies_of(request)
+    assert time.thread_time() - began < 0.25
+    assert found[SESSION_COOKIE] == "held" and len(found) == 11_000 and "1" not in found
