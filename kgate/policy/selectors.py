@@ -21,10 +21,11 @@ from kgate.model import Action, Ground
 from kgate.policy.question import Question
 
 _SELECTING = frozenset({"list", "watch", "deletecollection"})
-_EQUAL = re.compile(r"\s*([A-Za-z0-9./_-]+)\s*(==|=)\s*([A-Za-z0-9._-]*)\s*")
-_IN = re.compile(r"\s*([A-Za-z0-9./_-]+)\s+in\s*\(([A-Za-z0-9._,\s-]*)\)\s*")
+# Of terms without the spaces around them: no two parts of a pattern may take the same ones, or every way to share them is tried.
+_EQUAL = re.compile(r"([A-Za-z0-9./_-]+)\s*(==|=)\s*([A-Za-z0-9._-]*)")
+_IN = re.compile(r"([A-Za-z0-9./_-]+)\s+in\s*\(([A-Za-z0-9._,\s-]*)\)")
 _OTHER = re.compile(
-    r"\s*(![\s]*[A-Za-z0-9./_-]+|[A-Za-z0-9./_-]+|[A-Za-z0-9./_-]+\s*!=\s*[A-Za-z0-9._-]*|[A-Za-z0-9./_-]+\s+notin\s*\([A-Za-z0-9._,\s-]*\))\s*"
+    r"!\s*[A-Za-z0-9./_-]+|[A-Za-z0-9./_-]+|[A-Za-z0-9./_-]+\s*!=\s*[A-Za-z0-9._-]*|[A-Za-z0-9./_-]+\s+notin\s*\([A-Za-z0-9._,\s-]*\)"
 )
 _TERM = re.compile(r"[^,()]*(\([^()]*\))?[^,()]*")
 _FIELD = re.compile(r"([A-Za-z0-9._-]+)(==|=|!=)([^=!\\,]*)")
@@ -106,14 +107,14 @@ def field_values(selector: str) -> Confined:
 
 
 def _terms(selector: str) -> list[str]:
-    """What stands between the commas outside of parentheses."""
+    """What stands between the commas outside of parentheses, without the spaces around it."""
     terms, position = [], 0
     while position < len(selector):
         found = _TERM.match(selector, position)
         end = found.end() if found else position
         if end < len(selector) and selector[end] != ",":
             return ["("]
-        terms.append(selector[position:end])
+        terms.append(selector[position:end].strip())
         position = end + 1
     return terms
 

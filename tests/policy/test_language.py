@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -298,6 +299,17 @@ def test_of_several_selectors_the_ones_that_are_missing_are_named() -> None:
 def test_any_selector_is_read_or_confines_nothing(text: str) -> None:
     for values in (*label_values(text).values(), *field_values(text).values()):
         assert all(isinstance(value, str) for value in values)
+
+
+@pytest.mark.threat("19")
+@pytest.mark.parametrize("text", ["a={}!", "a!={}!", "a{}=!", "a in ({})!", "a notin{}!", "!{}!", "{}a={}b={}", "a in ({}", "{}"])
+@pytest.mark.parametrize("filler", [" ", "b", ",", "("])
+def test_a_long_selector_is_read_in_time_that_grows_as_it_does(text: str, filler: str) -> None:
+    """As long as a request's target may be. Where both sides of a value could take its spaces, each way to share them was tried: 20 seconds."""
+    selector = text.replace("{}", filler * 60_000)
+    began = time.thread_time()
+    label_values(selector), field_values(selector)
+    assert time.thread_time() - began < 1
 
 
 # --- several files
