@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from kgate.wire.events import Event, Headers, RequestHead
@@ -114,6 +115,10 @@ class Wire(Protocol):
 
 class ServerWire(Wire, Protocol):
     """The role that faces clients."""
+
+    @property
+    def date(self) -> Callable[[], Headers]:
+        """Gives the Date of an answer that is made here and now."""
 
     def send_information(self, stream: int, status: int, headers: Headers) -> None:
         """A 1xx answer."""

@@ -33,9 +33,9 @@ def answer_status(leg: ClientLeg, stream: int, method: bytes, status: int, messa
 
 
 def answer_whole(leg: ClientLeg, stream: int, method: bytes, status: int, headers: Headers, body: bytes) -> None:
-    """An answer of the gate's own, with its content-length. To HEAD, what it says of a body is all that there is of it (RFC 9110 section 9.3.2)."""
+    """An answer of the gate's own, with its content-length and date. To HEAD, what it says of a body is all that there is of it (RFC 9110 section 9.3.2)."""
     bare = not body or method == b"HEAD"
-    leg.wire.send_response(stream, status, [*headers, (b"content-length", b"%d" % len(body))], bare)
+    leg.wire.send_response(stream, status, [*headers, (b"content-length", b"%d" % len(body)), *leg.wire.date()], bare)
     if not bare:
         leg.wire.send_data(stream, body, True)
     leg.touch()

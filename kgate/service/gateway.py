@@ -32,6 +32,7 @@ from kgate.sessions.registry import SLICE_SECONDS, Registry, cut_all
 from kgate.settings import Configuration
 from kgate.settings.operation import DeadlineSettings, LimitSettings
 from kgate.wire import http1, http2
+from kgate.wire.dates import Dates
 from kgate.wire.events import RequestHead, RequestReceived
 
 HEALTH: Final = b"/healthz"
@@ -67,6 +68,7 @@ class Gateway:
     ) -> None:
         self.turn, self.now, self.wall = turn, now, wall
         self.recorder, self.live, self.admission = recorder, live, admission
+        self._date = Dates(wall)
         self._bound(LimitSettings(), DeadlineSettings())
         self._fetch, self._application = fetch, application
         self.store: Store | None = None
@@ -93,7 +95,7 @@ class Gateway:
     def serve(self, transport: ClientTransport, address: str) -> ClientLeg:
         """A client finished its handshake."""
         multiplexed = transport.alpn == "h2"
-        wire = http2.ServerConnection(self._http2, self.now) if multiplexed else http1.ServerConnection()
+        wire = http2.ServerConnection(self._http2, self.now, self._date) if multiplexed else http1.ServerConnection(date=self._date)
         leg = ClientLeg(
             cast("ServerWire", wire),
             transport,

@@ -14,6 +14,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from kgate.wire.dates import Date, no_date
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import (
     ConnectionFailed,
@@ -51,7 +52,8 @@ class _Before(NamedTuple):
 class ServerConnection:
     """See the module."""
 
-    def __init__(self, limits: Http1Limits | None = None) -> None:
+    def __init__(self, limits: Http1Limits | None = None, date: Date = no_date) -> None:
+        self.date = date
         limits = limits or Http1Limits()  # an interpreted class, each look into which costs
         self._most_head, self._most_fields = limits.head, limits.headers
         self._most_unconsumed, self._most_early = limits.unconsumed, limits.early
@@ -231,7 +233,7 @@ class ServerConnection:
         """Answer, where no answer has begun, and close."""
         if self._writer is None:
             text = f"kgate: {invalid.text}\n".encode()
-            headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(text)), (b"connection", b"close")]
+            headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(text)), (b"connection", b"close"), *self.date()]
             write_head(invalid.status, headers, self._out)
             self._out.append(text)
         self._in, self.closing, self._buffer = _In.OVER, True, b""

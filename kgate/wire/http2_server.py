@@ -11,6 +11,7 @@ from typing import Final
 
 from kgate.wire import http2_fields as fields
 from kgate.wire import http2_frames as frames
+from kgate.wire.dates import Date, no_date
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Headers, RequestHead, RequestReceived
 from kgate.wire.http2_allowances import Resets, Seconds
@@ -46,9 +47,10 @@ class ServerConnection(Http2Connection[Request]):
     ``reset(stream, ErrorCode.NO_ERROR)`` says that the rest is not wanted.
     """
 
-    __slots__ = ("_longest", "_resets")
+    __slots__ = ("_longest", "_resets", "date")
 
-    def __init__(self, limits: Http2Limits, now: Seconds) -> None:
+    def __init__(self, limits: Http2Limits, now: Seconds, date: Date = no_date) -> None:
+        self.date = date
         super().__init__(limits, now, Phase.PREFACE, Heads(limits.header_list, fields.RequestBefore().request))
         self._resets = Resets(limits.resets, limits.reset_period, now)
         self._longest = _LONG_ENOUGH
@@ -139,7 +141,7 @@ class ServerConnection(Http2Connection[Request]):
 
     def _answer_itself(self, number: int, status: int, ended: bool) -> None:
         self._make_noise("requests that cannot be served", _PRICE_OF_AN_ANSWER)
-        self._answer(frames.header_frames(number, self._block([(b"content-length", b"0")], fields.status(status)), end=True))
+        self._answer(frames.header_frames(number, self._block([(b"content-length", b"0"), *self.date()], fields.status(status)), end=True))
         if ended:
             self._past.end(number)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from exchange_world import NOTHING, POLICY, Both, World
 
+from kgate.exchange.ports import Loss
 from kgate.net.dial import DialFailed
 from kgate.wire import http2
 from kgate.wire.events import DataReceived, RequestReceived, ResponseReceived, StreamEnded, StreamReset
@@ -638,3 +639,24 @@ def test_a_request_is_over_when_its_answer_went_out_to_a_reader_who_is_slow() ->
     both.carry()
     assert [kind for kind, _ in both.world.records] == ["decision", "end"]
     assert isinstance(both.told[-1], StreamEnded) and both.world.client.responders == {}
+
+
+def test_an_answer_of_the_gates_own_has_a_date_and_the_clusters_keeps_its_own(world: World) -> None:
+    """RFC 9110 section 6.6.1; a second Date would be one too many."""
+    world.asks(GET.replace(b"alice", b"mallory"))
+    assert b"\r\ndate: Thu, 01 Jan 1970 00:01:40 GMT\r\n" in world.pipe.take()
+    world.asks(GET)
+    world.durable()
+    world.dials()
+    world.answers(OK.replace(b"Content-Length", b"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length"))
+    assert world.pipe.take().split(b"\r\n\r\n")[0].lower().count(b"\r\ndate: ") == 1
+
+
+def test_over_http_2_too() -> None:
+    both = Both()
+    stream = both.asks()
+    both.world.exchange.upstream_lost(Loss("gone"))
+    both.world.turn.flush()
+    both.carry()
+    (head,) = [event for event in both.told if isinstance(event, ResponseReceived) and event.stream == stream]
+    assert (head.status, dict(head.headers)[b"date"]) == (503, b"Thu, 01 Jan 1970 00:01:40 GMT")

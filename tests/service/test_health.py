@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from email.utils import parsedate_to_datetime
+
 import pytest
 from arena import ALICE, Arena
 from authority import Authority
@@ -47,3 +50,23 @@ def test_so_does_somebody_with_a_certificate(arena: Arena, authority: Authority)
         tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert tls.recv(1000).startswith(b"HTTP/1.1 200 ")
     assert len(arena.cluster.heads) == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", 200),
+        (b"GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\n" + ALICE + b"\r\n", 404),
+        (b"GET /clusters/lab/api HTTP/1.1\r\nHost: localhost\r\n", 401),
+        (b"GET /kgate/v1/whoami HTTP/1.1\r\nHost: 127.0.0.1\r\n" + ALICE + b"\r\n", 200),
+        (b"GET /clusters/lab/api HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400),
+    ],
+)
+def test_whatever_the_gate_itself_answers_has_the_date(arena: Arena, request_: bytes, status: int) -> None:
+    """RFC 9110 section 6.6.1 demands one of whoever has a clock."""
+    with arena.client() as client:
+        before = int(time.time())
+        client.send(request_ + b"\r\n")
+        assert client.status() == status
+    (date,) = [line[6:] for line in client.last_head.split(b"\r\n") if line.lower().startswith(b"date: ")]
+    assert before <= parsedate_to_datetime(date.decode()).timestamp() <= time.time()

@@ -19,6 +19,7 @@ from kgate.net.cluster import UPSTREAM_LIMITS
 from kgate.policy.load import load_policy
 from kgate.sessions.registry import Registry
 from kgate.wire import http1, http2
+from kgate.wire.dates import Dates
 from kgate.wire.events import Event, RequestHead, RequestReceived
 
 POLICY = """
@@ -125,8 +126,9 @@ class World:
         self.labels: tuple[tuple[str, str], ...] = ()
         self.changes: list[Verdict] = []
         self.use(POLICY)
+        date = Dates(self.now)
         self.client = ClientLeg(
-            http2.ServerConnection(http2.Http2Limits(), self.now) if multiplexed else http1.ServerConnection(),  # type: ignore[arg-type]
+            http2.ServerConnection(http2.Http2Limits(), self.now, date) if multiplexed else http1.ServerConnection(date=date),  # type: ignore[arg-type]
             self.pipe,
             self.turn,
             self.now,
