@@ -66,6 +66,16 @@ class Commands(Listing):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program; nothing of it, the help neither, prints to where there is no room. A pipe that nobody reads is silence and 1 (click's)."""
+        try:
+            return super().main(*args, **options)
+        except OSError as error:
+            if error.errno not in FULL or error.filename is not None:
+                raise
+            click.echo(f"kgate: what this prints cannot be written: {error.strerror}", err=True)
+            sys.exit(1)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run it; what the person can put right is one message."""
         try:
@@ -77,11 +87,6 @@ class Commands(Listing):
         except KeyboardInterrupt:
             click.echo("\nkgate: stopped by Ctrl-C", err=True)
             ctx.exit(STOPPED)
-        except OSError as error:
-            if error.errno not in FULL or error.filename is not None:
-                raise
-            click.echo(f"kgate: what this prints cannot be written: {error.strerror}", err=True)
-            ctx.exit(1)
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

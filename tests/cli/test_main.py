@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -55,3 +58,13 @@ def test_a_list_of_commands_has_the_whole_summary_of_each(names: tuple[str, ...]
 def test_what_ends_a_command_is_one_line_and_a_code(how: str, code: int, said: str) -> None:
     result = CliRunner().invoke(Commands("kgate", table={"ends": f"{__name__}:ends"}), ["ends", how])
     assert (result.exit_code, result.stderr, result.stdout) == (code, said, "")
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--version", "policy --help", "policy schema", "token list --file {}"])
+def test_a_full_disk_is_one_line_whatever_is_printed(arguments: str, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.yaml"
+    tokens.write_text(f"robots: [{{name: ci, sha256: {64 * 'a'}, user: ci}}]")
+    with open("/dev/full", "wb") as full:
+        run = [sys.executable, "-c", "from kgate.cli import main; main()", *arguments.format(tokens).split()]
+        done = subprocess.run(run, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "kgate: what this prints cannot be written: No space left on device\n")
