@@ -181,7 +181,8 @@ class _Reading:
         if not name:
             self.fault(0, "no current-context is set", "name one of: " + ", ".join(self._names(document, "contexts")))
             return None
-        context = self._named(document, "contexts", "context", name, 0)
+        line = document.lines["current-context"] if name == document.get("current-context") else 0
+        context = self._named(document, "contexts", "context", name, line)
         if context is None:
             return None
         cluster = self._linked(document, context, "cluster", "clusters")

@@ -20,6 +20,7 @@ from kgate.policy.impersonation import impersonation
 from kgate.policy.index import Clause, Index, Person
 from kgate.policy.misses import nearest_miss
 from kgate.policy.offers import Granted
+from kgate.policy.parties import NamedCluster
 from kgate.policy.question import Question
 from kgate.policy.rules import Rule
 from kgate.policy.scope import beyond_scope
@@ -48,6 +49,7 @@ class Policy:
     """The text itself, which is kept beside the audit."""
     tests: tuple[Placed, ...] = ()
     """What the file expects of itself."""
+    named: tuple[NamedCluster, ...] = ()
 
 
 def evaluate(policy: Policy, identity: Identity, action: Action, context: Context) -> Decision:

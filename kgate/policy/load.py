@@ -22,7 +22,7 @@ from kgate.policy.cases import Case, Placed
 from kgate.policy.evaluate import Policy
 from kgate.policy.index import Index
 from kgate.policy.notation import policy_converter, rule_name
-from kgate.policy.parties import Clusters, Members
+from kgate.policy.parties import Clusters, Members, NamedCluster
 from kgate.policy.rules import Rule
 
 T = TypeVar("T")
@@ -48,10 +48,10 @@ def load_policy(text: str, file: str) -> Policy:
     reading.check()
     if reading.mistakes:
         raise InvalidFileError(sorted(reading.mistakes, key=lambda mistake: (mistake.file, mistake.line)))
-    rules, warnings = tuple(reading.rules), _warnings(reading, file)
+    rules, warnings, named = tuple(reading.rules), _warnings(reading, file), tuple(reading.named())
     reading.let_go()
     index = Index(rules, reading.people, reading.clusters)
-    return Policy(file, revision_of(text), rules, index, warnings, text, tuple(reading.tests))
+    return Policy(file, revision_of(text), rules, index, warnings, text, tuple(reading.tests), named)
 
 
 def revision_of(text: str) -> str:
@@ -115,6 +115,13 @@ class _Reading:
                 if rule.get("record", "none") != "none":
                     text = f'rules[{number}].record: "{rule["record"]}" records nothing yet: this version allows the stream and makes no recording'
                     yield Mistake(file, line_of(root, ("rules", number, "record")), text, "deny what must not go unrecorded")
+
+    def named(self) -> Iterable[NamedCluster]:
+        """The clusters that rules name as they are."""
+        for file, root in self._roots:
+            for number, rule in enumerate(root.get("rules", ())):
+                for place, name in _plain_words(root, number, ("clusters", "names")):
+                    yield NamedCluster(name, rule["name"], file, line_of(root, ("rules", number, "clusters", "names", place)))
 
     def _bound_expressions(self, root: Mapping, file: str) -> None:
         """Compiling takes 5 ms for each KiB, so a file of nothing but expressions would take minutes. Raises InvalidFileError."""
@@ -184,14 +191,20 @@ class _Reading:
 
     def _known(self, root: Mapping, number: int, path: tuple[str, str], sets: Iterable[str], file: str) -> None:
         """A set that nobody defined is nobody: most likely a slip."""
-        within = root["rules"][number].get(path[0])
-        words = within.get(path[1]) if isinstance(within, dict) else None
-        for place, word in enumerate(words if isinstance(words, list) else ()):
-            name = word.removeprefix("!") if isinstance(word, str) else "*"
-            if "*" not in name and name not in sets:
+        for place, name in _plain_words(root, number, path):
+            if name not in sets:
                 line = line_of(root, ("rules", number, *path, place))
                 text = f'rules[{number}].{".".join(path)}[{place}]: there is no set "{name}"'
                 self.mistakes.append(Mistake(file, line, text, nearest(name, sets) if len(self.mistakes) < MOST_HINTS else ""))
+
+
+def _plain_words(root: Mapping, number: int, path: tuple[str, str]) -> Iterable[tuple[int, str]]:
+    """The words without a star in a list of a rule, excluded or not, each with its place."""
+    within = root["rules"][number].get(path[0])
+    words = within.get(path[1]) if isinstance(within, dict) else None
+    for place, word in enumerate(words if isinstance(words, list) else ()):
+        if isinstance(word, str) and "*" not in word:
+            yield place, word.removeprefix("!")
 
 
 def _warnings(reading: _Reading, file: str) -> tuple[Mistake, ...]:

@@ -68,6 +68,16 @@ class RuleClusters(Clusters):
     sets: Words | None = None
 
 
+@frozen
+class NamedCluster:
+    """A cluster that a rule names as it is, and where: who knows which clusters there are can tell a slip."""
+
+    name: str
+    rule: str
+    file: str
+    line: int
+
+
 def sets_of(sets: Mapping[str, tuple[Clusters, ...]], cluster: Cluster, denies: bool) -> tuple[str, ...]:
     """The names of the sets that ``cluster`` is in."""
     return tuple(name for name, lists in sets.items() if any(each.holds(cluster, denies) for each in lists))

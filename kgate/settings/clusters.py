@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from kgate.documents.reading import decode
+from kgate.documents.structuring import nearest
 from kgate.documents.values import Unacceptable, accept
 from kgate.errors import InvalidFileError
 from kgate.kube.kubeconfig import ClusterAccess, GateCredential, parse_kubeconfig, parse_server, token_of
@@ -95,7 +96,7 @@ def _access(reading: Reading, name: str, cluster: ClusterSettings) -> ClusterAcc
         reading.sections.mistakes.extend(error.mistakes)
         return None
     except Unacceptable as error:
-        reading.sections.fault((*place, "server"), error.text, error.hint)
+        reading.sections.fault((*place, *(error.at or ("server",))), error.text, error.hint)
         return None
     _check_trust(reading, place, cluster, access)
     return access
@@ -116,10 +117,14 @@ def _check_trust(reading: Reading, place: Place, cluster: ClusterSettings, acces
 
 
 def access_of(name: str, settings: ClusterSettings, read: Read) -> ClusterAccess:
-    """How to reach the cluster. Raises InvalidFileError for what is wrong in a kubeconfig, OSError where a file cannot be read."""
+    """How to reach the cluster. Raises InvalidFileError for what is wrong in a kubeconfig, Unacceptable for what ``settings`` say wrong, OSError where
+    a file cannot be read."""
     if settings.kubeconfig is not None:
         file = str(settings.kubeconfig)
         kubeconfig = parse_kubeconfig(decode(read(settings.kubeconfig), file), file)
+        if settings.context is not None and settings.context not in kubeconfig.contexts:
+            hint = nearest(settings.context, kubeconfig.contexts)
+            raise Unacceptable(f'there is no "{settings.context}" under contexts of {file}', hint, ("context",))
         return kubeconfig.access(
             lambda path: read(Path(path)), settings.context or "", allow_insecure=settings.insecure_skip_tls_verify
         )  # fmt: skip

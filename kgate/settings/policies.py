@@ -61,9 +61,7 @@ def tested_policy(reading: Reading, place: Place, path: Path | None) -> Policy |
 
 def check_names(reading: Reading, policy: Policy, clusters: Collection[str]) -> None:
     """Clusters that the policy names and nobody configured: most likely a slip."""
-    for rule in policy.rules:
-        words = rule.clusters.names
-        for name in sorted(words.exact | words.excluded_exact if words is not None else ()):
-            if name not in clusters:
-                text = f'rule "{rule.name}" names the cluster {name}, which is not configured'
-                reading.warnings.append(Mistake(policy.file, 0, text, nearest(name, clusters)))
+    for each in policy.named:
+        if each.name not in clusters:
+            text = f'rule "{each.rule}" names the cluster {each.name}, which is not configured'
+            reading.warnings.append(Mistake(each.file, each.line, text, nearest(each.name, clusters)))

@@ -133,7 +133,8 @@ def test_files_of_all_kinds_are_checked_together() -> None:
         (changed("hosts: [prod-eu", "hosts: [kube.example.com, prod-eu"), "kube.example.com already means public_url"),
         (changed("token_file: token}", "token_file: token, hosts: [prod-eu.kube.example.com]}"), "already means cluster prod-eu"),
         (changed("hosts: [prod-eu.kube.example.com]", "hosts: [Prod.example.com]"), "is not a host name"),
-        (changed("hosts: [prod-eu.kube.example.com]", "context: nope"), 'there is no "nope" under contexts'),
+        (changed("hosts: [prod-eu.kube.example.com]", "context: nope"), 'kgate.yaml:6: clusters.prod-eu.context: there is no "nope" under contexts of'),
+        (Files().but("prod-eu.kubeconfig", KUBECONFIG.replace("text: gate", "text: gone")), 'kubeconfig:3: there is no "gone@prod-eu" under contexts'),
         (changed("{kubeconfig: prod-eu.kubeconfig", '{kubeconfig: prod-eu.kubeconfig, server: "https://x"'), "server: does not go with kubeconfig"),
         (changed(", token_file: token}", "}"), "clusters.dev: has no credential"),
         (changed(", token_file: token}", ", client_certificate: gate.crt}"), "needs client_certificate and client_key together"),
@@ -264,7 +265,7 @@ def test_relaxations_and_slips_are_warned_of() -> None:
         "kgate.yaml:7: clusters.dev.insecure_skip_tls_verify: whoever is in between can be this cluster (name its certificate_authority)",
         "kgate.yaml:12: audit.mode: requests go on even where their record cannot be written (strict is the default)",
         "kgate.yaml:13: admin.address: metrics are open to whoever reaches this address (127.0.0.1 keeps them on this machine)",
-        'policy.yaml: rule "look" names the cluster dve, which is not configured (did you mean "dev"?)',
+        'policy.yaml:4: rule "look" names the cluster dve, which is not configured (did you mean "dev"?)',
     ]
 
 
