@@ -17,7 +17,7 @@ from kgate.exchange.farewell import LastWord, spdy_words
 from kgate.exchange.inside import CLUSTER_STOPPED, AdmitPort
 from kgate.exchange.tally import Count, Direction, Tally
 from kgate.exchange.websocket_inside import channel_name
-from kgate.kube.portforward import StreamType, read_stream
+from kgate.kube.portforward import MOST_PORTS, StreamType, read_stream
 from kgate.kube.remotecommand import Channel, Dialect
 from kgate.model import Cause, Ending
 from kgate.wire.passage import Passage
@@ -281,7 +281,7 @@ class CommandTake:
 
 
 class ForwardTake:
-    """port-forward: any number of pairs, each of whose ports is asked about.
+    """port-forward: any number of pairs, each of whose ports is asked about, and of those no more than ``MOST_PORTS``.
 
     A port that is refused is told by RST_STREAM: kubectl says that it could not create the stream, and goes on with the others. A text on the error
     stream would say why, but kubectl ends the whole command by it (client-go since 1.23). Why is in the audit record.
@@ -289,12 +289,16 @@ class ForwardTake:
 
     def __init__(self, tally: Tally, admit: AdmitPort) -> None:
         self._tally, self._admit = tally, admit
+        self._ports: set[int] = set()
 
     def __call__(self, headers: HeaderPairs) -> Live | str | Answer:
         """See ``Take``."""
         stream = read_stream(headers)
         if isinstance(stream, str):
             return stream
+        self._ports.add(stream.port)
+        if len(self._ports) > MOST_PORTS:
+            return f"more than {MOST_PORTS} ports in one port-forward"
         if not self._admit(stream.port):
             return Answer.WITHHELD
         name, count = channel_name(stream), self._tally.count

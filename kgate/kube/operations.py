@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from kgate.kube.portforward import MOST_PORTS
 from kgate.kube.refusal import Refusal
 from kgate.model import Operation
 
@@ -34,8 +35,11 @@ def ports_of(values: list[str]) -> tuple[int, ...] | Refusal:
 
     The API server reads ``ports``; ``port`` is the kubelet's word for the same, so it counts too.
     """
+    listed = ",".join(values).split(",") if values else []
+    if len(listed) > MOST_PORTS:
+        return Refusal(400, f"a port-forward has at most {MOST_PORTS} ports: begin another for more")
     ports = []
-    for value in ",".join(values).split(",") if values else ():
+    for value in listed:
         if not _PORT.fullmatch(value) or not 0 < int(value) < 65536:
             return Refusal(400, "ports must be numbers from 1 to 65535, joined by commas")
         ports.append(int(value))

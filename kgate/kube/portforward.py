@@ -22,6 +22,9 @@ TUNNELLED: Final = b"SPDY/3.1+portforward.k8s.io"
 LEGACY: Final[dict[bytes, bool]] = {b"": False, b"v4.channel.k8s.io": False, b"v4.base64.channel.k8s.io": True}
 """``Sec-WebSocket-Protocol`` of the old form, and whether it is base64."""
 
+MOST_PORTS: Final = 100
+"""Of one port-forward: each is held against the policy at every change, and in the old form the channels of 104 can be told apart in base64."""
+
 
 class StreamType(Enum):
     """The values of ``streamtype``."""

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgate.exchange.tunnel import Failure, Kind, Tunnel
+from kgate.kube.portforward import MOST_PORTS
 from kgate.wire import spdy, websocket_endpoint
 from kgate.wire.spdy_follow import Answer, Follower, StreamOpened
 from kgate.wire.spdy_headers import Compressor, HeaderPairs, encode_pairs
@@ -94,6 +95,20 @@ def test_a_refused_port_is_never_opened_and_the_others_live_on(kind: Kind, size:
     assert Replied(data, False) in it.at_kubectl
     assert b"".join(event.data for event in it.at_kubectl if isinstance(event, Received)) == b"back"
     assert b"".join(event.data for event in it.at_kubelet if isinstance(event, Received)) == b"hello"
+
+
+@pytest.mark.threat("17")
+@BOTH
+def test_a_tunnel_that_asks_for_more_ports_than_anybody_forwards_is_over(kind: Kind) -> None:
+    """Each port that it may reach is decided again at every change: 65,535 of one tunnel held up the gate for seconds, every 15 seconds."""
+    it = Forwarding(kind)
+    for number in range(2 * MOST_PORTS):  # one after the other, and again: what counts is how many there are
+        it.kubectl.reset(it.open(1000 + number % MOST_PORTS, number, b"error"), spdy.CANCEL)
+    it.up()
+    assert len(it.tunnel.ports_seen) == MOST_PORTS
+    it.open(22, 2 * MOST_PORTS, b"error")
+    over = it.tunnel.from_client(it._wrapped(it.kubectl.data_to_send()))
+    assert isinstance(over, Failure) and over.cause.text == f"kgate: closed: more than {MOST_PORTS} ports in one port-forward"
 
 
 @BOTH

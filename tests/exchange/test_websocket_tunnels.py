@@ -11,6 +11,7 @@ from test_tunnel_cuts import CAUSE, KEY, SENTENCE, read
 from kgate.exchange.tally import Direction, Tally
 from kgate.exchange.tunnel import Failure, Kind, Tunnel
 from kgate.exchange.websocket_inside import CommandWebSocket
+from kgate.kube.portforward import MOST_PORTS
 from kgate.kube.remotecommand import WEBSOCKET
 from kgate.model import Ending
 from kgate.wire.websocket import BINARY, CONTINUATION, PING, TEXT, encode_close, encode_frame
@@ -158,6 +159,13 @@ def test_a_cut_is_said_on_each_ports_error_channel_behind_its_announcement(encod
     said, closed = read(tunnel.cut(CAUSE))
     assert [plain(message) for message in said] == [(1, SENTENCE.encode()), (3, (443).to_bytes(2, "little")), (3, SENTENCE.encode())]
     assert closed.code == 1000
+
+
+@pytest.mark.parametrize("subprotocol", [b"", V4, V4_BASE64])
+def test_a_cut_is_said_on_the_last_channel_that_there_may_be(subprotocol: bytes) -> None:
+    tunnel = Tunnel(Kind.FORWARD_LEGACY, subprotocol, ports=tuple(range(1, MOST_PORTS + 1)))
+    said, closed = read(tunnel.cut(CAUSE))
+    assert len(said) == 2 * MOST_PORTS and closed.code == 1000
 
 
 def test_a_forward_is_over_where_either_side_closed_it() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kgate.kube.portforward import MOST_PORTS
 from kgate.kube.query import MAX_PARAMETERS
 from kgate.kube.refusal import Refusal
 from kgate.kube.requestinfo import parse_action
@@ -171,8 +172,18 @@ def test_ports_of_old_websocket_clients_are_in_the_query() -> None:
     assert ask(f"{POD}/portforward?ports=80&ports=443,8080").ports == (80, 443, 8080)
     assert ask(f"{POD}/portforward?ports=80&port=22").ports == (80, 22), "the kubelet's word counts too"
     assert ask(f"{POD}/portforward?ports=1,65535").ports == (1, 65535)
+    assert ask(f"{POD}/portforward?ports=" + ",".join(map(str, range(1, MOST_PORTS + 1)))).ports == tuple(range(1, MOST_PORTS + 1))
     for wrong in ("0", "65536", "x", "", "80,", "+80", "%EF%BC%91"):
         assert refused(f"{POD}/portforward?ports={wrong}") == Refusal(400, "ports must be numbers from 1 to 65535, joined by commas")
+
+
+@pytest.mark.threat("19")
+def test_a_url_has_no_more_ports_than_a_forward_may_have() -> None:
+    """Each is held against each rule: 30,000 took a second with fifty rules. And each is two channels of one byte, or the last words have no place."""
+    for many in ("1," * MOST_PORTS + "1", "&ports=".join(["1"] * (MOST_PORTS + 1)), "1," * 30_000 + "1"):
+        assert refused(f"{POD}/portforward?ports={many}") == Refusal(
+            400, f"a port-forward has at most {MOST_PORTS} ports: begin another for more"
+        )
 
 
 @pytest.mark.parametrize(
