@@ -31,12 +31,13 @@ from kgate.store import sessions as stored_sessions
 from kgate.store.changes import prune
 from kgate.store.codes import forget_codes
 from kgate.store.sealing import Sealer
-from kgate.store.sessions import Session, find_session, forget_sessions, live_sessions, provider_tokens_of
+from kgate.store.sessions import Session, find_session, forget_sessions, live_sessions, provider_tokens_of, shorten_sessions
 from kgate.store.signins import forget_signins
 
 log = Logger()
 
 HOUSEKEEPING_SECONDS = 600.0
+MOST_SHORTENED = 500
 OVER = "it is over"
 NOT_ACCEPTED = "the identity provider's word on you is not accepted any more"
 
@@ -76,7 +77,7 @@ def made_anew(session: Session, held: str, by: IssuerConfiguration) -> GateSessi
 
 class SignedIn:
     """See the module. ``changed(ids)`` is called after the sessions ``ids`` are as the store has them. ``issuers`` are those that people sign in with by the
-    configuration in force."""
+    configuration in force, ``longest`` is for how long they may be by it."""
 
     def __init__(
         self,
@@ -86,9 +87,12 @@ class SignedIn:
         wall: Callable[[], float],
         changed: Callable[[Collection[str]], None],
         issuers: Callable[[], Mapping[str, IssuerConfiguration]],
+        longest: Callable[[], float],
     ) -> None:
         self._database, self.sealer, self._now, self._wall, self._changed = database, sealer, now, wall, changed
-        self._issuers = issuers
+        self._issuers, self._longest = issuers, longest
+        self._held_to: float | None = None
+        """No session of the store is longer than that, by what this gate did or has under way."""
         self.sessions, self.keys = GateSessions(), GateKeys()
         self._held: dict[str, SigningKey] = {}
         self.problem = ""
@@ -122,12 +126,26 @@ class SignedIn:
         """Read what was missed; now and then the next signing key, and what is old enough to be forgotten."""
         self._following.tick()
         self._following_keys.tick()
+        if self._held_to != self._longest():
+            shortened = Deferred.fromCoroutine(self._shorten(self._longest()))
+            shortened.addErrback(lambda failure: log.failure("sessions stay as long as they are", failure))
         if self._now() - self._cleaned >= HOUSEKEEPING_SECONDS:
             self._cleaned = self._now()
             self.sessions.forget_expired(self._wall())
+            self._held_to = None  # another gate may have gone on by other terms meanwhile
             self._following_keys.read()
             cleaned = Deferred.fromCoroutine(self._clean())
             cleaned.addErrback(lambda failure: log.error("what is over stays for now: {error}", error=failure.getErrorMessage()))
+
+    async def _shorten(self, longest: float) -> None:
+        """What the terms in force say of how long a session is holds for those that live, too. Some at a time: nobody else writes meanwhile."""
+        self._held_to = longest
+        now, shortened = self._wall(), MOST_SHORTENED
+        try:
+            while shortened == MOST_SHORTENED:
+                shortened = await self._database.write(lambda connection: shorten_sessions(connection, longest, now, MOST_SHORTENED))
+        except StoreUnavailableError:
+            self._held_to = None  # again at the next tick
 
     async def _clean(self) -> None:
         now = self._wall()

@@ -42,7 +42,7 @@ class SigningIn(Part):
         providers = self._providers.current
         self._sealed_by = self._configuration().sealing_keys
         sealer = self._sealer = Sealer(self._sealed_by)
-        self._signed_in = SignedIn(database, sealer, now, wall, self._changed, self._issuers)
+        self._signed_in = SignedIn(database, sealer, now, wall, self._changed, self._issuers, lambda: self._terms().session)
         shared.fetches.register(WantedSession, self._signed_in.fetch)
         shared.fetches.register(WantedKeys, self._signed_in.fetch_keys)
         self._source_of: tuple[str, Mapping[str, str]] | None = None

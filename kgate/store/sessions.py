@@ -159,6 +159,17 @@ def end_sessions(connection: Connection, ids: Sequence[str], why: str, now: floa
     return ending
 
 
+def shorten_sessions(connection: Connection, longest: float, now: float, most: int) -> int:
+    """Those that live end ``longest`` seconds after they began at the latest, ``most`` of them in this transaction; gives how many would have lived on."""
+    last = sessions.c.created + longest
+    longer = select(sessions.c.id).where(sessions.c.ended.is_(None), sessions.c.expires > now, sessions.c.expires > last).limit(most)
+    ids = connection.execute(longer).scalars().all()
+    connection.execute(update(sessions).where(sessions.c.id.in_(ids)).values(expires=last))
+    for id_ in ids:
+        publish(connection, TOPIC, id_, now)
+    return len(ids)
+
+
 def find_session(connection: Connection, id_: str) -> Session | None:
     """The session ``id_``, alive or ended."""
     row = connection.execute(select(sessions).where(sessions.c.id == id_)).one_or_none()

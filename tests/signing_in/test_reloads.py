@@ -104,3 +104,17 @@ def test_sessions_end_with_the_last_identity_provider(world: Scene) -> None:
     ended = world.until_recorded("logout", user="alice")
     assert "not configured here any more" in ended["reasons"][0]
     assert machine.run("whoami")[0] == 1
+
+
+def test_shorter_sessions_end_those_that_live_and_longer_ones_lengthen_none(unasked: Scene) -> None:
+    """Promise 4: what lives by a session that may not be as long any more is cut, and says why."""
+    machine, (browser, _) = unasked.signed_in("alice"), unasked.browser_of("alice")
+    token = str(json.loads(machine.run("credential")[1])["status"]["token"])
+    with unasked.gate.watch(token) as watch:
+        configure(unasked, sign_in={"recheck": "10m", "session": "20h"})
+        assert watch.lives()
+        configure(unasked, sign_in={"recheck": "1s", "session": "2s", "token": "1s"})
+        assert "your session has expired" in watch.end()
+    assert "sign in" in browser.open(unasked.url).words.lower()
+    configure(unasked, sign_in={"recheck": "10m", "session": "20h"})
+    assert unasked.gate.ask(token)[0] == 401 and machine.run("whoami")[0] == 1

@@ -176,7 +176,7 @@ def followed(what: str, database: Database) -> Any:
     if what == "directory_entries":
         return FollowedDirectory(database, KnownAs.USER_NAME, changed)
     if what == "sessions":
-        return SignedIn(database, Sealer([b"k" * 32]), time.monotonic, time.time, changed, dict)
+        return SignedIn(database, Sealer([b"k" * 32]), time.monotonic, time.time, changed, dict, lambda: 3600.0)
     return NoticeBoard(database, time.time, changed)
 
 

@@ -24,7 +24,7 @@ def test_sign_ins_that_nobody_finishes_are_forgotten(engine: Engine) -> None:
             begin_signin(connection, SignIn(f"state-{number}", "browser", "https://idp.example", "nonce", "verifier", expires))
     reactor, instant = make_reactor(), [0.0]
     database = Database(reactor, engine, time.monotonic, lambda work: work)
-    signed_in = SignedIn(database, Sealer([os.urandom(32)]), lambda: instant[0], lambda: NOW, lambda ids: None, dict)
+    signed_in = SignedIn(database, Sealer([os.urandom(32)]), lambda: instant[0], lambda: NOW, lambda ids: None, dict, lambda: 3600.0)
 
     def left() -> int:
         with engine.begin() as connection:

@@ -28,6 +28,7 @@ from kgate.store.sessions import (
     session_of_cookie,
     sessions_of_provider,
     sessions_of_user,
+    shorten_sessions,
 )
 
 NOW = 1_000_000.0
@@ -46,6 +47,19 @@ def test_a_session_is_what_was_put_in(engine: Engine) -> None:
         assert find_session(connection, "s1") == session()
         assert live_sessions(connection, NOW) == (session(),)
         assert live_sessions(connection, NOW + 3600) == ()
+
+
+def test_shorter_terms_hold_for_those_that_live_and_longer_ones_change_nothing(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for id_, expires in (("a", NOW + 3600), ("b", NOW + 3600), ("short", NOW + 50), ("over", NOW + 3600)):
+            open_session(connection, session(id_, expires=expires))
+        end_sessions(connection, ["over"], "she signed out", NOW + 1)
+        here = latest(connection)
+        assert shorten_sessions(connection, 7200, NOW + 2, 10) == 0
+        assert [shorten_sessions(connection, 60, NOW + 2, 1) for _ in range(3)] == [1, 1, 0]
+        assert {each.id: each.expires - NOW for each in live_sessions(connection, NOW + 2)} == {"a": 60, "b": 60, "short": 50}
+        assert find_session(connection, "over") is not None
+        assert sorted(key for _, key in since(connection, here).changes) == ["a", "b"]
 
 
 @given(st.builds(Person, user=st.text(), groups=st.lists(st.text()).map(tuple), extra=st.just((("k", ("v",)),)), acr=st.text()))

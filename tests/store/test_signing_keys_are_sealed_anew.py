@@ -22,7 +22,7 @@ NOW = 1_800_000_000.0
 def test_a_gate_that_has_not_got_the_new_one_yet_goes_on(engine: Engine) -> None:
     reactor = make_reactor()
     database = Database(reactor, engine, time.monotonic, lambda work: work)
-    signed_in = SignedIn(database, Sealer([OLD]), time.monotonic, lambda: NOW, lambda _: None, dict)
+    signed_in = SignedIn(database, Sealer([OLD]), time.monotonic, lambda: NOW, lambda _: None, dict, lambda: 3600.0)
     database.start()
     try:
         turn_until(reactor, lambda: signed_in.keys.signing(NOW) is not None)
@@ -45,7 +45,7 @@ def kid_of(engine: Engine, *keys: bytes) -> str:
     """The key by which a gate with these sealing keys signs, once it has read them."""
     reactor = make_reactor()
     database = Database(reactor, engine, time.monotonic, lambda work: work)
-    signed_in = SignedIn(database, Sealer(keys), time.monotonic, lambda: NOW, lambda _: None, dict)
+    signed_in = SignedIn(database, Sealer(keys), time.monotonic, lambda: NOW, lambda _: None, dict, lambda: 3600.0)
     database.start()
 
     def settled() -> bool:
@@ -74,7 +74,7 @@ def test_a_gate_that_was_started_without_the_newest_key_says_so_once_and_takes_i
     kid_of(engine, NEW, OLD)
     reactor, logged = make_reactor(), list[LogEvent]()
     database, sealer = Database(reactor, engine, time.monotonic, lambda work: work), Sealer([OLD])
-    signed_in = SignedIn(database, sealer, time.monotonic, lambda: NOW, lambda _: None, dict)
+    signed_in = SignedIn(database, sealer, time.monotonic, lambda: NOW, lambda _: None, dict, lambda: 3600.0)
     globalLogPublisher.addObserver(logged.append)
     database.start()
     try:
