@@ -35,6 +35,7 @@ from kgate.wire.events import Headers, RequestReceived
 CANCEL: Final = 8
 """RFC 9113 section 7: the stream is no longer needed."""
 INTERNAL_ERROR: Final = 2
+"""What an API server's own aborted answers end with, and every client reports. Node.js takes CANCEL for an answer's end."""
 MOST_ASKED: Final = 6
 """How often a request is sent upstream whose cluster says each time that it did not take it: as often as Go's client."""
 _ASK_OPERATOR = "ask whoever runs this gate"
@@ -315,7 +316,7 @@ class Exchange(LiveRequest):
             else:
                 self._unreachable(loss.text)
         elif self._phase is _ANSWERING:
-            self._break_off(loss.code or INTERNAL_ERROR)
+            self._break_off()
         if upstream is not None:
             upstream.finished(stream)
 
@@ -373,15 +374,15 @@ class Exchange(LiveRequest):
         elif wait is INTAKE:
             self._fail(504, f"kgate: cluster {cluster} stopped taking the request; {_ASK_OPERATOR}")
         elif wait is READER:
-            self._break_off(CANCEL)
+            self._break_off()
         else:
             self.closed_by = Cause(Ending.CLUSTER_GONE, f"kgate: cluster {cluster} stopped in the middle of its answer (request {self.id})")
-            self._break_off(INTERNAL_ERROR)
+            self._break_off()
 
-    def _break_off(self, code: int) -> None:
+    def _break_off(self) -> None:
         """In mid-answer, where nothing more can be said: an end that cannot be taken for a complete answer."""
         self._drop_upstream()
-        self._client.wire.reset(self._stream, code)
+        self._client.wire.reset(self._stream, INTERNAL_ERROR)
         self._client.touch()
         self._finish()
 
@@ -420,7 +421,7 @@ class Exchange(LiveRequest):
         if farewell is not None:
             wire.send_data(self._stream, farewell.data, farewell.complete)
         if farewell is None or not farewell.complete:
-            wire.reset(self._stream, CANCEL)
+            wire.reset(self._stream, INTERNAL_ERROR)
 
     def _can_ask_again(self) -> bool:
         """Nothing of a body went out, so the same head can be sent once more; and it was not sent all too often."""

@@ -345,7 +345,7 @@ REFUSED_STREAM: Final = 7
 
 def _reset(event: StreamReset) -> Loss:
     text = "the stream was reset" if event.by_peer else "what came on the stream breaks the protocol, or has too long a head"
-    return Loss(f"{text} (code {event.code})", unprocessed=event.by_peer and event.code == REFUSED_STREAM, code=event.code)
+    return Loss(f"{text} (code {event.code})", unprocessed=event.by_peer and event.code == REFUSED_STREAM)
 
 
 def _respond(to: Responder, event: Event) -> None:

@@ -160,7 +160,6 @@ class Loss(NamedTuple):
 
     text: str
     unprocessed: bool = False
-    code: int = 0
 
 
 class Requester(Protocol):

@@ -135,7 +135,7 @@ def test_a_watch_whose_reader_is_slow_gets_nothing_more_once_the_right_is_gone()
     for event in read:
         both.person.consumed(asked, event.credit)
     both.carry()
-    assert both.told == [StreamReset(asked, 8, True)] and both.world.client.wire.open_streams == 0
+    assert both.told == [StreamReset(asked, 2, True)] and both.world.client.wire.open_streams == 0
 
 
 def test_a_person_who_is_gone_is_cut_though_the_policy_stands(world: World) -> None:
@@ -599,6 +599,37 @@ def test_an_answer_that_the_cluster_leaves_off_is_given_up_and_never_looks_whole
     cause = both.world.exchange.closed_by
     assert cause is not None and cause.ending.value == "cluster-gone" and "stopped in the middle of its answer" in cause.text
     assert [kind for kind, _ in both.world.records] == ["decision", "end"] and len(both.world.live) == 0
+
+
+CANCEL = 8
+
+
+@pytest.mark.parametrize("query", [b"", b"/web/log?follow=true"])
+def test_an_answer_that_is_cut_does_not_end_with_cancel_which_node_js_takes_for_its_end(query: bytes) -> None:
+    """Node's http2, and so undici and Kubernetes' client for JavaScript, report a stream that was reset by CANCEL as one that ended."""
+    both = Both()
+    asked = both.asks(query=query)
+    both.api.send_response(1, 200, [(b"content-type", b"text/plain")], False)
+    both.api.send_data(1, b"one\n")
+    both.carry()
+    both.world.use(NOTHING)
+    both.world.live.reevaluate(both.world.clock)
+    both.world.turn.flush()
+    both.carry()
+    assert both.told[-1] == StreamReset(asked, 2, True)
+
+
+@pytest.mark.parametrize("code", [0, 7, CANCEL])
+def test_an_answer_that_the_cluster_breaks_off_is_an_error_to_everybody_whatever_it_says(code: int) -> None:
+    """Handed on, CANCEL would be taken for the end by some, and REFUSED_STREAM for something that may be asked again."""
+    both = Both()
+    asked = both.asks()
+    both.api.send_response(1, 200, [(b"content-type", b"application/json")], False)
+    both.api.send_data(1, b'{"items":[')
+    both.carry()
+    both.api.reset(1, code)
+    both.carry()
+    assert both.told[-1] == StreamReset(asked, 2, True)
 
 
 @pytest.mark.parametrize("target", [b"pods?watch=true", b"pods/web/log", b"pods/web/log?follow=true", b"pods/web/proxy/"])
