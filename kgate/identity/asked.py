@@ -70,9 +70,9 @@ class AskedTokens:
         if bearer is None:
             return None
         digest, instant = credentials.digest, self._monotonic()
-        known = self._known.get(digest)
-        if known is None and digest in self._others:
+        if digest in self._others:
             return None
+        known = self._known.get(digest)
         if known is None and not self._concerns(bearer):
             remember(self._others, digest, None, KEPT)
             return None
