@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kgate.identity.authenticator import Authenticator
+from kgate.identity.authenticator import Authenticator, LeaversWanted
 from kgate.identity.credentials import Credentials, Rejected
-from kgate.model import Identity
+from kgate.model import Identity, Pending
 
 ALICE, BOB, CAROL = Identity("alice"), Identity("bob"), Identity("carol")
 
@@ -14,10 +14,10 @@ ALICE, BOB, CAROL = Identity("alice"), Identity("bob"), Identity("carol")
 class Fixed:
     """Knows one credential."""
 
-    def __init__(self, known: object, answer: Identity | Rejected) -> None:
+    def __init__(self, known: object, answer: Identity | Rejected | Pending) -> None:
         self.known, self.answer = known, answer
 
-    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | None:
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected | Pending | None:
         return self.answer if self.known in (credentials.bearer, credentials.certificate) else None
 
 
@@ -38,7 +38,8 @@ GATE = Authenticator([Fixed("a", ALICE), Fixed("bad", Rejected("expired")), Fixe
         (Credentials("a b"), "the token is not well formed"),
         (Credentials("a\n"), "the token is not well formed"),
         (Credentials("ä"), "the token is not well formed"),
-        (Credentials("a" * 20_000), "the token is not well formed"),
+        (Credentials("a" * 16_384), "the token is not known to this gate"),
+        (Credentials("a" * 16_385), "the token is not well formed"),
         (Credentials(certificate=b"x"), "the request has no credentials"),
         (Credentials(), "the request has no credentials"),
     ],
@@ -49,7 +50,27 @@ def test_who(credentials: Credentials, answer: str) -> None:
 
 
 def test_a_gate_without_sources_knows_nobody() -> None:
-    assert isinstance(Authenticator().authenticate(Credentials("a", b"c"), 0.0), Rejected)
+    for shown in (Credentials("a", b"c"), Credentials(None, b"c"), Credentials()):
+        assert isinstance(Authenticator().authenticate(shown, 0.0), Rejected)
+
+
+def test_nobody_is_let_in_before_who_is_out_was_read() -> None:
+    asked: list[bool] = []
+
+    def known() -> bool:
+        asked.append(len(asked) == 1)
+        return asked[-1]
+
+    gate = Authenticator([Fixed("a", ALICE)], leavers_known=known)
+    wanted = gate.authenticate(Credentials("a"), 0.0)
+    assert isinstance(wanted, Pending) and isinstance(wanted.wanted, LeaversWanted)
+    assert [gate.authenticate(Credentials("a"), 0.0) for _ in range(3)] == [ALICE] * 3
+    assert asked == [False, True]  # once they are known, no request asks again
+
+
+def test_a_source_that_must_look_something_up_is_waited_for() -> None:
+    wanted = Pending("a key set")
+    assert Authenticator([Fixed("a", wanted)]).authenticate(Credentials("a"), 0.0) is wanted
 
 
 @pytest.mark.threat("26")

@@ -42,10 +42,10 @@ ALICE = Identity("alice", ("sre",), issuer="x")
 
 
 class Alice:
-    """Everybody with a token is alice."""
+    """Everybody with a token is alice, but for a bad one."""
 
-    def authenticate(self, credentials: Credentials, now: float) -> Identity:
-        return ALICE
+    def authenticate(self, credentials: Credentials, now: float) -> Identity | Rejected:
+        return Rejected("bad") if credentials.bearer == "bad" else ALICE
 
 
 def der(leaf: Leaf) -> bytes:
@@ -66,6 +66,13 @@ def test_beside_a_token_it_is_a_second_fact() -> None:
     found = gate(Inventory({"laptop-1": GOOD})).authenticate(Credentials("token", der(LAPTOP)), NOW)
     assert isinstance(found, Identity)
     assert (found.user, found.groups, found.device) == ("alice", ("sre",), GOOD)
+
+
+def test_it_makes_no_bad_token_good_and_is_not_missed() -> None:
+    source = gate(Inventory({"laptop-1": GOOD}))
+    assert source.authenticate(Credentials("bad", der(LAPTOP)), NOW) == Rejected("bad")
+    assert source.authenticate(Credentials("token"), NOW) == ALICE
+    assert isinstance(source.authenticate(Credentials(), NOW), Rejected)
 
 
 def test_alone_it_is_an_identity_of_its_own() -> None:
