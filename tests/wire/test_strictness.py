@@ -97,11 +97,62 @@ HTTP2 = {
         frame(FrameType.HEADERS, 5, stream, _block()) + frame(FrameType.RST_STREAM, 0, stream, b"\0\0\0\x08") for stream in range(1, 601, 2)
     ),
 }
+PING = frame(FrameType.PING, 0, 0, b"12345678")
+
+
+def _binary_head(length: int) -> bytes:
+    return b"\x82\x7f" + length.to_bytes(8, "big")
+
+
+def _empty_fragments(count: int) -> bytes:
+    return encode_frame(BINARY, b"", fin=False) + encode_frame(CONTINUATION, b"", fin=False) * (count - 1)
+
+
 WEBSOCKET = {
     "a data frame of more than 16 MiB": b"\x82\x7f" + (17 << 20).to_bytes(8, "big"),
     "more than 64 empty fragments in a row": encode_frame(BINARY, b"", fin=False) + encode_frame(CONTINUATION, b"", fin=False) * 65,
     "anything behind a Close": encode_close(1000) + encode_frame(BINARY, b"x"),
 }
+
+
+def _filled(start: bytes, length: int) -> bytes:
+    """A head that begins so, of ``length`` bytes before the blank line."""
+    return start + b"X: " + b"y" * (length - len(start) - 3) + b"\r\n\r\n"
+
+
+def _continued(times: int) -> bytes:
+    return frame(FrameType.HEADERS, 1, 1, _block()) + frame(9, 0, 1, b"") * (times - 1) + frame(9, 4, 1, b"")
+
+
+def _reset(times: int) -> bytes:
+    streams = range(1, 2 * times, 2)
+    return b"".join(frame(FrameType.HEADERS, 5, each, _block()) + frame(FrameType.RST_STREAM, 0, each, b"\0\0\0\x08") for each in streams)
+
+
+BOUNDS = {
+    "HTTP/1.1 requests, beside h11": {
+        "a Content-Length of 18 digits": (POST + b"Content-Length: %018d\r\n\r\nx" % 1, POST + b"Content-Length: %019d\r\n\r\nx" % 1),
+        "a chunk size of 16 digits": (POST + CHUNKED + b"%016d\r\nx\r\n0\r\n\r\n" % 1, POST + CHUNKED + b"%017d\r\nx\r\n0\r\n\r\n" % 1),
+        "200 header lines": (GET + b"X: y\r\n" * 199 + b"\r\n", GET + b"X: y\r\n" * 200 + b"\r\n"),
+        "a head of 64 KiB": (_filled(GET, 65536), _filled(GET, 65537)),
+    },
+    "HTTP/1.1 answers, beside h11": {
+        "eight 1xx answers": (b"HTTP/1.1 103 x\r\n\r\n" * 8 + OK + ONE, b"HTTP/1.1 103 x\r\n\r\n" * 9 + OK + ONE),
+        "200 header lines": (OK + b"X: y\r\n" * 199 + ONE, OK + b"X: y\r\n" * 200 + ONE),
+        "a head of 64 KiB": (_filled(OK + ONE[:-3], 65536) + b"x", _filled(OK + ONE[:-3], 65537) + b"x"),
+    },
+    "HTTP/2, beside h2": {
+        "32 CONTINUATION frames": (_continued(32), _continued(33)),
+        "1000 frames that move nothing": (PING * 999, PING * 1000),  # behind the SETTINGS of the greeting
+        "200 streams that come to nothing": (_reset(199), _reset(201)),
+        "a content-length of 18 digits": (_head((b"content-length", b"%018d" % 0)), _head((b"content-length", b"%019d" % 0))),
+    },
+    "WebSocket, beside wsproto": {
+        "a data frame of 16 MiB": (_binary_head(16 << 20), _binary_head((16 << 20) + 1)),
+        "64 empty fragments in a row": (_empty_fragments(64), _empty_fragments(65)),
+    },
+}
+"""Of the items that have a number: the most that ours takes, and the least that it does not."""
 
 
 def _h2_takes(script: bytes) -> bool:
@@ -122,6 +173,14 @@ LISTS: Mapping[str, tuple[Mapping[str, bytes], Callable[[bytes], bool], Callable
     ),
 }
 ITEMS = [(section, name) for section, (cases, _, _) in LISTS.items() for name in cases]
+
+
+@pytest.mark.parametrize(("section", "bound"), [(section, bound) for section, bounds in BOUNDS.items() for bound in bounds])
+def test_a_number_is_exact(section: str, bound: str) -> None:
+    _, library_takes, ours_refuses = LISTS[section]
+    most, one_more = BOUNDS[section][bound]
+    assert library_takes(most) and library_takes(one_more)
+    assert (ours_refuses(most), ours_refuses(one_more)) == (False, True)
 
 
 @pytest.mark.parametrize(("section", "name"), ITEMS)
