@@ -63,7 +63,7 @@ class SigningKey:
     @property
     def public(self) -> Key:
         """What verifies its signatures."""
-        found = read_key({**self._key.as_dict(private=False), "kid": self.kid, "alg": ALGORITHM})
+        found = read_key({**self._key.as_dict(private=False), "kid": self.kid})
         if isinstance(found, Flaw):
             raise AssertionError(f"the gate's own key {found.text}")
         return found
@@ -189,16 +189,16 @@ def read_gate_token(token: str, gate: str, keys: GateKeys) -> GateToken | Reject
     if not keys.known:
         return Pending(WantedKeys())
     claims = read_object(parts.payload) if verify(parts, keys.verifying, (ALGORITHM,)) else None
-    if claims is None and parts.kid in keys.unreadable:
-        hint = f"{LOGIN}, and tell whoever runs this gate if it comes again"
-        return Rejected("this gate cannot read the key that the gate token was signed with", hint, unsure=True)
     if claims is None or isinstance(claims, Flaw):
+        if parts.kid in keys.unreadable:
+            hint = f"{LOGIN}, and tell whoever runs this gate if it comes again"
+            return Rejected("this gate cannot read the key that the gate token was signed with", hint, unsure=True)
         # A token of another gate, or of this one in an earlier life: nothing in it is to be believed.
         return Rejected("the gate token was not made by this gate", LOGIN)
     if claims.get("iss") != gate or claims.get("aud") != gate:
         return Rejected("the gate token is for another gate", LOGIN)
     session, issued, expires, clusters = (claims.get(name) for name in ("sid", "iat", "exp", "clusters"))
-    if not (isinstance(session, str) and isinstance(issued, int) and isinstance(expires, int) and isinstance(clusters, list)):
+    if not (isinstance(session, str) and isinstance(issued, int) and isinstance(expires, int) and isinstance(clusters, list) and clusters):
         return Rejected("the gate token does not say what it has to", LOGIN)
     scope = tuple(str(each) for each in clusters)
     return GateToken(session, float(issued), float(expires), () if scope == ("*",) else scope)

@@ -13,6 +13,7 @@ from joserfc.jwk import OctKey, OKPKey
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.gate_sessions import GateSession, GateSessions, WantedSession
 from kgate.identity.gate_tokens import ALGORITHM, TYPE, GateKeys, GateToken, GateTokens, SigningKey, WantedKeys, mint
+from kgate.identity.jose import Jws, read_jws, read_object
 from kgate.model import Identity, Pending
 
 GATE, IDP, NOW = "https://gate.example.com", "https://idp.example.com", 1_800_000_000.0
@@ -51,6 +52,23 @@ def test_a_token_is_its_sessions_identity(world: World) -> None:
     assert world.ask(token()) == ALICE
 
 
+def test_what_a_token_says() -> None:
+    read = read_jws(token(clusters=("dev-*", "prod")))
+    assert isinstance(read, Jws) and (read.algorithm, read.typ, read.kid) == ("Ed25519", "kgate+jwt", "k1")
+    assert read_object(read.payload) == {
+        "iss": GATE,
+        "aud": GATE,
+        "sub": "alice",
+        "sid": "s1",
+        "iat": int(NOW),
+        "exp": int(NOW) + 300,
+        "jti": "t1",
+        "clusters": ["dev-*", "prod"],
+    }
+    everywhere = read_jws(token())
+    assert isinstance(everywhere, Jws) and read_object(everywhere.payload)["clusters"] == ["*"]  # type: ignore[index]
+
+
 def test_what_the_session_says_now_counts_not_what_it_said_when_the_token_was_made(world: World) -> None:
     held = token()
     assert world.ask(held) == ALICE
@@ -69,7 +87,8 @@ def test_an_ended_session_is_told_with_its_reason_to_whoever_comes_and_whatever_
     held = token()
     world.sessions.put(GateSession("s1", ALICE, "bob ended it"))
     for since in (None, NOW):
-        assert words(world.ask(held, held_since=since)) == "your session ended: bob ended it; run kgate login"
+        found = world.ask(held, held_since=since)
+        assert words(found) == "your session ended: bob ended it; run kgate login" and found.ended  # type: ignore[union-attr]
 
 
 def test_a_session_whose_identity_provider_is_not_there_any_more_is_over_for_whoever_comes_and_whatever_lives(world: World) -> None:
@@ -113,6 +132,21 @@ def test_a_token_for_some_clusters_says_so_in_the_identity(world: World) -> None
 
 
 @pytest.mark.threat("14")
+def test_tokens_for_other_clusters_and_other_people_are_never_taken_for_each_other(world: World) -> None:
+    bob = Identity("bob", issuer=IDP, session="s2", expires=NOW + 3600)
+    world.sessions.put(GateSession("s2", bob, mapping="m1"))
+    for session, clusters in (("s1", ("dev-*",)), ("s1", ("prod",)), ("s2", ("dev-*",)), ("s1", ()), ("s1", ("dev-*",))):
+        holder = ALICE if session == "s1" else bob
+        assert world.ask(token(session=session, clusters=clusters)) == holder.but(clusters=clusters)
+
+
+@pytest.mark.threat("14")
+def test_a_token_for_all_clusters_goes_no_further_than_its_session(world: World) -> None:
+    world.sessions.put(GateSession("s1", ALICE.but(clusters=("dev-*",)), mapping="m1"))
+    assert world.ask(token()) == ALICE.but(clusters=("dev-*",))
+
+
+@pytest.mark.threat("14")
 def test_another_gates_token_is_refused_whoever_signed_it(world: World) -> None:
     assert "not made by this gate" in words(world.ask(token(OTHER)))
     assert "for another gate" in words(world.ask(token(gate="https://other.example.com")))
@@ -139,15 +173,24 @@ def test_issuer_and_audience_are_compared_whole(world: World, changes: dict[str,
     assert "for another gate" in words(world.ask(forged({"typ": TYPE, "kid": "k1"}, own, ALGORITHM, **changes)))
 
 
-@pytest.mark.parametrize("changes", [{"sid": 1}, {"exp": "later"}, {"iat": None}, {"clusters": "*"}])
+@pytest.mark.parametrize("changes", [{"sid": 1}, {"exp": "later"}, {"iat": None}, {"clusters": "*"}, {"clusters": []}])
 def test_claims_of_the_wrong_kind_are_no_token(world: World, changes: dict[str, object]) -> None:
     own = OKPKey.import_key(json.loads(KEY.to_json()))
     made = {"iat": int(NOW), "exp": int(NOW + 300)} | changes
     assert "does not say" in words(world.ask(forged({"typ": TYPE, "kid": "k1"}, own, ALGORITHM, **made)))
 
 
+@pytest.mark.threat("20")
+def test_what_this_gate_signed_and_is_no_object_is_no_token(world: World) -> None:
+    own = OKPKey.import_key(json.loads(KEY.to_json()))
+    signed = jws.serialize_compact({"alg": ALGORITHM, "typ": TYPE, "kid": "k1"}, "[]", own, algorithms=[ALGORITHM])
+    assert "not made by this gate" in words(world.ask(signed))
+
+
 @pytest.mark.threat("28")
 def test_a_clock_set_back_brings_no_tomorrow(world: World) -> None:
+    assert world.ask(token(), NOW - 60) == ALICE
+    assert "from the future" in words(world.ask(token(), NOW - 60.5))
     assert "from the future" in words(world.ask(token(), NOW - 3600))
 
 
@@ -157,6 +200,8 @@ def test_keys_rotate_without_a_refused_token(world: World) -> None:
     world.keys.replace([KEY, following])
     assert world.keys.signing(NOW + 99) == KEY and world.keys.signing(NOW + 100) == following
     assert world.ask(old) == world.ask(token(following)) == ALICE
+    world.keys.replace([following, KEY])
+    assert world.keys.signing(NOW + 99) == KEY and world.keys.signing(NOW + 100) == following and world.keys.signing(NOW - 1) is None
     world.keys.replace([following])
     assert "not made by this gate" in words(world.ask(old))
 
