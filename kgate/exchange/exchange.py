@@ -106,17 +106,19 @@ class Exchange(LiveRequest):
         if phase is _DONE:
             return
         self.closed_by = cause
-        if phase is _TUNNEL and self._relay is not None:
-            self._relay.cut(cause)
-        elif phase is _ANSWERING:
-            self._say_farewell(cause)
-        else:
-            self._drop_upstream()
-            self._answer_status(403 if cause.ending is not Ending.DRAIN else 503, cause.text)
-        if cause.changed_at is not None:
-            self.revocation = self._gate.now() - cause.changed_at
-        self._finish()
-        self._client.touch()
+        try:
+            if phase is _TUNNEL and self._relay is not None:
+                self._relay.cut(cause)
+            elif phase is _ANSWERING:
+                self._say_farewell(cause)
+            else:
+                self._drop_upstream()
+                self._answer_status(403 if cause.ending is not Ending.DRAIN else 503, cause.text)
+        finally:  # a bug in what is said must not be a way to stay
+            if cause.changed_at is not None:
+                self.revocation = self._gate.now() - cause.changed_at
+            self._finish()
+            self._client.touch()
 
     # --- start
 

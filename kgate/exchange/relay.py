@@ -51,9 +51,11 @@ class Relay:
         """
         if not self._over:
             self._over = True
-            self.client.transport.write(self.tunnel.cut(cause))
-            self.client.transport.part()
-            self.upstream.transport.abort()
+            try:
+                self.client.transport.write(self.tunnel.cut(cause))
+            finally:  # whom no words can be found for goes without any
+                self.client.transport.part()
+                self.upstream.transport.abort()
 
     def side_ended(self, side: _Side) -> None:
         """One side sends no more."""

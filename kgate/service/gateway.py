@@ -28,7 +28,7 @@ from kgate.net.turn import Turn
 from kgate.review.shadow import Shadow, succeeding
 from kgate.service.recorder import Recorder
 from kgate.sessions.causes import stale
-from kgate.sessions.registry import SLICE_SECONDS, Registry, cut_all
+from kgate.sessions.registry import SLICE_SECONDS, Registry
 from kgate.settings import Configuration
 from kgate.settings.operation import DeadlineSettings, LimitSettings
 from kgate.wire import http1, http2
@@ -246,7 +246,7 @@ class Gateway:
     def tick(self) -> None:
         """A few times a second: deadlines of requests and connections, limits and edges of what lives."""
         if self._store_age() > CUTS_SECONDS:
-            cut_all(self.live.streams(), stale)
+            self.live.cut_all(stale)
         self.live.tick()
         now = self.now()
         for stream in self.live.streams():

@@ -48,7 +48,7 @@ from kgate.service.starting import or_not_at_all
 from kgate.service.token_issuers import TokenIssuers
 from kgate.service.upstreams import Upstreams
 from kgate.sessions.causes import draining
-from kgate.sessions.registry import Registry, cut_all
+from kgate.sessions.registry import Registry
 from kgate.settings import Configuration
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
@@ -217,7 +217,7 @@ class GateService(Service):
         if len(self._live) and self._now() < until:
             self._reactor.callLater(DRAIN_LOOK_SECONDS, self._drained, until, done)
             return
-        cut_all(self._live.streams(), draining)
+        self._live.cut_all(draining)
         self._turn.flush()
         self._ticker.stop()
         for part in self._parts:

@@ -14,7 +14,7 @@ A decision may have to wait for somebody who is asked (``Pending``): the stream 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 from kgate.model import Cause, Pending, Stream
@@ -81,18 +81,32 @@ class Registry:
         now, wall = self._now(), self._wall()
         if now - self._swept >= FULL_SWEEP_SECONDS:
             self.reevaluate(now)
-        for stream in list(self._streams.values()):
-            decision = stream.decision
-            if self._asked and now - self._asked.get(id(stream), now) > PATIENCE:
-                stream.cut(unanswered(stream.id, self._asked[id(stream)]))
-            elif decision.until is not None and decision.until <= wall:
-                self._due.setdefault(id(stream), (stream, now))
-            elif decision.limits.duration or decision.limits.idle or decision.limits.bytes:
-                self.limit(stream)
+        self._each(lambda stream: self._look_at(stream, now, wall))
         if self._deciding:
             self._slice()  # whatever holds up what was to come later (security.md class 28)
         else:
             self._begin()
+
+    def _look_at(self, stream: Stream, now: float, wall: float) -> None:
+        decision = stream.decision
+        if self._asked and now - self._asked.get(id(stream), now) > PATIENCE:
+            stream.cut(unanswered(stream.id, self._asked[id(stream)]))
+        elif decision.until is not None and decision.until <= wall:
+            self._due.setdefault(id(stream), (stream, now))
+        elif decision.limits.duration or decision.limits.idle or decision.limits.bytes:
+            self.limit(stream)
+
+    def cut_all(self, cause: Callable[[str], Cause]) -> None:
+        """Cut each with the cause made for its id."""
+        self._each(lambda stream: stream.cut(cause(stream.id)))
+
+    def _each(self, work: Callable[[Stream], None]) -> None:
+        """Do ``work`` for each that lives."""
+        for stream in self.streams():
+            try:
+                work(stream)
+            except Exception as bug:  # noqa: BLE001  whatever it is: the others' rights end all the same
+                self._later(0, partial(_raise, bug))
 
     def _begin(self) -> None:
         """Decide on those that are due, unless that is under way."""
@@ -164,9 +178,3 @@ class Registry:
 def _raise(bug: Exception) -> None:
     """Where nothing else is held up: the reactor logs it."""
     raise bug
-
-
-def cut_all(streams: Iterable[Stream], cause: Callable[[str], Cause]) -> None:
-    """Cut each with the cause made for its id."""
-    for stream in streams:
-        stream.cut(cause(stream.id))

@@ -6,6 +6,8 @@ import pytest
 from exchange_world import Pipe, World
 from test_left_behind import ACCEPTED, SPDY, SWITCHED, WEBSOCKET, upgrade
 
+from kgate.exchange.tunnel import Tunnel
+from kgate.model import Cause, Ending
 from kgate.wire.spdy_session import Session
 from kgate.wire.websocket import BINARY, encode_frame
 
@@ -71,3 +73,18 @@ def test_who_waits_for_both_sides_waits_until_both_have_drained(world: World, in
     world.cluster_pipe.congested = False
     world.upstream.drained()
     assert paused(world.pipe, world.cluster_pipe) == [False, False]
+
+
+@pytest.mark.threat("13")
+def test_a_cut_for_which_no_words_can_be_found_is_a_cut_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words are put together by what both sides said, which may be anything."""
+
+    def speechless(tunnel: Tunnel, cause: Cause) -> bytes:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(Tunnel, "cut", speechless)
+    with pytest.raises(ValueError, match="a bug"):
+        world.exchange.cut(Cause(Ending.POLICY, "kgate: closed by policy"))
+    assert world.pipe.parted and world.cluster_pipe.aborted
+    assert [kind for kind, _ in world.records] == ["decision", "end"] and len(world.live) == 0
+    assert world.exchange.closed_by is not None

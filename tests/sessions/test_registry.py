@@ -9,7 +9,7 @@ from attrs import define, field
 
 from kgate.model import Action, Cause, Cluster, Decision, Ending, Ground, Identity, Impersonation, Limits, Pending, Reason
 from kgate.sessions.causes import denied, draining
-from kgate.sessions.registry import FULL_SWEEP_SECONDS, PATIENCE, SLICE_SECONDS, Registry, cut_all
+from kgate.sessions.registry import FULL_SWEEP_SECONDS, PATIENCE, SLICE_SECONDS, Registry
 
 ALICE = Identity("alice")
 WATCH = Action(Cluster("lab"), "GET", "watch", "/api/v1/pods?watch=true", "/api/v1/pods", follows=True)
@@ -288,8 +288,31 @@ def test_a_stream_that_ended_meanwhile_is_left_alone(world: World) -> None:
 
 def test_a_gate_that_stops_says_so(world: World) -> None:
     stream = world.holds()
-    cut_all(world.registry.streams(), draining)
+    world.registry.cut_all(draining)
     assert stream.cuts[0].ending is Ending.DRAIN and "shutting down" in stream.cuts[0].text
+
+
+@define(eq=False)
+class Uncut(Held):
+    """A stream for which no last words can be found."""
+
+    def cut(self, cause: Cause) -> None:
+        super().cut(cause)
+        raise ValueError("a bug")
+
+
+@pytest.mark.threat("13")
+def test_a_bug_in_one_cut_keeps_nobody_else(world: World) -> None:
+    """Neither where all are cut (a gate that stops, or lost its store) nor at a limit; and the gate's own work of that tick is done."""
+    for ends in (lambda: world.registry.cut_all(draining), world.registry.tick):
+        streams = [kind(world=world, decision=YES.but(limits=Limits(duration=1.0))) for kind in (Held, Uncut, Held)]
+        for stream in streams:
+            world.registry.add(stream)
+        world.monotonic += 2
+        ends()
+        assert [len(stream.cuts) for stream in streams] == [1, 1, 1]
+        with pytest.raises(ValueError, match="a bug"):  # which the reactor logs, with its traceback
+            world.later.pop()()  # type: ignore[operator]
 
 
 @pytest.mark.threat("13")
