@@ -44,6 +44,8 @@ LARGE: Final = 16
 """Records in a group, after which the next one is given time to grow."""
 MOST_QUEUED: Final = 100_000
 """Records waiting past this are refused at once: something is wrong with the disk."""
+PROBE: Final = 64
+"""Records by which a disk that took none is tried again: with each request that comes, while very many may wait."""
 
 Then = Callable[[bool], None]
 
@@ -116,6 +118,8 @@ class Journal:
         self._durable_head = self._told_head = GENESIS
         self._told = now()
         self.problem = ""
+        self.lost = 0
+        """Records that there was no room for, since somebody put that on record."""
 
     # --- start and stop
 
@@ -161,6 +165,8 @@ class Journal:
         written with the next that does not, or a moment later."""
         goes_on = then is not None and self._best_effort
         if len(self._queue) >= MOST_QUEUED:
+            if then is None or goes_on:
+                self._lose()
             if then is not None:
                 then(goes_on)
             return
@@ -220,7 +226,8 @@ class Journal:
             return
         chain = self._chain
         before = chain.head
-        group, self._queue = self._queue, []
+        tried = PROBE if self.problem else len(self._queue)
+        group, self._queue = self._queue[:tried], self._queue[tried:]
         self._busy = _Group(b"".join([chain.seal(waiting.record) for waiting in group]), before, group, self._now())
         self._pace = _WRITING
         self._work.put(self._busy)
@@ -263,9 +270,9 @@ class Journal:
     def _committed(self, group: _Group) -> None:
         self._busy = None
         self._pace = _IDLE
-        durable = not group.problem
+        durable, told = not group.problem, group.waiting
         if not durable:
-            self._failed(group)
+            told = self._failed(group)
         else:
             self._durable_head = self._chain.head
             if self.problem:
@@ -275,7 +282,7 @@ class Journal:
             self._go_on(len(group.waiting))
         elif self._stopping is not None:
             self._give_up()
-        self._tell(group.waiting, durable)
+        self._tell(told, durable)
 
     def _tell(self, group: list[_Waiting], durable: bool) -> None:
         """Each of them, in their order. A bug in what one goes on with does not hold the others up: they are told in the next turn."""
@@ -290,14 +297,21 @@ class Journal:
                 self._reactor.callLater(0, self._tell, group[told:], durable)
             self._flush()
 
-    def _failed(self, group: _Group) -> None:
-        """The group never happened; what nobody waits for is kept."""
+    def _failed(self, group: _Group) -> list[_Waiting]:
+        """The group never happened; what nobody waits for is kept, whoever waits, for what is behind it too, is to be told."""
         if self.problem in ("", HANGS):
             self._note(group.problem)
         self.problem = group.problem
         self._chain.head = group.head
-        kept = [waiting for waiting in group.waiting if waiting.then is None]
-        self._queue = kept + self._queue
+        queued = group.waiting + self._queue
+        self._queue = [waiting for waiting in queued if waiting.then is None]
+        return [waiting for waiting in queued if waiting.then is not None]
+
+    def _lose(self) -> None:
+        """There is no room for a record that nobody waits for. What it tells of has happened, so it is counted."""
+        if not self.lost:
+            log.error("audit records are lost: {count} wait for the disk already", count=len(self._queue))
+        self.lost += 1
 
     def _note(self, problem: str) -> None:
         self.problem = problem
@@ -311,7 +325,7 @@ class Journal:
         """The process ends and the disk takes nothing: what is queued is lost, and that is said where it still can be."""
         log.error(
             "{count} audit records are lost: {directory} could not be written to ({problem}) when the gate stopped",
-            count=len(self._queue),
+            count=len(self._queue) + self.lost,
             directory=str(self._file.directory),
             problem=self.problem,
         )

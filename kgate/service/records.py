@@ -81,6 +81,9 @@ class Records:
         """Called a few times a second. ``streams`` gives the ids of those that are live: each file but the first names them, for a start after a crash
         looks for what was left open in the last two files only."""
         self.journal.tick()
+        if self.journal.lost and not self.journal.problem:
+            lost, self.journal.lost = self.journal.lost, 0
+            self.event("records-lost", {"count": lost})
         if self.journal.begun > self._named:
             self._named = self.journal.begun
             for id_ in streams():

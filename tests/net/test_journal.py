@@ -6,8 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import orjson
@@ -16,9 +19,9 @@ from reactors import dispose, make_reactor, turn_until
 from running import a_full_disk
 from twisted.logger import LogEvent, globalLogPublisher
 
-from kgate.audit.chain import Broken, Flaw, Verified, verify
+from kgate.audit.chain import Broken, Chain, Flaw, Verified, verify
 from kgate.errors import KgateError
-from kgate.net.journal import LARGE, PATIENCE, Journal
+from kgate.net.journal import LARGE, MOST_QUEUED, PATIENCE, PROBE, Journal
 
 
 class World:
@@ -189,6 +192,67 @@ def test_a_full_disk_is_tried_again_with_the_next_record_or_tick_and_not_in_betw
         assert len(world.journal) == 0, "it is being written"
         turn_until(world.reactor, lambda: len(world.journal) == 1)
     world.stop()
+
+
+@contextmanager
+def seals_counted() -> Iterator[Counter[str]]:
+    """How often a record is made a line of the chain."""
+    counted = Counter[str]()
+
+    def called(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is Chain.seal.__code__:
+            counted["seal"] += 1
+
+    sys.setprofile(called)
+    try:
+        yield counted
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.threat("25")
+def test_what_waits_for_room_costs_no_request_that_comes_meanwhile(world: World) -> None:
+    """All of it was made lines of the chain again with each: refusals, which strangers can have as many of as they like, held up the cuts."""
+    world.open()
+    with a_full_disk(room=10):
+        for number in range(2000):
+            world.append(number, wait=False)
+        turn_until(world.reactor, lambda: bool(world.journal.problem))
+        with seals_counted() as counted:
+            for number in range(20):
+                world.append(number)
+                world.until_told(number + 1)
+        assert not any(world.told), "those behind what is tried are told, too"
+        assert counted["seal"] <= 20 * (PROBE + 1) and len(world.journal) == 2000
+    world.append(2000)
+    world.until_told(21)
+    turn_until(world.reactor, lambda: len(world.lines()) == 2001)
+    assert isinstance(verify(world.lines()), Verified)
+    world.stop()
+
+
+@pytest.mark.threat("25")
+def test_records_that_there_was_no_room_for_are_counted_and_said(world: World) -> None:
+    logged: list[LogEvent] = []
+    world.open()
+    with a_full_disk(room=10):
+        for number in range(MOST_QUEUED + 1):  # the first is on its way to the disk
+            world.append(number, wait=False)
+        globalLogPublisher.addObserver(logged.append)
+        try:
+            world.append(1, wait=False)
+            world.append(2, wait=False)
+            world.append(3)
+            assert world.told == [False] and world.journal.lost == 2, "nothing is lost of what is refused because of it"
+            world.stop()
+        finally:
+            globalLogPublisher.removeObserver(logged.append)
+    assert [event["log_format"].partition(" ")[0] for event in logged if event["log_level"].name == "error"] == [
+        "audit",
+        "audit",
+        "{count}",
+    ]
+    assert [event["count"] for event in logged if "count" in event] == [MOST_QUEUED, MOST_QUEUED + 3]
 
 
 def test_a_gate_that_stops_does_not_wait_for_a_disk_that_is_full(world: World) -> None:

@@ -8,13 +8,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import orjson
 import pytest
 from arena import Arena
 from lab.waiting import eventually
 from live_gate import TOKENS
 from reactors import dispose, make_reactor, turn_until
 from recording_cluster import Connection
-from running import PODS, Make, chain, of, watching
+from running import PODS, Make, a_full_disk, chain, of, watching
 
 from kgate.audit.chain import Verified
 from kgate.audit.record import event_record
@@ -132,4 +133,27 @@ def test_a_stream_that_began_many_files_before_a_crash_is_closed_too(tmp_path: P
     turn_until(reactor, lambda: bool(stopped))
     after = Journal(reactor, tmp_path, lambda: 0.0, lambda: clock[0], lambda: None)
     assert after.open() == ["long"]
+    dispose(reactor)
+
+
+@pytest.mark.threat("25")
+def test_how_many_records_were_lost_is_on_record_once_there_is_room(tmp_path: Path) -> None:
+    reactor, told = make_reactor(), list[bool]()
+    records = Records(reactor, "gate", AuditSettings(FilePath(tmp_path)), [tmp_path], lambda: None, lambda: 0.0, lambda: 1_800_000_000.0)
+    records.journal.open()
+    records.journal.lost = 3
+    with a_full_disk(room=10):
+        records.event("config", {}, told.append)
+        turn_until(reactor, lambda: told == [False])
+        records.tick(list)
+        assert records.journal.lost == 3
+    records.event("config", {}, told.append)
+    turn_until(reactor, lambda: len(told) == 2)
+    for _ in range(2):
+        records.tick(list)
+    stopped: list[object] = []
+    records.journal.stop().addCallback(stopped.append)
+    turn_until(reactor, lambda: bool(stopped))
+    said = [orjson.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.read_bytes().splitlines()]
+    assert [(each["event"], each.get("count")) for each in said] == [("config", None), ("records-lost", 3)]
     dispose(reactor)
