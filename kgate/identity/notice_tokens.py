@@ -8,7 +8,7 @@ confusion), and what it means: a ``Notice``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -75,8 +75,9 @@ def logout_notice(claims: Claims, typ: str, now: float) -> Notice | Refused:
     return _notice(claims, Kind.LOGOUT, subject, issued)
 
 
-def security_event(claims: Claims, typ: str, now: float) -> Notice | Refused:
-    """The notice of a verified security event token. ``typ`` is its header's, and must say what it is (RFC 8417 section 2.3)."""
+def security_event(claims: Claims, typ: str, now: float, whose: Collection[str]) -> Notice | Refused:
+    """The notice of a verified security event token. ``typ`` is its header's, and must say what it is (RFC 8417 section 2.3). ``whose`` are the issuers
+    whose people it may speak of: two issuers may call different people alike."""
     if typ.lower() not in ("secevent+jwt", "application/secevent+jwt"):
         return Refused("invalid_request", "the token's typ is not secevent+jwt")
     events = claims.get("events")
@@ -91,7 +92,9 @@ def security_event(claims: Claims, typ: str, now: float) -> Notice | Refused:
         return Refused("invalid_request", "the token has no iat, or one in the future")
     if kind is Kind.VERIFICATION:
         return _notice(claims, kind, Subject(), issued, state=_text(event.get("state")))
-    subject = _subject(claims.get("sub_id") or event.get("subject"))
+    subject = _subject(claims.get("sub_id") or event.get("subject"), whose)
+    if subject is None:
+        return Refused("invalid_request", "the event is about somebody of another issuer")
     if not subject:
         return Refused("invalid_request", "the event's subject is missing or of a format that is not known here")
     at = _instant(event.get("event_timestamp")) or _instant(claims.get("toe")) or issued
@@ -116,24 +119,38 @@ def _notice(
     return Notice(_text(claims.get("iss")), id_, kind, subject, at, compliant, level, state)
 
 
-def _subject(given: object) -> Subject:
-    """RFC 9493's formats, as far as they name what the gate knows; a complex subject is all of its members together."""
+def _subject(given: object, whose: Collection[str]) -> Subject | None:
+    """RFC 9493's formats, as far as they name what the gate knows; a complex subject is all of its members together. None: somebody else's."""
+    format_ = _format(given)
+    if isinstance(given, dict) and (format_ == "complex" or (not format_ and {"user", "session", "device"} & given.keys())):
+        user = _named(given.get("user"), whose)
+        return user and Subject(user.sub, user.email, _id(given.get("session")), _id(given.get("device")))
+    return _named(given, whose)
+
+
+def _named(given: object, whose: Collection[str]) -> Subject | None:
+    """Of several names of one subject (which are not several themselves) the issuer's own, by which everybody is known, rather than an address."""
+    if not isinstance(given, dict) or _format(given) != "aliases":
+        return _simple(given, whose)
+    listed = given.get("identifiers")
+    named = [_simple(each, whose) for each in (listed if isinstance(listed, list) else ())]
+    known = [each for each in named if each]
+    return max(known, key=lambda each: bool(each.sub)) if known else None if None in named else Subject()
+
+
+def _simple(given: object, whose: Collection[str]) -> Subject | None:
+    format_ = _format(given)
     if not isinstance(given, dict):
         return Subject()
-    format_ = given.get("format") or given.get("subject_type")
-    if format_ == "complex" or (format_ is None and {"user", "session", "device"} & given.keys()):
-        user = _subject(given.get("user"))
-        return Subject(user.sub, user.email, _id(given.get("session")), _id(given.get("device")))
     if format_ in ("iss_sub", "iss-sub"):
-        return Subject(sub=_text(given.get("sub")))
+        return Subject(sub=_text(given.get("sub"))) if given.get("iss") in (None, *whose) else None
     if format_ == "email":
         return Subject(email=_text(given.get("email")).lower())
-    if format_ == "opaque":
-        return Subject(session=_text(given.get("id")))
-    if format_ == "aliases":
-        named = given.get("identifiers")
-        return next((found for each in (named if isinstance(named, list) else ()) if (found := _subject(each))), Subject())
-    return Subject()
+    return Subject(session=_text(given.get("id"))) if format_ == "opaque" else Subject()
+
+
+def _format(given: object) -> object:
+    return (given.get("format") or given.get("subject_type")) if isinstance(given, dict) else None
 
 
 def _id(given: object) -> str:

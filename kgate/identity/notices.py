@@ -60,7 +60,8 @@ class Subject:
 
 @frozen
 class Notice:
-    """One event of one issuer. ``at`` is when it happened (Unix seconds); ``id`` (the token's ``jti``) is unique within the issuer."""
+    """One event of one issuer. ``at`` is when it happened (Unix seconds); ``id`` (the token's ``jti``) is unique within the issuer, or
+    within whoever tells of its people."""
 
     issuer: str
     id: str

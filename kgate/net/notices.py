@@ -123,15 +123,16 @@ class Receiver:
             return Refused("invalid_issuer", f"{verified.issuer} has no say here by a {dialect.value}")
         if not set(audiences(verified.claims)) & speaker.audiences:
             return Refused("invalid_audience", "the token is for somebody else than this gate")
-        read = logout_notice if dialect is Dialect.LOGOUT else security_event
-        notice = read(verified.claims, verified.typ, self._wall())
+        notice = self._read(verified, speaker, dialect)
         if isinstance(notice, Refused) or notice.kind is Kind.VERIFICATION:
             return notice if isinstance(notice, Refused) else Received(notice, True)
-        return await self._kept(evolve(notice, issuer=speaker.about))
+        told, now = evolve(notice, issuer=speaker.about), self._wall()
+        return await self._database.write(lambda connection: _keep(connection, told, speaker.issuer, now))
 
-    async def _kept(self, notice: Notice) -> Received:
-        now = self._wall()
-        return await self._database.write(lambda connection: _keep(connection, notice, now))
+    def _read(self, verified: Verified, speaker: Speaker, dialect: Dialect) -> Notice | Refused:
+        if dialect is Dialect.LOGOUT:
+            return logout_notice(verified.claims, verified.typ, self._wall())
+        return security_event(verified.claims, verified.typ, self._wall(), (speaker.about, speaker.issuer))
 
     async def _verified(self, token: str) -> Verified | Refused:
         strange = Refused("invalid_issuer", "the token is of an issuer that is not configured here")
@@ -147,8 +148,8 @@ class Receiver:
         return found if found is not None else Refused(UNAVAILABLE, "the issuer's keys did not come in time")
 
 
-def _keep(connection: Connection, notice: Notice, now: float) -> Received:
-    if not stored.keep(connection, notice, now):
+def _keep(connection: Connection, notice: Notice, teller: str, now: float) -> Received:
+    if not stored.keep(connection, notice, now, teller):
         return Received(notice, False)
     meant = [session.id for session in stored.sessions_of(connection, notice, now)]
     if notice.kind in stored.ENDING:

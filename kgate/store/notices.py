@@ -1,6 +1,6 @@
 """What issuers and transmitters of security events told, kept until it cannot matter any more.
 
-A notice is known by its issuer and id (``jti``): the same one that comes twice, which transmitters may do until it was acknowledged, is kept once. Every
+A notice is known by who told it and its id (``jti``): the same one that comes twice, which transmitters may do until it was acknowledged, is kept once. Every
 gate holds the same notices; the feed says which one came.
 """
 
@@ -38,14 +38,14 @@ notices = Table(
 """``place`` is that of the change which told of it: the order in which things came, which no clock tells."""
 
 
-def key_of(notice: Notice) -> str:
-    """Issuer and id; neither has a space."""
-    return f"{notice.issuer} {notice.id}"
+def key_of(notice: Notice, teller: str = "") -> str:
+    """Whose the id is, the issuer itself where nobody else told it, and the id; neither has a space."""
+    return f"{teller or notice.issuer} {notice.id}"
 
 
-def keep(connection: Connection, notice: Notice, now: float) -> bool:
-    """Remember it, and tell every gate; False where it was there before."""
-    key = key_of(notice)
+def keep(connection: Connection, notice: Notice, now: float, teller: str = "") -> bool:
+    """Remember it, and tell every gate; False where it was there before. ``teller`` is as ``key_of`` has it."""
+    key = key_of(notice, teller)
     if connection.execute(select(notices.c.key).where(notices.c.key == key)).first() is not None:
         return False
     document = json.dumps(asdict(notice) | {"kind": notice.kind.value})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,11 +19,15 @@ from kgate.model import Device, Identity
 
 NOW = 1_790_000_000.0
 IDP = "https://idp.example.com"
+WHOSE = (IDP, "https://signals.example.com")
+"""Whose people are spoken of: the issuer that the transmitter is about, and what it may call its own."""
 CAEP = "https://schemas.openid.net/secevent/caep/event-type/"
 RISC = "https://schemas.openid.net/secevent/risc/event-type/"
 ALICE = Identity(
     "alice@example.com", issuer=IDP, subject="a1", issuer_session="s1", issued_at=NOW - 60, device=Device("laptop", compliant=True)
 )
+ELSEWHERE = {"format": "iss_sub", "iss": "https://other.example.com", "sub": "a1"}
+SESSION = {"format": "opaque", "id": "s1"}
 LOGOUT = {
     "iss": IDP,
     "aud": "kgate",
@@ -40,7 +46,7 @@ def event(uri: str, sub_id: object = None, /, **facts: object) -> dict[str, Any]
 
 
 def heard(uri: str, sub_id: object = None, /, **facts: object) -> Notice:
-    notice = security_event(event(uri, sub_id, **facts), "secevent+jwt", NOW)
+    notice = security_event(event(uri, sub_id, **facts), "secevent+jwt", NOW, WHOSE)
     assert isinstance(notice, Notice), notice
     return notice
 
@@ -104,12 +110,15 @@ def test_another_token_of_the_issuer_is_no_logout_token(change: dict[str, Any], 
         ({**event(CAEP + "session-revoked"), "events": {}}, "secevent+jwt", "exactly one event"),
         (event(CAEP + "session-revoked", {"format": "did", "url": "did:x"}), "secevent+jwt", "subject"),
         (event(CAEP + "session-revoked", "a1"), "secevent+jwt", "subject"),
+        (event(CAEP + "session-revoked", ELSEWHERE), "secevent+jwt", "somebody of another issuer"),
+        (event(RISC + "account-enabled", {"format": "complex", "user": ELSEWHERE, "session": SESSION}), "secevent+jwt", "another issuer"),
+        (event(RISC + "account-disabled", {"format": "aliases", "identifiers": [ELSEWHERE]}), "secevent+jwt", "another issuer"),
         (event(CAEP + "device-compliance-change", {"format": "opaque", "id": "laptop"}), "secevent+jwt", "current status"),
         ({**event(CAEP + "session-revoked"), "iat": NOW + 1000}, "secevent+jwt", "in the future"),
     ],
 )
 def test_what_is_no_security_event_is_refused_with_a_code_that_its_sender_knows(claims: dict[str, Any], typ: str, said: str) -> None:
-    answer = security_event(claims, typ, NOW)
+    answer = security_event(claims, typ, NOW, WHOSE)
     assert isinstance(answer, Refused) and answer.error == "invalid_request" and said in answer.text
 
 
@@ -121,7 +130,9 @@ def test_what_is_no_security_event_is_refused_with_a_code_that_its_sender_knows(
         {"format": "opaque", "id": "s1"},
         {"format": "complex", "user": {"format": "iss_sub", "iss": IDP, "sub": "a1"}, "session": {"format": "opaque", "id": "s1"}},
         {"format": "aliases", "identifiers": [{"format": "did", "url": "did:x"}, {"format": "email", "email": "alice@example.com"}]},
+        {"format": "aliases", "identifiers": [ELSEWHERE, {"format": "iss_sub", "iss": IDP, "sub": "a1"}]},
         {"user": {"subject_type": "iss-sub", "iss": IDP, "sub": "a1"}},
+        {"format": "iss_sub", "iss": "https://signals.example.com", "sub": "a1"},
     ],
 )
 def test_a_subject_may_be_named_in_any_usual_format(subject: dict[str, Any]) -> None:
@@ -130,6 +141,32 @@ def test_a_subject_may_be_named_in_any_usual_format(subject: dict[str, Any]) -> 
     assert after(notice, identity=Identity("bob@example.com", issuer=IDP, subject="b1", issuer_session="s9")) == Identity(
         "bob@example.com", issuer=IDP, subject="b1", issuer_session="s9"
     )
+
+
+def test_of_several_names_of_somebody_the_one_counts_that_is_never_another_persons() -> None:
+    """Who is called by something else than the address is not known by it here: the event had no effect."""
+    names = [{"format": "email", "email": "alice@example.com"}, {"format": "iss_sub", "iss": IDP, "sub": "a1"}]
+    notice = heard(RISC + "account-disabled", {"format": "aliases", "identifiers": names})
+    assert isinstance(after(notice, identity=ALICE.but(user="alice")), Rejected)
+
+
+@pytest.mark.parametrize(
+    "wrapped", [lambda inner: {"format": "complex", "user": inner}, lambda inner: {"format": "aliases", "identifiers": [inner]}]
+)
+def test_names_of_names_of_names_are_none(wrapped: Callable[[object], object]) -> None:
+    """As deep as JSON is read: it was an error of the gate's own, for which a transmitter that is asked sends the event again and again."""
+    subject: object = {"format": "opaque", "id": "s1"}
+    for _ in range(sys.getrecursionlimit()):
+        subject = wrapped(subject)
+    assert isinstance(security_event(event(CAEP + "session-revoked", subject), "secevent+jwt", NOW, WHOSE), Refused)
+
+
+@pytest.mark.threat("20")
+def test_an_event_about_another_issuers_people_brings_nobody_back() -> None:
+    """The names of two issuers' people may be the same (RFC 9493 section 3.2.3: they are the issuer's)."""
+    said = security_event(event(RISC + "account-enabled", ELSEWHERE), "secevent+jwt", NOW, WHOSE)
+    disabled = heard(RISC + "account-disabled", event_timestamp=NOW - 30)
+    assert isinstance(after(disabled, *([said] if isinstance(said, Notice) else [])), Rejected)
 
 
 def test_whoever_signs_in_again_after_the_event_is_in() -> None:
@@ -204,10 +241,10 @@ JUNK = st.recursive(
 @given(JUNK, JUNK, JUNK, JUNK)
 def test_no_claims_raise(events: object, subject: object, iat: object, jti: object) -> None:
     claims = {"iss": IDP, "iat": iat, "jti": jti, "events": events, "sub_id": subject, "sub": subject, "sid": jti}
-    for made in (logout_notice(claims, "", NOW), security_event(claims, "secevent+jwt", NOW)):
+    for made in (logout_notice(claims, "", NOW), security_event(claims, "secevent+jwt", NOW, WHOSE)):
         assert isinstance(made, Notice | Refused)
     claims["events"] = {CAEP + "session-revoked": {"event_timestamp": iat, "subject": events}}
-    assert isinstance(security_event(claims, "secevent+jwt", NOW), Notice | Refused)
+    assert isinstance(security_event(claims, "secevent+jwt", NOW, WHOSE), Notice | Refused)
 
 
 class Known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
 from kgate.store.notices import KEPT_SECONDS, all_notices, keep
 
+REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 of_keys = pytest.mark.threat("21")
 
 
@@ -88,9 +89,42 @@ class Base:
     def follow(self, topic: str, follower: object) -> None:
         """The test adds what it needs."""
 
-    async def write(self, work: Callable[[Connection], None]) -> None:
+    async def write(self, work: Callable[[Connection], Any]) -> Any:
         with self.engine.begin() as connection:
-            work(connection)
+            return work(connection)
+
+
+@pytest.mark.threat("20")
+def test_two_who_speak_of_the_same_people_may_number_what_they_tell_alike(tmp_path: Path) -> None:
+    """``jti`` is unique within its issuer, which is who tells and not whom it is about: the second one's event was taken for the first one's."""
+    tellers = [TestIssuer(f"https://signals-{number}.example") for number in range(2)]
+    gates = [IssuerGate(each) for each in tellers]
+    signers = Signers([each.url for each in tellers], {gate.issuer.url: gate.ring for gate in gates}, lambda: gates[0].monotonic)
+    speakers = {each.url: Speaker(each.url, frozenset({"kgate"}), "https://idp", frozenset({Dialect.EVENT})) for each in tellers}
+    engine = open_engine(f"sqlite:///{tmp_path}/state.db")
+    migrate(engine)
+    base: Any = Base(engine)
+
+    def fetch(wanted: Hashable, then: Callable[[], None]) -> None:
+        for gate in gates:
+            gate.get(wanted, then if gate is gates[-1] else lambda: None)
+
+    receiver = Receiver(base, lambda: signers, lambda: speakers, fetch, lambda: NOW)
+    found: list[Any] = []
+    for teller, person in zip([*tellers, tellers[0]], ("alice", "bob", "alice"), strict=True):
+        claims = {
+            "iss": teller.url,
+            "aud": "kgate",
+            "iat": NOW,
+            "jti": "1",
+            "sub_id": {"format": "iss_sub", "iss": "https://idp", "sub": person},
+        }
+        token = teller.sign({**claims, "events": {REVOKED: {}}}, typ="secevent+jwt")
+        Deferred.fromCoroutine(receiver.receive(token, Dialect.EVENT)).addBoth(found.append)
+    assert [(each.notice.subject.sub, each.new) for each in found] == [("alice", True), ("bob", True), ("alice", False)]
+    with engine.begin() as connection:
+        assert {each.subject.sub for each in all_notices(connection)} == {"alice", "bob"}
+    engine.dispose()
 
 
 def test_what_cannot_matter_any_more_is_forgotten_in_memory_and_in_the_store(tmp_path: Path) -> None:
