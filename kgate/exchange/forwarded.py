@@ -54,10 +54,11 @@ def _strictest(held: Limits, port: Limits, rule: str) -> Limits:
     """The strictest of both, and whose each is: ``rule`` is the port's."""
     size = held.bytes if port.bytes is None or (held.bytes is not None and held.bytes < port.bytes) else port.bytes
     duration, idle = sooner(held.duration, port.duration), sooner(held.idle, port.idle)
-    by = held.rules
-    whose = (
-        by[0] if duration == held.duration else rule,
-        by[1] if idle == held.idle else rule,
-        by[2] if size == held.bytes else rule,
+    return Limits(
+        duration,
+        idle,
+        size,
+        duration_by=held.duration_by if duration == held.duration else rule,
+        idle_by=held.idle_by if idle == held.idle else rule,
+        bytes_by=held.bytes_by if size == held.bytes else rule,
     )
-    return Limits(duration, idle, size, whose)

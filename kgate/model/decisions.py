@@ -82,8 +82,10 @@ class Limits:
     duration: float | None = None
     idle: float | None = None
     bytes: int | None = None
-    rules: tuple[str, str, str] = ("", "", "")
-    """Whose they are, one by one; empty is the decision's own rule. A port-forward has those of its ports' rules too."""
+    duration_by: str = ""
+    """By which rule; empty is the decision's own. A port-forward has limits of its ports' rules too."""
+    idle_by: str = ""
+    bytes_by: str = ""
 
 
 UNLIMITED = Limits()

@@ -57,7 +57,7 @@ def over_duration(limits: Limits, rule: str, id_: str, changed_at: float) -> Cau
     """It lasted as long as its rule lets it."""
     return Cause(
         Ending.LIMIT,
-        f'kgate: closed by policy: rule "{limits.rules[0] or rule}" allows {_span(limits.duration)} (request {id_})',
+        f'kgate: closed by policy: rule "{limits.duration_by or rule}" allows {_span(limits.duration)} (request {id_})',
         changed_at,
     )
 
@@ -66,7 +66,7 @@ def over_idle(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
     """Nothing passed for as long as its rule lets it be idle."""
     return Cause(
         Ending.LIMIT,
-        f'kgate: closed by policy: idle for {_span(limits.idle)}, which is all that rule "{limits.rules[1] or rule}" allows (request {id_})',
+        f'kgate: closed by policy: idle for {_span(limits.idle)}, which is all that rule "{limits.idle_by or rule}" allows (request {id_})',
         changed_at,
     )
 
@@ -74,7 +74,7 @@ def over_idle(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
 def over_bytes(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
     """It carried as much as its rule lets it."""
     return Cause(
-        Ending.LIMIT, f'kgate: closed by policy: rule "{limits.rules[2] or rule}" allows {limits.bytes} bytes (request {id_})', changed_at
+        Ending.LIMIT, f'kgate: closed by policy: rule "{limits.bytes_by or rule}" allows {limits.bytes} bytes (request {id_})', changed_at
     )
 
 

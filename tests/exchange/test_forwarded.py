@@ -62,9 +62,9 @@ def test_a_tunnel_has_the_limits_of_every_port_that_it_reaches(gate: Ports) -> N
     held = HELD.but(limits=Limits(idle=300))
     assert gate.ports.admit(80, held) == held
     held = gate.ports.admit(5432, held) or held
-    assert held.limits == Limits(600, 300, 100, ("sql", "", "sql"))
-    assert gate.ports.admit(6379, held) == HELD.but(limits=Limits(60, 60, 100, ("cache", "cache", "sql")))
-    assert gate.ports.again(HELD) == HELD.but(limits=Limits(60, 60, 100, ("cache", "cache", "sql")))
+    assert held.limits == Limits(600, 300, 100, duration_by="sql", bytes_by="sql")
+    assert gate.ports.admit(6379, held) == HELD.but(limits=Limits(60, 60, 100, "cache", "cache", "sql"))
+    assert gate.ports.again(HELD) == HELD.but(limits=Limits(60, 60, 100, "cache", "cache", "sql"))
 
 
 def test_a_port_is_on_record_once_until_its_answer_changes(gate: Ports) -> None:

@@ -164,14 +164,14 @@ def test_threat_28_changes_that_concern_others_put_the_sweep_off_for_nobody(worl
         (Limits(duration=90), {"monotonic": 1089.9}, {"monotonic": 1090.0}, 'rule "reader" allows 90 s'),
         (Limits(idle=900), {"touched": 1400.1, "monotonic": 2300.0}, {"touched": 1400.0}, "idle for 15 min, which"),
         (Limits(bytes=10), {"bytes_carried": 9}, {"bytes_carried": 10}, 'rule "reader" allows 10 bytes'),
-        (Limits(3600, rules=("sql", "", "")), {"monotonic": 4599.9}, {"monotonic": 4600.0}, 'rule "sql" allows 1 h'),
+        (Limits(3600, duration_by="sql"), {"monotonic": 4599.9}, {"monotonic": 4600.0}, 'rule "sql" allows 1 h'),
         (
-            Limits(idle=900, rules=("", "sql", "")),
+            Limits(idle=900, idle_by="sql"),
             {"touched": 1400.1, "monotonic": 2300.0},
             {"touched": 1400.0},
             'idle for 15 min, which is all that rule "sql" allows',
         ),
-        (Limits(3600, bytes=10, rules=("", "", "sql")), {"bytes_carried": 9}, {"bytes_carried": 10}, 'rule "sql" allows 10 bytes'),
+        (Limits(3600, bytes=10, bytes_by="sql"), {"bytes_carried": 9}, {"bytes_carried": 10}, 'rule "sql" allows 10 bytes'),
     ],
 )
 def test_a_limit_ends_it_when_it_is_reached_and_not_before_with_the_limit_named(
