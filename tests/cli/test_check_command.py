@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from small_configuration import SMALL, small_configuration
 
 from kgate.cli import COMMANDS, main
-from kgate.demo.certificates import Authority
-
-CONFIGURATION = """\
-listen: [{address: 127.0.0.1:8443, tls: {certificate: tls.crt, key: tls.key}}]
-public_url: https://localhost:8443
-clusters: {dev: {server: "https://10.0.0.5:6443", certificate_authority: ca.crt, token_file: token}}
-identity: {client_certificates: {authority: ca.crt}}
-policy: policy.yaml
-audit: {directory: audit/}
-"""
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    authority = Authority("test", time.time())
-    server = authority.server(["localhost"])
-    files = {
-        "tls.crt": server.certificate,
-        "tls.key": server.key,
-        "ca.crt": authority.certificate,
-        "token": b"t",
-        "policy.yaml": b"rules: []",
-    }
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "kgate.yaml").write_text(CONFIGURATION)
-    return tmp_path / "kgate.yaml"
+    return small_configuration(tmp_path)
 
 
 def kgate(*arguments: str) -> Result:
@@ -54,7 +32,7 @@ def test_a_good_file(file: Path) -> None:
 
 
 def test_mistakes_are_all_there_and_the_exit_code_is_one(file: Path) -> None:
-    file.write_text(CONFIGURATION.replace("policy: policy.yaml", "polcy: policy.yaml"))
+    file.write_text(SMALL.replace("policy: policy.yaml", "polcy: policy.yaml"))
     result = kgate("check", str(file))
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
@@ -83,7 +61,7 @@ def test_threat_27_nor_of_a_file_s_name(tmp_path: Path) -> None:
 
 
 def test_for_programs(file: Path) -> None:
-    file.write_text(CONFIGURATION + "worker: 2\n")
+    file.write_text(SMALL + "worker: 2\n")
     result = kgate("check", str(file), "-o", "json")
     answer = json.loads(result.stdout)
     assert result.exit_code == 1 and answer["good"] is False

@@ -9,21 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from authority import Authority
 from reactors import dispose, make_reactor, turn_until
+from small_configuration import small_configuration
 from twisted.logger import LogEvent, globalLogPublisher
 
 from kgate.service.reloading import FilesRead, Reloads
 from kgate.settings import Configuration, load_configuration
-
-CONFIGURATION = """\
-listen: [{address: 127.0.0.1:8443, tls: {certificate: gate.crt, key: gate.key}}]
-public_url: https://localhost:8443
-clusters: {dev: {server: "https://10.0.0.5:6443", certificate_authority: ca.crt, token_file: token}}
-identity: {client_certificates: {authority: ca.crt}}
-policy: policy.yaml
-audit: {directory: audit/}
-"""
 
 
 @pytest.fixture
@@ -36,11 +27,7 @@ def reactor() -> Iterator[Any]:
 
 
 def test_a_fault_of_the_gate_s_own_shows_and_the_next_reload_is_a_good_one(tmp_path: Path, reactor: Any) -> None:
-    authority = Authority()
-    authority.leaf("localhost").write(tmp_path, "gate")
-    (tmp_path / "ca.crt").write_bytes(authority.certificate)
-    for name, text in (("token", "t"), ("policy.yaml", "rules: []\n"), ("kgate.yaml", CONFIGURATION)):
-        (tmp_path / name).write_text(text)
+    file = small_configuration(tmp_path)
     in_force, logged, faults = list[Configuration](), list[LogEvent](), [LookupError("a bug in a part")]
 
     def put_in_force(configuration: Configuration) -> None:
@@ -53,10 +40,10 @@ def test_a_fault_of_the_gate_s_own_shows_and_the_next_reload_is_a_good_one(tmp_p
         now=time.monotonic,
         turn=SimpleNamespace(flush=lambda: None),
         records=SimpleNamespace(keep=lambda _: None, in_force=lambda *_: None),
-        configuration=lambda: load_configuration(tmp_path / "kgate.yaml", time.time()),
+        configuration=lambda: load_configuration(file, time.time()),
         decide_again=lambda since: None,
     )
-    reloads = Reloads(shared, tmp_path / "kgate.yaml", FilesRead(), put_in_force)
+    reloads = Reloads(shared, file, FilesRead(), put_in_force)
     globalLogPublisher.addObserver(logged.append)
     try:
         reloads.reload()
