@@ -28,8 +28,10 @@ _ALWAYS: Final = frozenset(
         b"kubectl-command", b"kubectl-session", b"range", b"user-agent",
     }
 )  # fmt: skip
-_UPGRADE: Final = _ALWAYS | {b"sec-websocket-key", b"sec-websocket-protocol", b"sec-websocket-version", b"x-stream-protocol-version"}
-"""Without Sec-WebSocket-Extensions: permessage-deflate would hide from us what passes (class 18)."""
+_UPGRADE: Final = _ALWAYS | {
+    b"origin", b"sec-websocket-key", b"sec-websocket-protocol", b"sec-websocket-version", b"x-stream-protocol-version",
+}  # fmt: skip
+"""Without Sec-WebSocket-Extensions: permessage-deflate would hide from us what passes (class 18). An API server refuses a watch that has no Origin."""
 _PROXIED: Final = frozenset(
     {
         b"accept-language", b"cache-control", b"content-disposition", b"content-language", b"if-modified-since", b"if-range",

@@ -96,6 +96,13 @@ def test_a_websocket_upgrade_carries_its_own_fields_and_no_compression() -> None
     assert sent(websocket, EXEC) == GATES_OWN
 
 
+def test_a_watch_over_websocket_says_where_it_comes_from() -> None:
+    """The API server answers 403 to one that does not, as its library for WebSocket (golang.org/x/net) does by itself. It compares it with nothing."""
+    asked = [(b"origin", b"https://gate:8443"), (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")]
+    assert sent(asked, LIST, upgrade=True)[:-8] == asked
+    assert sent(asked, LIST) == GATES_OWN
+
+
 def test_each_offered_stream_protocol_keeps_its_line() -> None:
     spdy = [(b"x-stream-protocol-version", b"v%d.channel.k8s.io" % version) for version in (5, 4, 3, 2)]
     assert sent(spdy, EXEC, upgrade=True)[:-8] == spdy
