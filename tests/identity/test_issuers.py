@@ -11,7 +11,7 @@ from kgate.errors import InvalidFileError
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import load_authentication_configuration
 from kgate.identity.jose import KeySet
-from kgate.identity.key_ring import BURST, KEEP, PACE, REFRESH, KeyRing, KeysWanted
+from kgate.identity.key_ring import KeyRing, KeysWanted
 from kgate.model import Identity
 
 
@@ -63,7 +63,7 @@ def test_rotation_fails_no_request() -> None:
     assert isinstance(gate.ask(gate.issuer.token()), Identity)
     for number in range(20):
         gate.issuer.rotate(f"k{number}")
-        gate.passes(PACE)
+        gate.passes(10)
         assert isinstance(gate.ask(gate.issuer.token(gate.now)), Identity)
     assert len(gate.fetched) == 21
 
@@ -73,7 +73,9 @@ def test_a_key_that_the_issuer_withdrew_verifies_nothing_more() -> None:
     token = gate.issuer.token()
     gate.ask(token)
     gate.issuer.rotate("two", keep=False)
-    gate.passes(REFRESH)
+    gate.passes(299)
+    assert not gate.ring.due(gate.monotonic)
+    gate.passes(1)
     assert gate.ring.due(gate.monotonic)
     gate.fetch(KeysWanted(URL))
     assert gate.ask(token) == Rejected(f"the token is signed by a key that {URL} does not publish", "sign in again")
@@ -91,10 +93,10 @@ def test_an_issuer_that_is_down_leaves_its_keys_in_force_for_a_while() -> None:
     gate = Gate()
     assert isinstance(gate.ask(gate.issuer.token()), Identity)
     gate.down = True
-    gate.passes(REFRESH)
+    gate.passes(300)
     gate.fetch(KeysWanted(URL))
     assert gate.ring.words(gate.monotonic) == "it cannot be reached; its last keys hold for 355 min more"
-    gate.passes(KEEP - REFRESH - 1)
+    gate.passes(6 * 3600 - 300 - 1)
     assert isinstance(gate.ask(gate.issuer.token(gate.now)), Identity)
     gate.passes(1)
     refused = gate.ask(gate.issuer.token(gate.now))
@@ -102,7 +104,7 @@ def test_an_issuer_that_is_down_leaves_its_keys_in_force_for_a_while() -> None:
     assert refused.text == f"the keys of {URL} cannot be had"
     assert gate.ring.words(gate.monotonic) == "it cannot be reached; its tokens are refused"
     gate.down = False
-    gate.passes(PACE)
+    gate.passes(10)
     assert isinstance(gate.ask(gate.issuer.token(gate.now)), Identity)
     assert gate.ring.words(gate.monotonic) is None
 
@@ -261,10 +263,11 @@ def test_an_issuer_twice_is_a_mistake() -> None:
 def test_looking_is_rationed() -> None:
     ring = KeyRing(URL)
     ring.learned(KeySet(()), b"", "", 1000.0)
-    assert [ring.may_look(f"k{n}", 1000.0) for n in range(8)] == [True] * int(BURST) + [False] * (8 - int(BURST))
-    assert ring.may_look("k9", 1000.0 + PACE)
-    assert not ring.may_look("k10", 1000.0 + PACE)
-    assert ring.may_look("k9", 1000.0 + PACE)  # it is under way: who waits too costs nothing
+    assert [ring.may_look(f"k{n}", 1000.0) for n in range(8)] == [True] * 5 + [False] * 3
+    assert not ring.may_look("k9", 1009.9)
+    assert ring.may_look("k9", 1010.0)
+    assert not ring.may_look("k10", 1010.0)
+    assert ring.may_look("k9", 1010.0)  # it is under way: who waits too costs nothing
 
 
 def test_without_keys_one_look_is_for_everybody() -> None:
@@ -274,3 +277,33 @@ def test_without_keys_one_look_is_for_everybody() -> None:
     assert ring.lacks("k7", 1001.0) and not ring.may_look("k7", 1001.0)
     ring.failed("no answer")
     assert ring.may_look("another", 1001.0)
+
+
+def test_a_ration_that_nobody_used_does_not_grow() -> None:
+    ring = KeyRing(URL)
+    ring.learned(KeySet(()), b"", "", 1000.0)
+    assert sum(ring.may_look(f"k{number}", 20_000.0) for number in range(50)) == 5
+
+
+def test_a_key_that_was_not_there_is_looked_for_again_after_ten_seconds() -> None:
+    ring = KeyRing(URL)
+    ring.learned(KeySet(()), b"", "gone", 1000.0)
+    assert not ring.may_look("gone", 1009.9)
+    assert ring.may_look("gone", 1010.0)
+
+
+def test_so_many_absent_keys_are_remembered() -> None:
+    """Each is somebody's invention; the ration bounds what the next ones cost."""
+    ring = KeyRing(URL)
+    assert all(ring.may_look(f"k{number}", 1000.0) for number in range(300))
+    ring.learned(KeySet(()), b"", "", 1000.5)
+    assert [ring.lacks(f"k{number}", 1001.0) for number in (0, 254, 255, 299)] == [True, True, False, False]
+
+
+def test_an_issuer_that_fails_is_asked_again_soon_but_not_at_once() -> None:
+    ring = KeyRing(URL)
+    ring.learned(KeySet(()), b"", "", 1000.0)
+    ring.began(1300.0)
+    ring.failed("no answer")
+    assert not ring.may_look("new", 1309.9) and ring.may_look("new", 1310.0)
+    assert not ring.due(1314.9) and ring.due(1315.0)

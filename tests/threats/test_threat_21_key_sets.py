@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 
 import pytest
-from issuer import NOW, URL, TestIssuer, make_key
+from issuer import NOW, URL, TestIssuer, b64, make_key
 from issuer_gate import IssuerGate
 
 from kgate.identity.credentials import Credentials, Rejected
-from kgate.identity.jose import MAX_KEY_SET, MAX_KEYS, Flaw, KeySet, read_key_set
-from kgate.identity.key_ring import BURST, PACE
+from kgate.identity.jose import Flaw, Jws, Key, KeySet, read_jws, read_key, read_key_set, verify
 from kgate.model import Identity, Pending
 
 pytestmark = pytest.mark.threat("21")
@@ -28,8 +28,8 @@ def test_a_storm_of_unknown_keys_is_rationed() -> None:
         assert isinstance(gate.ask(forged), Rejected)
         gate.passes(0.01)
         assert isinstance(gate.ask(good), Identity)
-    assert len(gate.fetched) <= BURST + 2
-    gate.passes(PACE)
+    assert len(gate.fetched) <= 7
+    gate.passes(10)
     gate.issuer.rotate("two")
     assert isinstance(gate.ask(gate.issuer.token(gate.now)), Identity)
 
@@ -60,7 +60,7 @@ def test_an_issuer_that_names_no_keys_rotates() -> None:
     """It need not as long as it has one (OpenID Connect Core section 10.1)."""
     gate = IssuerGate(TestIssuer(keys=[make_key("")]))
     assert isinstance(gate.ask(gate.issuer.token()), Identity)
-    gate.passes(PACE)
+    gate.passes(10)
     gate.issuer.rotate("", keep=False)
     assert isinstance(gate.ask(gate.issuer.token(gate.now)), Identity)
     looks = len(gate.fetched)
@@ -71,9 +71,45 @@ def test_an_issuer_that_names_no_keys_rotates() -> None:
 
 
 def test_huge_sets_are_refused_whole() -> None:
-    entry = make_key("k").as_dict(private=False)
-    assert read_key_set(json.dumps({"keys": [entry] * (MAX_KEYS + 1)}).encode()) == Flaw(f"has more than {MAX_KEYS} keys")
-    assert read_key_set(b" " * (MAX_KEY_SET + 1)) == Flaw("has more than 256 KiB")
+    entry = make_key("").as_dict(private=False)
+    hundred = read_key_set(json.dumps({"keys": [entry] * 100}).encode())
+    assert isinstance(hundred, KeySet) and len(hundred.keys) == 100
+    assert read_key_set(json.dumps({"keys": [entry] * 101}).encode()) == Flaw("has more than 100 keys")
+    padded = json.dumps({"keys": [entry]}).encode().ljust(256 * 1024)
+    assert isinstance(read_key_set(padded), KeySet)
+    assert read_key_set(padded + b" ") == Flaw("has more than 256 KiB")
+
+
+@pytest.mark.parametrize(
+    ("bits", "exponent", "said"),
+    [
+        (2047, 65537, "has 2047 bits; RSA keys have 2048 to 8192"),
+        (2048, 65537, None),
+        (8192, 65537, None),
+        (8193, 65537, "has 8193 bits; RSA keys have 2048 to 8192"),
+        (2048, 1, "has an exponent that makes signatures forgeable or slow"),
+        (2048, 3, None),
+        (2048, 65536, "has an exponent that makes signatures forgeable or slow"),
+        (2048, 2**32 - 1, None),
+        (2048, 2**32 + 1, "has an exponent that makes signatures forgeable or slow"),
+    ],
+)
+def test_rsa_keys_that_are_weak_or_slow(bits: int, exponent: int, said: str | None) -> None:
+    n, e = (b64(number.to_bytes((number.bit_length() + 7) // 8)) for number in ((1 << bits - 1) + 1, exponent))
+    read = read_key({"kty": "RSA", "n": n, "e": e})
+    assert read == Flaw(said) if said else isinstance(read, Key)
+
+
+@pytest.mark.parametrize(("algorithm", "least"), [("HS256", 32), ("HS384", 48), ("HS512", 64)])
+def test_a_secret_is_as_long_as_the_hash(algorithm: str, least: int) -> None:
+    """RFC 7518 section 3.2."""
+    digest = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}[algorithm]
+    for length, counts in ((least - 1, False), (least, True)):
+        secret = bytes(range(length))
+        signed = f"{b64({'alg': algorithm})}.{b64({'sub': 'alice'})}"
+        read = read_jws(f"{signed}.{b64(hmac.digest(secret, signed.encode(), digest))}")
+        keys = read_key_set(json.dumps({"keys": [{"kty": "oct", "k": b64(secret)}]}).encode())
+        assert isinstance(read, Jws) and isinstance(keys, KeySet) and verify(read, keys, [algorithm]) is counts
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"keys": {}}', b'{"keys": [1]}', b"<html>", b'{"keys": [], "keys": []}'])
