@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgate.identity.names import MAX_GROUPS, identity_fault, name_fault
+from kgate.identity.names import identity_fault, name_fault
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,8 @@ def test_what_is_wrong_is_said() -> None:
     assert identity_fault("", []) == "the user name is empty"
     assert identity_fault("a", ["b\n"]) == "the name of a group has white space at an edge"
     assert identity_fault("a", ["b\nc"]) == "the name of a group has the character U+000A, which cannot be shown"
-    assert identity_fault("a", [f"g{number}" for number in range(MAX_GROUPS + 1)]) == "there are more than 1000 groups"
+    assert identity_fault("a", [f"g{number}" for number in range(1001)]) == "there are more than 1000 groups"
+    assert identity_fault("a" * 1024, [f"g{number}" for number in range(1000)]) is None
     assert identity_fault("a", ["b", "c"]) is None
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgate.wire.proxy_protocol import LONGEST, SIGNATURE, ProxyHeader, ProxyHeaderInvalid, parse_proxy_header
+from kgate.wire.proxy_protocol import SIGNATURE, ProxyHeader, ProxyHeaderInvalid, parse_proxy_header
 
 pytestmark = pytest.mark.threat("11")
 addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
@@ -28,10 +28,18 @@ def test_it_is_read_whole_or_waited_for_and_what_follows_is_left(
     assert all(parse_proxy_header(data[:at]) is None for at in range(len(data)))
 
 
-@given(st.binary(max_size=80))
-def test_any_bytes_give_an_address_a_sentence_or_a_wait(data: bytes) -> None:
+@given(st.binary(max_size=80), st.sampled_from([b"\x20", b"\x21", b"\x21\x11\0", b"\x21\x21\0"]), st.binary(max_size=60))
+def test_any_bytes_give_an_address_a_sentence_or_a_wait(other: bytes, kind: bytes, body: bytes) -> None:
+    read = parse_proxy_header(other)
+    assert isinstance(read, ProxyHeaderInvalid) or SIGNATURE.startswith(other[:12])
+    data = SIGNATURE + kind + body
     read = parse_proxy_header(data)
-    assert isinstance(read, ProxyHeaderInvalid) or SIGNATURE.startswith(data[:12])
+    assert not isinstance(read, ProxyHeader) or 16 <= read.length <= len(data)
+
+
+def test_the_longest_that_is_read() -> None:
+    data = written(ipaddress.IPv4Address("192.0.2.1"), bytes(1024 - 12))
+    assert parse_proxy_header(data) == ProxyHeader("192.0.2.1", 16 + 1024)
 
 
 def test_a_balancer_that_speaks_for_itself() -> None:
@@ -47,7 +55,7 @@ def test_a_balancer_that_speaks_for_itself() -> None:
         (SIGNATURE + b"\x22\x11\x00\x0c", "PROXY protocol version/command 0x22"),
         (SIGNATURE + b"\x21\x12\x00\x0c" + bytes(12), "PROXY address family 0x12: only TCP over IPv4 and IPv6 is spoken here"),
         (SIGNATURE + b"\x21\x11\x00\x0b" + bytes(11), "PROXY header shorter than its addresses"),
-        (SIGNATURE + b"\x21\x11" + (LONGEST + 1).to_bytes(2, "big"), "PROXY header of 1025 bytes"),
+        (SIGNATURE + b"\x21\x11" + (1025).to_bytes(2, "big"), "PROXY header of 1025 bytes"),
     ],
 )
 def test_refused(data: bytes, sentence: str) -> None:
