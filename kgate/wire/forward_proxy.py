@@ -62,9 +62,10 @@ class HttpConnect:
         end = data.find(b"\r\n\r\n")
         if end < 0:
             return Failed("the proxy's answer is too long") if len(data) > LONGEST_ANSWER else None
-        first = data[:end].split(b"\r\n", 1)[0].split(b" ", 2)
-        if len(first) < 2 or not first[0].startswith(b"HTTP/1.") or first[1] != b"200":
-            return Failed("the proxy answered " + data[:end].split(b"\r\n", 1)[0].decode("ascii", "replace")[:100])
+        first = data[:end].partition(b"\r\n")[0]
+        version, _, rest = first.partition(b" ")
+        if not version.startswith(b"HTTP/1.") or rest.partition(b" ")[0] != b"200":
+            return Failed("the proxy answered " + first[:100].decode("ascii", "replace"))
         return Opened() if len(data) == end + 4 else Failed("the proxy sent bytes after its answer")
 
 
@@ -78,7 +79,8 @@ _SOCKS_ERRORS = {
 }
 _NOBODY, _USER, _AS_USER = b"\x05\x00", b"\x05\x02", b"\x01\x00"
 """A proxy's choices of a method, and its yes to a user and password."""
-_ADDRESS_LENGTHS = {1: 4, 4: 16}
+_REPLY_LENGTHS = {1: 10, 4: 22}
+"""Of a reply with an address; one with a name says how long that is."""
 
 
 class Socks5:
@@ -124,7 +126,9 @@ class Socks5:
             return None
         if data[0] != 5 or data[1]:
             return Failed("the SOCKS proxy answered: " + _SOCKS_ERRORS.get(data[1], f"error {data[1]}"))
-        length = 4 + (1 + data[4] if data[3] == 3 else _ADDRESS_LENGTHS.get(data[3], 0)) + 2
+        length = 7 + data[4] if data[3] == 3 else _REPLY_LENGTHS.get(data[3])
+        if length is None:
+            return Failed(f"the SOCKS proxy answered with an address of kind {data[3]}, which there is not")
         if len(data) < length:
             return None
         return Opened() if len(data) == length else Failed("the SOCKS proxy sent bytes after its answer")
