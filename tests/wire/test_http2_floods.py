@@ -253,3 +253,64 @@ def test_answers_without_a_body_do_not_pile_up_for_a_client_that_reads_none_of_t
         scene.http.data_to_send()
         answered += 1
     assert 200 < answered < 300
+
+
+# The bounds themselves, each with the most that is taken and one more
+
+
+def test_noise_comes_back_by_a_hundred_a_second() -> None:
+    scene = ServerScene()
+    ping = frame(FrameType.PING, 0, 0, bytes(8))
+    assert failure(scene.receive(ping * 999)) is None  # and the SETTINGS of the greeting
+    scene.clock.advance(1)
+    assert failure(scene.receive(ping * 100)) is None
+    assert failure(scene.receive(ping)) == CALM
+
+
+def test_resets_are_forgotten_after_thirty_seconds() -> None:
+    scene = ServerScene()
+    for stream in odd(199):
+        scene.receive(headers(stream, GET), rst(stream))
+    scene.receive(headers(399, GET))
+    scene.clock.advance(29.9)
+    assert requests(scene.receive(headers(401, GET))) == 0
+    scene.clock.advance(0.1)
+    assert requests(scene.receive(headers(403, GET))) == 1
+
+
+def test_a_hundred_streams_at_once() -> None:
+    scene = ServerScene()
+    assert requests(scene.receive(*(headers(stream, GET) for stream in odd(101)))) == 100
+    (refused,) = scene.sent()
+    assert (refused.stream, refused.number) == (201, ErrorCode.REFUSED_STREAM)
+
+
+def test_a_header_list_of_64_kib() -> None:
+    """As HTTP/2 counts it (RFC 9113 section 6.5.2): names, values and 32 for each field."""
+    fields = [*GET, *[(b"a", b"x" * 16000)] * 4]
+    room = 65536 - sum(len(name) + len(value) + 32 for name, value in fields) - 32 - 1
+    scene = ServerScene()
+    assert requests(scene.receive(*in_frames(1, [*fields, (b"b", b"x" * room)]))) == 1
+    assert requests(scene.receive(*in_frames(3, [*fields, (b"b", b"x" * (room + 1))]))) == 0
+    answer, *_ = scene.sent()
+    assert (answer.kind, answer.stream) == (FrameType.HEADERS, 3) and b"431" in answer.payload
+
+
+def in_frames(stream: int, fields: list[tuple[bytes, bytes]]) -> list[bytes]:
+    """A request whose block is longer than a frame."""
+    block = literal(fields)
+    pieces = [block[at : at + 16384] for at in range(0, len(block), 16384)]
+    kinds = [FrameType.HEADERS, *[FrameType.CONTINUATION] * (len(pieces) - 1)]
+    flags = [1, *[0] * (len(pieces) - 2), END_HEADERS]
+    return [frame(kind, flag, stream, piece) for kind, flag, piece in zip(kinds, flags, pieces, strict=True)]
+
+
+def test_answers_that_nobody_reads_are_64_kib() -> None:
+    """3855 answers to PINGs, 17 bytes each, are 65,535."""
+    scene, answered = ServerScene(), 0
+    scene.http.pause_sending()
+    scene.http.data_to_send()
+    while failure(scene.receive(frame(FrameType.PING, 0, 0, bytes(8)))) is None:
+        answered += 1
+        scene.clock.advance(0.1)
+    assert answered == 3855
