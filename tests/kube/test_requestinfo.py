@@ -239,7 +239,7 @@ def test_targets_that_two_readers_could_take_for_two_things(target: str) -> None
         "watch=true;a=b", "a;b", "watch=%", "%zz=1", "a=%ff", "%ff", "a=%00", "%00=a", "watch=fal%C5%BFe", "limit=x", "limit=",
         "limit", "limit=1_0",
         "timeoutSeconds=30s", "limit=9999999999999999999", "fieldSelector=a", "fieldSelector=metadata.name%3Dx&labelSelector=a,,b",
-        "fieldSelector=metadata.name%3Da%0Ab", "container=%1b", "#", "a=\\", "a=é",
+        "fieldSelector=metadata.name%3Da%0Ab", "container=%1b", "#", "a=\\", "a=é", "a=\x7f",
     ],
 )  # fmt: skip
 def test_queries_that_two_readers_could_take_for_two_things(query: str) -> None:
@@ -252,8 +252,20 @@ def test_below_a_proxy_the_path_is_the_proxied_servers_but_it_cannot_climb_out()
         assert ask(f"{POD}/proxy{tail}").operation is Operation.PROXY
     for tail in ("/..", "/../../secrets", "/a/%2e%2e/b", "/a%2F..%2Fb", "/a%5C..%5Cb", "/.", "/%00", "/%ff", "/#", "/\\"):
         assert refused(f"{POD}/proxy{tail}").status == 400
+    assert ask("/api/v1/proxy/namespaces/payments/services/web/a%2Fb//c;d").operation is Operation.PROXY
+    assert refused("/api/v1/proxy/namespaces/payments/services/a%2Fb/x").status == 400
     assert refused("/api/v1/namespaces/payments/pods/a%2Fb/proxy/x").status == 400
     assert refused("/api/v1/namespaces/payments/pods//proxy/x").status == 400
+
+
+def test_logs_have_no_terminal_and_follow_where_they_are_asked_to_or_watched() -> None:
+    logs = ask(POD + "/log?follow=true&tty=true&stdin=true&container=app")
+    assert logs == Action(
+        DEV, "GET", "get", logs.target, POD + "/log", api_version="v1", resource="pods", subresource="log", namespace="payments",
+        name="web-0", operation=Operation.LOGS, container="app", follows=True,
+    )  # fmt: skip
+    assert not ask(POD + "/log").follows
+    assert ask("/api/v1/watch/namespaces/payments/pods/web-0/log").follows
 
 
 @pytest.mark.threat("10")
