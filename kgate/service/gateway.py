@@ -24,7 +24,7 @@ from kgate.exchange.said import Said
 from kgate.exchange.self_review import SelfReview
 from kgate.exchange.waiting import Waiting
 from kgate.model import Action, Decision, Identity, Pending
-from kgate.net.turn import Turn
+from kgate.net.turn import Turn, each_of
 from kgate.review.shadow import Shadow, succeeding
 from kgate.service.recorder import Recorder
 from kgate.sessions.causes import stale
@@ -249,12 +249,8 @@ class Gateway:
             self.live.cut_all(stale)
         self.live.tick()
         now = self.now()
-        for stream in self.live.streams():
-            stream.look(now)
-        for each in list(self._unsettled):
-            each.look(now)
-        for leg in list(self.legs):
-            self._look_at(leg, now)
+        each_of(list(self._unsettled), lambda waiting: waiting.look(now))
+        each_of(list(self.legs), lambda leg: self._look_at(leg, now))
         if self.recorder.shadow is not None:
             self._follow(self.recorder.shadow)
 

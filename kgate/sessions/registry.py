@@ -77,7 +77,7 @@ class Registry:
         self._begin()
 
     def tick(self) -> None:
-        """Cut what reached a limit, decide again what reached the end of its decision."""
+        """Cut what reached a limit, decide again what reached the end of its decision, and have each look at its own deadlines."""
         now, wall = self._now(), self._wall()
         if now - self._swept >= FULL_SWEEP_SECONDS:
             self.reevaluate(now)
@@ -95,6 +95,7 @@ class Registry:
             self._due.setdefault(id(stream), (stream, now))
         elif decision.limits.duration or decision.limits.idle or decision.limits.bytes:
             self.limit(stream)
+        stream.look(now)
 
     def cut_all(self, cause: Callable[[str], Cause]) -> None:
         """Cut each with the cause made for its id."""

@@ -32,6 +32,7 @@ class Held:
     next: Decision | Pending = YES
     cuts: list[Cause] = field(factory=list)
     asked: int = 0
+    looks: int = 0
     costs: float = 0.0
     world: World | None = None
 
@@ -45,7 +46,7 @@ class Held:
         self.decision = decision
 
     def look(self, now: float) -> None:
-        """Its deadlines are nothing to the registry."""
+        self.looks += 1
 
     def cut(self, cause: Cause) -> None:
         self.cuts.append(cause)
@@ -313,6 +314,20 @@ def test_a_bug_in_one_cut_keeps_nobody_else(world: World) -> None:
         assert [len(stream.cuts) for stream in streams] == [1, 1, 1]
         with pytest.raises(ValueError, match="a bug"):  # which the reactor logs, with its traceback
             world.later.pop()()  # type: ignore[operator]
+
+
+def test_a_bug_in_one_stream_s_deadlines_keeps_nobody_else(world: World) -> None:
+    class Blind(Held):
+        def look(self, now: float) -> None:
+            raise ValueError("a bug")
+
+    world.registry.add(Blind(world=world))
+    after = world.holds(decision=YES.but(limits=Limits(duration=1.0)))
+    world.registry.tick()
+    assert (after.looks, after.cuts) == (1, [])
+    world.monotonic += 2
+    world.registry.tick()
+    assert len(after.cuts) == 1
 
 
 @pytest.mark.threat("13")
