@@ -1,11 +1,11 @@
-"""How often one address may begin to sign in, or guess a device's code (security.md class 19, RFC 8628 section 5.1). Of IPv6 a /64 is one: a host takes
-whatever addresses it likes of its own."""
+"""How often one address may begin to sign in, or guess a device's code (security.md class 19, RFC 8628 section 5.1)."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import IPv6Network
+
+from kgate.net.addresses import whose
 
 WINDOW_SECONDS = 60.0
 MOST_ADDRESSES = 65_536
@@ -20,11 +20,11 @@ class Attempts:
 
     def may(self, address: str, now: float) -> bool:
         """Count one more; whether it is still allowed. A clock that was set back begins a new minute."""
-        whose = str(IPv6Network((address, 64), strict=False)) if ":" in address else address
-        since, count = self._counts.pop(whose, (now, 0))
+        person = whose(address)
+        since, count = self._counts.pop(person, (now, 0))
         if not 0 <= now - since < WINDOW_SECONDS:
             since, count = now, 0
-        self._counts[whose] = (since, count + 1)
+        self._counts[person] = (since, count + 1)
         if len(self._counts) > MOST_ADDRESSES:
             self._counts.popitem(last=False)
         return count < self._most()

@@ -22,6 +22,7 @@ from zope.interface import implementer
 from kgate.documents.values import Address
 from kgate.errors import KgateError
 from kgate.exchange.legs import ClientLeg
+from kgate.net.addresses import whose
 from kgate.net.dial import tune
 from kgate.net.sockets import StreamSocket
 from kgate.net.tls import Carried, TlsTransport
@@ -164,24 +165,25 @@ class Listener:
 
     def _welcome(self, sock: socket.socket, address: str) -> None:
         address = _plain(address)
-        peer = ipaddress.ip_address(address)
+        peer, counted = ipaddress.ip_address(address), whose(address)
         balancer = any(peer in network for network in self._balancers)
-        if self._half_open >= HALF_OPEN_MAX or (self._half_open_of[address] >= HALF_OPEN_OF_ONE_MAX and not balancer):
+        if self._half_open >= HALF_OPEN_MAX or (self._half_open_of[counted] >= HALF_OPEN_OF_ONE_MAX and not balancer):
             sock.close()
             return
         tune(sock)
         self._half_open += 1
-        self._half_open_of[address] += 1
-        arrival = _Arrival(StreamSocket(self._reactor, self._turn, sock), self._context(), self._serve, address, self._settled)
+        self._half_open_of[counted] += 1
+        settled = partial(self._settled, counted)
+        arrival = _Arrival(StreamSocket(self._reactor, self._turn, sock), self._context(), self._serve, address, settled)
         arrival.deadline = self._reactor.callLater(self._handshake(), self._turn.wrap(arrival.late))
         arrival.start(proxied=balancer)
 
-    def _settled(self, address: str) -> None:
+    def _settled(self, counted: str) -> None:
         """A handshake is complete, or will never be."""
         self._half_open -= 1
-        self._half_open_of[address] -= 1
-        if not self._half_open_of[address]:
-            del self._half_open_of[address]
+        self._half_open_of[counted] -= 1
+        if not self._half_open_of[counted]:
+            del self._half_open_of[counted]
 
 
 def _plain(address: str) -> str:
@@ -194,9 +196,9 @@ def _plain(address: str) -> str:
 class _Arrival:
     """A connection until its handshake is complete."""
 
-    def __init__(self, stream: StreamSocket, context: ssl.SSLContext, serve: Serve, address: str, settled: Callable[[str], None]) -> None:
+    def __init__(self, stream: StreamSocket, context: ssl.SSLContext, serve: Serve, address: str, settled: Callable[[], None]) -> None:
         self._stream, self._serve, self.address = stream, serve, address
-        self._settled: Callable[[], None] | None = partial(settled, address)
+        self._settled: Callable[[], None] | None = settled
         self._tls = TlsTransport(context, self, server_side=True)
         self._header = b""
         self.deadline: Any = None

@@ -24,6 +24,7 @@ from kgate.exchange.said import Said
 from kgate.exchange.self_review import SelfReview
 from kgate.exchange.waiting import Waiting
 from kgate.model import Action, Decision, Identity, Pending
+from kgate.net.addresses import whose
 from kgate.net.turn import Turn, each_of
 from kgate.review.shadow import Shadow, succeeding
 from kgate.service.recorder import Recorder
@@ -121,14 +122,16 @@ class Gateway:
 
     def _crowded(self, address: str) -> bool:
         """Whether there are more connections than this gate, or one address, may have (class 19)."""
-        self._per_address[address] += 1
-        return len(self.legs) > self.limits.connections or self._per_address[address] > self.limits.connections_per_address
+        counted = whose(address)
+        self._per_address[counted] += 1
+        return len(self.legs) > self.limits.connections or self._per_address[counted] > self.limits.connections_per_address
 
     def _gone(self, leg: ClientLeg) -> None:
         self.legs.discard(leg)
-        self._per_address[leg.address] -= 1
-        if not self._per_address[leg.address]:
-            del self._per_address[leg.address]
+        counted = whose(leg.address)
+        self._per_address[counted] -= 1
+        if not self._per_address[counted]:
+            del self._per_address[counted]
 
     # --- requests
 

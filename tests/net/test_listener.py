@@ -6,13 +6,14 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
 from twisted.internet.task import Clock
 
 from kgate.errors import KgateError
-from kgate.net.listener import REST_SECONDS, Listener, bind
+from kgate.net.listener import HALF_OPEN_OF_ONE_MAX, HANDSHAKE_SECONDS, REST_SECONDS, Listener, bind
 from kgate.net.turn import Turn
 
 
@@ -73,3 +74,50 @@ def test_without_a_descriptor_it_rests_and_looks_again() -> None:
     assert not gate.watched
     gate.clock.advance(REST_SECONDS)
     assert gate.watched
+
+
+class Flooded(Accepting):
+    """Somebody connects from one address after the other, and says nothing."""
+
+    def __init__(self, addresses: Iterable[str]) -> None:
+        super().__init__(errno.EAGAIN)
+        self.addresses = iter(addresses)
+        self.peers: list[socket.socket] = []
+        self.server = socket.create_server(("127.0.0.1", 0))
+
+    def accept(self) -> Any:
+        address = next(self.addresses, None)
+        if address is None:
+            return super().accept()
+        self.peers.append(socket.create_connection(self.server.getsockname()))
+        return self.server.accept()[0], (address, 4660)
+
+    def removeWriter(self, writer: Any) -> None: ...
+
+    def welcome(self) -> int:
+        """How many of those that came are still connected; none is any more."""
+        for _ in range(HALF_OPEN_OF_ONE_MAX):
+            self.listener.doRead()
+        stay = sum(map(is_open, self.peers))
+        self.clock.advance(HANDSHAKE_SECONDS)
+        assert not any(map(is_open, self.peers))
+        for each in (*self.peers, self.server):
+            each.close()
+        return stay
+
+
+def is_open(peer: socket.socket) -> bool:
+    peer.setblocking(False)
+    try:
+        return bool(peer.recv(1))
+    except BlockingIOError:
+        return True
+    except ConnectionResetError:
+        return False
+
+
+@pytest.mark.threat("16")
+@pytest.mark.parametrize("address", ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::{:x}"])
+def test_whoever_has_a_network_of_addresses_has_no_more_handshakes_under_way(address: str) -> None:
+    assert Flooded(address.format(number) for number in range(HALF_OPEN_OF_ONE_MAX + 9)).welcome() == HALF_OPEN_OF_ONE_MAX
+    assert Flooded(f"2001:db8:0:{number:x}::1" for number in range(HALF_OPEN_OF_ONE_MAX + 9)).welcome() == HALF_OPEN_OF_ONE_MAX + 9

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from arena import HEAD, Arena
 from ports import free_port
+from proxy_header import header, speaks_for
 
 from kgate.wire.proxy_protocol import SIGNATURE
 
@@ -39,17 +40,6 @@ def test_the_line_counts_nowhere(arena: Arena, line: bytes) -> None:
 # A balancer at 127.0.0.2 is configured, and speaks PROXY protocol v2; everybody else at 127.0.0.1 is nobody.
 
 BALANCER, NOBODY = "127.0.0.2", "127.0.0.1"
-
-
-def header(command: int, family: int, body: bytes) -> bytes:
-    """A version 2 header."""
-    return SIGNATURE + bytes([0x20 | command, family]) + len(body).to_bytes(2, "big") + body
-
-
-def speaks_for(address: str) -> bytes:
-    """What a balancer says of a client: its address and ports."""
-    source = ipaddress.ip_address(address).packed
-    return header(1, 0x11 if len(source) == 4 else 0x21, source + bytes(len(source)) + b"\x12\x34\x20\xfb")
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,29 @@ from collections.abc import Iterator
 import pytest
 from arena import HEAD, Arena
 from lab.waiting import eventually
+from ports import free_port
+from proxy_header import speaks_for
 
 pytestmark = pytest.mark.threat("19")
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
+BALANCER = "127.0.0.99"
+
+
 @pytest.fixture(scope="module")
 def small(_arena: Arena, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    """A gate with room for eight connections, three of one address."""
+    """A gate with room for eight connections, three of one address; a balancer may say whose they are."""
+    port = free_port()
+    listen = {
+        "address": f"127.0.0.1:{port}",
+        "tls": {"certificate": "gate.crt", "key": "gate.key"},
+        "proxy_protocol": {"trusted": [BALANCER]},
+    }
     limits = {"connections": 8, "connections_per_address": 3, "streams": 2}
-    made = _arena.beside(tmp_path_factory.mktemp("small"), settings={"limits": limits})
+    made = _arena.beside(tmp_path_factory.mktemp("small"), settings={"limits": limits, "listen": [listen]})
+    made.gate.port = port
     yield made
     made.gate.stop()
 
@@ -40,10 +52,11 @@ class Connected:
         for each in self._open:
             each.close()
 
-    def served(self, source: str) -> bool:
-        """Whether one more from ``source`` is served; it stays open."""
+    def served(self, source: str, before: bytes = b"") -> bool:
+        """Whether one more from ``source``, which says ``before`` first, is served; it stays open."""
         raw = socket.create_connection(("127.0.0.1", self._arena.gate.port), 10, source_address=(source, 0))
         try:
+            raw.sendall(before)
             tls = self._arena.gate.context().wrap_socket(raw, server_hostname="localhost")
             self._open.append(tls)
             tls.sendall(HEALTH)
@@ -65,6 +78,15 @@ def test_one_address_has_so_many_connections_and_the_others_theirs(small: Arena)
     everybody_left(small)
     with Connected(small) as connected:
         assert connected.served("127.0.0.1"), "who leaves may come again"
+
+
+def test_whoever_has_a_network_of_addresses_has_no_more_connections(small: Arena) -> None:
+    """A host with IPv6 takes any address of its /64 (RFC 4291 section 2.5.4, RFC 8981), and had all the room that there is for everybody."""
+    everybody_left(small)
+    with Connected(small) as connected:
+        assert [connected.served(BALANCER, speaks_for(f"2001:db8::{number:x}")) for number in range(4)] == [True, True, True, False]
+        assert connected.served(BALANCER, speaks_for("2001:db8:0:1::1"))
+    everybody_left(small)
 
 
 def test_all_together_have_so_many(small: Arena) -> None:
