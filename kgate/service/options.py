@@ -55,6 +55,7 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         """Read and check everything; every mistake is printed, and then nothing starts."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it would end the process; what changes from now on is noticed once it runs
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # a supervisor blocks it for a worker until here
         self["config"] = str(self.path)
         if (problem := unsuitable(self.twistd)) is not None:
             give_up(KgateError(problem))

@@ -13,6 +13,7 @@ ends and the worker drains too, so none is left that nobody restarts or stops.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -24,7 +25,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
@@ -71,6 +72,8 @@ class _Worker(ProcessProtocol):
     supervisor: Supervisor
     state: _State = _State.ENDED
     process: Any = None
+    admin: Path = field(factory=Path)
+    """Where it is asked for its pages."""
     started: float = 0.0
     pause: float = 0.0
     restarts: int = 0
@@ -104,6 +107,40 @@ def folder_of_sockets(workers: int) -> Path:
     return folder
 
 
+class SocketFolder:
+    """Where the workers' sockets are. Who clears temporary folders leaves alone what is locked (tmpfiles.d(5)); where somebody takes it away all the same,
+    workers to come have another one."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers, self._lock = workers, -1
+        self._path = Path()
+
+    def path(self) -> Path:
+        """It is there, and it is ours: below /tmp anybody may make one of the same name. Raises KgateError where there can be none."""
+        if self._lock < 0 or not self._is_there():
+            self._path = folder_of_sockets(self._workers)
+            self._unlock()
+            self._lock = os.open(self._path, os.O_DIRECTORY)
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        return self._path
+
+    def remove(self) -> None:
+        """Nobody is asked any more."""
+        shutil.rmtree(self._path, ignore_errors=True)
+        self._unlock()
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._lock))
+        except OSError:
+            return False
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
 class Supervisor(Service):
     """See the module."""
 
@@ -114,8 +151,7 @@ class Supervisor(Service):
         self._reserved: list[socket.socket] = []
         self._admin_socket: socket.socket | None = None
         self._admin: Any = None
-        self._folder = Path()
-        """Of the workers' sockets, once they have one."""
+        self._sockets = SocketFolder(self._settings.workers)
         self._workers = [_Worker(number, self) for number in range(1, self._settings.workers + 1)]
         self._stopping: Deferred[None] | None = None
 
@@ -132,7 +168,7 @@ class Supervisor(Service):
             migrate(self._engine)
             self._engine.dispose()
             close_others(self._settings, time.time)
-            self._folder = folder_of_sockets(self._settings.workers)
+            self._sockets.path()
         super().startService()  # type: ignore[no-untyped-call]
         for worker in self._workers:
             self._start(worker)
@@ -141,7 +177,7 @@ class Supervisor(Service):
             self._admin = self._reactor.adoptStreamPort(self._admin_socket.fileno(), self._admin_socket.family, site)
             self._admin_socket.close()
         self._reactor.callWhenRunning(heed_once, self._reactor)
-        signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._reload_all))
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._reactor.callFromThread(self._signal_all, "HUP"))
 
     def stopService(self) -> Deferred[None]:
         """Have all of them drain; kill what does not end after that."""
@@ -169,7 +205,7 @@ class Supervisor(Service):
             self._look_whether_all_ended()
             return
         worker.restarts += 1
-        served = self._socket_of(worker).exists()
+        served = worker.admin.exists()
         self._start_later(worker, f"{how}; its live streams are lost" if served else how)
 
     def _start_later(self, worker: _Worker, what: str) -> None:
@@ -185,27 +221,27 @@ class Supervisor(Service):
         worker.started = time.monotonic()
         try:
             worker.process = self._spawn(worker)
-        except OSError as error:  # no descriptor, process or memory is left: perhaps there is in a while
-            self._start_later(worker, f"cannot be started: {error.strerror}")
+        except (OSError, KgateError) as error:  # no descriptor, process or memory is left: perhaps there is in a while
+            self._start_later(worker, f"cannot be started: {error.strerror if isinstance(error, OSError) else error}")
             return
         worker.state = _State.RUNNING
         log.info("worker {number} is process {pid}", number=worker.number, pid=worker.process.pid)
 
     def _spawn(self, worker: _Worker) -> Any:
-        admin = self._socket_of(worker)
+        admin = worker.admin = self._sockets.path() / f"worker-{worker.number}"
         admin.unlink(missing_ok=True)
         reactor = self._twistd.get("reactor")
         twistd = ["-n", "--pidfile=", *([f"--reactor={reactor}"] if reactor else []), *self._log_options(worker.number)]
         kgate = ["kgate", "--config", str(self._path), "--worker", str(worker.number), "--admin-socket", str(admin)]
         command = [sys.executable, "-c", _TWISTD, *twistd, *kgate]
         environment = {**os.environ, ALIKE: fingerprint(self._settings)}
-        return self._reactor.spawnProcess(worker, sys.executable, command, env=environment, childFDs={0: "w", 1: 1, 2: "r"})
-
-    def _reload_all(self) -> None:
-        """One that has no socket yet has just been started: the signal would end it, and it reads the files anyway."""
-        for worker in self._workers:
-            if self._socket_of(worker).exists():
-                worker.signal("HUP")
+        signal.pthread_sigmask(
+            signal.SIG_BLOCK, {signal.SIGHUP}
+        )  # inherited: it would end the new process, until that says what it does then
+        try:
+            return self._reactor.spawnProcess(worker, sys.executable, command, env=environment, childFDs={0: "w", 1: 1, 2: "r"})
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     def _kill_all(self, seconds: float) -> None:
         text = "worker {number} did not end within {seconds:g} s: it is killed; what was open is closed at the next start"
@@ -226,14 +262,11 @@ class Supervisor(Service):
             sock.close()
         if self._admin is not None:
             self._admin.stopListening()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._sockets.remove()
         stopping.callback(None)
 
-    def _socket_of(self, worker: _Worker) -> Path:
-        return self._folder / f"worker-{worker.number}"
-
     def _pages(self) -> dict[int, Path]:
-        return {worker.number: self._socket_of(worker) for worker in self._workers}
+        return {worker.number: worker.admin for worker in self._workers}
 
     def _restarts(self) -> dict[int, int]:
         return {worker.number: worker.restarts for worker in self._workers}

@@ -9,6 +9,7 @@ import http.client
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -187,6 +188,37 @@ def test_a_worker_that_starts_again_takes_up_nothing_that_the_others_do_not(gate
     gate.write("kgate.yaml", gate.config)
     both_up(gate)
     assert workers(gate)[2] == before[2]
+
+
+def folder_of(pid: int) -> Path:
+    """Where this worker's socket is."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return Path(words[words.index("--admin-socket") + 1]).parent
+
+
+def test_nobody_who_clears_temporary_folders_away_takes_that_of_the_sockets(gate: LiveGate) -> None:
+    """systemd-tmpfiles leaves alone what somebody has locked (tmpfiles.d(5)); it looks at /tmp every day."""
+    descriptor = os.open(folder_of(workers(gate)[1]), os.O_DIRECTORY)
+    try:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(descriptor)
+
+
+def test_where_somebody_did_a_worker_that_starts_again_is_asked_again_and_sighup_reaches_all(gate: LiveGate) -> None:
+    before = workers(gate)
+    shutil.rmtree(folder_of(before[1]))
+    os.kill(before[1], signal.SIGKILL)
+    eventually(
+        "it answers", lambda: "worker 2: does not answer\n" in (page := gate.admin("/readyz")[1]) and "worker 1: does not" not in page, 30
+    )
+    lines = [len(chain(gate, number)) for number in (1, 2)]
+    gate.reload()
+    eventually("on record by both", lambda: all(len(chain(gate, n)) > lines[n - 1] for n in (1, 2)))
+    os.kill(before[2], signal.SIGKILL)
+    eventually("started again", lambda: workers(gate).get(2) not in (None, before[2]))
+    both_up(gate)
 
 
 def test_whoever_asks_and_does_not_wait_leaves_nothing_in_the_log(gate: LiveGate) -> None:
