@@ -61,7 +61,6 @@ _ONCE: Final = frozenset(
 )  # fmt: skip
 """Sent twice, one reader takes the first and another the last."""
 _CONNECTION_OPTIONS: Final = frozenset((b"", b"close", b"http2-settings", b"keep-alive", b"te", b"upgrade"))
-_RESERVED = (b"impersonate-", b"x-remote-")
 
 _DROPPED: Final = frozenset(
     {
@@ -109,7 +108,7 @@ def _name_refusal(name: bytes) -> Refusal | None:
     usual = name.lower().replace(b"_", b"-").strip()
     if usual.startswith(b"x-remote-"):
         return Refusal(400, "X-Remote- headers are not for clients to send: remove them")
-    if usual != name and (usual in _ORDINARY or usual == b"connection" or usual.startswith(_RESERVED)):
+    if usual != name and (usual in _ORDINARY or usual == b"connection" or usual.startswith(b"impersonate-")):
         return Refusal(400, f"the header {usual.decode('ascii', 'replace')} is misspelt: write it in lower case with hyphens")
     return None
 

@@ -125,12 +125,39 @@ def test_a_token_among_the_subprotocols_stays_here() -> None:
 def test_a_proxied_page_gets_some_more_of_a_browsers_fields() -> None:
     browser = [
         (b"accept-language", b"de"),
-        (b"if-modified-since", b"x"),
-        (b"cookie", b"kgate=secret"),
+        (b"cache-control", b"no-cache"),
+        (b"pragma", b"no-cache"),
+        (b"referer", b"https://gate.example.com/"),
+        (b"origin", b"https://gate.example.com"),
+        (b"sec-fetch-dest", b"empty"),
+        (b"sec-fetch-mode", b"cors"),
+        (b"sec-fetch-site", b"same-origin"),
+        (b"x-csrf-token", b"x"),
         (b"x-requested-with", b"XMLHttpRequest"),
+        (b"last-event-id", b"7"),
+        (b"if-modified-since", b"x"),
+        (b"if-unmodified-since", b"x"),
+        (b"if-range", b"x"),
+        (b"content-disposition", b"attachment"),
+        (b"content-language", b"de"),
     ]
-    assert sent(browser, PROXY)[:-8] == [browser[0], browser[1], browser[3]]
-    assert sent(browser, LIST) == GATES_OWN
+    for upgrade in (False, True):
+        assert sent([*browser, (b"cookie", b"kgate=secret")], PROXY, upgrade=upgrade) == browser + GATES_OWN
+        assert sent(browser, LIST, upgrade=upgrade) == GATES_OWN
+    offer = [(b"sec-websocket-key", b"x"), (b"sec-websocket-version", b"13"), (b"sec-websocket-protocol", b"chat")]
+    assert sent(offer, PROXY, upgrade=True) == offer + GATES_OWN
+
+
+def test_a_write_goes_up_with_what_it_writes_and_under_which_condition() -> None:
+    writing = [
+        (b"content-type", b"application/apply-patch+yaml"),
+        (b"content-length", b"12"),
+        (b"content-encoding", b"gzip"),
+        (b"if-match", b'"x"'),
+        (b"if-none-match", b'"y"'),
+        (b"range", b"bytes=0-9"),
+    ]
+    assert sent(writing) == writing + GATES_OWN
 
 
 # --- what is refused before anything else
@@ -144,6 +171,7 @@ def test_kubectl_is_not_refused() -> None:
         is None
     )
     assert inbound_refusal([*KUBECTL, (b"X-Custom", b"1")]) is None
+    assert inbound_refusal([*KUBECTL, (b"connection", b"Upgrade, HTTP2-Settings,"), (b"connection", b"close")]) is None
 
 
 @pytest.mark.threat("01")
@@ -166,7 +194,8 @@ def test_were_it_let_through_it_would_still_take_nothing_away() -> None:
     [
         b"x-remote-user", b"x-remote-extra-scopes", b"X-Remote-Group", b"x_remote_user", b"impersonate_user", b"Impersonate-User",
         b"IMPERSONATE-GROUP",
-        b"impersonate_extra_scopes", b"Authorization", b"impersonate-user ", b"Connection", b"sec_websocket_protocol",
+        b"impersonate_extra_scopes", b"Authorization", b"impersonate-user ", b"Connection", b"sec_websocket_protocol", b"Cookie", b"Host",
+        b"TE", b"Upgrade", b"sec_websocket_extensions", b"upgrade_insecure_requests", b"content_length", b"x_requested_with",
     ],
 )  # fmt: skip
 def test_variants_of_identity_headers_are_refused_in_every_spelling(name: bytes) -> None:

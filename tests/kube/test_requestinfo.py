@@ -252,6 +252,7 @@ def test_below_a_proxy_the_path_is_the_proxied_servers_but_it_cannot_climb_out()
         assert ask(f"{POD}/proxy{tail}").operation is Operation.PROXY
     for tail in ("/..", "/../../secrets", "/a/%2e%2e/b", "/a%2F..%2Fb", "/a%5C..%5Cb", "/.", "/%00", "/%ff", "/#", "/\\"):
         assert refused(f"{POD}/proxy{tail}").status == 400
+    assert ask(f"{POD}/proxy/?container=app").container == ""
     assert ask("/api/v1/proxy/namespaces/payments/services/web/a%2Fb//c;d").operation is Operation.PROXY
     assert refused("/api/v1/proxy/namespaces/payments/services/a%2Fb/x").status == 400
     assert refused("/api/v1/namespaces/payments/pods/a%2Fb/proxy/x").status == 400
