@@ -73,6 +73,86 @@ def test_a_logout_token_without_a_session_ends_all_of_the_persons() -> None:
     assert isinstance(after(notice, identity=ALICE.but(issuer="https://other.example.com")), Identity)
 
 
+@pytest.mark.parametrize("typ", ["", "JWT", "jwt", "logout+jwt", "application/logout+jwt", "Logout+JWT"])
+def test_how_a_logout_token_may_call_itself(typ: str) -> None:
+    assert isinstance(logout_notice(LOGOUT, typ, NOW), Notice)
+
+
+@pytest.mark.parametrize(
+    ("change", "now", "fresh"),
+    [
+        ({"iat": NOW + 120}, NOW, True),
+        ({"iat": NOW + 120.5}, NOW, False),
+        ({}, NOW + 60, True),
+        ({}, NOW + 60.5, False),
+        ({"exp": NOW + 3600}, NOW + 3600, True),  # by its own word
+        ({"exp": None}, NOW + 600, True),
+        ({"exp": None}, NOW + 600.5, False),
+        ({"exp": "soon"}, NOW, False),
+    ],
+)
+def test_how_old_a_logout_token_may_be_and_how_far_its_issuers_clock_ahead(change: dict[str, Any], now: float, fresh: bool) -> None:
+    claims = {name: value for name, value in {**LOGOUT, **change}.items() if value is not None}
+    assert isinstance(logout_notice(claims, "", now), Notice if fresh else Refused)
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        (CAEP + "session-revoked", "the identity provider ended the session"),
+        (RISC + "sessions-revoked", "the identity provider ended the session"),
+        (CAEP + "token-claims-change", "what the identity provider says of you changed"),
+        (CAEP + "credential-change", "your credential at the identity provider changed"),
+        (RISC + "account-credential-change-required", "your credential at the identity provider changed"),
+        (RISC + "credential-compromise", "your credential at the identity provider changed"),
+        (RISC + "account-disabled", "the identity provider disabled the account"),
+        (RISC + "account-purged", "the identity provider disabled the account"),
+    ],
+)
+def test_each_event_that_outdates_a_credential_says_why(uri: str, said: str) -> None:
+    assert after(heard(uri)) == Rejected(said, "sign in again")
+
+
+def test_a_security_event_calls_itself_one_and_may_be_two_minutes_ahead() -> None:
+    claims = event(CAEP + "session-revoked")
+    for typ in ("secevent+jwt", "application/secevent+jwt", "SecEvent+JWT"):
+        assert isinstance(security_event(claims, typ, NOW - 120), Notice)
+        assert isinstance(security_event(claims, typ, NOW - 120.5), Refused)
+
+
+def test_an_event_happened_when_it_says_or_its_token_does_but_not_after_that_was_made() -> None:
+    uri = CAEP + "session-revoked"
+    assert heard(uri, event_timestamp=NOW + 50).at == NOW
+    dated = security_event({**event(uri), "toe": NOW - 7}, "secevent+jwt", NOW)
+    assert isinstance(dated, Notice) and dated.at == NOW - 7
+    both = security_event({**event(uri, event_timestamp=NOW - 3), "toe": NOW - 7}, "secevent+jwt", NOW)
+    assert isinstance(both, Notice) and both.at == NOW - 3
+
+
+def test_a_subject_of_risc_stands_within_the_event() -> None:
+    claims = event(RISC + "account-disabled", subject={"subject_type": "iss-sub", "iss": IDP, "sub": "a1"})
+    del claims["sub_id"]
+    notice = security_event(claims, "secevent+jwt", NOW)
+    assert isinstance(notice, Notice) and notice.subject == Subject(sub="a1")
+
+
+def test_a_complex_subject_is_all_of_its_members_whatever_their_format() -> None:
+    notice = heard(
+        CAEP + "session-revoked",
+        {
+            "user": {"format": "email", "email": "Alice@Example.com"},
+            "session": {"format": "iss_sub", "iss": IDP, "sub": "s1"},
+            "device": {"format": "uri", "uri": "urn:laptop"},
+        },
+    )
+    assert notice.subject == Subject(email="alice@example.com", session="s1", device="urn:laptop")
+
+
+def test_names_are_short_lines() -> None:
+    for jti, taken in (("x" * 512, True), ("x" * 513, False), ("a\u2028b", False)):
+        assert isinstance(logout_notice({**LOGOUT, "jti": jti}, "", NOW), Notice) is taken
+
+
 @pytest.mark.threat("20")
 @pytest.mark.parametrize(
     ("change", "typ", "said"),
@@ -229,16 +309,20 @@ def test_a_verification_changes_nothing_and_gives_back_its_state() -> None:
     assert (notice.state, len(known), known.applied(ALICE)) == ("s", 0, ALICE)
 
 
+MEMBERS = st.sampled_from(["sub", "id", "user", "session", "device", "email", "identifiers", "events"])
+FORMATS = st.sampled_from(["iss_sub", "email", "opaque", "complex", "aliases", "did"])
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8) | st.just(NOW),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["format", "sub", "id", "user", "session", "events"]), inner)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(MEMBERS, inner)
+        | st.builds(lambda format_, members: {"format": format_, **members}, FORMATS | inner, st.dictionaries(MEMBERS, inner, min_size=1))
     ),
     max_leaves=12,
 )
 
 
-@given(JUNK, JUNK, JUNK, JUNK)
+@given(JUNK, JUNK, JUNK | st.just(NOW), JUNK | st.just("j1"))
 def test_no_claims_raise(events: object, subject: object, iat: object, jti: object) -> None:
     claims = {"iss": IDP, "iat": iat, "jti": jti, "events": events, "sub_id": subject, "sub": subject, "sid": jti}
     for made in (logout_notice(claims, "", NOW), security_event(claims, "secevent+jwt", NOW, WHOSE)):
