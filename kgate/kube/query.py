@@ -33,12 +33,12 @@ def parse_query(raw: str, plain: bool) -> Query | Refusal:
         return refusal
     query: Query = {}
     for pair in raw.split("&"):
-        key, equals, value = pair.partition("=")
+        key, _, value = pair.partition("=")
         if "%" in pair or "+" in pair:
             key, value = _component(key), _component(value)
         if key in query:
             query[key].append(value)
-        elif key or equals:
+        elif key:
             query[key] = [value]
     return query if plain else _query_ambiguity(query) or query
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgate.kube.headers import inbound_refusal, response_headers, upstream_headers
+from kgate.kube.headers import inbound_refusal, ordinary_headers, response_headers, upstream_headers
 from kgate.kube.refusal import Headers, Refusal
 from kgate.model import Action, Cluster, Impersonation, Operation
 
@@ -73,6 +73,12 @@ def test_whatever_the_client_sends_the_gates_own_fields_stand_last_and_alone(hea
     assert up[-len(GATES_OWN) :] == GATES_OWN
     own = {name for name, _ in GATES_OWN}
     assert not own & {name for name, _ in up[: -len(GATES_OWN)]}
+
+
+@given(st.lists(st.tuples(st.sampled_from([name for name, _ in [*KUBECTL, *GATES_OWN]] + [b"cookie", b"te"]), st.just(b"x")), max_size=8))
+def test_ordinary_requests_have_the_same_fields_but_for_the_audit_id(headers: Headers) -> None:
+    ordinary = ordinary_headers(headers, ALICE, b"gates-own")
+    assert [*ordinary, (b"audit-id", b"01J9")] == sent(headers)
 
 
 @pytest.mark.threat("03")

@@ -247,6 +247,15 @@ def test_queries_that_two_readers_could_take_for_two_things(query: str) -> None:
 
 
 @pytest.mark.threat("10")
+@pytest.mark.parametrize("target", ["/api/v1/pods?watch=", f"{POD}/log?follow=", f"{POD}/exec?command=sh&tty=", f"{POD}/attach?stdin="])
+def test_a_long_s_makes_no_word_of_false(target: str) -> None:
+    """Go has two readings of a boolean, and folds U+017F into ``s`` in one of them."""
+    refusal = refused(target + "fal%C5%BFe")
+    assert refusal.status == 400 and refusal.message.endswith("must be true or false")
+    assert isinstance(ask(target + "false"), Action)
+
+
+@pytest.mark.threat("10")
 def test_below_a_proxy_the_path_is_the_proxied_servers_but_it_cannot_climb_out() -> None:
     for tail in ("/", "//a;b", "/a%2Fb", "/a%5Cb", "/a//b/", "/static/..hidden", "/100%25"):
         assert ask(f"{POD}/proxy{tail}").operation is Operation.PROXY
@@ -284,7 +293,8 @@ def test_methods_that_kubernetes_does_not_have(method: str) -> None:
 
 def test_there_is_an_end_to_parameters() -> None:
     assert ask("/api/v1/pods?" + "&" * 4095).verb == "list"
-    assert "parameters" in refused("/api/v1/pods?" + "&" * 4096).message
+    refusal = refused("/api/v1/pods?" + "&" * 4096)
+    assert refusal.status == 400 and "parameters" in refusal.message
 
 
 # --- properties
