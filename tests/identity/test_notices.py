@@ -116,23 +116,23 @@ def test_each_event_that_outdates_a_credential_says_why(uri: str, said: str) -> 
 def test_a_security_event_calls_itself_one_and_may_be_two_minutes_ahead() -> None:
     claims = event(CAEP + "session-revoked")
     for typ in ("secevent+jwt", "application/secevent+jwt", "SecEvent+JWT"):
-        assert isinstance(security_event(claims, typ, NOW - 120), Notice)
-        assert isinstance(security_event(claims, typ, NOW - 120.5), Refused)
+        assert isinstance(security_event(claims, typ, NOW - 120, WHOSE), Notice)
+        assert isinstance(security_event(claims, typ, NOW - 120.5, WHOSE), Refused)
 
 
 def test_an_event_happened_when_it_says_or_its_token_does_but_not_after_that_was_made() -> None:
     uri = CAEP + "session-revoked"
     assert heard(uri, event_timestamp=NOW + 50).at == NOW
-    dated = security_event({**event(uri), "toe": NOW - 7}, "secevent+jwt", NOW)
+    dated = security_event({**event(uri), "toe": NOW - 7}, "secevent+jwt", NOW, WHOSE)
     assert isinstance(dated, Notice) and dated.at == NOW - 7
-    both = security_event({**event(uri, event_timestamp=NOW - 3), "toe": NOW - 7}, "secevent+jwt", NOW)
+    both = security_event({**event(uri, event_timestamp=NOW - 3), "toe": NOW - 7}, "secevent+jwt", NOW, WHOSE)
     assert isinstance(both, Notice) and both.at == NOW - 3
 
 
 def test_a_subject_of_risc_stands_within_the_event() -> None:
     claims = event(RISC + "account-disabled", subject={"subject_type": "iss-sub", "iss": IDP, "sub": "a1"})
     del claims["sub_id"]
-    notice = security_event(claims, "secevent+jwt", NOW)
+    notice = security_event(claims, "secevent+jwt", NOW, WHOSE)
     assert isinstance(notice, Notice) and notice.subject == Subject(sub="a1")
 
 
