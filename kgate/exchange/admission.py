@@ -18,6 +18,7 @@ from kgate.authorizers.interface import Authorizer, Overview
 from kgate.exchange.routes import PREFIX, Route, Routes
 from kgate.exchange.said import Said
 from kgate.identity.credentials import Credentials, Rejected
+from kgate.kube.browsers import from_another_site
 from kgate.kube.headers import upstream_headers
 from kgate.kube.impersonation import ImpersonationRequest, impersonation_error
 from kgate.kube.refusal import Refusal
@@ -27,6 +28,9 @@ from kgate.policy.evaluate import sooner
 from kgate.policy.impersonation import impersonated, impersonation_actions
 from kgate.wire.events import RequestHead, RequestReceived
 
+_ANOTHER_SITE: Final = (
+    "a page of another site had your browser send this with your client certificate; open it by its own address, or send a token instead"
+)
 _UPGRADES: Final = frozenset({b"websocket", b"spdy/3.1"})
 
 
@@ -171,6 +175,8 @@ class Admission:
             return identity
         if isinstance(identity, Rejected):
             return Refused(401, str(identity))
+        if bearer is None and said.from_browser and from_another_site(head.method, head.authority, head.headers):
+            return Refused(403, _ANOTHER_SITE, identity)
         found = self._routes.find(head.authority, head.target)
         if found is None:
             return Refused(404, self._no_route(head.target), identity)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from kgate.audit.line import Pieces, pieces_of
 from kgate.identity.credentials import Credentials
+from kgate.kube.browsers import from_browser
 from kgate.kube.credentials import bearer_token
 from kgate.kube.headers import inbound_refusal, ordinary_headers
 from kgate.kube.impersonation import ImpersonationRequest, impersonation_request
@@ -21,9 +22,9 @@ _TELLING = {b"user-agent": "user-agent", b"kubectl-command": "command", b"kubect
 
 class Said:
     """``bearer`` is the token, or why the fields cannot be read at all; ``impersonation`` what ``--as`` asks for; ``kubectl`` what kubectl says of
-    itself, a hint only."""
+    itself, a hint only; ``from_browser``, whether a browser says by whose page it was sent."""
 
-    __slots__ = ("_pieces", "_shown", "_upstream", "bearer", "headers", "impersonation", "kubectl", "user_agent")
+    __slots__ = ("_pieces", "_shown", "_upstream", "bearer", "from_browser", "headers", "impersonation", "kubectl", "user_agent")
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Said:
         kubectl: tuple[tuple[str, str], ...],
     ) -> None:
         self.headers, self.bearer, self.impersonation, self.user_agent, self.kubectl = headers, bearer, impersonation, user_agent, kubectl
+        self.from_browser = from_browser(headers)
         self._pieces: Pieces | None = None
         self._shown: Credentials | None = None
         self._upstream: tuple[Impersonation, bytes | None, SharedFields] | None = None

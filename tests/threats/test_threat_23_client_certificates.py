@@ -86,6 +86,30 @@ def test_a_good_one(scene: Scene, gate: IdentityGate) -> None:
     assert (who["user"], who["groups"], who["issuer"]) == ("dora", ["developers"], "client-certificate")
 
 
+def test_a_page_of_another_site_gets_nothing_by_what_the_browser_shows_with_its_request(scene: Scene, gate: IdentityGate) -> None:
+    """A WebSocket from anywhere, which no CORS holds back. What carries a token chose to."""
+    opening = f"GET {PODS}/web-0/exec?command=sh&stdout=1 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    opening += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n"
+    before = len(gate.cluster.heads)
+    for lines in (
+        "Origin: https://elsewhere.example\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\nOrigin: null\r\n",
+    ):
+        with gate.connect(scene.certificate("gina")) as tls:
+            tls.sendall(f"{opening}{lines}\r\n".encode())
+            answer = tls.recv(4096).decode()
+        assert answer.startswith("HTTP/1.1 403 ") and "a page of another site had your browser send this" in answer
+    assert len(gate.cluster.heads) == before
+    with gate.connect(scene.certificate("gina")) as tls:
+        tls.sendall(f"GET {PODS} HTTP/1.1\r\nHost: localhost\r\nOrigin: https://localhost\r\n\r\n".encode())
+        assert tls.recv(4096).startswith(b"HTTP/1.1 200 ")
+    with gate.connect(scene.certificate("gina")) as tls:
+        shown = f"Authorization: Bearer {TOKENS['alice']}"
+        tls.sendall(f"GET {PODS} HTTP/1.1\r\nHost: localhost\r\nOrigin: https://elsewhere.example\r\n{shown}\r\n\r\n".encode())
+        assert tls.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
 def test_another_authority_of_the_same_name(scene: Scene, gate: IdentityGate) -> None:
     stranger = scene.certificate("stranger", Authority("people"))
     with pytest.raises((ssl.SSLError, ConnectionError)):
