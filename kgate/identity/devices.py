@@ -129,9 +129,7 @@ def load_devices(text: str, file: str) -> dict[str, Device]:
     mistakes: list[Mistake] = []
     root = read_mapping(text, file, mistakes)
     mistakes += unknown_keys(root, ("devices",), file)
-    converter = strict_converter()
-    converter.register_structure_hook_func(lambda asked: asked is DeviceName, written(_device_name))
-    entries = structure_list(converter, root, "devices", DeviceEntry, file, mistakes)
+    entries = structure_list(_CONVERTER, root, "devices", DeviceEntry, file, mistakes)
     if mistakes:
         raise InvalidFileError(sorted(mistakes, key=lambda mistake: mistake.line))
     return {each.name: Device(each.name, each.compliant, tuple(sorted(each.posture.items()))) for each in entries}
@@ -142,6 +140,10 @@ def _device_name(text: str) -> DeviceName:
     if fault is not None:
         raise Unacceptable(fault, "write the name as the device's certificate has it")
     return DeviceName(text)
+
+
+_CONVERTER = strict_converter()
+_CONVERTER.register_structure_hook_func(lambda asked: asked is DeviceName, written(_device_name))
 
 
 # --- an answer of somebody's API

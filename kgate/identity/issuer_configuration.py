@@ -236,9 +236,7 @@ def load_authentication_configuration(text: str, file: str) -> tuple[IssuerConfi
     if anonymous is not None and (not isinstance(anonymous, dict) or anonymous.get("enabled") is not False):
         line = root.lines["anonymous"]
         mistakes.append(Mistake(file, line, "anonymous: this gate lets nobody in without a name", "write anonymous: {enabled: false}"))
-    converter = strict_converter()
-    register_hooks(converter)
-    issuers = tuple(structure_list(converter, root, "jwt", IssuerConfiguration, file, mistakes, unique=()))
+    issuers = tuple(structure_list(_CONVERTER, root, "jwt", IssuerConfiguration, file, mistakes, unique=()))
     mistakes += [Mistake(file, root.lines.get("jwt", 0), text, hint) for text, hint in repeated(issuers)]
     if mistakes:
         raise InvalidFileError(sorted(mistakes, key=lambda mistake: mistake.line))
@@ -279,3 +277,7 @@ def _extra_key(text: str) -> ExtraKey:
     if any(domain == reserved or domain.endswith(f".{reserved}") for reserved in ("k8s.io", "kubernetes.io")):
         raise Unacceptable(f'"{text}" is Kubernetes\' own', "use a domain of yours")
     return ExtraKey(text)
+
+
+_CONVERTER = strict_converter()
+register_hooks(_CONVERTER)

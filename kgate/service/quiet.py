@@ -1,9 +1,10 @@
 """Work of seconds beside the reactor, in a thread, so that traffic goes on as if nothing happened.
 
 Two things of CPython would stop it. A thread that computes gives the interpreter away only every 5 ms, and the reactor wants it back after each system
-call, so that a request of ten calls would take 50 ms more: for the while of the work the interval is a tenth of that. And the cyclic collector's full
-rounds walk over all objects there are: it rests meanwhile, and what was made is then put where it does not look (``gc.freeze``), since a policy
-lives for long and has no cycles.
+call, so that a request of ten calls would take 50 ms more: for the while of the work the interval is a tenth of that. And the cyclic collector walks over
+all that was made: it rests meanwhile, and where that is more than it looks at in one go (some 600 rules), all is then put where it does not look
+(``gc.freeze``), since a policy lives for long and has no cycles. That takes along whatever else there is, for ever where it is in a cycle: so young
+garbage is collected before, and nothing is put away for a small policy, or for one that was refused.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ INTERVAL = 0.0005
 def quietly(work: Callable[[], T]) -> T:
     """What ``work`` gives or raises. One at a time."""
     interval = sys.getswitchinterval()
+    gc.collect(1)
     gc.disable()
     sys.setswitchinterval(INTERVAL)
     try:
-        return work()
+        made = work()
+        if gc.get_count()[0] > gc.get_threshold()[0]:
+            gc.freeze()
+        return made
     finally:
         sys.setswitchinterval(interval)
-        gc.freeze()
         gc.enable()
 
 

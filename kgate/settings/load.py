@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -119,8 +120,9 @@ def _clusters(sections: Sections, converter: Converter, value: dict[str, Plain])
     return found
 
 
+@lru_cache(maxsize=1)
 def settings_converter(base: Path) -> Converter:
-    """The converter for a configuration file in the folder ``base``."""
+    """The converter for a configuration file in the folder ``base``. Made once: it refers to itself, and is where no collector looks after a reload."""
     converter = strict_converter()
 
     def on(kind: object, hook: Any) -> None:
