@@ -60,10 +60,11 @@ class GrantBook:
         self._learn({user}, found, heard_at, wall)
 
     def tick(self) -> None:
-        """Called a few times a second: read what could not be read, and now and then forget what is over for long."""
+        """Called a few times a second: read what could not be read. Now and then forget what is over for long, here by reading what there still is."""
         self._following.tick()
         if self._now() - self._cleaned >= CLEAN_SECONDS:
             self._cleaned, wall = self._now(), self._wall()
+            self._following.read()
             cleaned = Deferred.fromCoroutine(self._database.write(lambda connection: _clean(connection, wall)))
             cleaned.addErrback(lambda failure: log.error("old requests stay: {error}", error=failure.getErrorMessage()))
 

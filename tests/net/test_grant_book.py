@@ -16,7 +16,7 @@ from kgate.net.database import StoreUnavailableError
 from kgate.net.grants import CLEAN_SECONDS, STALE_SECONDS, GrantBook
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
-from kgate.store.requests import KEPT_SECONDS, AccessRequest, approve_request, find_request, open_request, revoke_request
+from kgate.store.requests import KEPT_SECONDS, TOLD_SECONDS, AccessRequest, approve_request, find_request, open_request, revoke_request
 
 NOW = 1_800_000_000.0
 ALICE = Identity("alice")
@@ -135,3 +135,11 @@ def test_what_is_over_for_long_is_forgotten(world: World) -> None:
     world.book.tick()
     with world.base.engine.begin() as connection:
         assert find_request(connection, "R0") is None and find_request(connection, "R1") is not None
+
+
+def test_what_is_told_no_more_leaves_the_memory_too(world: World) -> None:
+    world.base.follower(None)
+    world.wall, world.now = NOW + 3600.0 + TOLD_SECONDS + 1, CLEAN_SECONDS
+    assert [grant.id for grant in world.held()] == ["R1"]
+    world.book.tick()
+    assert world.held() == ()
