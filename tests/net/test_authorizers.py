@@ -228,7 +228,7 @@ def opa(tmp_path: Path) -> Iterator[str]:
     """A real OPA; gives its URL."""
     program = shutil.which("opa") or shutil.which("opa", path=str(Path.home() / "go" / "bin"))
     if program is None:
-        pytest.skip("OPA is not installed (go install github.com/open-policy-agent/opa@latest)")
+        pytest.skip("OPA is not installed: scripts/test does that")
     (tmp_path / "kgate.rego").write_text(REGO)
     port = free_port()
     command = [program, "run", "--server", f"--addr=127.0.0.1:{port}", "--disable-telemetry", str(tmp_path / "kgate.rego")]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 H2SPEC = shutil.which("h2spec") or shutil.which("h2spec", path=str(Path.home() / "go" / "bin"))
-pytestmark = pytest.mark.skipif(H2SPEC is None, reason="h2spec is not installed: go install github.com/summerwind/h2spec/cmd/h2spec@latest")
+pytestmark = pytest.mark.skipif(H2SPEC is None, reason="h2spec is not installed: scripts/test does that")
 SERVER = Path(__file__).parent.parent / "support" / "h2_server.py"
 
 
