@@ -35,7 +35,9 @@ from kgate.net.waker import Waker
 log = Logger()
 
 PATIENCE: Final = 2.0
-HANGS: Final = f"the disk has not taken a record for more than {PATIENCE:g} s"
+CALM: Final = 10.0
+"""A disk that was slow is taken for well again once it was not for so long: of one that is slow each time, the next group shows it seconds later only."""
+HANGS: Final = f"the disk takes more than {PATIENCE:g} s for a record, or did within the last {CALM:g} s"
 HEAD_SECONDS: Final = 600.0
 """How often the head of the chain goes to the log: a log that is kept elsewhere anchors the chain (``kgate audit verify --anchors``)."""
 LINGER_SECONDS: Final = 0.005
@@ -116,7 +118,7 @@ class Journal:
         self._writing = threading.Thread(target=self._run, name="kgate-audit", daemon=True)
         self._lock = -1
         self._durable_head = self._told_head = GENESIS
-        self._told = now()
+        self._told = self._calm_at = now()
         self.problem = ""
         self.lost = 0
         """Records that there was no room for, since somebody put that on record."""
@@ -182,14 +184,19 @@ class Journal:
 
     def tick(self) -> None:
         """Tell whoever has waited too long; try again where writing failed."""
-        late = self._now() - PATIENCE
-        if self._busy is not None and self._busy.began < late and not self.problem:
-            self._note(HANGS)
+        now = self._now()
+        late = now - PATIENCE
+        if self._busy is not None and self._busy.began < late:
+            self._calm_at = now + CALM
+            if not self.problem:
+                self._note(HANGS)
+        elif self.problem == HANGS and now >= self._calm_at:
+            self._well()
         for waiting in [*self._queue, *(self._busy.waiting if self._busy else ())]:
             if waiting.then is not None and waiting.since < late:
                 then, waiting.then = waiting.then, None
                 then(False)
-        if self._now() - self._told >= HEAD_SECONDS:
+        if now - self._told >= HEAD_SECONDS:
             self._tell_head()
         self._next()
 
@@ -275,9 +282,8 @@ class Journal:
             told = self._failed(group)
         else:
             self._durable_head = self._chain.head
-            if self.problem:
-                log.info("audit records are written again")
-                self.problem = ""
+            if self.problem not in ("", HANGS):
+                self._well()
         if durable:
             self._go_on(len(group.waiting))
         elif self._stopping is not None:
@@ -320,6 +326,10 @@ class Journal:
             directory=str(self._file.directory),
             problem=problem,
         )
+
+    def _well(self) -> None:
+        self.problem = ""
+        log.info("audit records are written again")
 
     def _give_up(self) -> None:
         """The process ends and the disk takes nothing: what is queued is lost, and that is said where it still can be."""

@@ -21,7 +21,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from kgate.audit.chain import Broken, Chain, Flaw, Verified, verify
 from kgate.errors import KgateError
-from kgate.net.journal import LARGE, MOST_QUEUED, PATIENCE, PROBE, Journal
+from kgate.net.journal import CALM, HANGS, LARGE, MOST_QUEUED, PATIENCE, PROBE, Journal
 
 
 class World:
@@ -39,6 +39,11 @@ class World:
 
     def append(self, number: int = 1, *, wait: bool = True) -> None:
         self.journal.append({"event": "request", "id": f"{number}", "allowed": True}, self.told.append if wait else None)
+
+    def passes(self, seconds: float) -> None:
+        """Time, and a tick."""
+        self.clock += seconds
+        self.journal.tick()
 
     def until_told(self, count: int) -> None:
         turn_until(self.reactor, lambda: len(self.told) >= count)
@@ -290,14 +295,36 @@ def test_a_disk_that_hangs_is_a_problem_until_it_goes_on(world: World) -> None:
         for _ in range(2):
             world.clock += PATIENCE + 0.1
             world.journal.tick()
-            assert world.journal.problem == "the disk has not taken a record for more than 2 s"
-        turn_until(world.reactor, lambda: not world.journal.problem)
+            assert world.journal.problem == HANGS
+        world.append(2)
+        world.until_told(2)  # no for the first, yes for what follows
+        world.passes(CALM)
+        assert not world.journal.problem
     finally:
         globalLogPublisher.removeObserver(logged.append)
     assert [event["log_format"].partition(" {directory}")[0] for event in logged] == [
         "audit records cannot be written to",
         "audit records are written again",
     ]
+    world.stop()
+
+
+def test_a_disk_that_is_slow_with_each_group_is_a_problem_all_the_time(world: World) -> None:
+    """/readyz was content after each group for as long as the next one was not late: a balancer sent requests that were refused."""
+    world.open()
+    seen = []
+    for number in range(3):
+        world.append(2 * number)
+        for _ in range(3):
+            world.passes(PATIENCE / 2 + 0.1)
+            seen.append(world.journal.problem)
+        world.append(2 * number + 1)  # one that is fast does not show that the next one will be
+        world.until_told(2 * number + 2)
+        world.passes(0.1)
+        seen.append(world.journal.problem)
+    assert seen == ["", *11 * [HANGS]]
+    world.passes(CALM)
+    assert world.journal.problem == ""
     world.stop()
 
 
