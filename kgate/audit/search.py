@@ -19,10 +19,15 @@ from kgate.documents.values import Unacceptable, duration, instant
 
 _WHO = "user groups issuer session source_ip device identity country asn facts grants as impersonated user_agent kubectl"
 _WHAT = "cluster cluster_labels verb action api_group resource subresource namespace name container command port path label_selector field_selector"
-_ANSWER = "allowed rule reasons policy_revision policy_sha256 shadow shadow_revision shadow_sha256 upstream_audit_id status outcome"
-_COURSE = "duration_ms bytes_in bytes_out stream closed_by revocation_ms recording"
+_ANSWER = "allowed rule reasons policy_revision policy_sha256 shadow shadow_revision shadow_sha256 status outcome"
+_COURSE = "duration_ms bytes_in bytes_out stream closed_by revocation_ms"
 FIELDS = frozenset(f"time id gate event {_WHO} {_WHAT} {_ANSWER} {_COURSE} prev hash".split())
 """What decisions and their ends have; other events have more. Whoever finds nothing by another name is asked whether it is a slip."""
+ABSENT = {
+    "upstream_audit_id": ("is the record's own id: the gate gives it to the cluster, whose audit has it as auditID", "ask for id=…"),
+    "recording": ("is in no record: this version makes no recordings", "ask for action=exec, say"),
+}
+"""Fields that one may well look for, and why no record has them."""
 Fields = Mapping[str, Any]
 _EARLIEST, _LATEST = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1970, 9999))
 
@@ -72,7 +77,7 @@ class Search:
 
 
 def search(terms: Iterable[str], since: str, until: str, now: float) -> Search:
-    """What the words ask for. Raises Unacceptable for a time that is none."""
+    """What the words ask for. Raises Unacceptable for a time that is none, and for a field that no record ever has."""
     terms = tuple(terms)
     parsed = tuple(_term(text) for text in terms if "=" in text)
     words = tuple(text.lower() for text in terms if "=" not in text)
@@ -91,6 +96,9 @@ def _term(text: str) -> Term:
     name, _, value = text.partition("=")
     negated = name.endswith("!")
     path = tuple(name.removesuffix("!").split("."))
+    if path[0] in ABSENT:
+        why, instead = ABSENT[path[0]]
+        raise Unacceptable(f'"{path[0]}" {why}', instead)
     return Term(path, tuple(Glob(each) for each in value.split(",")), negated)
 
 

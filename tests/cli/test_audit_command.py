@@ -372,3 +372,19 @@ def test_threat_27_a_name_that_the_terminal_has_no_letters_for_ends_nothing(tmp_
     (tmp_path / "audit-20261127-0001.jsonl").write_bytes(chain.seal(asked(1, "müller-日", EXEC)))
     result = CliRunner(charset="latin-1").invoke(main, ["audit", *command, "-d", str(tmp_path)])
     assert result.exit_code == 0 and "müller-\\u65e5" in result.stdout, result.output
+
+
+@pytest.mark.parametrize(
+    ("term", "said"),
+    [
+        (
+            "upstream_audit_id=01J9",
+            "is the record's own id: the gate gives it to the cluster, whose audit has it as auditID (ask for id=…)",
+        ),
+        ("recording!=full", "is in no record: this version makes no recordings (ask for action=exec, say)"),
+    ],
+)
+def test_a_field_that_no_record_ever_has_is_refused_with_words(directory: Path, term: str, said: str) -> None:
+    """It was taken, and nothing, or everything, was found."""
+    result = kgate(directory, "search", term)
+    assert (result.exit_code, result.stderr) == (2, f'kgate: "{term.split("=")[0].rstrip("!")}" {said}\n')
