@@ -27,6 +27,7 @@ from kgate.exchange.refusal import answer_status
 from kgate.exchange.relay import Relay
 from kgate.exchange.upstream import NoConnection
 from kgate.kube.headers import response_headers
+from kgate.kube.redirects import proxied_headers
 from kgate.kube.refusal import Refusal
 from kgate.kube.watch import WatchFollower
 from kgate.model import Cause, Ending, Operation
@@ -250,6 +251,8 @@ class Exchange(LiveRequest):
             self._fail(502, f"kgate: cluster {self.action.cluster.name} does not accept the gate's own credential; {_ASK_OPERATOR}")
             return
         passed = response_headers(status, headers)
+        if isinstance(passed, Refusal) and self.action.operation is _PROXY:
+            passed = proxied_headers(status, headers, self.action)
         if isinstance(passed, Refusal):
             self._fail(passed.status, f"kgate: {passed.message}")
             return

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from arena import ALICE, Arena
 from authority import Authority
+from live_gate import ALLOW_ALICE
 from recording_cluster import RecordingCluster
 
 pytestmark = pytest.mark.threat("12")
@@ -56,3 +57,29 @@ def test_a_name_that_leads_elsewhere_is_told_nothing(
     finally:
         other.gate.stop()
         elsewhere.stop()
+
+
+OWN = b"/api/v1/namespaces/a/services/web/proxy"
+
+
+def test_a_proxied_server_s_redirect_within_itself_goes_on_and_none_is_followed(arena: Arena, tmp_path: Path) -> None:
+    """The API server leads it below its own path, which a client may have anywhere; one to elsewhere it hands on as it is."""
+    (rule,) = ALLOW_ALICE["rules"]
+    other = arena.beside(tmp_path / "gate", policy={"rules": [{**rule, "allow": [{"actions": ["proxy"]}]}]})
+
+    def answer(location: bytes) -> tuple[int, bytes]:
+        head = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+        other.cluster.answer = lambda connection, _head: connection.send(head)
+        with other.client() as client:
+            client.send(b"GET /clusters/lab" + OWN + b"/admin/ HTTP/1.1\r\nHost: localhost\r\n" + ALICE + b"\r\n\r\n")
+            return client.status(), client.last_head + client.last_body
+
+    try:
+        status, said = answer(OWN + b"/login?next=%2F")
+        assert status == 302 and b"\r\nlocation: ../login?next=%2F\r\n" in said and b"cookie" not in said.lower()
+        for location in (b"https://evil.example.com/", b"//evil.example.com/", b"/api/v1/secrets", OWN + b"/../evil"):
+            status, said = answer(location)
+            assert status == 502 and b"evil" not in said and b"location" not in said.lower()
+        assert len(other.cluster.heads) == 5
+    finally:
+        other.gate.stop()
