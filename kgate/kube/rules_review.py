@@ -66,11 +66,11 @@ def read_list(body: bytes) -> Listed | str:
         return "no status"
     found: list[ListedRule] = []
     for key, of in (("resourceRules", _RESOURCE_RULE), ("nonResourceRules", _PATH_RULE)):
-        for rule in status.get(key) or ():
-            texts = _texts(rule, of)
-            if texts is None:
-                return f"{key} of wrong types"
-            found.append(ListedRule(**texts))
+        listed = status.get(key) or []
+        rules = [_texts(rule, of) for rule in listed] if isinstance(listed, list) else [None]
+        if None in rules:
+            return f"{key} of wrong types"
+        found += [ListedRule(**texts) for texts in rules if texts is not None]
     error = status.get("evaluationError")
     return Listed(tuple(found), one_line(error, _LONGEST) if isinstance(error, str) else "")
 
