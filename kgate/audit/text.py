@@ -1,4 +1,4 @@
-"""Strings of strangers, made fit for a record (security.md class 25).
+"""Strings of strangers, made fit for a record (security.md class 25), and for what commands print as JSON (class 27).
 
 A record is one line of JSON. What must hold whatever a client sends: the line is valid UTF-8; nothing in it can end the line for any reader, move a
 terminal's cursor, or turn the reading direction round. JSON escapes the C0 controls by itself; DEL, the C1 controls, the line separators and the
@@ -17,10 +17,19 @@ _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\uf
 
 def encode(fields: Mapping[str, object]) -> bytes:
     """``fields`` as the inside of a JSON object, without its braces; absent (None, empty) fields must be left out by the caller."""
+    return _dumped(fields)[1:-1]
+
+
+def document(value: object) -> bytes:
+    """``value`` as JSON for programs and people: indented, and as safe to look at."""
+    return _dumped(value, orjson.OPT_INDENT_2)
+
+
+def _dumped(value: object, option: int = 0) -> bytes:
     try:
-        data = orjson.dumps(fields)[1:-1]
+        data = orjson.dumps(value, option=option)
     except orjson.JSONEncodeError:
-        data = orjson.dumps(_valid(fields))[1:-1]
+        data = orjson.dumps(_valid(value), option=option)
     if data.isascii() and b"\x7f" not in data:
         return data
     return _UNSAFE.sub(_escaped, data.decode()).encode()

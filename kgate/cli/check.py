@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kgate.cli.output import counted
+from kgate.cli.output import as_json, counted
 from kgate.errors import Mistake
 from kgate.settings import report
 
@@ -38,8 +38,6 @@ def _as_text(file: Path, found: report.Report) -> None:
 
 
 def _as_json(file: Path, found: report.Report) -> None:
-    import orjson
-
     def plain(each: Mistake) -> dict[str, object]:
         return {"file": each.file, "line": each.line, "text": each.text, "hint": each.hint}
 
@@ -49,4 +47,4 @@ def _as_json(file: Path, found: report.Report) -> None:
         "mistakes": [plain(each) for each in found.mistakes],
         "warnings": [plain(each) for each in found.warnings],
     }
-    click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
+    as_json(answer)

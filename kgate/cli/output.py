@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
-import orjson
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from kgate.audit.text import document
 from kgate.errors import printable
 
 OUTPUT = click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to write the result.")
@@ -53,8 +53,8 @@ def counted(count: int, what: str) -> str:
 
 
 def as_json(value: object) -> None:
-    """Indented JSON."""
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    """Indented JSON, in which nothing of a stranger's name reaches a terminal but letters."""
+    click.echo(document(value))
 
 
 @contextmanager
