@@ -1,7 +1,8 @@
 """The store's thin shell: its functions run in threads, and what changed reaches the reactor.
 
 One thread writes, a transaction after the other, so no transaction of this gate ever waits for another one of its own; a few read, and one reads what is
-kept in memory: of two reads at once the older one may end later, and would bring back a session that is over. A change is told where
+kept in memory: of two reads at once the older one may end later, and would bring back a session that is over. One reads the feed and nothing else, however
+many wait for the others. A change is told where
 ``follow`` was called, whether it was this gate's own write or another's: there is one way by which news comes, the change feed. After a write of
 this gate's own the feed is read at once. Other gates' writes are found by looking, four times a second on SQLite, unless it says that nobody committed
 (``store/commits.py``); on PostgreSQL a thread listens for the notification, and the look (once a second) is only there in case it gets lost.
@@ -70,7 +71,9 @@ class Database:
         self._reactor, self._engine, self.now, self._turn = reactor, engine, now, turn
         self._writer = ThreadPool(0, 1, "kgate-store-writes")
         self._readers = ThreadPool(0, READERS, "kgate-store-reads")
-        self._in_turn = ThreadPool(0, 1, "kgate-store-news")
+        self._in_turn = ThreadPool(0, 1, "kgate-store-kept")
+        self._feed = ThreadPool(0, 1, "kgate-store-feed")
+        self._pools = (self._writer, self._readers, self._in_turn, self._feed)
         self._followers: dict[str, list[Follower]] = defaultdict(list)
         self._seen = 0
         self._looking = self._again = self._stopped = False
@@ -109,9 +112,8 @@ class Database:
 
     def start(self) -> None:
         """Begin; everybody who follows something is told to read it."""
-        self._writer.start()
-        self._readers.start()
-        self._in_turn.start()
+        for pool in self._pools:
+            pool.start()
         if self._engine.url.get_backend_name() == "postgresql":
             from kgate.net.notifications import Listener
 
@@ -122,9 +124,8 @@ class Database:
     def stop(self) -> None:
         """End, once what was begun is through."""
         self._stopped = True
-        self._writer.stop()
-        self._readers.stop()
-        self._in_turn.stop()
+        for pool in self._pools:
+            pool.stop()
         self._commits.close()
         self._engine.dispose()
 
@@ -187,7 +188,7 @@ class Database:
         self._looking, self._asked = True, self.now()
         asked, seen = self._asked, self._seen
         self._mark = self._commits.mark()
-        done = Deferred.fromCoroutine(self.read(lambda connection: self._news(connection, seen)))
+        done = Deferred.fromCoroutine(self._run(self._feed, lambda connection: self._news(connection, seen), reads=True))
         done.addCallbacks(lambda news: self._arrived(news, asked), self._failed)
         done.addBoth(lambda _: self._looked())
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogEvent, globalLogPublisher
 
-from kgate.net.database import SILENT_SECONDS, Database, StoreUnavailableError
+from kgate.net.database import READERS, SILENT_SECONDS, Database, StoreUnavailableError
 from kgate.net.directory import FollowedDirectory
 from kgate.net.notices import NoticeBoard
 from kgate.net.signed_in import SignedIn
@@ -74,6 +74,22 @@ def test_both_gates_hear_of_what_one_wrote_each_thing_once(gates: tuple[Gate, Ga
     for gate in gates:
         gate.until_told("a", "b")
         assert [key for keys in gate.told for key in keys or ()] in (["a", "b"], ["b", "a"])
+
+
+@pytest.mark.threat("19")
+def test_news_comes_however_many_wait_to_read(gates: tuple[Gate, Gate]) -> None:
+    """A stranger may have as many read as they open streams, and a gate that hears nothing for 15 s cuts all that lives."""
+    gate, other = gates
+    held, waiting = threading.Event(), list[object]()
+    for _ in range(3 * READERS):
+        Deferred.fromCoroutine(gate.database.read(lambda _: held.wait(20))).addBoth(waiting.append)
+    try:
+        other.wait(other.database.write(say("a")))
+        gate.until_told("a")
+        assert gate.database.age < SILENT_SECONDS and not waiting
+    finally:
+        held.set()
+    turn_until(gate.reactor, lambda: len(waiting) == 3 * READERS)
 
 
 def knows_at_once(gate: Gate) -> bool:
