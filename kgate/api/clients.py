@@ -65,6 +65,11 @@ class Refused:
     text: str = ""
 
 
+_NO_CODE = Refused("invalid_grant", "the sign-in code is not known, or too old; run kgate login again")
+_NO_DEVICE = Refused("invalid_grant", "there is no such device code")
+_NO_SESSION = Refused("invalid_grant", "your session is over; run kgate login")
+
+
 class Clients:
     """See the module. ``url`` is the gate's public one."""
 
@@ -177,6 +182,8 @@ class Clients:
 
     async def _redeem_device(self, form: Form, asker: Asker) -> Session | Refused:
         code = form.get("device_code", "")
+        if not await self._is_known(find_code, code):
+            return _NO_DEVICE
         state = await self._signins.store.write(lambda connection: self._polled(connection, code))
         if state is not None:
             return state
@@ -186,7 +193,7 @@ class Clients:
         """What a device is told that asks whether its person has signed in (RFC 8628 section 3.5)."""
         code, now = find_code(connection, digest(device_code)), self._wall()
         if code is None or code.user_code is None:
-            return Refused("invalid_grant", "there is no such device code")
+            return _NO_DEVICE
         if code.state is CodeState.REDEEMED:
             return None
         if code.state in _GONE:
@@ -203,7 +210,9 @@ class Clients:
     ) -> Session | Refused:
         """A code for a session, once."""
         now = self._wall()
-        found = await self._signins.store.write(lambda connection: _take(connection, code, following, now, good))
+        found: Code | Session | Refused = _NO_CODE
+        if await self._is_known(find_code, code):
+            found = await self._signins.store.write(lambda connection: _take(connection, code, following, now, good))
         if isinstance(found, Refused):
             await self._signins.recorder.login(False, asker, None, "", found.text, kind.value)
         if not isinstance(found, Code):
@@ -228,6 +237,8 @@ class Clients:
 
     async def _refresh(self, form: Form, asker: Asker) -> Session | Refused:
         now, used = self._wall(), form.get("refresh_token", "")
+        if not await self._is_known(session_of_refresh_secret, used):
+            return _NO_SESSION
         outcome, session = await self._signins.store.write(lambda connection: rotate(connection, digest(used), form["refresh_next"], now))
         if outcome is Rotation.DONE and session is not None:
             return session
@@ -237,19 +248,25 @@ class Clients:
             return Refused("invalid_grant", f"{why}; run kgate login, and find out who else has your files")
         if session is not None:
             return Refused("invalid_grant", f"your session ended: {session.ended_why or 'its time is up'}; run kgate login")
-        return Refused("invalid_grant", "your session is over; run kgate login")
+        return _NO_SESSION
+
+    async def _is_known(self, find: Callable[[Connection, str], object | None], shown: str) -> bool:
+        """Whether somebody was given that. What a stranger makes up has nothing written: the store's one writer is what news of who is out waits for,
+        too."""
+        return await self._signins.store.read(lambda connection: find(connection, digest(shown))) is not None
 
     async def revoke(self, request: LocalRequest, params: Params) -> LocalResponse:
         """Sign out (RFC 7009): ends the session, whichever secret of it is shown."""
         form = read_query(request.body.decode("utf-8", "replace")) or {}
-        now = self._wall()
+        now, shown = self._wall(), form.get("token", "")
 
         def ended(connection: Connection) -> Session | None:
-            session = session_of_refresh_secret(connection, digest(form.get("token", "")))
+            session = session_of_refresh_secret(connection, digest(shown))
             return session if session is not None and end_sessions(connection, [session.id], SIGNED_OUT, now) else None
 
         try:
-            session = await self._signins.store.write(ended)
+            known = await self._is_known(session_of_refresh_secret, shown)
+            session = await self._signins.store.write(ended) if known else None
         except StoreUnavailableError as error:
             return error_response(503, str(error))
         if session is not None:
@@ -301,7 +318,7 @@ def _take(
     """The code where it can be redeemed now; the session that the very same client redeemed it for already; or what is wrong."""
     found = find_code(connection, digest(code))
     if found is None or (found.expires <= now and found.state is not CodeState.REDEEMED):
-        return Refused("invalid_grant", "the sign-in code is not known, or too old; run kgate login again")
+        return _NO_CODE
     if found.state is CodeState.REDEEMED:
         outcome, session = _same_client(connection, found.session, following)
         if outcome and session is not None:

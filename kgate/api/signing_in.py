@@ -30,7 +30,7 @@ from kgate.store.notices import dated, ended_since
 from kgate.store.people import Person
 from kgate.store.sealing import Sealer, digest
 from kgate.store.sessions import Kind, Session, add_cookie, open_session
-from kgate.store.signins import SignIn, begin_signin, take_signin
+from kgate.store.signins import SignIn, begin_signin, is_under_way, take_signin
 
 SIGN_IN_SECONDS = 600.0
 """How long somebody may take at the provider."""
@@ -164,8 +164,9 @@ class SignIns:
 
     async def finish(self, answer: Mapping[str, str], asker: Asker) -> Known | Failed:
         """What a browser brought back from a provider."""
-        state, now = answer.get("state", ""), self._wall()
-        signin = await self.store.write(lambda connection: take_signin(connection, digest(state), now))
+        state, now = digest(answer.get("state", "")), self._wall()
+        begun = await self.store.read(lambda connection: is_under_way(connection, state))  # for what is made up nothing is written
+        signin = await self.store.write(lambda connection: take_signin(connection, state, now)) if begun else None
         if signin is None:
             return await self._fail(None, asker, "this sign-in is not under way any more: it was finished, or it took too long", AGAIN)
         if not asker.browser or digest(asker.browser) != signin.browser:

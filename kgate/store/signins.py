@@ -66,6 +66,11 @@ def forget_signins(connection: Connection, now: float) -> None:
     connection.execute(delete(signins).where(signins.c.expires <= now))
 
 
+def is_under_way(connection: Connection, state: str) -> bool:
+    """Whether there is one with this state (a digest)."""
+    return connection.execute(select(signins.c.state).where(signins.c.state == state)).first() is not None
+
+
 def take_signin(connection: Connection, state: str, now: float) -> SignIn | None:
     """The sign-in with this state (a digest), which is used up by that; None where there is none or it is too old."""
     row = connection.execute(select(signins).where(signins.c.state == state)).one_or_none()
