@@ -221,9 +221,9 @@ class Admission:
         return Verdict(asked, identity, context, Decision(False, "", reasons=(reason,)))
 
     def judge(self, asked: Asked, identity: Identity, action: Action, now: float) -> Decision | Pending:
-        """What the decision would be if whoever sent ``asked`` asked for ``action``."""
-        context = self._surroundings.context(now, asked.shown.address, asked.user_agent, identity)
-        return decide(self._authorizer, identity, action, context, asked.impersonation)
+        """What the decision would be if whoever sent ``asked`` asked for ``action`` now."""
+        verdict = self.decide_again(asked.of(action), identity, now)
+        return verdict if isinstance(verdict, Pending) else verdict.decision
 
     def overview(self, asked: Asked, identity: Identity, now: float) -> Overview:
         """What the policy gives whoever sent ``asked``, or whom they asked to be."""

@@ -80,6 +80,41 @@ def test_a_right_that_goes_before_the_answer_is_a_403_in_every_phase(world: Worl
     assert len(world.live) == 0
 
 
+POST = GET.replace(b"GET", b"POST", 1)[:-2]
+UPLOADS = {
+    "content-length": (POST + b"Content-Length: 100\r\n\r\n", b"x" * 40, b"y" * 60),
+    "chunked": (POST + b"Transfer-Encoding: chunked\r\n\r\n", chunk(b"x" * 40), chunk(b"y" * 60) + chunk(b"")),
+}
+
+
+@pytest.mark.threat("13")
+@pytest.mark.parametrize("upload", UPLOADS.values(), ids=UPLOADS)
+@pytest.mark.parametrize("phase", ["recording", "connecting", "asking", "answering"])
+def test_a_right_that_goes_in_the_middle_of_an_upload_lets_no_more_of_it_pass(
+    world: World, upload: tuple[bytes, bytes, bytes], phase: str
+) -> None:
+    head, first, rest = upload
+    world.asks(head + first)
+    if phase != "recording":
+        world.durable()
+    if phase in ("asking", "answering"):
+        world.dials()
+    if phase == "answering":
+        world.answers(STREAM + chunk(b"{}"))
+    world.pipe.take()
+    passed = world.cluster_pipe.take()
+    assert passed.count(b"x") == (40 if phase in ("asking", "answering") else 0)
+    world.use(NOTHING)
+    world.live.reevaluate(world.clock)
+    world.turn.flush()
+    said = world.pipe.take()
+    assert said.startswith(b"HTTP/1.1 403 ") if phase != "answering" else b"0\r\n\r\n" not in said
+    assert world.cluster_pipe.closed is (phase in ("asking", "answering")), "or the cluster would wait for the rest"
+    assert world.pipe.closed and len(world.live) == 0 and [kind for kind, _ in world.records] == ["decision", "change", "end"]
+    world.asks(rest + GET)
+    assert world.cluster_pipe.take() == world.pipe.take() == b"" and len(world.records) == 3
+
+
 def test_a_watch_that_is_cut_ends_with_an_error_event_at_the_end_of_one(world: World) -> None:
     world.asks(WATCH)
     world.durable()

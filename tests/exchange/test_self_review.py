@@ -113,6 +113,19 @@ def test_where_the_gate_says_no_the_cluster_is_not_asked(desk: Desk) -> None:
     assert desk.told() == {"allowed": False, "reason": 'kgate: rule "readers" would allow it, but verb is delete, not get, list'}
 
 
+@pytest.mark.threat("13")
+def test_whoever_is_out_before_the_question_is_complete_is_told_nothing_of_the_cluster(desk: Desk) -> None:
+    """A review has 20 seconds to come, and who asks was found out by its head."""
+    body = json.dumps({"spec": PODS})
+    head = f"POST {PATH} HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer alice\r\nContent-Length: {len(body)}\r\n\r\n"
+    desk.asks(head.encode())
+    desk.people.gone.add("alice")
+    desk.asks(body.encode())
+    desk.durable()
+    assert desk.dialling == []
+    assert desk.told() == {"allowed": False, "reason": "kgate: the token is not known"}
+
+
 def test_where_the_cluster_says_no_its_reason_is_told(desk: Desk) -> None:
     desk.may("alice", PODS)
     desk.dials()
