@@ -198,7 +198,8 @@ def _what(action: Action, pieces: Pieces) -> str:
     """Only namespace, name and path differ from request to request; what else is seldom there goes the plain way."""
     namespace, name, path = action.namespace, action.name, action.path
     seldom = action.container or action.label_selector or action.field_selector or action.command or action.ports
-    if seldom or len(action.resource) > LONGEST_FIELD or not _needs_no_escape(f"{namespace}{name}{path}"):
+    kind_of = len(action.api_group) + len(action.resource) + len(action.subresource)
+    if seldom or kind_of > LONGEST_FIELD or not _needs_no_escape(f"{namespace}{name}{path}"):
         return encode(dict(what(action))).decode()
     kind = pieces.kind(action)
     if namespace:

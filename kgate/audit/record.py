@@ -100,7 +100,7 @@ def what(action: Action) -> tuple[tuple[str, object], ...]:
     fields["verb"] = action.verb
     if action.operation is not None:
         fields["action"] = action.operation.value
-    for name, value in (
+    parts = (
         ("api_group", action.api_group),
         ("resource", action.resource),
         ("subresource", action.subresource),
@@ -109,7 +109,8 @@ def what(action: Action) -> tuple[tuple[str, object], ...]:
         ("container", action.container),
         ("label_selector", action.label_selector),
         ("field_selector", action.field_selector),
-    ):
+    )
+    for name, value in parts:
         if value:
             fields[name] = safe(value)
     if action.command:
@@ -117,15 +118,10 @@ def what(action: Action) -> tuple[tuple[str, object], ...]:
     if action.ports:
         fields["port"] = list(action.ports)
     fields["path"] = safe(action.path, LONGEST["path"])
-    if _was_cut(action):
-        fields["cut"] = True
+    longest = max(len(text) for text in (*(value for _, value in parts), *action.command))
+    if longest > LONGEST_FIELD or len(action.command) > MOST_ARGUMENTS or len(action.path) > LONGEST["path"]:
+        fields["cut"] = True  # the record does not hold all of what was asked
     return tuple(fields.items())
-
-
-def _was_cut(action: Action) -> bool:
-    """Whether the record does not hold all of what was asked."""
-    texts = (action.resource, action.name, action.container, action.label_selector, action.field_selector, *action.command)
-    return len(action.command) > MOST_ARGUMENTS or len(action.path) > LONGEST["path"] or max(map(len, texts)) > LONGEST_FIELD
 
 
 @lru_cache(maxsize=4096)

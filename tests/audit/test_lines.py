@@ -107,13 +107,14 @@ USUAL: dict[str, Any] = {
     "kubectl": (("command", "kubectl get"),),
     "status": 200,
 }
+LONG = ("path", "name", "namespace", "api_group", "resource", "subresource")
 OTHERWISE: list[dict[str, Any]] = [
     *(
         {"action": USUAL["action"].but(**{part: "other"})}
         for part in ("verb", "path", "api_group", "resource", "subresource", "namespace", "name")
     ),
     *({"action": USUAL["action"].but(**{part: ""})} for part in ("api_group", "resource", "subresource", "namespace", "name")),
-    *({"action": USUAL["action"].but(**{part: text})} for part in ("path", "name", "namespace") for text in ("é", '"', "\x7f", "x" * 4097)),
+    *({"action": USUAL["action"].but(**{part: text})} for part in LONG for text in ("é", '"', "\x7f", "x" * 4097)),
     *({"action": USUAL["action"].but(cluster=cluster)} for cluster in (Cluster("dev"), Cluster("prod", (("env", "prod"),)))),
     {"action": USUAL["action"].but(operation=Operation.LOGS)},
     *({"context": USUAL["context"].but(**part)} for part in ({"now": 1.8e9}, {"address": "10.1.2.4"}, {"user_agent": ""})),

@@ -95,13 +95,30 @@ def test_facts_are_named_by_their_content() -> None:
     assert read_back([forged, recorded(context=Context(1.8e9, "", facts=open_))]) is Unusable.NO_FACTS
 
 
-def test_what_was_cut_is_not_asked_again() -> None:
-    for action in (
-        Action(Cluster("dev"), "", "create", "", "/", resource="pods", command=("x" * 5000,)),
-        Action(Cluster("dev"), "", "create", "", "/", resource="pods", command=("x",) * 300),
-        Action(Cluster("dev"), "", "get", "", "/" + "x" * 9000),
-    ):
-        assert read_back([recorded(action=action)]) is Unusable.CUT
+PARTS = ("api_group", "resource", "subresource", "namespace", "name", "container", "label_selector", "field_selector")
+
+
+@pytest.mark.threat("25")
+@pytest.mark.parametrize(
+    ("whole", "cut"),
+    [
+        *(({part: "x" * 4096}, {part: "x" * 4097}) for part in PARTS),
+        ({"command": ("x" * 4096,)}, {"command": ("x" * 4097,)}),
+        ({"command": ("x",) * 256}, {"command": ("x",) * 257}),
+        ({"path": "/" + "x" * 8191}, {"path": "/" + "x" * 8192}),
+    ],
+)
+def test_what_was_cut_says_so_and_is_not_asked_again(whole: dict[str, Any], cut: dict[str, Any]) -> None:
+    usual = Action(Cluster("dev"), "", "create", "", "/", resource="pods")
+    past = read_back([recorded(action=usual.but(**whole))])
+    assert isinstance(past, Past) and past.action == usual.but(**whole)
+    assert read_back([recorded(action=usual.but(**cut))]) is Unusable.CUT
+    assert len(str(recorded(action=usual.but(**cut)))) < len(str(recorded(action=usual.but(**whole)))) + 15  # ', "cut": True'
+
+
+def test_a_long_user_agent_is_cut_with_a_mark() -> None:
+    for said, kept in (("x" * 1024, "x" * 1024), ("x" * 1025, "x" * 1023 + "…")):
+        assert recorded(context=Context(1.8e9, "10.0.0.1", said))["user_agent"] == kept
 
 
 def test_other_lines_are_no_decisions() -> None:
