@@ -166,6 +166,93 @@ def test_only_so_much_may_come_before_the_101(server: ServerConnection) -> None:
     assert isinstance(failed, ConnectionFailed) and failed.status == 400
 
 
+REFUSED = [
+    (400, "the request line", [b"GET /x", b"GET  /x HTTP/1.1", b"GET /x HTTP/1.1 x", b"GET /a b HTTP/1.1"]),
+    (400, "an HTTP version", [b"GET /x FTP/1.1", b"GET /x http/1.1"]),
+    (505, "an HTTP version", [b"GET /x HTTP/1.2", b"GET /x HTTP/2.0"]),
+    (501, "a method", [b"get /x HTTP/1.1", b"BREW /x HTTP/1.1", b"CONNECT /x HTTP/1.1", b"TRACE /x HTTP/1.1"]),
+    (400, "a target", [b"GET x HTTP/1.1", b"GET * HTTP/1.1", b"GET http://a/x HTTP/1.1", b"GET /x#y HTTP/1.1", b"GET /\xe9 HTTP/1.1"]),
+    (
+        400,
+        "not exactly one valid Host",
+        [
+            b"GET /x HTTP/1.1\r\nX: y",
+            b"GET /x HTTP/1.1\r\nHost: a\r\nHost: a",
+            b"GET /x HTTP/1.0\r\nHost: a\r\nHost: a",
+            b"GET /x HTTP/1.1\r\nHost:",
+            b"GET /x HTTP/1.1\r\nHost: u@a",
+            b"GET /x HTTP/1.1\r\nHost: a:123456",
+            b"GET /x HTTP/1.1\r\nHost: a/b",
+        ],
+    ),
+    (400, "a header line", [b"GET /x HTTP/1.1\r\nHost", b"GET /x HTTP/1.1\r\n: a", b"GET /x HTTP/1.1\r\nA b: c"]),
+    (400, "a control character", [b"GET /x HTTP/1.1\r\nHost: a\x00", b"GET /x HTTP/1.1\r\nno field\r\nX: \x7f"]),
+    (400, "Content-Length", [POST + b"Content-Length: " + value for value in (b"+1", b"0x1", b"1 1", b"-1", b"/", b"1:", b"", b"\xb2")]),
+    (400, "Content-Length", [POST + b"Content-Length: 1\r\nContent-Length: 1"]),
+    (501, "a Transfer-Encoding", [POST + b"Transfer-Encoding: " + value for value in (b"gzip", b"identity", b"gzip, chunked", b"")]),
+    (501, "a Transfer-Encoding", [POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"]),
+    (
+        400,
+        "Transfer-Encoding beside",
+        [
+            POST + b"Content-Length: 0\r\nTransfer-Encoding: chunked",
+            b"POST /x HTTP/1.0\r\nTransfer-Encoding: chunked",
+        ],
+    ),
+    (417, "an expectation", [POST + b"Content-Length: 1\r\nExpect: 200-ok"]),
+    (
+        400,
+        "Connection asks for an upgrade",
+        [
+            b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade",
+            b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade:",
+            b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: xupgradex\r\nUpgrade: a\r\nUpgrade: a",
+            b"GET /x HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket",
+        ],
+    ),
+    (
+        400,
+        "an upgrade request with a body",
+        [
+            POST + b"Connection: Upgrade\r\nUpgrade: x\r\nContent-Length: 1",
+            POST + b"Connection: Upgrade\r\nUpgrade: x\r\nTransfer-Encoding: chunked",
+        ],
+    ),
+    (400, "white space before the head", [b" GET /x HTTP/1.1", b"\nGET /x HTTP/1.1", b"GET /x HTTP/1.1\nHost: a"]),
+    (431, "the head is larger", [POST + b"X: " + b"y" * 65536]),
+]
+
+
+@pytest.mark.threat("05")
+@pytest.mark.parametrize(("status", "text", "head"), [(status, text, head) for status, text, heads in REFUSED for head in heads])
+def test_what_a_head_is_refused_with(server: ServerConnection, status: int, text: str, head: bytes) -> None:
+    (failed,) = server.receive(head + b"\r\n\r\n")
+    assert isinstance(failed, ConnectionFailed) and failed.status == status and failed.text.startswith(text)
+    assert server.data_to_send().startswith(b"HTTP/1.1 %d " % status) and server.closing
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"])
+def test_what_kubernetes_does_is_taken_with_or_without_a_host_of_1_0(server: ServerConnection, method: bytes) -> None:
+    (request,) = server.receive(method + b" /x HTTP/1.0\r\nExpect: 100-Continue\r\n\r\n")
+    assert request == RequestReceived(1, RequestHead(method, b"/x", b"", [(b"expect", b"100-Continue")]), True)
+
+
+@pytest.mark.threat("05")
+@pytest.mark.parametrize(
+    ("name", "passes"),
+    [
+        *((name, False) for name in (
+            b"Authorization", b"Content-Length", b"Transfer-Encoding", b"Host", b"Connection", b"TE", b"Trailer", b"Upgrade", b"Cookie",
+            b"Expect", b"Range", b"Impersonate-User", b"Impersonate-Extra-x", b"X-Remote-Group", b"Proxy-Authorization",
+        )),
+        *((name, True) for name in (b"X-Sum", b"Digest", b"Author", b"Proxy", b"Remote-User")),
+    ],
+)  # fmt: skip
+def test_a_trailer_frames_routes_and_authenticates_nothing(server: ServerConnection, name: bytes, passes: bool) -> None:
+    *_, last = server.receive(POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + name + b": x\r\n\r\n")
+    assert last == (StreamEnded(1) if passes else ConnectionFailed(400, 1, "a trailer that may not be one"))
+
+
 def test_a_mistake_is_answered_and_the_connection_over(server: ServerConnection) -> None:
     assert server.receive(b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n" + GET) == [
         ConnectionFailed(501, 1, "a method that Kubernetes does not know")
