@@ -38,22 +38,13 @@ _NOT_REMEMBERED: Final = SELDOM_TWICE | {b"authorization", b"proxy-authorization
 
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 MAX_CHUNK_LINE: Final = 18
-FORBIDDEN_TRAILERS = (b"impersonate", b"x-remote", b"proxy-")
-_FORBIDDEN_TRAILERS: Final = frozenset(
+_NOT_IN_TRAILERS: Final = frozenset(
     {
-        b"authorization",
-        b"content-length",
-        b"transfer-encoding",
-        b"host",
-        b"connection",
-        b"te",
-        b"trailer",
-        b"upgrade",
-        b"cookie",
-        b"expect",
-        b"range",
+        b"authorization", b"connection", b"content-encoding", b"content-length", b"content-type", b"cookie", b"expect", b"host", b"keep-alive",
+        b"range", b"set-cookie", b"te", b"trailer", b"transfer-encoding", b"upgrade",
     }
-)
+)  # fmt: skip
+_NOT_IN_TRAILERS_BEGIN: Final = (b"impersonate", b"proxy-", b"x-forwarded-", b"x-remote")
 
 
 class Invalid(NamedTuple):
@@ -190,7 +181,7 @@ def valid_authority(value: bytes) -> bool:
 
 def forbidden_trailer(name: bytes) -> bool:
     """Whether a trailer of this name could change how the message is framed, routed or authenticated (RFC 9110 section 6.5.1)."""
-    return name in _FORBIDDEN_TRAILERS or name.startswith(FORBIDDEN_TRAILERS)
+    return name in _NOT_IN_TRAILERS or name.startswith(_NOT_IN_TRAILERS_BEGIN)
 
 
 def chunk_size(line: bytes) -> int | None:

@@ -25,7 +25,7 @@ from kgate.memory import remember
 from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import Event, Headers, RequestHead
 from kgate.wire.hpack import LONGEST_NAME, MOST_NAMES, SELDOM_TWICE, encode_field, repeats
-from kgate.wire.http1_grammar import METHODS, NO_CONTROLS, Invalid, only, origin_form, parse_length
+from kgate.wire.http1_grammar import METHODS, NO_CONTROLS, Invalid, forbidden_trailer, only, origin_form, parse_length
 
 _AsTheyAre = list[tuple[bytes, ...]]
 """``Headers`` to a loop that looks each field up whole: compiled, what is known to be a pair is taken apart and put together anew for that."""
@@ -41,15 +41,6 @@ _STATUSES: Final = {b"%d" % code: code for code in range(100, 600) if code != 10
 _OF_THE_CONNECTION: Final = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 """They speak of one HTTP/1.1 connection and have no place here (RFC 9113, 8.2.2)."""
 _WITH_A_MEANING: Final = _OF_THE_CONNECTION | {b"", b"te", b"host", b"content-length", b"cookie"}
-_NOT_IN_TRAILERS: Final = _WITH_A_MEANING | {
-    b"authorization",
-    b"proxy-authorization",
-    b"set-cookie",
-    b"trailer",
-    b"content-encoding",
-    b"content-type",
-}
-_NOT_IN_TRAILERS_BEGIN: Final = (b"impersonate-", b"x-remote-", b"x-forwarded-")
 
 
 class Refusal(NamedTuple):
@@ -164,8 +155,7 @@ def trailers(fields: Headers) -> Refusal | None:
     plain = _plain(fields, b"")
     if isinstance(plain, Refusal):
         return plain
-    names = {name for name, _ in fields}
-    if not _NOT_IN_TRAILERS.isdisjoint(names) or any(name.startswith(_NOT_IN_TRAILERS_BEGIN) for name in names):
+    if any(forbidden_trailer(name) for name, _ in fields):
         return Refusal("a trailer has a name that trailers must not have")
     return None
 

@@ -243,7 +243,8 @@ def test_what_kubernetes_does_is_taken_with_or_without_a_host_of_1_0(server: Ser
     [
         *((name, False) for name in (
             b"Authorization", b"Content-Length", b"Transfer-Encoding", b"Host", b"Connection", b"TE", b"Trailer", b"Upgrade", b"Cookie",
-            b"Expect", b"Range", b"Impersonate-User", b"Impersonate-Extra-x", b"X-Remote-Group", b"Proxy-Authorization",
+            b"Expect", b"Range", b"Content-Type", b"Content-Encoding", b"Set-Cookie", b"Keep-Alive", b"X-Forwarded-For", b"Impersonate-User",
+            b"Impersonate-Extra-x", b"X-Remote-Group", b"Proxy-Authorization",
         )),
         *((name, True) for name in (b"X-Sum", b"Digest", b"Author", b"Proxy", b"Remote-User")),
     ],

@@ -290,7 +290,9 @@ def test_trailers_count_against_content_length() -> None:
     "name",
     [
         *(b":path", b":status", b"host", b"content-length", b"transfer-encoding", b"connection", b"te", b"authorization", b"cookie"),
-        *(b"impersonate-user", b"impersonate-extra-x", b"x-remote-group", b"x-forwarded-for", b"Upper", b"under_score", b""),
+        *(b"expect", b"range", b"content-type", b"content-encoding", b"set-cookie", b"keep-alive", b"trailer", b"upgrade"),
+        *(b"proxy-authorization", b"proxy-authenticate", b"impersonate-user", b"impersonate-extra-x", b"x-remote-group"),
+        *(b"x-forwarded-for", b"Upper", b"under_score", b""),
     ],
 )
 def test_trailers_name_no_identity_and_no_framing(name: bytes) -> None:
