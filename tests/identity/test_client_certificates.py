@@ -81,6 +81,7 @@ def test_validity_counts_on_each_use() -> None:
     end = (BEGIN + timedelta(days=10)).timestamp()
     assert isinstance(ask(leaf, end - 1), Identity)
     assert str(ask(leaf, end)) == "the client certificate has expired; ask for a new certificate"
+    assert isinstance(ask(leaf, BEGIN.timestamp()), Identity)
     assert str(ask(leaf, BEGIN.timestamp() - 1)) == "the client certificate is not valid yet; check this machine's clock"
     assert isinstance(ask(leaf, end - 1), Identity)
 
@@ -91,6 +92,15 @@ def test_it_ends_with_its_authority() -> None:
     source = ClientCertificates([PeopleAuthority(Trust((short,)))])
     assert isinstance(ask(signed(name("alice")), BEGIN.timestamp() + 1, source), Identity)
     assert isinstance(ask(signed(name("alice")), NOW, source), Rejected)
+
+
+@pytest.mark.threat("23")
+def test_it_begins_with_its_authority() -> None:
+    builder = x509.CertificateBuilder(CA.subject, CA.subject, CA_KEY.public_key(), 1, BEGIN + timedelta(days=9), BEGIN + timedelta(days=99))
+    late = builder.add_extension(x509.BasicConstraints(True, None), critical=True).sign(CA_KEY, hashes.SHA256())
+    source = ClientCertificates([PeopleAuthority(Trust((late,)))])
+    assert "not valid yet" in str(ask(signed(name("alice")), BEGIN.timestamp() + 8 * 86400, source))
+    assert isinstance(ask(signed(name("alice")), BEGIN.timestamp() + 9 * 86400, source), Identity)
 
 
 @pytest.mark.threat("23")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from authority import Authority, Leaf
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from kgate.documents.values import Unacceptable
@@ -66,6 +67,14 @@ def test_beside_a_token_it_is_a_second_fact() -> None:
     found = gate(Inventory({"laptop-1": GOOD})).authenticate(Credentials("token", der(LAPTOP)), NOW)
     assert isinstance(found, Identity)
     assert (found.user, found.groups, found.device) == ("alice", ("sre",), GOOD)
+
+
+def test_two_machines_of_one_person_are_two() -> None:
+    laptops = [MAKER.leaf(common_name=name, client=True) for name in ("laptop-1", "laptop-2")]
+    source = gate(Inventory({"laptop-1": GOOD, "laptop-2": Device("laptop-2", False)}))
+    for name, leaf in (*zip(("laptop-1", "laptop-2"), laptops, strict=True),) * 2:
+        found = source.authenticate(Credentials("token", der(leaf)), NOW)
+        assert isinstance(found, Identity) and found.device is not None and found.device.name == name
 
 
 def test_it_makes_no_bad_token_good_and_is_not_missed() -> None:
@@ -198,13 +207,73 @@ def test_a_list_out_of_date_says_nothing_about_today() -> None:
     assert isinstance(refused, Rejected) and "out of date" in refused.text
 
 
+PARTIAL = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+
+
+def crl(*extensions: tuple[x509.ExtensionType, bool], key: Any = MAKER, until: datetime | None = None) -> bytes:
+    """A list of MAKER's of which nobody knows what it should be."""
+    builder = x509.CertificateRevocationListBuilder().issuer_name(load_authorities(MAKER.certificate)[0].subject)
+    builder = builder.last_update(datetime.now(UTC) - timedelta(days=2)).next_update(until or datetime.now(UTC) + timedelta(days=1))
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(key._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
 @pytest.mark.threat("23")
-def test_a_list_of_somebody_else_is_refused_when_it_is_loaded() -> None:
-    authorities = load_authorities(PEOPLE.certificate)
-    for raw in (MAKER.crl(), Authority("people").crl(), b"", b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----"):
-        with pytest.raises(Unacceptable):
-            load_lists(raw, authorities)
-    assert len(load_lists(PEOPLE.crl() + PEOPLE.crl(), authorities)) == 2
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (PEOPLE.crl(), "holds a list of CN=people, which is no authority here"),
+        (Authority("devices").crl(), "holds a list of CN=devices, which is no authority here"),  # the same name, another key
+        (crl(key=PEOPLE), "holds a list of CN=devices, which is no authority here"),
+        (MAKER.crl() + PEOPLE.crl(), "holds a list of CN=people, which is no authority here"),
+        (crl((PARTIAL, True)), "is a partial list (a critical extension limits it)"),
+        (crl((x509.DeltaCRLIndicator(1), True)), "is a partial list (a critical extension limits it)"),
+        (b"", "is not a list of revoked certificates"),
+        (b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----", "is not a list of revoked certificates"),
+        (MAKER.certificate, "is not a list of revoked certificates"),
+    ],
+)
+def test_a_list_that_is_somebody_elses_or_not_all_is_refused_when_it_is_loaded(raw: bytes, said: str) -> None:
+    with pytest.raises(Unacceptable) as caught:
+        load_lists(raw, load_authorities(MAKER.certificate))
+    assert str(caught.value).startswith(said)
+
+
+def test_a_list_may_say_what_limits_nothing_and_a_file_may_hold_several() -> None:
+    known = [(x509.CRLNumber(1), True), (x509.AuthorityKeyIdentifier(b"x", None, None), True)]
+    for raw, count in ((crl(*known), 1), (crl((PARTIAL, False)), 1), (MAKER.crl() + MAKER.crl(), 2)):
+        assert len(load_lists(raw, load_authorities(MAKER.certificate))) == count
+
+
+@pytest.mark.threat("23")
+def test_each_authoritys_certificates_are_judged_by_its_own_lists() -> None:
+    """Serial numbers are an authority's own: what one revoked says nothing of another's, and neither does how old its list is."""
+    authorities = load_authorities(MAKER.certificate + PEOPLE.certificate)
+    gone, stays = MAKER.leaf(common_name="gone", client=True), PEOPLE.leaf(common_name="stays", client=True)
+
+    def ask(leaf: Leaf, *lists: bytes, now: float = NOW) -> Identity | Rejected | None:
+        trusted = Trust(authorities, tuple(each for raw in lists for each in load_lists(raw, authorities)))
+        return ClientCertificates([PeopleAuthority(trusted)]).authenticate(Credentials(None, der(leaf)), now)
+
+    serial = x509.load_pem_x509_certificate(stays.certificate).serial_number
+    same_serial = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(datetime.now(UTC)).build()
+    makers = x509.CertificateRevocationListBuilder().issuer_name(authorities[0].subject).add_revoked_certificate(same_serial)
+    makers = makers.last_update(datetime.now(UTC) - timedelta(days=2)).next_update(datetime.now(UTC) + timedelta(days=1))
+    of_the_other = makers.sign(MAKER._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    assert isinstance(ask(stays, of_the_other, PEOPLE.crl()), Identity)
+    assert isinstance(ask(gone, MAKER.crl(gone), PEOPLE.crl()), Rejected)
+    assert "cannot be told" in str(ask(stays, MAKER.crl()))  # none of its own authority's
+    assert "cannot be told" in str(ask(stays, MAKER.crl(ends=9), PEOPLE.crl(ends=-0.5)))
+    assert isinstance(ask(stays, PEOPLE.crl(ends=-0.5), PEOPLE.crl()), Identity)  # one that is in force is enough
+
+
+@pytest.mark.threat("23")
+def test_a_list_holds_until_the_second_of_its_next_update() -> None:
+    until = datetime.fromtimestamp(int(NOW) + 3600, UTC)
+    source = gate(Inventory(), crl(until=until))
+    assert isinstance(source.authenticate(Credentials(None, der(LAPTOP)), until.timestamp() - 0.5), Identity)
+    assert "out of date" in str(source.authenticate(Credentials(None, der(LAPTOP)), until.timestamp()))
 
 
 # --- inventories
@@ -214,8 +283,14 @@ def test_a_file_of_devices() -> None:
     text = "devices:\n  - {name: laptop-1, compliant: true, posture: {os: linux}}\n  - {name: laptop-2}\n"
     assert load_devices(text, "f") == {"laptop-1": GOOD, "laptop-2": Device("laptop-2")}
     with pytest.raises(InvalidFileError) as caught:
-        load_devices("devices:\n  - {name: a, compliant: maybe}\n  - {name: a}\n  - {nam: b}\n", "f")
-    assert len(caught.value.mistakes) >= 3
+        load_devices('devices:\n  - {name: a, compliant: maybe}\n  - {nam: b}\n  - {name: "c\\n"}\nmachines: []\n', "f")
+    assert [str(each) for each in caught.value.mistakes] == [
+        "f:2: devices[0].compliant: must be true or false, not text (write one of these words, without quotes)",
+        'f:3: "name" is missing in devices[1]',
+        'f:3: unknown key "nam" in devices[1] (did you mean "name"?)',
+        "f:4: devices[2].name: has white space at an edge (write the name as the device's certificate has it)",
+        'f:5: unknown key "machines" (known here: devices)',
+    ]
 
 
 MAPPING = InventoryMapping(
@@ -251,6 +326,11 @@ def test_of_two_records_of_one_device_that_differ_neither_counts(order: int) -> 
         "laptop-1": Device("laptop-1"),
         "laptop-2": Device("laptop-2", True),
     }
+
+
+def test_an_inventory_has_an_end() -> None:
+    assert read_inventory(json.dumps({"value": [0] * 200_000}).encode(), MAPPING) == {}
+    assert read_inventory(json.dumps({"value": [0] * 200_001}).encode(), MAPPING) == Flaw("has more than 200000 devices")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"value": 7}', b'{"value": [], "value": []}', b"\xff"])
