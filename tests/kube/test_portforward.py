@@ -13,7 +13,7 @@ def test_ports(text: bytes, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"0", b"080", b"65536", b"+80", b"-1", b"8_0", b" 80", b"80\022", b"0x50", b"123456", "８０".encode()]
+    "text", [b"", b"0", b"080", b"65536", b"+80", b"-1", b"8_0", b" 80", b"80\022", b"0x50", b"123456", "８０".encode(), b"1" * 5000]
 )
 def test_what_another_reader_could_take_for_another_port_is_none(text: bytes) -> None:
     assert read_port(text) is None
@@ -22,6 +22,7 @@ def test_what_another_reader_could_take_for_another_port_is_none(text: bytes) ->
 def test_streams() -> None:
     headers = [(b"streamtype", b"data"), (b"port", b"8080"), (b"requestid", b"7")]
     assert read_stream(headers) == Forwarded(StreamType.DATA, 8080, "7")
+    assert read_stream([*headers[:2], (b"requestid", b"1" * 20)]) == Forwarded(StreamType.DATA, 8080, "1" * 20)
     assert read_stream([(b"port", b"80"), (b"streamtype", b"error")]) == Forwarded(StreamType.ERROR, 80, "")
 
 
@@ -31,6 +32,7 @@ def test_streams() -> None:
         ([(b"streamtype", b"data")], "port"),
         ([(b"streamtype", b"data"), (b"port", b"80\x0022")], "port"),
         ([(b"streamtype", b"data"), (b"port", b"80"), (b"requestid", b"x")], "request id"),
+        ([(b"streamtype", b"data"), (b"port", b"80"), (b"requestid", b"1" * 21)], "request id"),
         ([(b"streamtype", b"stdin"), (b"port", b"80")], "neither"),
         ([(b"port", b"80")], "neither"),
     ],

@@ -37,6 +37,23 @@ def test_exit_codes_come_back(code: int) -> None:
     assert exit_code(exit_status(code)) == code
 
 
+def test_an_exit_code_as_the_api_server_tells_it() -> None:
+    assert orjson.loads(exit_status(137)) == {
+        "metadata": {},
+        "status": "Failure",
+        "message": "command terminated with non-zero exit code: exit status 137",
+        "reason": "NonZeroExitCode",
+        "details": {"causes": [{"reason": "ExitCode", "message": "137"}]},
+    }
+
+
+@pytest.mark.parametrize(("message", "code"), [("0", 0), ("255", 255), ("256", None), ("0255", None), ("²", None), ("9" * 5000, None)])
+def test_an_exit_code_is_a_byte_in_plain_digits(message: str, code: int | None) -> None:
+    """The cluster is not trusted; Python refuses thousands of digits with an exception."""
+    told = {"reason": "NonZeroExitCode", "details": {"causes": [{"reason": "ExitCode", "message": message}]}}
+    assert exit_code(orjson.dumps(told)) == code
+
+
 def test_other_verdicts() -> None:
     assert exit_code(success()) == 0
     assert exit_code(failure("kgate: no")) is None

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from kgate.kube.requestinfo import parse_action
-from kgate.kube.status import REASONS, denial_message, describe_action, describe_reasons, one_line, status_body
+from kgate.kube.status import denial_message, describe_action, describe_reasons, one_line, status_body
 from kgate.model import Action, Cluster, Decision, Ground, Identity, Operation, Reason
 
 ALICE = Identity("alice", ("developers",))
@@ -32,11 +32,18 @@ def test_a_forbidden_body_is_what_kubectl_knows_how_to_print() -> None:
     }
 
 
-@pytest.mark.parametrize("code", [400, 401, 403, 404, 429, 500, 502, 503, 504])
-def test_every_code_the_gate_answers_has_its_word(code: int) -> None:
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        (400, "BadRequest"), (401, "Unauthorized"), (403, "Forbidden"), (404, "NotFound"), (405, "MethodNotAllowed"), (408, "Timeout"),
+        (409, "Conflict"), (413, "RequestEntityTooLarge"), (415, "UnsupportedMediaType"), (418, "Unknown"), (429, "TooManyRequests"),
+        (431, "RequestHeaderFieldsTooLarge"), (500, "InternalError"), (502, "BadGateway"), (503, "ServiceUnavailable"), (504, "Timeout"),
+    ],
+)  # fmt: skip
+def test_every_code_the_gate_answers_has_its_word(code: int, word: str) -> None:
+    """apimachinery's, by which clients know what to do (``apierrors.IsConflict``)."""
     body = json.loads(status_body(code, "kgate: why"))
-    assert body["code"] == code and body["reason"] == REASONS[code]
-    assert json.loads(status_body(418, "kgate: why"))["reason"] == "Unknown"
+    assert (body["code"], body["reason"]) == (code, word)
 
 
 def test_nobody_allowed_it() -> None:
@@ -66,7 +73,9 @@ def test_other_grounds_speak_for_themselves() -> None:
         == 'lock "incident-42" on user alice, by bob'
     )
     assert describe_reasons((Reason(Ground.EXPIRED),)) == "expired"
-    assert "no verb" in describe_reasons((Reason(Ground.UNKNOWN_VERB),))
+    assert describe_reasons((Reason(Ground.UNKNOWN_VERB),)) == "Kubernetes has no verb for this method"
+    assert describe_reasons((Reason(Ground.UNKNOWN_VERB, text="it has none"),)) == "it has none"
+    assert describe_reasons((Reason(Ground.TIME, "r"), Reason(Ground.NETWORK, "r"))) == 'rule "r" would allow it, but time'
 
 
 def test_an_action_reads_as_the_rule_that_would_allow_it() -> None:
@@ -78,12 +87,18 @@ def test_an_action_reads_as_the_rule_that_would_allow_it() -> None:
     act_as = Action(Cluster("dev"), "GET", "impersonate", "/…", "/…", resource="users", name="bob", operation=Operation.IMPERSONATE)
     assert describe_action(act_as) == "impersonate users bob (--as) of cluster dev"
     assert describe_action(act_as.but(resource="groups")) == "impersonate groups bob (--as-group) of cluster dev"
+    assert describe_action(act_as.but(resource="uids")) == "impersonate uids bob (--as-uid) of cluster dev"
+    extra = act_as.but(resource="userextras", subresource="scopes", name="write")
+    assert describe_action(extra) == "impersonate userextras/scopes write (as-user-extra) of cluster dev"
 
 
 def test_a_hostile_name_stays_on_the_line_and_within_it() -> None:
     assert one_line("a\nb\x1b]52;c;x\x07\u202e") == "a b\ufffd]52;c;x\ufffd\ufffd"
+    assert one_line("a" * 2048) == "a" * 2048 and one_line("a" * 2049) == "a" * 2047 + "…"
+    for name, shown in (("n" * 256, "n" * 256), ("n" * 257, "n" * 255 + "…")):
+        assert describe_action(EXEC.but(namespace=name)) == f"create pods/exec in namespace {shown} of cluster prod-eu"
     long = denial_message(Identity("a" * 9000), EXEC.but(namespace="n" * 9000), denied(Reason(Ground.TIME, "r", "t" * 9000)), "01J9")
-    assert len(long) <= 2048 and long.endswith("(request 01J9)") and "…" in long
+    assert len(long) == 2048 and long.endswith("t… (request 01J9)")
 
 
 def test_what_rbac_does_not_show_is_shown() -> None:
