@@ -188,3 +188,123 @@ def test_an_answer_reads_as_kubernetes_own() -> None:
     assert answer["kind"] == "SelfSubjectAccessReview"
     assert answer["spec"]["resourceAttributes"] == {"namespace": "team-a", "verb": "create", "resource": "pods", "subresource": "exec"}
     assert review_status(render_answer(review, ReviewStatus(True, reason="yes"))) == ReviewStatus(True, False, "yes", "")
+
+
+@pytest.mark.parametrize("length", [127, 128, 16_383, 16_384])
+def test_a_name_of_any_length_is_read(length: int) -> None:
+    attributes = Attributes("get", resource="pods", name="n" * length)
+    assert parse_self_review(as_protobuf(attributes), PROTOBUF) == Review(attributes)
+
+
+def test_a_selector_that_has_no_plain_words_is_left_out() -> None:
+    """What is asked is more then, never less."""
+    told = {
+        "requirements": [
+            {"key": "a b", "operator": "Exists"},
+            {"key": "c", "operator": "In", "values": ["d,e"]},
+            {"key": "f", "operator": "Gt"},
+        ]
+    }
+    document = {"spec": {"resourceAttributes": {"verb": "list", "resource": "pods", "labelSelector": told}}}
+    assert parse_self_review(json.dumps(document).encode(), JSON) == Review(Attributes("list", resource="pods"))
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "text"),
+    [
+        ("In", ["b", "c"], "a in (b,c)"),
+        ("NotIn", ["b"], "a notin (b)"),
+        ("Exists", [], "a"),
+        ("DoesNotExist", [], "!a"),
+    ],
+)
+def test_each_operator_of_a_label_selector(operator: str, values: list[str], text: str) -> None:
+    given_json = {"requirements": [{"key": "a", "operator": operator, "values": values}]}
+    document = {"spec": {"resourceAttributes": {"verb": "list", "resource": "pods", "labelSelector": given_json}}}
+    assert parse_self_review(json.dumps(document).encode(), JSON) == Review(Attributes("list", resource="pods", label_selector=text))
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        {"key": 1, "operator": "Exists"},
+        {"key": "a", "operator": None},
+        {"key": "a", "operator": "In", "values": "b"},
+        {"key": "a", "operator": "In", "values": [1]},
+    ],
+)
+def test_a_requirement_of_other_types_is_refused(term: object) -> None:
+    document = {"spec": {"resourceAttributes": {"verb": "list", "resource": "pods", "labelSelector": {"requirements": [term]}}}}
+    assert isinstance(parse_self_review(json.dumps(document).encode(), JSON), str)
+
+
+# --- asking others, and their answers
+
+
+def test_what_a_cluster_is_asked_about_somebody() -> None:
+    review = Review(
+        Attributes("create", "", "v1", "pods", "exec", "payments", "web-0"),
+        "alice",
+        ("dev", "sre"),
+        "u-1",
+        (("scopes", ("read", "write")),),
+    )
+    assert json.loads(render_review(review)) == {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "resourceAttributes": {
+                "verb": "create", "version": "v1", "resource": "pods", "subresource": "exec", "namespace": "payments", "name": "web-0",
+            },
+            "user": "alice",
+            "groups": ["dev", "sre"],
+            "uid": "u-1",
+            "extra": {"scopes": ["read", "write"]},
+        },
+    }  # fmt: skip
+    about_a_path = json.loads(render_review(Review(Attributes("get", path="/metrics"), "alice")))
+    assert about_a_path["spec"] == {"nonResourceAttributes": {"verb": "get", "path": "/metrics"}, "user": "alice"}
+
+
+def test_what_a_client_is_answered() -> None:
+    review = Review(Attributes("list", resource="pods", field_selector="a=b", label_selector="c"))
+    assert json.loads(render_answer(review, ReviewStatus(False, True, "no\n", "x" * 1001))) == {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "metadata": {},
+        "spec": {
+            "resourceAttributes": {
+                "verb": "list", "resource": "pods", "fieldSelector": {"rawSelector": "a=b"}, "labelSelector": {"rawSelector": "c"},
+            }
+        },
+        "status": {"allowed": False, "denied": True, "reason": "no ", "evaluationError": "x" * 999 + "…"},
+    }  # fmt: skip
+    assert json.loads(render_answer(review, ReviewStatus(True)))["status"] == {"allowed": True}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        ({"allowed": True}, ReviewStatus(True)),
+        ({"allowed": False, "denied": True}, ReviewStatus(False, True)),
+        ({"allowed": False, "reason": "r\x1b", "evaluationError": "e" * 1000}, ReviewStatus(False, False, "r\ufffd", "e" * 1000)),
+        ({}, "no status.allowed"),
+        ([True], "no status.allowed"),
+        ({"allowed": "true"}, "no status.allowed"),
+        ({"allowed": 1}, "no status.allowed"),
+        ({"allowed": None}, "no status.allowed"),
+        ({"allowed": True, "denied": "false"}, "a status of wrong types"),
+        ({"allowed": True, "denied": None}, "a status of wrong types"),
+        ({"allowed": True, "reason": 7}, "a status of wrong types"),
+        ({"allowed": True, "evaluationError": {}}, "a status of wrong types"),
+    ],
+)
+def test_only_a_plain_yes_is_one(status: object, answer: ReviewStatus | str) -> None:
+    assert review_status(json.dumps({"kind": "SubjectAccessReview", "status": status}).encode()) == answer
+
+
+@pytest.mark.parametrize(
+    ("body", "why"), [(b"", "not JSON"), (b"yes", "not JSON"), (b"[]", "no status.allowed"), (b"true", "no status.allowed")]
+)
+def test_what_is_no_answer(body: bytes, why: str) -> None:
+    assert review_status(body) == why
