@@ -68,7 +68,7 @@ class ClientConnection:
     @property
     def capacity(self) -> int:
         """1 between answers of a connection that may be used again."""
-        return 1 if self._in is _In.IDLE and self.reusable and not self.closing else 0
+        return 1 if self._in is _In.IDLE else 0
 
     @property
     def idle(self) -> bool:

@@ -120,8 +120,9 @@ def inner(message: dict[int, list[bytes | int]], *path: int) -> bytes:
     return value
 
 
-def test_the_protobuf_farewell() -> None:
-    sentence = "kgate: closed by policy: " + "x" * 200
+@pytest.mark.parametrize("length", [0, *range(20, 130), 200, 20_000])
+def test_the_protobuf_farewell(length: int) -> None:
+    sentence = "x" * length
     event = protobuf_error_event(sentence)
     assert int.from_bytes(event[:4], "big") == len(event) - 4
     message = fields(event[4:])

@@ -8,6 +8,7 @@ from kgate.wire.errors import LocalProtocolError
 from kgate.wire.events import (
     ConnectionFailed,
     DataReceived,
+    Event,
     InformationReceived,
     RequestHead,
     ResponseReceived,
@@ -172,6 +173,102 @@ def test_a_body_that_does_not_go_on_pauses_the_connection() -> None:
     client.receive(OK)
     assert client.paused
     client.consumed(1, 2)
+    assert not client.paused
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS"])
+def test_a_connection_that_had_been_idle_and_ends_without_a_word_leaves_its_request_to_be_asked_again(method: bytes) -> None:
+    """RFC 9112 section 9.5; 7 is HTTP/2's REFUSED_STREAM, 2 an answer that broke off."""
+
+    def second(method: bytes, said: bytes = b"") -> list[Event]:
+        client = asked()
+        client.receive(OK)
+        client.open(head(method), True)
+        client.receive(said)
+        return client.receive_eof()
+
+    assert second(method) == [StreamReset(2, 7, True)]
+    for so_far in (b"H", b"HTTP/1.1 100 Continue\r\n\r\n"):
+        assert second(method, so_far) == [StreamReset(2, 2, True)]
+    assert second(b"POST") == [StreamReset(2, 2, True)]  # it may have been done
+    assert asked(method).receive_eof() == [StreamReset(1, 2, True)]  # a first request is no race
+    idle = asked()
+    idle.receive(OK)
+    assert idle.idle and idle.receive_eof() == [] and not idle.idle and idle.capacity == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "sent"),
+    [
+        (b"POST", [], b"content-length: 0\r\n"),
+        (b"PUT", [], b"content-length: 0\r\n"),
+        (b"PATCH", [], b"content-length: 0\r\n"),
+        (b"DELETE", [], b""),
+        (b"POST", [(b"content-length", b"0")], b"content-length: 0\r\n"),
+    ],
+)
+def test_a_request_without_a_body_says_so_where_one_is_usual(method: bytes, headers: list[tuple[bytes, bytes]], sent: bytes) -> None:
+    client = ClientConnection()
+    client.open(head(method, *headers), True)
+    assert client.data_to_send() == method + b" /pods HTTP/1.1\r\nhost: cluster:6443\r\n" + sent + b"\r\n"
+    client.send_data(1, b"", True)
+    client.send_trailers(1, [(b"a", b"b")])
+    assert client.data_to_send() == b""
+
+
+def test_trailers_of_a_request_end_it() -> None:
+    client = ClientConnection()
+    client.open(head(b"POST"), False)
+    client.send_data(1, b"hi")
+    client.send_trailers(1, [(b"x-sum", b"2")])
+    client.send_trailers(1, [(b"x-sum", b"3")])
+    client.send_data(1, b"no more", True)
+    assert client.data_to_send().endswith(b"\r\n\r\n2\r\nhi\r\n0\r\nx-sum: 2\r\n\r\n")
+    assert client.receive(OK) == ANSWERED and client.capacity == 1
+
+
+def test_a_reset_ends_the_connection_of_its_own_request_alone() -> None:
+    client = asked()
+    client.reset(2, 8)
+    assert client.receive(OK) == ANSWERED
+    client.reset(1, 8)
+    assert client.capacity == 1
+    client.open(head(), True)
+    client.reset(2, 8)
+    assert client.closing and client.receive(OK) == [] and client.capacity == 0
+
+
+@pytest.mark.threat("08")
+@pytest.mark.parametrize("framing", [b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize("status", [b"100 Continue", b"103 Hints", b"101 Switching Protocols"])
+def test_what_comes_before_an_answer_has_no_body_and_speaks_of_none(status: bytes, framing: bytes) -> None:
+    client = ClientConnection()
+    client.open(head(), True, b"SPDY/3.1")
+    (failed,) = client.receive(b"HTTP/1.1 " + status + b"\r\n" + framing + b"\r\n")
+    assert isinstance(failed, ConnectionFailed) and failed.status == 502 and client.closing
+
+
+def test_an_answer_of_no_bytes_has_ended() -> None:
+    assert asked().receive(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == [ResponseReceived(1, 200, [(b"content-length", b"0")], True)]
+
+
+def test_connection_tells_its_end_in_any_case_and_beside_others() -> None:
+    client = asked()
+    client.receive(b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nConnection: x, Close\r\nX: close\r\nContent-Length: 0\r\n\r\n")
+    assert client.capacity == 0 and client.closing
+    kept = asked()
+    kept.receive(b"HTTP/1.1 200 OK\r\nX: close\r\nContent-Length: 0\r\n\r\n")
+    assert kept.capacity == 1
+
+
+def test_bytes_count_until_they_went_on() -> None:
+    client = asked()
+    client.receive(b"HTTP/1.1 200 OK\r\n\r\n")
+    client.receive(bytes(65536))
+    assert not client.paused
+    client.receive(b"x")
+    assert client.paused
+    client.consumed(1, 1)
     assert not client.paused
 
 

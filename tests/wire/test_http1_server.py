@@ -45,6 +45,31 @@ def test_a_body_in_chunks_may_have_trailers(server: ServerConnection) -> None:
     ]
 
 
+@pytest.mark.parametrize("trailers", [b"", b"X-Sum: 5\r\n"])
+def test_what_stands_behind_the_last_chunk_is_the_next_request(server: ServerConnection, trailers: bytes) -> None:
+    *_, ended = server.receive(POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + trailers + b"\r\n" + GET)
+    assert ended == StreamEnded(1)
+    server.send_response(1, 204, [], True)
+    (second,) = server.receive(b"")
+    assert second == RequestReceived(2, RequestHead(b"GET", b"/pods?watch=true", b"a", []), True)
+
+
+@pytest.mark.threat("16")
+@pytest.mark.parametrize("at_once", [True, False])
+def test_trailers_are_no_longer_than_a_head(at_once: bool) -> None:
+    for length, status in ((65536, None), (65537, 431)):
+        server = ServerConnection()
+        server.receive(POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n")
+        section = b"X: " + b"y" * (length - 3) + b"\r\n\r\n"
+        events = (
+            server.receive(section)
+            if at_once
+            else [event for place in (0, 1) for event in server.receive(section[place * 65540 :][:65540])]
+        )
+        failed = events[-1]
+        assert (failed.status if isinstance(failed, ConnectionFailed) else None) == status
+
+
 def test_a_pipelined_request_waits_for_the_answer_before_it(server: ServerConnection) -> None:
     assert len(server.receive(GET + GET)) == 1
     assert server.paused
