@@ -166,6 +166,12 @@ def test_what_callers_say_at_length_is_not_kept_for_each_of_them() -> None:
     assert kept < 1_000_000
 
 
+def test_what_kubectl_says_of_itself_is_cut() -> None:
+    assert kubectl_record((("command", "x" * 256),)) == {"command": "x" * 256}
+    assert kubectl_record((("command", "x" * 257), ("session", "s"))) == {"command": "x" * 255 + "…", "session": "s"}
+    assert kubectl_record(()) is None
+
+
 def test_pieces_are_one_person_s() -> None:
     alice, other = Identity("alice", ("dev",)), Identity("alice", ("dev", "sre"))
     assert pieces_of(alice) is pieces_of(Identity("alice", ("dev",)))
