@@ -191,13 +191,79 @@ def test_what_a_token_may_lack(claims: dict[str, object], said: str) -> None:
 
 
 def test_no_groups_are_no_fault() -> None:
-    found = Gate().ask(TestIssuer().token(groups=None))
-    assert found is None or isinstance(found, Rejected)  # another issuer's keys
     gate = Gate()
     for groups, expected in ((None, ()), ("one", ("corp:one",)), ([], ())):
         found = gate.ask(gate.issuer.token(groups=groups))
         assert isinstance(found, Identity)
         assert found.groups == expected
+
+
+def test_an_issuers_clock_may_be_a_minute_ahead() -> None:
+    for name in ("nbf", "iat"):
+        gate = Gate()
+        assert isinstance(gate.ask(gate.issuer.token(**{name: NOW + 60})), Identity)
+
+
+def test_what_informs_counts_where_it_can_be_shown() -> None:
+    """A claim that is no usable text is as good as none; the token is not refused for it."""
+    gate = Gate()
+    found = gate.ask(gate.issuer.token(acr="mfa", sid="s1", amr=["pwd", 7, None, "otp"], auth_time=NOW - 5))
+    assert isinstance(found, Identity)
+    assert (found.acr, found.issuer_session, found.amr, found.authenticated_at) == ("mfa", "s1", ("pwd", "otp"), NOW - 5)
+    found = gate.ask(gate.issuer.token(acr="m\nfa", sid=7, amr="pwd", auth_time="now"))
+    assert isinstance(found, Identity)
+    assert (found.acr, found.issuer_session, found.amr, found.authenticated_at) == ("", "", (), None)
+
+
+@pytest.mark.parametrize(
+    ("uid", "said"),
+    [
+        ({"claim": "oid"}, 'has no text in its claim "oid", which is to be the uid'),
+        ({"expression": "claims.groups"}, "gives no uid by claims.groups: it gives no text"),
+        ({"expression": "claims.oid"}, 'gives no uid by claims.oid: Key not found in map : "oid"'),
+    ],
+)
+def test_a_uid_that_is_asked_for_has_to_be_there(uid: dict[str, str], said: str) -> None:
+    gate = Gate(file=configuration({**PLAIN, "claimMappings": {**PLAIN["claimMappings"], "uid": uid}}))
+    refused = gate.ask(gate.issuer.token())
+    assert isinstance(refused, Rejected) and refused.text == f"the token {said}"
+
+
+def test_so_many_values_of_one_extra_and_each_a_name() -> None:
+    extra = [{"key": "example.com/teams", "valueExpression": "claims.teams"}]
+    gate = Gate(file=configuration({**PLAIN, "claimMappings": {**PLAIN["claimMappings"], "extra": extra}}))
+    found = gate.ask(gate.issuer.token(teams=[f"t{number}" for number in range(64)]))
+    assert isinstance(found, Identity) and len(found.extra[0][1]) == 64
+    for teams, said in (
+        ([f"t{number}" for number in range(65)], "is one of too many"),
+        (["a", "b\n"], "has white space at an edge"),
+    ):
+        refused = gate.ask(gate.issuer.token(teams=teams))
+        assert isinstance(refused, Rejected)
+        assert refused.text == f"the token cannot be used: a value of example.com/teams {said}"
+    for nothing in (None, "", [], [""]):
+        none = gate.ask(
+            gate.issuer.token(teams=nothing) if nothing is not None else gate.issuer.sign(gate.issuer.claims() | {"teams": None})
+        )
+        assert isinstance(none, Identity) and none.extra == ()
+
+
+def test_rules_on_the_user_see_all_that_the_claims_made_of_it() -> None:
+    rules = [
+        {"expression": "user.username != 'bob' && user.uid == 'u-1' && user.groups == ['corp:sre'] && user.extra['example.com/t'] == ['x']"}
+    ]
+    mappings = {
+        **PLAIN["claimMappings"],
+        "uid": {"claim": "oid"},
+        "extra": [{"key": "example.com/t", "valueExpression": "claims.t"}],
+    }
+    gate = Gate(file=configuration({**PLAIN, "claimMappings": mappings, "userValidationRules": rules}))
+    assert isinstance(gate.ask(gate.issuer.token(oid="u-1", t="x")), Identity)
+    for changed in ({"sub": "bob"}, {"oid": "u-2"}, {"groups": []}, {"t": "y"}):
+        refused = gate.ask(gate.issuer.token(**({"oid": "u-1", "t": "x"} | changed)))
+        assert isinstance(refused, Rejected) and refused.text.startswith(
+            "the token is not accepted: its user does not fulfil user.username"
+        )
 
 
 def test_a_subject_that_is_no_text_is_nobodys_whatever_the_name_comes_from() -> None:
