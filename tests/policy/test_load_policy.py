@@ -184,3 +184,17 @@ def test_ten_thousand_rules_load_in_seconds() -> None:
     began = time.process_time()
     policy = load_policy("rules:\n" + "".join(rule.format(number) for number in range(2_000)), "p.yaml")
     assert len(policy.rules) == 2_000 and time.process_time() - began < 5.0
+
+
+def test_expressions_are_so_long_together() -> None:
+    def policy(lengths: list[int]) -> str:
+        return "rules:\n" + "".join(
+            f"  - name: r{number}\n    who: {{users: [a]}}\n    clusters: {{names: [dev]}}\n    allow: [{{verbs: [get], resources: [pods]}}]\n"
+            f"    {'when' if number % 2 else 'unless'}: {{expression: \"identity.user != '{'x' * (length - 19)}'\"}}\n"
+            for number, length in enumerate(lengths)
+        )
+
+    assert len(load_policy(policy([4096] * 128), "p.yaml").rules) == 128
+    assert mistakes(policy([4096] * 127 + [4076, 21])) == [
+        "p.yaml:646: the expressions of the policy have more than 512 KiB together (ask by who, time or facts what they can say)"
+    ]
