@@ -15,6 +15,7 @@ from kgate.documents.globs import Selection
 from kgate.model import Action, Context, Device, Fact, Grant, Identity, Pairs
 from kgate.policy.conditions import When
 from kgate.policy.conditions.facts import parsed
+from kgate.policy.conditions.network import Networks
 from kgate.policy.question import Question
 from kgate.policy.resources import ResourceKey
 from kgate.policy.rules import Rule
@@ -121,13 +122,19 @@ def _each_by_itself(asked: Mapping[str, list[T]]) -> Iterator[dict[str, T]]:
 def _lists(when: When) -> Iterator[tuple[str, list[Any]]]:
     """Fields of the context, and the values that the rule names."""
     if when.network is not None:
-        yield "address", [str(ip_network(text.removeprefix("!"))[0]) for text in when.network.texts]
+        yield "address", _addresses(when.network)
     if when.country is not None:
         yield "country", words_of(when.country.words)
     if when.asn is not None:
         yield "asn", [int(word) for word in words_of(when.asn.words) if word.isdigit()] or [0]
     if when.user_agent is not None:
         yield "user_agent", words_of(when.user_agent.words)
+
+
+def _addresses(wanted: Networks) -> list[str]:
+    """Both ends of each network, those that fit first: the beginning of one may be what another takes out of it."""
+    spans = [ip_network(text.removeprefix("!")) for text in wanted.texts]
+    return sorted(dict.fromkeys(str(each[end]) for each in spans for end in (0, -1)), key=lambda text: not wanted.contains(text))
 
 
 def _grants(rule: Rule, identity: Identity, action: Action, now: float) -> tuple[Grant, ...]:

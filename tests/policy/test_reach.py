@@ -107,6 +107,11 @@ def test_actions_may_be_patterns(words: str) -> None:
         ("authentication: {acr: [silver, gold]}", "authentication: {acr: [silver]}"),
         ("authentication: {amr: [otp, hwk]}", "authentication: {amr: [otp]}"),
         ("device: {posture: {os: [linux, macos]}}", "device: {posture: {os: [linux]}}"),
+        (
+            "country: [DE, FR], network: ['!192.0.2.0/25', 192.0.2.0/24, 198.51.100.0/24]",
+            "country: [DE], network: [192.0.2.128/25, 198.51.100.0/24]",
+        ),
+        ("country: [DE, FR], network: ['!192.0.2.0/25', 192.0.2.0/24]", "country: [DE], network: ['!192.0.2.0/25', 192.0.2.0/24]"),
     ],
 )
 def test_each_value_that_a_condition_lists_is_a_moment_of_its_own(before: str, after: str) -> None:
