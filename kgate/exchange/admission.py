@@ -280,6 +280,6 @@ def _upgrade_refusal(action: Action, upgrade: bytes) -> Refusal | None:
         return None
     if upgrade not in _UPGRADES:
         return Refusal(400, "only WebSocket and SPDY/3.1 upgrades are carried")
-    if not action.follows:
+    if not action.follows and action.operation is not Operation.LOGS:
         return Refusal(400, "this resource has nothing to upgrade to")
     return None

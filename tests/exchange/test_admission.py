@@ -40,7 +40,7 @@ def test_what_has_nothing_to_upgrade_to_is_not_asked_to(world: World, target: by
 
 
 @pytest.mark.parametrize(
-    "target", [POD + b"/exec?command=sh&container=c", b"/clusters/lab/api/v1/pods?watch=true", POD + b"/log?follow=true"]
+    "target", [POD + b"/exec?command=sh&container=c", b"/clusters/lab/api/v1/pods?watch=true", POD + b"/log", POD + b"/log?follow=true"]
 )
 def test_what_has_is(world: World, target: bytes) -> None:
     world.asks(b"GET %b HTTP/1.1\r\n%b%b\r\n" % (target, ALICE, WEBSOCKET))
