@@ -125,8 +125,8 @@ def read_close(payload: bytes) -> tuple[int, str] | None:
     """Code and reason of a Close frame's payload; an empty one is 1005. None: not a valid payload (RFC 6455 sections 5.5.1 and 7.4)."""
     if not payload:
         return 1005, ""
-    code = int.from_bytes(payload[:2], "big")
-    if len(payload) < 2 or not (code in _CODES or 3000 <= code < 5000):
+    code = int.from_bytes(payload[:2], "big")  # of one byte it is none of those that there are
+    if not (code in _CODES or 3000 <= code < 5000):
         return None
     try:
         return code, payload[2:].decode()

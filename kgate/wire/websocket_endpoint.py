@@ -144,8 +144,9 @@ class Connection:
             return Pinged(event.payload)
         if event.opcode == PONG:
             return Ponged(event.payload)
-        assert event.opcode == CLOSE
-        code, reason = read_close(event.payload) or (PROTOCOL_ERROR, "")
+        read = read_close(event.payload)
+        assert event.opcode == CLOSE and read is not None  # the follower refuses any other
+        code, reason = read
         self.close(NORMAL if code == 1005 else code)
         self.ended = True
         return Closed(code, reason)

@@ -10,7 +10,7 @@ from wsproto.connection import ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from kgate.wire.errors import LocalProtocolError
-from kgate.wire.websocket import BINARY, CONTINUATION, TEXT, encode_frame
+from kgate.wire.websocket import BINARY, CLOSE, CONTINUATION, TEXT, encode_close, encode_frame, read_close
 from kgate.wire.websocket_endpoint import Assembler, Closed, Connection, Failed, MessageData, Pinged, Ponged
 
 KEY = b"\x01\x02\x03\x04"
@@ -96,6 +96,52 @@ def test_nothing_is_sent_behind_our_own_close() -> None:
         left.send_message(b"late")
     left.close()
     assert len(left.data_to_send()) == 8
+
+
+@pytest.mark.parametrize(
+    ("length", "head"),
+    [
+        (0, "8200"), (125, "827d"), (126, "827e007e"), (65535, "827effff"), (65536, "827f0000000000010000"),
+    ],
+)  # fmt: skip
+def test_each_length_has_one_form(length: int, head: str) -> None:
+    """RFC 6455 section 5.2: the least number of bytes."""
+    assert encode_frame(BINARY, bytes(length)) == bytes.fromhex(head) + bytes(length)
+    masked = encode_frame(BINARY, bytes(length), KEY)
+    assert masked[1] == int(head[2:4], 16) | 0x80 and len(masked) == len(head) // 2 + 4 + length
+    assert Connection().receive(masked) == [MessageData(bytes(length), False, True, True)]
+
+
+@pytest.mark.parametrize(
+    ("payload", "read"),
+    [
+        (b"", (1005, "")),
+        *(
+            (code.to_bytes(2, "big"), (code, ""))
+            for code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999)
+        ),
+        *((code.to_bytes(2, "big"), None) for code in (0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65535)),
+        (b"\x03\xe8done \xc3\xa9", (1000, "done é")),
+        (b"\x03\xe8\xff", None),
+        (b"\x03", None),
+    ],
+)
+def test_what_a_close_says(payload: bytes, read: tuple[int, str] | None) -> None:
+    """RFC 6455 section 7.4: codes that nobody may send, and those that are not given out, are no answer."""
+    assert read_close(payload) == read
+    server = Connection()
+    events, sent = server.receive(encode_frame(CLOSE, payload, KEY)), server.data_to_send()
+    assert server.ended
+    if read is None:
+        assert events == [Failed("a WebSocket Close has no valid code or reason")] and sent[2:4] == (1002).to_bytes(2, "big")
+    else:
+        assert events == [Closed(*read)] and sent == encode_close(1000 if read[0] == 1005 else read[0])
+
+
+def test_a_reason_is_cut_where_it_does_not_fit_at_a_characters_edge() -> None:
+    for reason, kept in (("x" * 123, 123), ("x" * 124, 123), ("x" * 122 + "é", 122), ("é" * 62, 122)):
+        frame = encode_close(1008, reason)
+        assert frame[1] == 2 + kept and read_close(frame[2:]) == (1008, reason.encode()[:kept].decode())
 
 
 @settings(max_examples=60, deadline=None)

@@ -231,6 +231,29 @@ def test_where_a_direction_stands() -> None:
     assert (follower.standing, follower.at_boundary) == (Standing(0, False), True)
 
 
+@pytest.mark.parametrize(("length", "waits"), [(64 * 1024, True), (64 * 1024 + 1, False)])
+def test_so_much_of_a_whole_channel_waits(length: int, waits: bool) -> None:
+    """A Status is small; what is longer passes as it comes, or it would lie here."""
+    frame = encode_frame(BINARY, b"\x03" + bytes(length - 1))
+    follower = Follower(False, lambda event: None, whole={3})
+    assert (follower.feed(frame[:-1]).data == b"") is waits
+    fragment = Follower(False, lambda event: None, whole={3})
+    begun = encode_frame(BINARY, b"\x03ab", fin=False)
+    assert fragment.feed(begun[:-1]).data == begun[:-1]  # a fragment never waits: nobody knows how much is to follow
+    assert fragment.feed(begun[-1:] + encode_frame(CONTINUATION, b"\x03ab")[:-1]).data != b""
+
+
+def test_empty_messages_are_no_flood() -> None:
+    """An API server begins with one, and may send one for each channel; only fragments of one message say nothing for ever."""
+    follower = Follower(False, lambda event: None)
+    messages = encode_frame(BINARY, b"") * 1000
+    passage = follower.feed(messages)
+    assert (passage.data, passage.failure) == (messages, "")
+    half = encode_frame(BINARY, b"", fin=False) + encode_frame(CONTINUATION, b"", fin=False) * 63
+    assert follower.feed((half + encode_frame(CONTINUATION, b"x", fin=False)) + half[2:]).failure == ""
+    assert follower.feed(encode_frame(CONTINUATION, b"", fin=False) * 2).failure == "more than 64 empty WebSocket fragments in a row"
+
+
 def test_a_sink_refuses_a_frame_before_any_of_it_passes() -> None:
     def told(event: FrameEvent) -> str | None:
         return "no text here" if isinstance(event, FrameStarted) and event.head.opcode == TEXT else None
