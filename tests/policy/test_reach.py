@@ -10,8 +10,8 @@ from generated_cases import cases
 from hypothesis import given, settings
 
 from kgate.model import Action, Cluster, Context, Identity, Operation
-from kgate.policy.difference import edits, shifts
-from kgate.policy.evaluate import evaluate
+from kgate.policy.difference import Edit, RuleEdit, edits, shifts
+from kgate.policy.evaluate import Policy, evaluate
 from kgate.policy.load import load_policy
 from kgate.policy.reach import Standing, what_can, who_can
 from kgate.policy.samples import samples
@@ -118,3 +118,103 @@ def test_each_value_that_a_condition_lists_is_a_moment_of_its_own(before: str, a
     policy = 'rules: [{name: r, who: {users: ["*"]}, clusters: {names: ["*"]}, allow: [{verbs: [get], resources: [pods]}], when: {%s}}]'
     old, new = load_policy(policy % before, "old"), load_policy(policy % after, "new")
     assert [(shift.before.allowed, shift.after.allowed) for shift in shifts(old, new, 1.8e9)] == [(True, False)]
+
+
+RULE = {
+    "who": "{users: [a]}",
+    "clusters": "{names: [dev]}",
+    "allow": "[{verbs: [get], resources: [pods]}]",
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "after"),
+    [
+        ("who", "{users: [a, b]}", "{users: [a]}"),
+        ("who", "{users: ['b*']}", "{users: [c]}"),
+        ("who", "{groups: [a, b]}", "{groups: [a]}"),
+        ("who", "{users: [a], issuers: [i]}", "{users: [a], issuers: [j]}"),
+        ("who", "{users: [a], robots: [ci]}", "{users: [a], robots: [cd]}"),
+        ("who", "{users: [a], devices: [d]}", "{users: [a], devices: [e]}"),
+        ("clusters", "{names: [dev, test]}", "{names: [dev]}"),
+        ("clusters", "{labels: {env: [dev, test]}}", "{labels: {env: [dev]}}"),
+        ("clusters", "{names: [dev], labels: {env: [dev], tier: [a, b]}}", "{names: [dev], labels: {env: [dev], tier: [a]}}"),
+        ("clusters", "{labels: {env: ['*'], tier: [a]}}", "{labels: {env: [x], tier: [a]}}"),
+        ("allow", "[{verbs: [get, list], resources: [pods]}]", "[{verbs: [get], resources: [pods]}]"),
+        ("allow", "[{verbs: ['*'], resources: [pods]}]", "[{verbs: [list], resources: [pods]}]"),
+        ("allow", "[{verbs: [get], resources: [pods, services]}]", "[{verbs: [get], resources: [pods]}]"),
+        ("allow", "[{verbs: [get], resources: [pods, pods/log]}]", "[{verbs: [get], resources: [pods]}]"),
+        ("allow", "[{verbs: [get], resources: [pods], namespaces: [a, b]}]", "[{verbs: [get], resources: [pods], namespaces: [a]}]"),
+        ("allow", "[{verbs: [get], resources: [pods], names: [a, b]}]", "[{verbs: [get], resources: [pods], names: [a]}]"),
+        (
+            "allow",
+            "[{verbs: [list], resources: [pods], label_selector: {app: [web]}}]",
+            "[{verbs: [list], resources: [pods], label_selector: {app: [db]}}]",
+        ),
+        (
+            "allow",
+            "[{verbs: [list], resources: [pods], field_selector: {spec.nodeName: [n1]}}]",
+            "[{verbs: [list], resources: [pods], field_selector: {spec.nodeName: [n2]}}]",
+        ),
+        ("allow", "[{actions: [exec, logs]}]", "[{actions: [exec]}]"),
+        ("allow", "[{actions: [exec], containers: [a, b]}]", "[{actions: [exec], containers: [a]}]"),
+        ("allow", "[{actions: [exec], commands: [[ls], [cat, '**']]}]", "[{actions: [exec], commands: [[ls]]}]"),
+        ("allow", "[{actions: [exec], commands: [[ls, '*.txt']]}]", "[{actions: [exec], commands: [[ls, a.txt]]}]"),
+        ("allow", "[{actions: [port-forward], ports: [80, 443]}]", "[{actions: [port-forward], ports: [80]}]"),
+        ("allow", "[{verbs: [get, post], paths: [/a]}]", "[{verbs: [get], paths: [/a]}]"),
+        ("allow", "[{verbs: [get], paths: [/a, '/b*']}]", "[{verbs: [get], paths: [/a]}]"),
+    ],
+)
+def test_each_value_that_a_rule_lists_is_asked_for(key: str, before: str, after: str) -> None:
+    def policy(value: str) -> Policy:
+        rule = ", ".join(f"{each}: {written}" for each, written in {**RULE, key: value}.items())
+        return load_policy(f"rules: [{{name: r, {rule}}}]", "p")
+
+    found = [(shift.before.allowed, shift.after.allowed) for shift in shifts(policy(before), policy(after), 1.8e9)]
+    assert (True, False) in found and found.count((True, False)) == 1
+    assert shifts(policy(before), policy(before), 1.8e9) == []
+
+
+def test_the_next_edge_of_time_is_a_moment_too() -> None:
+    """1.8e9 is a Friday, 08:00 in UTC."""
+
+    def policy(hours: str) -> Policy:
+        entry = "allow: [{verbs: [get], resources: [pods]}]"
+        when = f"when: {{time: {{days: [fri], hours: {hours}, zone: UTC}}}}"
+        return load_policy(f"rules: [{{name: r, who: {{users: [a]}}, clusters: {{names: [dev]}}, {entry}, {when}}}]", "p")
+
+    (shift,) = shifts(policy("20:00-22:00"), policy("21:00-22:00"), 1.8e9)
+    assert (shift.before.allowed, shift.after.allowed, shift.example.context.now) == (True, False, 1.8e9 + 12 * 3600)
+
+
+def test_other_names_towards_the_cluster_are_a_difference_and_another_rule_is_none() -> None:
+    def policy(name: str, more: str = "") -> Policy:
+        entry = "allow: [{verbs: [get, list], resources: [pods]}]"
+        return load_policy(f"rules: [{{name: {name}, who: {{users: [a]}}, clusters: {{names: [dev]}}, {entry}{more}}}]", "p")
+
+    (shift,) = shifts(policy("r"), policy("r", ", as: {groups: [view]}"), 1.8e9)
+    assert shift.count == 4 and shift.after.impersonate is not None and shift.after.impersonate.groups == ("view",)
+    assert shifts(policy("r"), policy("s"), 1.8e9) == []
+
+
+def test_what_was_written_otherwise() -> None:
+    def rule(name: str, user: str = "a") -> str:
+        return f"{{name: {name}, who: {{users: [{user}]}}, clusters: {{names: [dev]}}, allow: [{{verbs: [get], resources: [pods]}}]}}"
+
+    def policy(rules: list[str], sets: str = "") -> Policy:
+        return load_policy(f"rules: [{', '.join(rules)}]\n{sets}", "p")
+
+    old = policy([rule("one"), rule("two"), rule("three"), rule("gone")], "people: {sre: [{groups: [sre]}], leads: [{users: [x]}]}")
+    new = policy(
+        [rule("three"), rule("one"), rule("two", "b"), rule("new")], "people: {sre: [{groups: [ops]}]}\nclusters: {prod: [{names: [p]}]}"
+    )
+    assert edits(old, new) == (
+        RuleEdit(Edit.CHANGED, "rule", "two", (("who", '{"users": ["a"]}', '{"users": ["b"]}'),)),
+        RuleEdit(Edit.ADDED, "rule", "new"),
+        RuleEdit(Edit.REMOVED, "rule", "gone"),
+        RuleEdit(Edit.MOVED, "rule", "three"),
+        RuleEdit(Edit.CHANGED, "people", "sre", (("members", '[{"groups": ["sre"]}]', '[{"groups": ["ops"]}]'),)),
+        RuleEdit(Edit.REMOVED, "people", "leads"),
+        RuleEdit(Edit.ADDED, "clusters", "prod"),
+    )
+    assert edits(old, old) == ()
