@@ -13,7 +13,7 @@ from kgate.model import Action, Cluster, Context, Identity, Operation
 from kgate.policy.difference import Edit, RuleEdit, edits, shifts
 from kgate.policy.evaluate import Policy, evaluate
 from kgate.policy.load import load_policy
-from kgate.policy.reach import Standing, what_can, who_can
+from kgate.policy.reach import Reach, Standing, what_can, who_can
 from kgate.policy.samples import samples
 
 
@@ -218,3 +218,68 @@ def test_what_was_written_otherwise() -> None:
         RuleEdit(Edit.ADDED, "clusters", "prod"),
     )
     assert edits(old, old) == ()
+
+
+STANDINGS = load_policy(
+    """
+rules:
+  - {name: all, who: {users: ["*"]}, clusters: {names: ["*"]}, allow: [{verbs: [get], resources: [pods]}]}
+  - {name: office, who: {groups: [sre], issuers: [idp]}, clusters: {names: [prod]}, allow: [{verbs: [get], resources: [pods], namespaces: [a]}],
+     when: {network: [192.0.2.0/24]}, unless: {country: [XX]}}
+  - {name: strong, who: {groups: [sre]}, clusters: {names: [prod]}, allow: [{verbs: [get], resources: [pods]}], when: {authentication: {acr: [gold]}}}
+  - {name: said, who: {groups: [sre]}, clusters: {names: [prod]}, allow: [{verbs: [get], resources: [pods]}], when: {expression: "identity.user == 'x'"}}
+  - {name: asked, who: {groups: [sre]}, clusters: {names: [prod]}, allow: [{verbs: [get], resources: [pods]}],
+     request: {approvers: {groups: [leads]}, duration: 1h}}
+  - {name: both, who: {groups: [sre]}, clusters: {names: [prod]}, allow: [{verbs: [get], resources: [pods]}],
+     when: {device: {compliant: true}, network: [192.0.2.0/24]}}
+  - {name: other, who: {groups: [dev]}, clusters: {names: [test]}, allow: [{verbs: [list], resources: [services]}]}
+  - {name: never, who: {groups: [sre]}, clusters: {names: [prod]}, deny: [{verbs: [get], resources: [pods]}], when: {facts: {freeze: true}}}
+""",
+    "p",
+)
+PODS = Action(Cluster("prod"), "", "get", "", "", "", "v1", "pods", "", "a", "web")
+
+
+def test_who_can_tells_of_each_rule_whether_it_holds_now_for_whoever_is_meant() -> None:
+    """What only a person could bring along is open; what is so for everybody is not: the address is the one that was asked about."""
+    found = who_can(STANDINGS, PODS, Context(1.8e9, "10.0.0.1"))
+    assert [(reach.rule, reach.standing) for reach in found] == [
+        ("never", Standing.DEPENDS),  # a fact that nobody knows
+        ("all", Standing.NOW),
+        ("office", Standing.NOT_NOW),
+        ("strong", Standing.DEPENDS),
+        ("said", Standing.DEPENDS),
+        ("asked", Standing.DEPENDS),
+        ("both", Standing.NOT_NOW),
+    ]
+    never, everyone, office = found[:3]
+    assert never.denies and everyone.everyone and not everyone.denies and not office.everyone
+    assert office == Reach(
+        "office",
+        False,
+        "groups: sre; issuers: idp",
+        "names: prod",
+        "verbs: get; resources: pods; namespaces: a",
+        "when network 192.0.2.0/24; unless country",
+        Standing.NOT_NOW,
+        False,
+        ("address 10.0.0.1 is not in 192.0.2.0/24", "country is not known"),
+    )
+    assert found[-1].why == ("address 10.0.0.1 is not in 192.0.2.0/24", "no device is known")
+
+
+def test_what_can_tells_the_rules_of_one_person_and_what_of_that_person_is_missing() -> None:
+    alice = Identity("alice", ("sre",), issuer="idp")
+    found = what_can(STANDINGS, alice, Cluster("prod"), Context(1.8e9, "192.0.2.1"))
+    assert [(reach.rule, reach.standing) for reach in found] == [
+        ("never", Standing.DEPENDS),
+        ("all", Standing.NOW),
+        ("office", Standing.DEPENDS),
+        ("strong", Standing.DEPENDS),
+        ("said", Standing.NOT_NOW),
+        ("asked", Standing.NOT_NOW),
+        ("both", Standing.DEPENDS),
+    ]
+    dev = Identity("dora", ("dev",))
+    assert [reach.rule for reach in what_can(STANDINGS, dev, None, Context(1.8e9, ""))] == ["all", "other"]
+    assert [reach.rule for reach in what_can(STANDINGS, dev, Cluster("prod"), Context(1.8e9, ""))] == ["all"]
