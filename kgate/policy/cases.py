@@ -199,7 +199,7 @@ def _action(does: Deed, labels: Mapping[str, str] | None) -> Action:
         tuple(does.ports),
         field_selector=does.field_selector,
         label_selector=does.label_selector,
-        follows=does.verb == "watch" or subresource in CHANNELS,
+        follows=does.verb == "watch" or operation in _STREAMS,
     )
 
 
@@ -214,6 +214,8 @@ def _as_requested(does: Deed, verb: str, key: ResourceKey) -> tuple[str, str, st
     return "create" if verb == "get" and key.subresource in _OPENED else verb, namespace, name
 
 
+_STREAMS = frozenset({Operation.EXEC, Operation.CP, Operation.ATTACH, Operation.PORT_FORWARD, Operation.PROXY})
+"""What lives for as long as somebody looks on."""
 _OPENED = frozenset({"exec", "attach", "portforward"})
 """What is opened by GET and POST alike."""
 _SHAPES = {

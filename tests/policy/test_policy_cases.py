@@ -9,7 +9,7 @@ import pytest
 from kgate.errors import InvalidFileError
 from kgate.kube.operations import operation_of
 from kgate.kube.requestinfo import parse_action
-from kgate.model import Action, Cluster, Operation
+from kgate.model import Action, Cluster, Context, Device, Fact, Grant, Identity, Operation
 from kgate.policy.cases import operation_meant, resource_written
 from kgate.policy.load import load_policy
 from kgate.policy.trial import outcomes
@@ -154,3 +154,87 @@ def test_a_time_at_the_calendars_end_is_a_mistake(time: str) -> None:
     with pytest.raises(InvalidFileError) as caught:
         load_policy(RULES + f'  - {{{ALICE}, {SHELL}, context: {{time: "{time}"}}, expect: deny}}\n', "p.yaml")
     assert str(caught.value) == "p.yaml:9: tests[0].context.time: the year is out of range (write one from 1970 to 9000)"
+
+
+POD = "/api/v1/namespaces/a/pods/web"
+
+
+@pytest.mark.parametrize(
+    ("does", "method", "target"),
+    [
+        (
+            "action: exec, namespace: a, name: web, container: app, command: [ls, -l]",
+            "GET",
+            f"{POD}/exec?command=ls&command=-l&container=app",
+        ),
+        ("verb: create, resource: pods/exec, namespace: a, name: web, command: [ls]", "POST", f"{POD}/exec?command=ls"),
+        ("verb: get, resource: pods/exec, namespace: a, name: web, command: [ls]", "GET", f"{POD}/exec?command=ls"),
+        (
+            "action: exec, namespace: a, name: web, command: [tar, cf, '-', /etc]",
+            "GET",
+            f"{POD}/exec?command=tar&command=cf&command=-&command=/etc",
+        ),
+        (
+            "action: cp, namespace: a, name: web, command: [tar, cf, '-', /etc]",
+            "GET",
+            f"{POD}/exec?command=tar&command=cf&command=-&command=/etc",
+        ),
+        ("action: attach, namespace: a, name: web", "POST", f"{POD}/attach"),
+        ("action: port-forward, namespace: a, name: web, ports: [80, 443]", "GET", f"{POD}/portforward?ports=80,443"),
+        ("action: proxy, namespace: a, name: web", "GET", "/api/v1/namespaces/a/services/web/proxy"),
+        ("action: proxy, verb: create, resource: pods, namespace: a, name: web", "POST", f"{POD}/proxy/x"),
+        ("action: logs, namespace: a, name: web, container: app", "GET", f"{POD}/log?container=app"),
+        ("action: debug, namespace: a, name: web", "PATCH", f"{POD}/ephemeralcontainers"),
+        ("verb: get, resource: pods/ephemeralcontainers, namespace: a, name: web", "GET", f"{POD}/ephemeralcontainers"),
+        ("action: token, namespace: a, name: bot", "POST", "/api/v1/namespaces/a/serviceaccounts/bot/token"),
+        ("verb: list, resource: pods", "GET", "/api/v1/pods"),
+        ("verb: watch, resource: deployments.apps, namespace: a", "GET", "/apis/apps/v1/namespaces/a/deployments?watch=true"),
+        (
+            "verb: list, resource: pods, namespace: a, field_selector: metadata.name=web",
+            "GET",
+            "/api/v1/namespaces/a/pods?fieldSelector=metadata.name%3Dweb",
+        ),
+        ("verb: watch, resource: pods, label_selector: app=web", "GET", "/api/v1/pods?watch=1&labelSelector=app%3Dweb"),
+        ("verb: deletecollection, resource: pods, namespace: a", "DELETE", "/api/v1/namespaces/a/pods"),
+        (
+            "verb: update, resource: deployments.apps/scale, namespace: a, name: web",
+            "PUT",
+            "/apis/apps/v1/namespaces/a/deployments/web/scale",
+        ),
+        ("verb: get, resource: namespaces, name: a", "GET", "/api/v1/namespaces/a"),
+        ("verb: delete, resource: namespaces, name: a", "DELETE", "/api/v1/namespaces/a"),
+        ("verb: create, resource: namespaces", "POST", "/api/v1/namespaces"),
+        ("verb: list, resource: namespaces", "GET", "/api/v1/namespaces"),
+        ("verb: get, path: /metrics", "GET", "/metrics"),
+        ("verb: post, path: /x", "POST", "/x"),
+    ],
+)
+def test_what_a_case_does_is_what_the_request_for_it_asks(does: str, method: str, target: str) -> None:
+    """By the very reading of requests: a policy's tests would prove nothing if they asked something else."""
+    policy = load_policy(f"{RULES}  - {{{ALICE}, does: {{cluster: dev-1, {does}}}, expect: deny}}\n", "p.yaml")
+    _, asked, _ = policy.tests[0].case.question({"env": "dev"})
+    parsed = parse_action(Cluster("dev-1", (("env", "dev"),)), method.encode(), target.encode())
+    assert isinstance(parsed, Action)
+    if "path:" not in does:
+        parsed = parsed.but(method="", target="", path="")
+    assert asked == parsed
+
+
+def test_whom_a_case_is_about_and_what_it_says_of_the_moment() -> None:
+    who = "who: {user: alice, groups: [b, a], uid: u, extra: {team: [x, y]}, issuer: idp, robot: ci, acr: gold, amr: [hwk]}"
+    context = (
+        'context: {time: "2026-11-24T21:00:00Z", address: 10.1.2.3, country: CH, asn: 64500, user_agent: kubectl/v1, facts: {b: {y: 1, x: 2}, a: true}, '
+        "device: {name: laptop, compliant: false, posture: {os: linux}}, grants: [shell]}"
+    )
+    does = "does: {cluster: dev-1, verb: get, resource: pods, namespace: team-a}"
+    policy = load_policy(f"{RULES}  - {{{who}, {does}, {context}, expect: deny}}\n", "p.yaml")
+    identity, _, moment = policy.tests[0].case.question()
+    assert identity == Identity(
+        "alice", ("b", "a"), "u", (("team", ("x", "y")),), "idp", acr="gold", amr=("hwk",), robot="ci",
+        device=Device("laptop", False, (("os", "linux"),)),
+    )  # fmt: skip
+    at = 1_795_554_000.0
+    assert moment == Context(
+        at, "10.1.2.3", "kubectl/v1", "CH", 64500, (Fact("a", "true"), Fact("b", '{"x": 2, "y": 1}')),
+        (Grant("test-1", "alice", "shell", "dev-1", "team-a", at, at + 3600, "test", ("approver",)),),
+    )  # fmt: skip
