@@ -88,6 +88,63 @@ class Quiet:
         return connecting
 
 
+class TooLong(Exception):
+    """An answer has more bytes than a connection for it may bring. Nobody reads on."""
+
+
+@implementer(IAgentEndpointFactory)
+@frozen
+class Bounded:
+    """Connections of ``ways`` that bring at most ``most`` bytes: Twisted's Agent keeps a head without end, and goes through answers before the answer
+    (1xx) without end, for as long as somebody waits."""
+
+    ways: Ways
+    most: int
+
+    def endpointForURI(self, uri: URI) -> BoundedEndpoint:
+        """Where to connect for ``uri``."""
+        return BoundedEndpoint(self.ways.endpointForURI(uri), self.most)
+
+
+@implementer(IStreamClientEndpoint)
+@frozen
+class BoundedEndpoint:
+    """See ``Bounded``."""
+
+    endpoint: Quiet
+    most: int
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """As the endpoint does."""
+        connecting = self.endpoint.connect(Factory.forProtocol(lambda: _Measured(protocolFactory.buildProtocol(None), self.most)))
+        return connecting.addCallback(lambda measured: measured.inner)
+
+
+class _Measured(Protocol):
+    """Counts what ``inner`` is given."""
+
+    transport: Any
+
+    def __init__(self, inner: Any, most: int) -> None:
+        self.inner, self._left = inner, most
+
+    def connectionMade(self) -> None:
+        """It goes on by itself."""
+        self.inner.makeConnection(self.transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes of the answer."""
+        self._left -= len(data)
+        if self._left >= 0:
+            self.inner.dataReceived(data)
+        else:
+            self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """By the other side, or because it said too much."""
+        self.inner.connectionLost(reason if self._left >= 0 else Failure(TooLong()))
+
+
 @implementer(IStreamClientEndpoint)
 class Proxied:
     """A connection that a forward proxy opened; ``proxy`` is where that is."""

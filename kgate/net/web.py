@@ -2,8 +2,8 @@
 
 By Twisted's Agent with everything off that a browser would like: no redirects (a key set that answers 302 names somebody else as its source,
 security.md class 21), no cookies, no decompression, no connection kept. Each question has a deadline for the whole answer and a limit for its size;
-what cannot be had is a value with a sentence, never an exception. The trust roots are the question's own: an issuer's ``certificateAuthority``, or the
-system's.
+what cannot be had is a value with a sentence, never an exception. The limit is the body's; what stands around it has ``HEAD_BYTES``. The trust roots are the
+question's own: an issuer's ``certificateAuthority``, or the system's.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ from twisted.web.iweb import IBodyProducer, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
 from kgate.documents.pem import certificates_in
-from kgate.net.ways import Ways, WebProxy
+from kgate.net.ways import Bounded, TooLong, Ways, WebProxy
 
 SECONDS = 5.0
 MAX_BYTES = 1024 * 1024
+HEAD_BYTES = 256 * 1024
+"""Besides the body: heads, chunk sizes, trailers."""
 _AGENT = b"kgate"
 
 
@@ -76,7 +78,7 @@ class Asking:
 
     def __init__(self, reactor: Any, authority: str | None = None, proxy: WebProxy = lambda: None) -> None:
         self._reactor = reactor
-        self._agent = Agent.usingEndpointFactory(reactor, Ways(reactor, _Trust(authority), proxy, SECONDS))
+        self._ways = Ways(reactor, _Trust(authority), proxy, SECONDS)
 
     async def ask(
         self,
@@ -102,14 +104,15 @@ class Asking:
             return Unreachable(f"did not answer within {seconds:g} s")
         except UnicodeError as problem:  # by IDNA 2008, which has no underscore either
             return Unreachable(f"has a host name that no certificate could have: {problem}")
-        except (error.ConnectError, error.ConnectionClosed, ResponseFailed, OSError, SSL.Error, VerificationError) as problem:
-            return Unreachable(_why(problem, f"did not answer within {seconds:g} s"))
+        except (error.ConnectError, error.ConnectionClosed, ResponseFailed, OSError, SSL.Error, VerificationError, TooLong) as problem:
+            return Unreachable(_why(problem, limit, f"did not answer within {seconds:g} s"))
 
-    async def _whole(self, method: bytes, url: bytes, headers: Headers, body: bytes, limit: int) -> Reply | Unreachable:
-        response = await self._agent.request(method, url, headers, cast("IBodyProducer", _Body(body)) if body else None)
+    async def _whole(self, method: bytes, url: bytes, headers: Headers, body: bytes, limit: int) -> Reply:
+        agent = Agent.usingEndpointFactory(self._reactor, Bounded(self._ways, limit + HEAD_BYTES))
+        response = await agent.request(method, url, headers, cast("IBodyProducer", _Body(body)) if body else None)
         collected = await body_of(response, limit)
         if collected is None:
-            return Unreachable(f"answered with more than {limit} bytes")
+            raise TooLong
         names = (
             (name.decode("latin-1").lower(), value.decode("latin-1"))
             for name, values in response.headers.getAllRawHeaders()
@@ -200,9 +203,11 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _why(problem: Exception, late: str) -> str:
+def _why(problem: Exception, limit: int, late: str) -> str:
     reasons = problem.reasons if isinstance(problem, ResponseFailed) else None
     inner: BaseException = reasons[0].value if reasons else problem
+    if isinstance(inner, TooLong):
+        return f"answered with more than {limit} bytes"
     if isinstance(inner, CancelledError):
         return late
     if isinstance(inner, SSL.Error):

@@ -205,3 +205,48 @@ def _is_over(connection: socket.socket) -> bool:
         return False
     except ConnectionResetError:
         return True
+
+
+class Endless:
+    """A server that says ``first``, and then ``line`` until nobody listens any more; ``said`` counts what was taken."""
+
+    def __init__(self, first: bytes, line: bytes) -> None:
+        self._first, self._piece = first, line * max(1, 65536 // len(line))
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/"
+        self.said = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        connection, _ = self._server.accept()
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(self._first)
+            while True:
+                connection.sendall(self._piece)
+                self.said += len(self._piece)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+MORE = b"x-more: " + b"a" * 8000 + b"\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.threat("21")
+@pytest.mark.parametrize(
+    ("first", "line", "why"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", MORE, "answered with more than 1000 bytes"),
+        (b"", b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\n", "answered with more than 1000 bytes"),
+        (CHUNKED + b"0\r\n", MORE, "cannot be reached: Trailer headers data is too long"),
+    ],
+    ids=["head", "informational", "trailers"],
+)
+def test_an_answer_without_end_outside_of_its_body_is_given_up(reactor: Any, first: bytes, line: bytes, why: str) -> None:
+    """Twisted keeps each field, however many there are: in the seconds that an answer may take, hundreds of megabytes."""
+    server = Endless(first, line)
+    answer = ask(reactor, Asking(reactor), server.url, limit=1000, seconds=3.0)
+    server.close()
+    assert answer == Unreachable(why)
+    assert server.said < 8 * 1024 * 1024, "what is on its way in the kernel counts too"
