@@ -11,6 +11,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from kgate.exchange.held import Held
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.ports import Loss
 from kgate.exchange.refusal import answer_whole, refuse
@@ -75,8 +76,11 @@ class LocalExchange:
         application: Application,
         now: float,
         gone: Callable[[LocalExchange], None],
+        held: Held,
+        whose: str,
     ) -> None:
         self._leg, self._request, self._application, self._gone = leg, request, application, gone
+        self._held, self._whose = held, whose
         self._deadline = now + SLOWEST_BODY
         self._body = bytearray()
         self._complete = self._done = False
@@ -100,10 +104,13 @@ class LocalExchange:
 
     def client_data(self, data: bytes, credit: int) -> None:
         """More of the body."""
-        self._body += data
-        if len(self._body) > MOST_BODY:
+        if len(self._body) + len(data) > MOST_BODY:
             self._refuse(413, f"the request's body is longer than {MOST_BODY} bytes")
             return
+        if not self._held.take(self._whose, len(data)):
+            self._refuse(503, "too much is being sent to the gate at this moment; try again")
+            return
+        self._body += data
         self._leg.wire.consumed(self._request.stream, credit)
         self._leg.touch()
 
@@ -138,13 +145,16 @@ class LocalExchange:
         self._finish()
 
     def _refuse(self, status: int, message: str) -> None:
-        self._done = True
-        self._gone(self)
+        self._end()
         self._leg.responders.pop(self._request.stream, None)
         refuse(self._leg, self._request, status, f"kgate: {message}")
 
     def _finish(self) -> None:
         if not self._done:
-            self._done = True
-            self._gone(self)
+            self._end()
             self._leg.finished(self._request.stream)
+
+    def _end(self) -> None:
+        self._done = True
+        self._held.let_go(self._whose, len(self._body))
+        self._gone(self)

@@ -13,6 +13,7 @@ from kgate.authorizers.interface import Overview
 from kgate.exchange.admission import Admission, Admitted, Asked, Refused, Verdict
 from kgate.exchange.exchange import Exchange
 from kgate.exchange.gate import Fetch, OnRecord
+from kgate.exchange.held import Held
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.local import Application, LocalExchange
 from kgate.exchange.own_reviews import OwnReview, own_review
@@ -78,6 +79,7 @@ class Gateway:
         """Told who makes each request, and from where."""
         self.legs: set[ClientLeg] = set()
         self._per_address: Counter[str] = Counter()
+        self._held = Held()
 
     def use(self, admission: Admission, configuration: Configuration) -> None:
         """Who is admitted from here on, what is said of it by a candidate, and how much a client may take."""
@@ -141,7 +143,8 @@ class Gateway:
             refuse(leg, request, 200, b"ok\n", b"text/plain")
             return
         if not self.admission.is_for_cluster(request.head.authority, request.head.target) and self._owns(request.head.target):
-            local = LocalExchange(leg, request, self._application, self.now(), self._unsettled.discard)
+            counted = whose(leg.address)
+            local = LocalExchange(leg, request, self._application, self.now(), self._unsettled.discard, self._held, counted)
             self._unsettled.add(local)
             local.begin()
             return

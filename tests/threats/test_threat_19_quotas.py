@@ -14,6 +14,9 @@ from lab.waiting import eventually
 from ports import free_port
 from proxy_header import speaks_for
 
+from kgate.exchange.held import OF_ONE
+from kgate.exchange.local import MOST_BODY
+
 pytestmark = pytest.mark.threat("19")
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -106,3 +109,34 @@ def test_a_streams_limit_of_the_configuration_is_the_one_that_clients_are_told(s
     with small.client() as client:
         client.send(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n" + HEAD + b"\r\n")
         assert client.status() == 200
+
+
+def sent(arena: Arena, source: str, size: int) -> tuple[socket.socket, int]:
+    """A request for the gate itself of which so much of the body came; its answer's status, 0 where there is none yet."""
+    raw = socket.create_connection(("127.0.0.1", arena.gate.port), 10, source_address=(source, 0))
+    tls = arena.gate.context().wrap_socket(raw, server_hostname="localhost")
+    tls.sendall(b"POST /kgate/v1/whoami HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % MOST_BODY + bytes(size))
+    tls.settimeout(0.5)
+    try:
+        return tls, int(tls.recv(1000).split(b" ")[1])
+    except TimeoutError:
+        return tls, 0
+
+
+def test_one_address_has_no_more_of_the_gates_memory_than_its_share(arena: Arena) -> None:
+    """A body for the gate's own pages is read whole before anybody knows whose it is: a thousand connections were a gigabyte of a stranger's."""
+    part = MOST_BODY - 1
+    fit = OF_ONE // part
+    came = [sent(arena, "127.0.0.5", part) for _ in range(fit + 1)]
+    assert [status for _, status in came] == [0] * fit + [503]
+    other = sent(arena, "127.0.0.6", part)
+    assert other[1] == 0
+    for connection, _ in [*came, other]:
+        connection.close()
+    eventually("who leaves may come again", lambda: _freed(arena))
+
+
+def _freed(arena: Arena) -> bool:
+    connection, status = sent(arena, "127.0.0.5", MOST_BODY - 1)
+    connection.close()
+    return status == 0
