@@ -36,7 +36,8 @@ class DeviceInventories(Part):
             self._polled = None
         elif self._polled is None or (self._polled.settings, self._trusted) != (settings.api, sources.api_authority):
             self._trusted = sources.api_authority
-            self._polled = PolledInventory(self._shared.now, settings.api, self._shared.web_for(sources.api_authority), self._changed)
+            shared, web = self._shared, self._shared.web_for(sources.api_authority)
+            self._polled = PolledInventory(shared.reactor, shared.now, settings.api, web, self._changed)
         inventory = self._polled.inventory if self._polled is not None else Inventory(sources.listed)
         self.devices = Devices(sources.trust, inventory, settings.name)
 
