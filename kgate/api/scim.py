@@ -32,6 +32,8 @@ from kgate.store.sessions import end_sessions, sessions_of_user
 MEDIA_TYPE = ("content-type", "application/scim+json")
 WHY = "the company's directory deactivated the account"
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_SEARCH = "/.search"
+"""A look by POST (RFC 7644 section 3.4.3)."""
 
 Record = Callable[[str, Mapping[str, object]], None]
 """Puts an event with its fields on record."""
@@ -63,24 +65,27 @@ class ScimPages:
             return _error(403, f"{caller.user} may not push the directory; identity.scim.robots names who may")
         asked = _as_scim(request, path, self._base)
         now = self._wall()
-        run = self._store.read if asked.method == "GET" else self._store.write  # nobody's sign-in waits for whoever looks
+        writes = asked.method in _WRITES and not asked.path.endswith(_SEARCH)
+        run = self._store.write if writes else self._store.read  # nobody's sign-in waits for whoever looks
         try:
-            answer, ended = await run(lambda connection: self._handle(connection, asked, access.known_as, now))
+            answer, ended = await run(lambda connection: self._handle(connection, asked, writes, access.known_as, now))
         except StoreUnavailableError as error:
             return _error(503, str(error), ("retry-after", "5"))
         except (SCIMException, ValidationError) as error:
             # The transaction was rolled back: a request that failed changed nothing.
             known = scim_exception_of(error) if isinstance(error, ValidationError) else error
             answer, ended = self._service.error_response(known), ()
-        if asked.method in _WRITES and answer.status < 400:
+        if writes and answer.status < 400:
             self._told(caller.robot, asked, ended)
         return _response(answer)
 
-    def _handle(self, connection: Connection, asked: ScimRequest, known_as: KnownAs, now: float) -> tuple[ScimResponse, tuple[str, ...]]:
+    def _handle(
+        self, connection: Connection, asked: ScimRequest, writes: bool, known_as: KnownAs, now: float
+    ) -> tuple[ScimResponse, tuple[str, ...]]:
         """One request, and the sessions that ended by it."""
         storage = DirectoryStorage(connection, now, lambda: secrets.token_hex(16))
         answer = ScimHandler(self._service, storage).handle(usual(asked, lambda: storage.stored(asked.path)))
-        if asked.method not in _WRITES:
+        if not writes:
             return answer, ()
         out = names_out(connection, known_as, deactivated_since(connection, now))
         ids = [session.id for name in out for session in sessions_of_user(connection, name, now)]

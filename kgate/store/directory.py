@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Double,
     Index,
@@ -126,9 +127,11 @@ def _entry(row: Row[Any], kind: Kind) -> Entry:
     return Entry(row.id, kind, row.name, row.document, row.external_id, row.email, row.active, row.version, row.created, row.modified)
 
 
-def page_of_entries(connection: Connection, kind: Kind, start: int, count: int | None) -> tuple[int, list[Entry]]:
-    """How many there are of a kind, and of them, by id, those from ``start`` on."""
-    chosen = entries.c.kind == kind.value, entries.c.deleted.is_(False)
+def page_of_entries(
+    connection: Connection, kind: Kind, start: int, count: int | None, *conditions: ColumnElement[bool]
+) -> tuple[int, list[Entry]]:
+    """How many there are of a kind that meet the conditions on the table's columns, and of them, by id, those from ``start`` on."""
+    chosen = entries.c.kind == kind.value, entries.c.deleted.is_(False), *conditions
     total = connection.execute(select(func.count()).select_from(entries).where(*chosen)).scalar_one()
     rows = connection.execute(select(entries).where(*chosen).order_by(entries.c.id).offset(start).limit(count))
     return int(total), [_entry(row, kind) for row in rows]
@@ -233,6 +236,11 @@ def members_of(connection: Connection, group: str) -> tuple[Member, ...]:
     """A group's members, by id."""
     asked = select(members.c.member, members.c.type, members.c.display).where(members.c.group == group)
     return tuple(Member(*row) for row in connection.execute(asked.order_by(members.c.member)))
+
+
+def has_member(id_: str) -> ColumnElement[bool]:
+    """Of an entry: it is a group that this one is in."""
+    return entries.c.id.in_(select(members.c.group).where(members.c.member == id_))
 
 
 def set_members(connection: Connection, group: str, wanted: Collection[Member], now: float) -> None:

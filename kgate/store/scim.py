@@ -1,8 +1,8 @@
 """The directory as a SCIM storage (RFC 7643, RFC 7644): what ``scim2-server``, which speaks the protocol, reads and writes.
 
-It lives for one request, in one transaction. Look-ups by ``id``, ``userName``, ``displayName`` and ``externalId``, which is what directories ask before they
-create anything, are index look-ups, and a page of everybody is read as such; one by an address looks at the text of all, any other filter at all entries of the
-kind. A password that a directory pushes is dropped: the gate has no use for it.
+It lives for one request, in one transaction. What directories ask (Entra ID, Okta: ``id``, ``userName``, ``externalId``, a group's ``displayName``, who is in a
+group, ``active``, and several of these) the database answers, page by page; one by an address or a person's ``displayName`` looks at the text of all, any other
+filter at all entries of the kind. A password that a directory pushes is dropped: the gate has no use for it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import email_validator
 from attrs import evolve
@@ -103,14 +103,16 @@ class DirectoryStorage(ScimStorage):
         """Those that the filter finds, sorted, and of them the page."""
         wanted = search_request.filter
         start = search_request.start_index_0 or 0
-        kinds = {Kind(each.name) for each in resource_types}
-        if wanted is None and search_request.sort_by is None and len(kinds) == 1:
-            total, page = directory.page_of_entries(self._connection, kinds.pop(), start, search_request.count)
-            return SearchPage(total, [self._document(entry) for entry in page])
+        kinds = {Kind(each.name): None for each in resource_types}
+        only = next(iter(kinds)) if len(kinds) == 1 and search_request.sort_by is None else None
+        told = _told(wanted, only) if only is not None else None
+        if only is not None and told is not None and told.all:
+            members = "members" not in map(str, search_request.excluded_attributes or ())
+            total, page = directory.page_of_entries(self._connection, only, start, search_request.count, *told.conditions)
+            return SearchPage(total, [self._document(entry, members=members) for entry in page])
         found: list[Document] = []
-        for resource_type in {each.name: each for each in resource_types}.values():
-            kind = Kind(resource_type.name)
-            entries = directory.find_entries(self._connection, kind, *_narrowed(wanted, kind))
+        for kind in kinds:
+            entries = directory.find_entries(self._connection, kind, *_told(wanted, kind).conditions)
             documents = [self._document(entry) for entry in entries]
             found += [each for each in documents if wanted is None or _fitting(wanted, type(each)).match(each)]
         descending = search_request.sort_order == SearchRequest.SortOrder.descending and search_request.sort_by is not None
@@ -227,41 +229,60 @@ def _email(resource: Document) -> str:
     return str(chosen.value or "") if chosen is not None else ""
 
 
-_ADDRESS = re.compile(r"[A-Za-z0-9.@_+-]+")
+_PLAIN = re.compile(r"[ !#-\[\]-~]+")
 """Which JSON writes as it is."""
 _NAMED = {(Kind.USER, "username"), (Kind.GROUP, "displayname")}
+_WRITTEN = frozenset({"displayname", "emails.value"})
+"""Attributes whose values stand in the document, whatever case of letters they are asked for in."""
 
 
-def _narrowed(wanted: ScimFilter[Any] | None, kind: Kind) -> list[ColumnElement[bool]]:
-    """What the database can tell of a filter; the filter itself decides afterwards."""
-    node = wanted.ast if wanted is not None else None
-    return _conditions(node, kind) if node is not None else []
+class _Told(NamedTuple):
+    """What the database can tell of a filter. ``all``: that is the whole filter; else it decides afterwards."""
+
+    conditions: list[ColumnElement[bool]]
+    all: bool = True
 
 
-def _conditions(node: FilterNode, kind: Kind) -> list[ColumnElement[bool]]:
+_NOTHING = _Told([], all=False)
+
+
+def _told(wanted: ScimFilter[Any] | None, kind: Kind) -> _Told:
+    return _of(wanted.ast, kind) if wanted is not None else _Told([])
+
+
+def _of(node: FilterNode, kind: Kind, within: str = "") -> _Told:
+    """``within`` is the attribute whose values ``node`` is about."""
     if isinstance(node, LogicalExpr) and node.op == LogicalOperator.and_:
-        return [each for term in node.terms for each in _conditions(term, kind)]
-    if isinstance(node, ValuePath) and str(node.attr_path).lower() == "emails":
-        return _addressed(node.val_filter)
-    if not isinstance(node, Comparison) or node.op != CompareOperator.eq or not isinstance(node.value, str) or "\0" in node.value:
-        return []
-    if str(node.attr_path).lower() == "emails.value":
-        return _addressed(node)
-    attribute = str(node.attr_path).rpartition(":")[2].lower()
-    if (kind, attribute) in _NAMED:
-        return [directory.entries.c.folded == node.value.casefold()]
-    if attribute == "externalid":
-        return [directory.entries.c.external_id == node.value]
-    return [directory.entries.c.id == node.value] if attribute == "id" else []
+        terms = [_of(term, kind, within) for term in node.terms]
+        # Two terms on one value of several are about the same one; the database would take two.
+        return _Told([each for term in terms for each in term.conditions], all(term.all for term in terms) and not within)
+    if isinstance(node, ValuePath) and not within:
+        return _of(node.val_filter, kind, f"{_name(node.attr_path)}.")
+    if not isinstance(node, Comparison) or node.op != CompareOperator.eq:
+        return _NOTHING
+    name = within + _name(node.attr_path)
+    if kind is Kind.USER and name == "active":
+        said = str(node.value).lower()
+        return _Told([directory.entries.c.document.contains(f'"active": {said}')]) if said in ("true", "false") else _NOTHING
+    return _compared(name, node.value, kind) if isinstance(node.value, str) and "\0" not in node.value else _NOTHING
 
 
-def _addressed(node: FilterNode) -> list[ColumnElement[bool]]:
-    """An address stands in the document as it is, in whatever case of its letters."""
-    if isinstance(node, LogicalExpr) and node.op == LogicalOperator.and_:
-        return [each for term in node.terms for each in _addressed(term)]
-    if not isinstance(node, Comparison) or node.op != CompareOperator.eq or not _ADDRESS.fullmatch(str(node.value)):
-        return []
-    return [func.lower(directory.entries.c.document).contains(str(node.value).lower(), autoescape=True)]
+def _name(path: object) -> str:
+    return str(path).rpartition(":")[2].lower()
+
+
+def _compared(name: str, value: str, kind: Kind) -> _Told:
+    if (kind, name) in _NAMED:
+        return _Told([directory.entries.c.folded == value.casefold()])
+    if name == "externalid":
+        return _Told([directory.entries.c.external_id == value])
+    if name == "id":
+        return _Told([directory.entries.c.id == value])
+    if kind is Kind.GROUP and name in ("members", "members.value"):
+        return _Told([directory.has_member(value)])
+    if name in _WRITTEN and _PLAIN.fullmatch(value):
+        return _Told([func.lower(directory.entries.c.document).contains(value.lower(), autoescape=True)], all=False)
+    return _NOTHING
 
 
 def _fitting(wanted: ScimFilter[Any], model: type[Document]) -> ScimFilter[Any]:

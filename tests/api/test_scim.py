@@ -144,6 +144,8 @@ def test_whoever_looks_waits_for_nobody_who_writes_and_holds_nobody_up(arena: Ar
     with closing(sqlite3.connect(arena.gate.folder / "state.db", isolation_level=None)) as store:
         store.execute("BEGIN IMMEDIATE")
         assert directory.get("/Users", params={"filter": 'displayName co "a"'}).status_code == 200
+        search = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "filter": 'displayName co "a"'}
+        assert directory.post("/Users/.search", json=search).status_code == 200
         store.execute("ROLLBACK")
 
 

@@ -110,25 +110,62 @@ class Counting(DirectoryStorage):
         ({"count": 0}, 30, []),
         ({"filter": 'emails.value eq "U07@example.com"'}, 1, ["u07"]),
         ({"filter": 'emails[type eq "work" and value eq "u08@example.com"]'}, 1, ["u08"]),
+        ({"filter": "active eq true", "count": 2}, 28, ["u01", "u02"]),
+        ({"filter": 'active eq "False"'}, 1, ["u29"]),
+        ({"filter": 'displayName eq "Person u1_" or displayName eq "x"', "count": 0}, 0, None),
+        ({"filter": 'displayName eq "PERSON u11"'}, 1, ["u11"]),
+        ({"filter": 'externalId eq "x12" and active eq true', "startIndex": 2}, 1, []),
         ({"filter": 'active eq true and emails.value eq "u_9@example.com"'}, 0, []),
         ({"filter": 'userName eq "U09" and active eq true'}, 1, ["u09"]),
         ({"filter": 'userName eq "nobody" and externalId eq "\\u0000"'}, 0, []),
     ],
 )
-def test_whoever_looks_for_few_reads_few(engine: Engine, asked: dict[str, Any], total: int, names: list[str]) -> None:
+def test_whoever_looks_for_few_reads_few(engine: Engine, asked: dict[str, Any], total: int, names: list[str] | None) -> None:
     """Okta pages through everybody, Microsoft Entra may be told to find people by their address."""
     with engine.begin() as connection:
         ids = itertools.count()
         directory = Counting(connection, 1.0, lambda: f"id-{next(ids):02}")
         for number in range(30):
             emails = [User.Emails(value=f"u{number:02}@example.com", type="work")]
-            directory.create(USERS, User[EnterpriseUser](user_name=f"u{number:02}", emails=emails, active=True))
+            name, active = f"u{number:02}", None if number == 0 else number < 29
+            made = User[EnterpriseUser](
+                user_name=name, emails=emails, active=active, display_name=f"Person {name}", external_id=f"x{number}"
+            )
+            directory.create(USERS, made)
         directory.delete(USERS, directory.create(USERS, User[EnterpriseUser](user_name="gone")).id or "")
         directory.made = 0
         request = SearchRequest[User[EnterpriseUser]].model_validate(asked)
         page = directory.search([USERS], request)
-        assert (page.total, [getattr(each, "user_name", "") for each in page.resources]) == (total, names)
-        assert directory.made == len(names)
+        assert page.total == total
+        if names is not None:
+            assert [getattr(each, "user_name", "") for each in page.resources] == names
+            assert directory.made == len(names)
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ('displayName eq "SRE"', ["sre"]),
+        ('members.value eq "u1"', ["dev", "sre"]),
+        ('members[value eq "u1"]', ["dev", "sre"]),
+        ('id eq "id-00" and members eq "u1"', ["sre"]),
+        ('id eq "id-00" and members eq "u3"', []),
+    ],
+)
+def test_whoever_asks_for_groups_reads_those_and_no_members_that_nobody_wants(engine: Engine, asked: str, names: list[str]) -> None:
+    """Microsoft Entra asks of each group whether somebody is in it."""
+    with engine.begin() as connection:
+        ids = itertools.count()
+        directory = Counting(connection, 1.0, lambda: f"id-{next(ids):02}")
+        for name, people in (("sre", ["u1", "u2"]), ("dev", ["u1"]), ("ops", ["u2"])):
+            directory.create(GROUPS, Group(display_name=name, members=[Group.Members(value=each) for each in people]))
+        directory.made = 0
+        request = SearchRequest[Group].model_validate({"filter": asked, "excludedAttributes": ["members"]})
+        page = directory.search([GROUPS], request)
+        assert page.total == len(names) == directory.made
+        assert sorted((each.display_name, each.members) for each in page.resources if isinstance(each, Group)) == [
+            (name, None) for name in names
+        ]
 
 
 def test_somebody_who_was_deleted_is_out_until_the_directory_makes_them_again(engine: Engine) -> None:
