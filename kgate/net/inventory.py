@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -45,6 +46,14 @@ class PolledInventory:
     def settings(self) -> InventoryApi:
         """What it was made from."""
         return self._settings
+
+    def ask_as(self, settings: InventoryApi) -> bool:
+        """Be asked as these say from now on, if it tells the same by them as before: then what is known holds on. False where it would not."""
+        how = {"token_file": settings.token_file, "every": settings.every, "keep": settings.keep, "push_sha256": settings.push_sha256}
+        if evolve(self._settings, **how) != settings:  # type: ignore[arg-type]
+            return False
+        self._settings = settings
+        return True
 
     def poke(self) -> None:
         """Something changed there."""

@@ -12,7 +12,7 @@ from kgate.service.part import Part, Shared
 
 
 class DeviceInventories(Part):
-    """An API that stays in the configuration keeps what it said over a reload."""
+    """An API that stays in the configuration, and tells the same as before, keeps what it said over a reload."""
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
@@ -34,7 +34,7 @@ class DeviceInventories(Part):
             return
         if settings.api is None:
             self._polled = None
-        elif self._polled is None or (self._polled.settings, self._trusted) != (settings.api, sources.api_authority):
+        elif self._polled is None or self._trusted != sources.api_authority or not self._polled.ask_as(settings.api):
             self._trusted = sources.api_authority
             shared, web = self._shared, self._shared.web_for(sources.api_authority)
             self._polled = PolledInventory(shared.reactor, shared.now, settings.api, web, self._changed)

@@ -121,6 +121,25 @@ def test_a_reload_that_leaves_it_as_it_is_forgets_nothing(mdm: Mdm, gate: Identi
         assert watch.lives() and mdm.asked == asked
 
 
+def test_nor_does_one_by_which_it_is_asked_otherwise(mdm: Mdm, gate: IdentityGate, laptop: tuple[Path, Path]) -> None:
+    """What it says of whom is another matter: that holds from its next answer on, and until then nothing does."""
+    devices = gate.gate.config["identity"]["devices"]
+
+    def configure(**changes: str) -> None:
+        before = len(gate.gate.records())
+        identity = {**gate.gate.config["identity"], "devices": {**devices, "api": {**devices["api"], **changes}}}
+        gate.gate.write("kgate.yaml", {**gate.gate.config, "identity": identity})
+        eventually("it is reloaded", lambda: any(each["event"] == "config" for each in gate.gate.records()[before:]), 10)
+
+    with gate.watch(TOKENS["bob"], laptop) as watch:
+        configure(every="2h", keep="10m")
+        assert watch.lives()
+        configure(compliant='item.state == "better"')
+        assert "device laptop" in watch.end()
+    configure()
+    eventually("it is compliant again", lambda: gate.ask(TOKENS["bob"], certificate=laptop)[0] == 200, 10)
+
+
 def test_its_silence_ends_what_is_known(mdm: Mdm, gate: IdentityGate, laptop: tuple[Path, Path]) -> None:
     mdm.state = "down"
     with gate.watch(TOKENS["bob"], laptop) as watch:
