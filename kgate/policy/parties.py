@@ -49,7 +49,8 @@ class Clusters:
 
     def __attrs_post_init__(self) -> None:
         asked = any(getattr(self, each.name) is not None for each in fields(type(self)))
-        accept(None if asked else Unacceptable("names no cluster", 'write names: ["*"] for all of them'))
+        empty = Unacceptable("asks nothing", "leave it out, or name a label", ("labels",)) if self.labels == {} else None
+        accept(None if asked else Unacceptable("names no cluster", 'write names: ["*"] for all of them'), empty)
 
     def holds(self, cluster: Cluster, denies: bool) -> bool:
         """Whether ``cluster`` is meant. A label that it does not have fits no allow, and no deny but one that lists exceptions only."""

@@ -70,7 +70,8 @@ class Entry:
     field_selector: Mapping[str, LabelWords] | None = None
 
     def __attrs_post_init__(self) -> None:
-        empty = [Unacceptable("asks nothing", "leave it out, or name a key", (key,)) for key in _SELECTORS if getattr(self, key) == {}]
+        idle = [key for key in (*_SELECTORS, "commands", "ports") if getattr(self, key) in ({}, ())]
+        empty = [Unacceptable("asks nothing", "leave it out, or name something", (key,)) for key in idle]
         accept(*empty, *self._kind_faults(), *self._foreign_verbs(), *(self._idle(key) for key in _CONCERNED))
 
     @property

@@ -88,6 +88,11 @@ ruels: []
         ("    allow: [{verbs: [get], resources: [pods/]}]\n", "which is not a resource"),
         ("    allow: [{verbs: [get], resources: ['**']}]\n", "which is not a resource"),
         ("    allow: [{verbs: [], resources: [pods]}]\n", "verbs: is an empty list"),
+        ("    allow: [{verbs: [get], resources: []}]\n", "resources: is an empty list"),
+        ("    allow: [{verbs: [get], resources: [pods], namespaces: []}]\n", "namespaces: is an empty list"),
+        ("    allow: [{verbs: [get], resources: [pods], namespaces: ['']}]\n", "namespaces: has an empty word"),
+        ("    deny: [{actions: [exec], commands: []}]\n", "deny[0].commands: asks nothing"),
+        ("    deny: [{actions: [port-forward], ports: []}]\n", "deny[0].ports: asks nothing"),
         ("    allow: [{actions: [attach], commands: [[sh]]}]\n", "commands: restricts none of these actions: attach"),
         ("    allow: [{actions: [exec], ports: [80]}]\n", "ports: restricts none of these actions: exec"),
         ("    allow: [{actions: [debug], containers: [a]}]\n", "containers: restricts none of these actions: debug"),
@@ -132,6 +137,13 @@ ruels: []
 )
 def test_what_makes_no_sense_is_a_mistake(rest: str, says: str) -> None:
     assert says in "\n".join(mistakes(HEAD + rest))
+
+
+@pytest.mark.parametrize("clusters", ["{}", "{labels: {}}", "{names: [dev], labels: {}}", "{labels: {env: []}}"])
+def test_a_rule_says_for_which_clusters_it_is(clusters: str) -> None:
+    """What says nothing is not taken for all of them."""
+    text = "rules:\n  - name: r\n    who: {groups: [a]}\n    clusters: %s\n    allow: [{actions: [exec]}]\n"
+    assert mistakes(text % clusters)[0].startswith("p.yaml:4: rules[0].clusters")
 
 
 @pytest.mark.parametrize("name", ["a b", "-x", "", "x" * 64, "a/b", "ä", 'a"b', 7])
