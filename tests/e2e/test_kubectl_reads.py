@@ -7,6 +7,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from attrs import evolve
@@ -115,11 +116,13 @@ def test_two_thousand_configmaps_in_pages(ways: Ways, many: int) -> None:
 
 
 def fetched(address: str, path: str) -> bytes:
+    """Status and body, and before them those of whatever leads there."""
     connection = http.client.HTTPConnection(address, timeout=10)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
-        return b"%d " % answer.status + answer.read()
+        found, location = b"%d " % answer.status + answer.read(), answer.getheader("location")
+        return found if location is None else found + fetched(address, urljoin(path, location))
     finally:
         connection.close()
 
@@ -131,6 +134,7 @@ def test_proxy(ways: Ways, cluster: RealCluster) -> None:
         f"{namespace}/pods?limit=2",
         f"{namespace}/pods/nobody",
         f"{namespace}/pods/http:web:8080/proxy/sums",
+        f"{namespace}/pods/http:web:8080/proxy",
         "/version",
     )
 
@@ -141,7 +145,7 @@ def test_proxy(ways: Ways, cluster: RealCluster) -> None:
             ended = proxy.end()
             return [*answers, Ran(ended.code, b"", ended.err, ended.line)]  # its stdout names the port, which differs
 
-    version = ways.played(proxied, but_list_revision)[4]
+    version = ways.played(proxied, but_list_revision)[5]
     assert version.out.startswith(b"200 ") and b"gitVersion" in version.out
 
 
