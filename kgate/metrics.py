@@ -6,7 +6,7 @@ lock and several calls each time, four of them a request. What is rare uses the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -127,6 +127,12 @@ class Metrics:
             took.add(seconds)
         requests.bytes_in += bytes_in
         requests.bytes_out += bytes_out
+
+    def only_of(self, clusters: Container[str]) -> None:
+        """Other clusters are no more: what was counted of them would be told, and kept, for ever."""
+        requests = self._requests
+        requests.ended = {key: count for key, count in requests.ended.items() if key[0] in clusters}
+        requests.took = {name: took for name, took in requests.took.items() if name in clusters}
 
     def turned_away(self, status: int) -> None:
         """A request got no further than the gate."""

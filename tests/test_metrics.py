@@ -54,3 +54,13 @@ def test_counts_kept_in_plain_dictionaries_read_like_the_library_s_own(ends: lis
         carried.labels("out").inc(bytes_out)
     ours, theirs = samples(metrics.render()), samples(generate_latest(registry))
     assert {key: ours.get(key) for key in theirs} == theirs
+
+
+def test_clusters_that_are_gone_are_off_the_page() -> None:
+    metrics = Metrics()
+    for action in ACTIONS:
+        metrics.ended(action, 200, 0.1, 1, 1)
+    metrics.only_of({"dev"})
+    page = metrics.render().decode()
+    assert 'cluster="dev"' in page and 'cluster="prod-eu"' not in page
+    assert 'kgate_bytes_total{direction="in"} 8.0' in page

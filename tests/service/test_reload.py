@@ -155,3 +155,15 @@ def test_what_lives_in_a_cluster_that_is_taken_out_is_over(arena: Arena) -> None
     assert arena.get(PODS) == 404
     arena.gate.write("kgate.yaml", arena.gate.config)
     eventually("it is there again", lambda: arena.get(PODS) == 200)
+
+
+def test_a_cluster_that_was_taken_out_is_off_the_metrics_page(arena: Arena) -> None:
+    """Where clusters come and go, the page and the gate's memory would grow for ever."""
+    passing = arena.gate.config["clusters"]["lab"]
+    arena.gate.write("kgate.yaml", {**arena.gate.config, "clusters": {"lab": passing, "passing": dict(passing)}})
+    request = b"GET /clusters/passing/api/v1/pods HTTP/1.1\r\n" + arena.head + b"\r\n"
+    eventually("it is there", lambda: arena.ask(request) == 200)
+    eventually("it is counted", lambda: 'cluster="passing"' in arena.gate.admin("/metrics")[1])
+    arena.gate.write("kgate.yaml", arena.gate.config)
+    eventually("it is gone", lambda: arena.ask(request) == 404)
+    assert 'cluster="passing"' not in arena.gate.admin("/metrics")[1]
