@@ -28,6 +28,12 @@ from kgate.wire.http2_fields import coded
 from kgate.wire.http2_frames import END_HEADERS, END_STREAM, PREFACE, FrameType, Setting, frame
 
 
+@pytest.mark.parametrize(("connection_window", "increments"), [(65535, []), (65536, [1]), (1 << 20, [(1 << 20) - 65535])])
+def test_the_client_opens_its_window_as_far_as_it_is_told(connection_window: int, increments: list[int]) -> None:
+    sent = ClientConnection(Http2Limits(connection_window=connection_window), Clock().seconds).data_to_send()
+    assert [each.number for each in cut(sent[len(PREFACE) :]) if each.kind is FrameType.WINDOW_UPDATE] == increments
+
+
 def test_the_client_greets_at_once_and_takes_no_pushes() -> None:
     http = ClientConnection(Http2Limits(initial_window=100000), Clock().seconds)
     sent = http.data_to_send()
@@ -207,6 +213,56 @@ def test_a_header_list_that_is_too_large_resets_the_stream() -> None:
     scene = ClientScene(Http2Limits(header_list=1000))
     scene.http.open(ASK, True)
     assert scene.receive(headers(1, [*OK, (b"a", b"x" * 1000)])) == [StreamReset(1, ErrorCode.ENHANCE_YOUR_CALM, by_peer=False)]
+
+
+@pytest.mark.threat("08")
+@pytest.mark.parametrize("status", [b"200", b"204", b"304", b"599"])
+def test_every_status_that_there_is(status: bytes) -> None:
+    scene = ClientScene()
+    scene.http.open(ASK, True)
+    said = [(b":status", status), (b"content-length", b"7" if status in (b"204", b"304") else b"0")]
+    assert scene.receive(headers(1, said)) == [ResponseReceived(1, int(status), said[1:], True)]
+
+
+@pytest.mark.threat("08")
+def test_an_answer_that_has_no_content_has_no_data_either() -> None:
+    for status in (b"204", b"304"):
+        scene = ClientScene()
+        scene.http.open(ASK, True)
+        events = scene.receive(headers(1, [(b":status", status), (b"content-length", b"1")], end=False), data(1, b"x"))
+        assert events[-1] == StreamReset(1, ErrorCode.PROTOCOL_ERROR, by_peer=False)
+
+
+def test_information_has_each_status_below_200_but_101() -> None:
+    scene = ClientScene()
+    scene.http.open(ASK, True)
+    for status in (b"100", b"102", b"199"):
+        assert scene.receive(headers(1, [(b":status", status)], end=False)) == [InformationReceived(1, int(status), [])]
+
+
+def test_a_table_changed_by_the_answer_to_a_stream_that_we_reset_counts_too() -> None:
+    scene = ClientScene()
+    scene.http.open(ASK, True)
+    scene.http.open(ASK, True)
+    scene.http.reset(1, ErrorCode.CANCEL)
+    assert scene.receive(frame(FrameType.HEADERS, 5, 1, literal(OK) + b"\x40\x01a\x01b")) == []
+    assert scene.receive(frame(FrameType.HEADERS, 5, 3, literal(OK) + b"\xbe")) == [ResponseReceived(3, 200, [(b"a", b"b")], True)]
+
+
+def test_a_server_may_say_that_it_takes_no_pushes_and_nothing_else_of_them() -> None:
+    scene = ClientScene()
+    assert scene.receive(setting(Setting.ENABLE_PUSH, 0)) == []
+    (failed,) = scene.receive(setting(Setting.ENABLE_PUSH, 1))
+    assert isinstance(failed, ConnectionFailed) and failed.code == ErrorCode.PROTOCOL_ERROR
+
+
+def test_what_comes_for_a_stream_that_goaway_gave_back_breaks_nothing_but_its_rules() -> None:
+    scene = ClientScene()
+    scene.http.open(ASK, True)
+    scene.http.open(ASK, True)
+    scene.receive(frame(FrameType.GOAWAY, 0, 0, b"\0\0\0\x01" + bytes(4)))
+    assert scene.receive(rst(3), window(3, 1)) == []
+    assert scene.receive(headers(1, OK)) == [ResponseReceived(1, 200, [], True)]
 
 
 def test_capacity_is_what_the_server_and_we_allow() -> None:

@@ -106,6 +106,26 @@ def test_what_a_block_meant_is_forgotten_when_the_table_changes() -> None:
     assert scene.receive(frame(FrameType.HEADERS, 5, 9, start + b"\xbe"))[0].head.headers == [(b"c", b"d")]
 
 
+def test_a_block_that_adds_to_the_table_adds_each_time_that_it_comes() -> None:
+    """It means the same, and yet is not remembered: what follows counts from the table's newest."""
+    scene = ServerScene()
+    start = literal(GET)
+    adds = start + b"\x40\x01a\x01b"
+    for stream in (1, 3):
+        assert scene.receive(frame(FrameType.HEADERS, 5, stream, adds))[0].head.headers == [(b"a", b"b")]
+    (event,) = scene.receive(frame(FrameType.HEADERS, 5, 5, start + b"\xbe\xbf"))
+    assert event.head.headers == [(b"a", b"b"), (b"a", b"b")]
+
+
+def test_a_table_changed_by_trailers_of_a_stream_that_is_over_counts_too() -> None:
+    scene = ServerScene()
+    scene.receive(headers(1, POST, end=False))
+    scene.http.reset(1, ErrorCode.CANCEL)
+    assert scene.receive(frame(FrameType.HEADERS, 5, 1, b"\x40\x01a\x01b")) == []
+    (event,) = scene.receive(frame(FrameType.HEADERS, 5, 3, literal(GET) + b"\xbe"))
+    assert event.head.headers == [(b"a", b"b")]
+
+
 def test_a_table_changed_by_trailers_counts_too() -> None:
     scene = ServerScene()
     start = literal(POST)
@@ -235,6 +255,12 @@ def test_authorities_that_are_hosts(authority: bytes) -> None:
     assert isinstance(event, RequestReceived) and event.head.authority == authority
 
 
+def test_both_schemes_of_http_are_taken() -> None:
+    """What stands before the gate may have taken TLS off."""
+    (event,) = ServerScene().receive(headers(1, [GET[0], (b":scheme", b"http"), *GET[2:]]))
+    assert event == RequestReceived(1, HEAD, True)
+
+
 @pytest.mark.parametrize("method", [b"TRACE", b"get", b"PROPFIND"])
 def test_a_method_that_is_not_served_is_answered_501_here(method: bytes) -> None:
     scene = ServerScene()
@@ -328,6 +354,55 @@ def test_the_stream_after_the_hundredth_is_refused_and_no_other_suffers() -> Non
     scene.http.send_response(1, 204, [], True)
     (event,) = scene.receive(frame(FrameType.HEADERS, 5, 203, literal(GET) + b"\xbe"))
     assert event.head.headers == [(b"a", b"b")], "the refused request's headers went into the table all the same"
+
+
+def test_frames_that_are_late_on_a_stream_that_was_refused_are_ignored() -> None:
+    """A client may have sent them before it read the refusal."""
+    scene = ServerScene(Http2Limits(streams=1))
+    scene.receive(headers(1, POST, end=False), headers(3, POST, end=False))
+    scene.sent()
+    assert scene.receive(data(3, b"x"), window(3, 5), headers(3, [(b"a", b"b")]), rst(3)) == []
+    assert scene.sent() == [] and not scene.http.closing
+    answered = ServerScene(Http2Limits(header_list=1000))
+    answered.receive(headers(1, [*GET, (b"a", b"x" * 1000)], end=False))
+    answered.sent()
+    assert answered.receive(data(1, b"x"), headers(1, [(b"a", b"b")])) == []
+    assert answered.sent() == [] and not answered.http.closing
+
+
+def test_frames_on_a_stream_whose_request_was_answered_here_and_had_ended() -> None:
+    scene = ServerScene(Http2Limits(header_list=1000))
+    scene.receive(headers(1, [*GET, (b"a", b"x" * 1000)]))
+    assert failed(scene.receive(data(1, b"x"))) is ErrorCode.STREAM_CLOSED
+
+
+def test_an_answer_is_no_longer_than_the_client_takes() -> None:
+    """As HTTP/2 counts it: 42 for the status, and 32 beside name and value of each other field."""
+    scene = ServerScene()
+    assert scene.http.takes([(b"a", b"x" * 500_000)])
+    scene.receive(setting(Setting.MAX_HEADER_LIST_SIZE, 100))
+    assert scene.http.takes([(b"a", b"x" * 25)]) and not scene.http.takes([(b"a", b"x" * 26)])
+    assert scene.http.takes([]) and not scene.http.takes([(b"a", b""), (b"b", b"")])
+    scene.receive(setting(Setting.MAX_HEADER_LIST_SIZE, 131_071))
+    assert not scene.http.takes([(b"a", b"x" * 500_000)])
+    scene.receive(setting(Setting.MAX_HEADER_LIST_SIZE, 131_072))  # as good as any: nobody's answer is as long
+    assert scene.http.takes([(b"a", b"x" * 500_000)])
+
+
+def test_statuses_go_where_they_belong() -> None:
+    scene = ServerScene()
+    scene.receive(headers(1, GET), headers(3, GET))
+    for wrong in (200, 101, 99):
+        with pytest.raises(LocalProtocolError):
+            scene.http.send_information(1, wrong, [])
+    for wrong in (199, 600, 101):
+        with pytest.raises(LocalProtocolError):
+            scene.http.send_response(1, wrong, [], True)
+    assert scene.sent() == []
+    scene.http.send_information(1, 199, [])
+    scene.http.send_response(1, 599, [], True)
+    scene.http.send_response(3, 200, [], True)
+    assert [sent.stream for sent in scene.sent()] == [1, 1, 3]
 
 
 def test_frames_that_are_late_on_a_stream_that_we_reset_are_ignored_and_their_credit_goes_back() -> None:
