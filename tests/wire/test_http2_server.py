@@ -147,6 +147,51 @@ def test_a_header_block_in_pieces_with_padding_and_priority() -> None:
     assert events == [RequestReceived(1, HEAD, True)]
 
 
+@pytest.mark.threat("15")
+@pytest.mark.parametrize(
+    "between",
+    [
+        data(1, b"x"), headers(1, [(b"a", b"b")]), headers(3, GET), rst(1), window(1, 1), frame(FrameType.PING, 0, 0, bytes(8)), SETTINGS,
+        frame(FrameType.CONTINUATION, END_HEADERS, 3, b""), b"\0\0\0\x42\0\0\0\0\x01",
+    ],
+    ids=lambda frame: FrameType(frame[3]).name if frame[3] in list(FrameType) else "unknown",
+)  # fmt: skip
+def test_a_header_block_has_nothing_within_it(between: bytes) -> None:
+    scene = ServerScene()
+    assert failed(scene.receive(frame(FrameType.HEADERS, END_STREAM, 1, literal(GET)[:5]), between)) is ErrorCode.PROTOCOL_ERROR
+
+
+def test_priorities_are_five_bytes() -> None:
+    scene = ServerScene()
+    dependent = b"\0\0\0\0\x10"
+    (event,) = scene.receive(frame(FrameType.HEADERS, END_STREAM | END_HEADERS | PRIORITY, 1, dependent + literal(GET)))
+    assert event == RequestReceived(1, HEAD, True)
+    assert (
+        failed(scene.receive(frame(FrameType.HEADERS, END_STREAM | END_HEADERS | PRIORITY, 3, dependent[:4]))) is ErrorCode.FRAME_SIZE_ERROR
+    )
+
+
+def test_a_connection_is_idle_where_nothing_is_live_or_half_received() -> None:
+    scene = ServerScene()
+    assert scene.http.idle
+    begun = frame(FrameType.HEADERS, END_STREAM, 1, literal(GET))
+    for piece in (begun[:3], begun[3:], frame(FrameType.CONTINUATION, END_HEADERS, 1, b"")):
+        scene.receive(piece)
+        assert not scene.http.idle
+    scene.http.send_response(1, 204, [], True)
+    assert scene.http.idle
+
+
+def test_frames_are_the_same_however_they_were_cut() -> None:
+    whole = headers(1, POST, end=False) + data(1, b"abc") + frame(FrameType.PING, 0, 0, bytes(8)) + data(1, b"d", True) + headers(3, GET)
+    told = ServerScene().receive(whole)
+    assert len(told) == 5
+    for at in range(len(whole)):
+        scene = ServerScene()
+        assert scene.receive(whole[:at]) + scene.receive(whole[at:]) == told
+        assert [sent.kind for sent in scene.sent()] == [FrameType.PING]
+
+
 def test_padding_is_part_of_the_credit() -> None:
     scene = ServerScene()
     events = scene.receive(headers(1, POST, end=False), frame(FrameType.DATA, PADDED, 1, b"\x04ab" + b"\0" * 4))
