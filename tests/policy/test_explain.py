@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from kgate.documents.values import instant
 from kgate.model import Action, Cluster, Context, Ground, Identity, Operation
 from kgate.policy.evaluate import evaluate
-from kgate.policy.explain import Explanation, Verdict, explain
+from kgate.policy.explain import Explanation, Verdict, explain, next_change, written
 from kgate.policy.load import load_policy
+from kgate.policy.question import Question
 
 POLICY = """
 rules:
@@ -111,3 +112,68 @@ def test_what_no_rule_can_allow() -> None:
 def test_an_allowed_request_needs_no_change() -> None:
     found = explained(SHELL)
     assert found.decision.allowed and found.changes == () and verdicts(found)["shell"] == "decides"
+
+
+def test_an_entry_is_one_line() -> None:
+    policy = load_policy(
+        """
+rules:
+  - name: r
+    who: {groups: [a]}
+    clusters: {names: [dev]}
+    allow:
+      - {actions: [exec], resources: [pods], namespaces: [t-*, "!t-x"], names: [w], containers: [app], commands: [[ls, "*.txt"], [sh, "**"]]}
+      - {actions: [port-forward], ports: [80, 8000-8080]}
+      - {verbs: [list], resources: [deployments.apps], label_selector: {app: [web], tier: x}}
+""",
+        "p",
+    )
+    assert list(map(written, policy.rules[0].entries)) == [
+        "resources: pods; actions: exec; namespaces: t-*, !t-x; names: w; containers: app; commands: ls *.txt, sh **",
+        "actions: port-forward; ports: 80, 8000-8080",
+        "verbs: list; resources: deployments.apps; label_selector: app=web, tier=x",
+    ]
+
+
+def test_three_rules_at_most_are_named_the_nearest_first() -> None:
+    far = "".join(
+        f"  - {{name: far-{number}, who: {{groups: [a]}}, clusters: {{names: [c]}}, allow: [{{verbs: [get], resources: [pods], names: [y]}}]}}\n"
+        for number in range(4)
+    )
+    near = "  - {name: near, who: {groups: [a]}, clusters: {names: [dev-1]}, allow: [{verbs: [get], resources: [pods], namespaces: [other]}]}\n"
+    other = "  - {name: other, who: {groups: [a]}, clusters: {names: [dev-1]}, allow: [{verbs: [get], paths: [/metrics]}]}\n"
+    found = explain(load_policy("rules:\n" + far + near + other, "p"), Identity("u", ("a",)), get("pods", "n"), Context(DAY, "10.0.0.1"))
+    assert found.changes == (
+        'rule "near" would allow it, but namespace is n, not other',
+        'rule "far-0" would allow it, but cluster is dev-1, not c and name is x, not y',
+        'rule "far-1" would allow it, but cluster is dev-1, not c and name is x, not y',
+    )
+
+
+def test_what_is_open_to_all_is_no_rules_doing() -> None:
+    rule = "{name: r, who: {groups: [a]}, clusters: {names: [dev-1]}, allow: [{verbs: [get], paths: [/version]}]}"
+    deny = "{name: d, who: {groups: [b]}, clusters: {names: [dev-1]}, deny: [{verbs: [get], paths: [/version]}]}"
+    policy = load_policy(f"rules: [{rule}, {deny}]", "p")
+    version = Action(DEV, "GET", "get", "/version", "/version")
+    found = explain(policy, Identity("u", ("a",)), version, Context(DAY, "10.0.0.1"))
+    assert found.decision.allowed and verdicts(found) == {"d": "does not match", "r": "matches, after the one that decides"}
+    denied = explain(policy, Identity("u", ("a", "b")), version, Context(DAY, "10.0.0.1"))
+    assert not denied.decision.allowed and verdicts(denied)["d"] == "decides"
+
+
+def test_an_entry_about_something_else_says_so_and_nothing_of_this_requests_details() -> None:
+    found = explained(get("nodes", ""))
+    shell = next(view for view in found.rules if view.name == "shell")
+    assert [reason.text for reason in shell.entries[0].missing] == ["it is about actions"]
+    path = explained(Action(DEV, "GET", "get", "/secret", "/secret"))
+    assert {view.name: view.entries[0].missing[-1].text for view in path.rules if view.name in ("no-secrets", "others")} == {
+        "no-secrets": "it is about resources",
+        "others": "it is about resources",
+    }
+
+
+def test_a_turn_that_never_comes_is_not_looked_for() -> None:
+    rule = "name: r, who: {groups: [a]}, clusters: {names: [dev-1]}, allow: [{verbs: [get], resources: [pods]}]"
+    policy = load_policy(f"rules: [{{{rule}, when: {{time: {{dates: [2020-01-01], zone: UTC}}}}}}]", "p")
+    asked = Question(Identity("u", ("a",)), get("pods", "n"), Context(DAY, "10.0.0.1"))
+    assert next_change(policy, asked, evaluate(policy, *asked)) is None
