@@ -125,6 +125,18 @@ def test_reading_all_sessions_anew_takes_one_look_at_each() -> None:
     assert len(sessions) == 300 and sessions.find("gone") == GateSession("gone", ALICE, "it is over")
 
 
+def test_sessions_that_are_over_are_remembered_up_to_a_bound_and_those_that_ended_by_themselves_are_not() -> None:
+    sessions = GateSessions()
+    for number in range(100_001):
+        sessions.put(GateSession(f"s{number}", ALICE, "bob ended it"))
+    assert sessions.find("s0") is None and sessions.find("s1") is not None and len(sessions) == 0
+    for id_, expires in (("before", NOW - 1), ("now", NOW), ("after", NOW + 1), ("never", None)):
+        sessions.put(GateSession(id_, ALICE.but(expires=expires)))
+    sessions.forget_expired(NOW)
+    assert [each.id for each in sessions.live()] == ["after", "never"]
+    assert sessions.find("before") is None
+
+
 @pytest.mark.threat("14")
 def test_a_token_for_some_clusters_says_so_in_the_identity(world: World) -> None:
     found = world.ask(token(clusters=("dev-*",)))

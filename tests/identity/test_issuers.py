@@ -10,6 +10,7 @@ from issuer_gate import IssuerGate as Gate
 from kgate.errors import InvalidFileError
 from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import load_authentication_configuration
+from kgate.identity.issuers import Ends
 from kgate.identity.jose import KeySet
 from kgate.identity.key_ring import KeyRing, KeysWanted
 from kgate.model import Identity
@@ -56,6 +57,20 @@ def test_a_verification_is_remembered_and_its_expiry_is_not() -> None:
     assert gate.ask(token) is first
     gate.passes(1)
     assert gate.ask(token) == Rejected("the token has expired", "sign in again")
+
+
+def test_when_tokens_end_is_remembered_for_so_many_the_newest_ones() -> None:
+    """As it was when each was first seen: a clock that is set back makes none younger (class 28)."""
+    ends = Ends()
+    assert ends.of(b"first", 100.0) == 100.0
+    assert ends.of(b"first", 200.0) == 100.0
+    assert ends.of(b"first", 50.0) == ends.of(b"first", 60.0) == 50.0
+    for number in range(65_535):
+        ends.of(b"%d" % number, 1.0)
+    assert ends.of(b"first", 70.0) == 50.0
+    ends.of(b"one more", 1.0)
+    assert ends.of(b"0", 9.0) == 9.0  # it was the one that nobody had asked about for longest
+    assert ends.of(b"first", 70.0) == 50.0
 
 
 def test_rotation_fails_no_request() -> None:

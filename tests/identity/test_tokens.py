@@ -91,6 +91,12 @@ robot: []
     ]
 
 
+@pytest.mark.parametrize("form", ["{}0", "0{}", "{} ", "sha256:{}", "{:.63}"])
+def test_a_digest_is_written_in_one_way(form: str) -> None:
+    with pytest.raises(InvalidFileError, match="is not a SHA-256 digest"):
+        load_tokens(f"robots: [{{name: a, sha256: '{form.format(digest('x'))}', user: u}}]", "t.yaml")
+
+
 def test_a_group_is_listed_once() -> None:
     with pytest.raises(InvalidFileError, match=r'groups: has "g" twice'):
         load_tokens(f"robots: [{{name: a, sha256: {digest('x')}, user: u, groups: [g, g]}}]", "t.yaml")
