@@ -69,6 +69,42 @@ def test_a_person_who_is_out_is_rejected_whoever_issued_the_credential() -> None
     assert str(answer) == "alice is deactivated in the company's directory; ask whoever runs the directory"
 
 
+def test_whoever_is_not_out_is_in_whether_a_directory_knows_the_person_or_not() -> None:
+    directory = Directory({"alice": ("sre",)}, frozenset({"bob"}))
+    people = People([Credential(), directory], out=directory)
+    assert people.resolve(ALICE).groups == ("staff", "developers", "sre")  # type: ignore[union-attr]
+    assert people.resolve(Identity("carol", ("x",))).groups == ("x",)  # type: ignore[union-attr]
+    assert isinstance(people.resolve(Identity("bob", ("x",))), Rejected)
+    directory.out, directory.revision = frozenset({"alice"}), 1
+    assert isinstance(people.resolve(ALICE), Rejected)
+
+
+def test_a_credential_without_groups_is_one_of_several_sources_all_the_same() -> None:
+    bob = Identity("bob")
+    for merge in Merge:
+        assert People([Credential(), FILE], merge).resolve(bob).groups == ("sre",)  # type: ignore[union-attr]
+    directory = Directory({"bob": ()})
+    assert People([directory, FILE], Merge.FIRST).resolve(bob).groups == ()  # type: ignore[union-attr]
+
+
+def test_so_many_people_are_remembered() -> None:
+    asked: list[str] = []
+
+    class Counting(Directory):
+        def groups_of(self, user: str) -> tuple[str, ...] | None:
+            asked.append(user)
+            return ("x",)
+
+    people = People([Counting({})])
+    for number in range(8191):
+        people.resolve(Identity(f"u{number}"))
+    people.resolve(Identity("u0"))
+    assert len(asked) == 8191
+    people.resolve(Identity("one more"))
+    people.resolve(Identity("u0"))  # what is full forgets all
+    assert asked[8191:] == ["one more", "u0"]
+
+
 def test_a_change_counts_at_once() -> None:
     directory = Directory({"alice": ("sre",)})
     people = People([directory])
