@@ -13,6 +13,7 @@ from kgate.documents.reading import Mapping, line_of, read_mapping
 from kgate.errors import KgateError
 from kgate.identity.robots import load_tokens
 from kgate.identity.tokens import Tokens
+from kgate.model import Identity
 
 
 class UnmanageableFileError(KgateError):
@@ -43,8 +44,8 @@ def with_token(text: str, file: str, entry: dict[str, Any]) -> str:
         indent = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
         lines.insert(_end(root, lines), f"{indent}{line}")
     made = "\n".join(lines) + "\n"
-    after = load_tokens(made, file)
-    if before.identities.items() <= after.identities.items() and len(after.identities) == len(before.identities) + 1:
+    after = _tokens_of(made, file)
+    if after is not None and before.identities.items() <= after.items() and len(after) == len(before.identities) + 1:
         return made
     raise UnmanageableFileError(f"{file} is written in a way that is not changed here; add this to its robots yourself: {line}")
 
@@ -64,8 +65,8 @@ def without_token(text: str, file: str, name: str) -> str:
     while end > begin + 1 and lines[end - 1].lstrip()[:1] in ("", "#"):
         end -= 1  # what stands before the next entry belongs to it
     kept = lines[:begin] + lines[end:]
-    if len(root["robots"]) == 1:
-        place = line_of(root, ("robots",)) - 1
+    place = line_of(root, ("robots",)) - 1
+    if len(root["robots"]) == 1 and place < begin:
         kept[place] = kept[place].replace("robots:", "robots: []", 1)
     made = "\n".join(kept) + "\n"
     gone = {digest: identity for digest, identity in before.identities.items() if identity.robot != name}
@@ -74,7 +75,8 @@ def without_token(text: str, file: str, name: str) -> str:
     raise UnmanageableFileError(f"{file} is written in a way that is not changed here; take {name} out of its robots yourself")
 
 
-def _tokens_of(text: str, file: str) -> object:
+def _tokens_of(text: str, file: str) -> dict[bytes, Identity] | None:
+    """Those of a text that was made here; None where it cannot be read, for which the person can do nothing."""
     try:
         return dict(load_tokens(text, file).identities)
     except KgateError:
@@ -82,10 +84,8 @@ def _tokens_of(text: str, file: str) -> object:
 
 
 def _end(root: Mapping, lines: list[str]) -> int:
-    """The index of the line after the list: where the next key begins, or the end of the file, less what is empty or a comment before it."""
-    begins = root.lines["robots"]
-    later = [line for key, line in root.lines.items() if line > begins]
-    end = min(later) - 1 if later else len(lines)
+    """The index of the line after the list, which is all that the file has: its end, less what is empty or a comment there."""
+    begins, end = root.lines["robots"], len(lines)
     while end > begins and lines[end - 1].lstrip()[:1] in ("", "#"):
         end -= 1
     return end

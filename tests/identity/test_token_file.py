@@ -69,9 +69,24 @@ def test_a_name_that_is_not_there() -> None:
 
 def test_a_file_that_is_written_otherwise_is_left_alone() -> None:
     inline = f"robots: [{json.dumps(entry('a'))}, {json.dumps(entry('b'))}]\n"
-    for change in (lambda: with_token(inline, "f", entry("c")), lambda: without_token(inline, "f", "a")):
-        with pytest.raises((UnmanageableFileError, InvalidFileError)):
-            change()
+    spread = f"robots: [\n  {json.dumps(entry('a'))},\n  {json.dumps(entry('b'))},\n]\n"
+    alone = f"robots: [{json.dumps(entry('a'))}]\n"
+    for text in (inline, spread, alone):
+        with pytest.raises(
+            UnmanageableFileError, match=r"f is written in a way that is not changed here; add this to its robots yourself: - \{name: "
+        ):
+            with_token(text, "f", entry("c"))
+    for text in (inline, alone):
+        with pytest.raises(
+            UnmanageableFileError, match=r"f is written in a way that is not changed here; take a out of its robots yourself"
+        ):
+            without_token(text, "f", "a")
+    assert without_token(spread, "f", "a") == spread.replace(f"  {json.dumps(entry('a'))},\n", "")
+
+
+def test_a_file_with_a_mistake_is_told_its_mistake() -> None:
+    with pytest.raises(InvalidFileError, match='f:1: unknown key "bots"'):
+        with_token("bots: []\nrobots: []\n", "f", entry("c"))
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), max_size=12))
