@@ -55,9 +55,11 @@ def test_a_small_block_cannot_become_a_large_one() -> None:
 @pytest.mark.parametrize(
     ("plain", "sentence"),
     [
-        (b"", "more pairs"),
-        (encode_pairs([(b"n%d" % number, b"") for number in range(65)]), "more pairs"),
-        ((0xFFFFFFFF).to_bytes(4, "big"), "more pairs"),
+        (b"", "no count of pairs"),
+        (b"\0\0\0", "no count of pairs"),
+        (b"\0\0\0\2" + b"\0\0\0\1a" + b"\0\0\0\0", "cut off"),
+        (encode_pairs([(b"n%d" % number, b"") for number in range(65)]), "more than are allowed"),
+        ((0xFFFFFFFF).to_bytes(4, "big"), "more than are allowed"),
         (b"\0\0\0\1" + b"\xff\xff\xff\xff" + b"\0\0\0\0", "cut off"),
         (b"\0\0\0\1" + b"\0\0\0\1a" + b"\0\0\0\x05abc", "cut off"),
         (encode_pairs([(b"", b"x")]), "cut off, too long, or its name"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgate.wire import spdy
 from kgate.wire.errors import LocalProtocolError
+from kgate.wire.spdy_headers import dictionary, parse_pairs
 from kgate.wire.spdy_session import Failed, Farewell, Opened, Ponged, Received, Replied, Reset, Session, SessionEvent
 
 ERROR = [(b"streamtype", b"error")]
@@ -33,6 +36,40 @@ def test_an_exec() -> None:
         Received(1, b"{}", True),
         Farewell(3),
     ]
+
+
+@pytest.mark.parametrize(
+    ("length", "pieces"), [(0, [(0, True)]), (1, [(1, True)]), (32768, [(32768, True)]), (32769, [(32768, False), (1, True)])]
+)
+def test_what_is_long_goes_in_frames_of_which_the_last_one_ends(length: int, pieces: list[tuple[int, bool]]) -> None:
+    client, server = Session(client=True), Session()
+    stream = client.open(STDOUT)
+    client.send(stream, bytes(length), fin=True)
+    _, *received = server.receive(client.data_to_send())
+    assert [(len(each.data), each.ended) for each in received if isinstance(each, Received)] == pieces
+
+
+def test_the_end_of_a_stream_comes_with_the_last_byte_of_its_frame() -> None:
+    client, server = Session(client=True), Session()
+    client.send(client.open(STDOUT), b"abc", fin=True)
+    sent = client.data_to_send()
+    assert server.receive(sent[:-1])[1:] == [Received(1, b"ab", False)]
+    assert server.receive(sent[-1:]) == [Received(1, b"c", True)]
+
+
+def test_a_block_that_is_withheld_opens_nothing_and_is_read_all_the_same() -> None:
+    """Later blocks refer back to it: in a HEADERS frame of the same length it goes through the same zlib stream."""
+    for begun in (False, True):
+        client, inflate = Session(client=True), zlib.decompressobj(zdict=dictionary())
+        if begun:
+            client.open(ERROR)
+            assert parse_pairs(inflate.decompress(client.data_to_send()[18:])) == ERROR
+        client.open(STDOUT)
+        syn_stream = client.data_to_send()
+        instead = spdy.withheld(syn_stream, begun=begun)
+        assert instead is not None and len(instead) == len(syn_stream) and instead[2:4] == b"\0\x08"
+        assert parse_pairs(inflate.decompress(instead[12:])) == STDOUT
+    assert spdy.withheld(syn_stream[:-1] + b"x", begun=True) is None
 
 
 def test_pings_of_either_side_are_echoed() -> None:
