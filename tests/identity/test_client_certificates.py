@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from kgate.identity.certificates import ClientCertificates, PeopleAuthority
+from kgate.identity.certificates import CERTIFICATE, ClientCertificates, PeopleAuthority, described
 from kgate.identity.credentials import Credentials, Rejected
 from kgate.identity.devices import Devices, Inventory
 from kgate.identity.trust import Trust, load_authorities
@@ -92,6 +92,54 @@ def test_it_ends_with_its_authority() -> None:
     source = ClientCertificates([PeopleAuthority(Trust((short,)))])
     assert isinstance(ask(signed(name("alice")), BEGIN.timestamp() + 1, source), Identity)
     assert isinstance(ask(signed(name("alice")), NOW, source), Rejected)
+
+
+@pytest.mark.threat("23")
+def test_it_begins_when_it_says_however_long_its_authority_was_there() -> None:
+    builder = x509.CertificateBuilder(CA.subject, name("late"), KEY.public_key(), 7, BEGIN + timedelta(days=9), BEGIN + timedelta(days=99))
+    leaf = builder.add_extension(x509.ExtendedKeyUsage([CLIENT]), critical=False).sign(CA_KEY, hashes.SHA256())
+    assert "not valid yet" in str(ask(leaf, BEGIN.timestamp() + 9 * 86400 - 1))
+    assert isinstance(ask(leaf, BEGIN.timestamp() + 9 * 86400), Identity)
+
+
+def test_what_expressions_see_of_a_certificate() -> None:
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "dev"),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "team-a"),
+            x509.NameAttribute(NameOID.COMMON_NAME, "alice"),
+        ]
+    )
+    builder = x509.CertificateBuilder(CA.subject, subject, KEY.public_key(), 0xAB, BEGIN, BEGIN + timedelta(days=9))
+    others = [x509.DNSName("a.example"), x509.RFC822Name("alice@example.com"), x509.UniformResourceIdentifier("spiffe://x/alice")]
+    builder = builder.add_extension(x509.SubjectAlternativeName(others), critical=False)
+    assert described(builder.sign(CA_KEY, hashes.SHA256())) == {
+        "common_name": "alice",
+        "organizations": ["dev"],
+        "organizational_units": ["team-a"],
+        "serial": "ab",
+        "issuer": "CN=people",
+        "dns": ["a.example"],
+        "email": ["alice@example.com"],
+        "uri": ["spiffe://x/alice"],
+    }
+    assert described(signed(name([])))["dns"] == [] and described(signed(name([])))["common_name"] == ""
+
+
+@pytest.mark.parametrize(
+    ("username", "groups", "says"),
+    [
+        ("certificate.organizations", "[]", "gives no name: the expression gives no text"),
+        ("certificate.dns[0]", "[]", "gives no name: "),
+        ("certificate.common_name", "1", "gives no name: the expression gives no texts"),
+        ("certificate.common_name", "['a', 1]", "gives no name: the expression gives no texts"),
+        ("certificate.common_name", "certificate.dns[0]", "gives no name: "),
+    ],
+)
+def test_an_expression_that_gives_no_name_lets_nobody_in(username: str, groups: str, says: str) -> None:
+    authority = PeopleAuthority(Trust((CA,)), CERTIFICATE.compile(username), CERTIFICATE.compile(groups))
+    answer = ask(signed(name("alice", ["dev"])), NOW - 100 * 86400, ClientCertificates([authority]))
+    assert isinstance(answer, Rejected) and says in answer.text
 
 
 @pytest.mark.threat("23")

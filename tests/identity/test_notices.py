@@ -311,6 +311,53 @@ def test_a_verification_changes_nothing_and_gives_back_its_state() -> None:
 
 MEMBERS = st.sampled_from(["sub", "id", "user", "session", "device", "email", "identifiers", "events"])
 FORMATS = st.sampled_from(["iss_sub", "email", "opaque", "complex", "aliases", "did"])
+
+
+def test_each_notice_counts_for_whoever_was_seen_before_it() -> None:
+    bob = Identity("bob@example.com", issuer=IDP, subject="b1", issued_at=NOW - 60)
+    known = Notices()
+    known.add(heard(CAEP + "session-revoked", {"format": "email", "email": "somebody@example.com"}))
+    assert known.applied(ALICE) == ALICE and known.applied(bob) == bob
+    known.add(heard(CAEP + "session-revoked", {"format": "email", "email": "Bob@Example.com"}))
+    assert isinstance(known.applied(bob), Rejected) and known.applied(ALICE) == ALICE
+    assert isinstance(known.applied(bob.but(user="BOB@example.com")), Rejected)
+
+
+def test_of_two_notices_in_one_matter_the_later_event_counts_and_of_one_instant_the_last_told() -> None:
+    def told(level: str, at: float) -> Notice:
+        return heard(CAEP + "assurance-level-change", current_level=level, event_timestamp=at)
+
+    for order, acr in (
+        ((told("low", NOW - 5), told("high", NOW - 9)), "low"),
+        ((told("high", NOW - 9), told("low", NOW - 5)), "low"),
+        ((told("low", NOW - 5), told("high", NOW - 5)), "high"),
+    ):
+        found = after(*order)
+        assert isinstance(found, Identity) and found.acr == acr
+
+
+def test_what_lasts_is_kept_and_the_rest_is_forgotten_when_no_credential_is_as_old() -> None:
+    known = Notices()
+    for kind in ("session-revoked", "device-compliance-change"):
+        known.add(heard(CAEP + kind, {"format": "opaque", "id": "laptop"}, current_status="not-compliant", event_timestamp=NOW - 50))
+    known.add(heard(RISC + "account-disabled", event_timestamp=NOW - 50))
+    known.add(heard(CAEP + "credential-change", event_timestamp=NOW - 10))
+    known.forget(NOW - 50)
+    assert len(known) == 4
+    known.forget(NOW - 49)
+    assert len(known) == 3
+    known.forget(NOW)
+    assert len(known) == 2
+    assert isinstance(known.applied(ALICE.but(issued_at=NOW)), Rejected)
+
+
+def test_an_identity_of_no_issuer_is_nobodys_to_speak_of() -> None:
+    local = Identity("alice@example.com", subject="a1", issuer_session="s1")
+    assert after(heard(CAEP + "session-revoked", event_timestamp=NOW), identity=local) == local
+    unknown = ALICE.but(issued_at=None)  # nobody knows when its issuer vouched for it
+    assert isinstance(after(heard(CAEP + "session-revoked", event_timestamp=NOW - 9999), identity=unknown), Rejected)
+
+
 JUNK = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8) | st.just(NOW),
     lambda inner: (

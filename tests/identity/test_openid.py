@@ -14,6 +14,7 @@ from kgate.identity.openid import (
     Provider,
     ProviderTokens,
     authorization_url,
+    code_form,
     freshness_flaw,
     logout_url,
     nonce_flaw,
@@ -21,6 +22,7 @@ from kgate.identity.openid import (
     read_provider,
     read_query,
     read_tokens,
+    refresh_form,
 )
 from kgate.identity.pkce import challenge_of, is_challenge, proves
 
@@ -43,10 +45,54 @@ def test_a_discovery_document_is_the_issuers_own_and_over_https() -> None:
 
 
 @pytest.mark.threat("22")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https:///token",
+        "https://idp.example.com/token#x",
+        "https://idp.example.com/t\x00",
+        "https://bücher.example/",
+        "https://[",
+        "token",
+        "",
+    ],
+)
+def test_an_endpoint_is_a_plain_https_url(url: str) -> None:
+    assert isinstance(provider(token_endpoint=url), Flaw)
+    assert provider(end_session_endpoint=url) == Provider(IDP, f"{IDP}/auth", f"{IDP}/token")
+
+
+def test_what_a_provider_says_of_itself() -> None:
+    assert provider(end_session_endpoint=f"{IDP}/end", authorization_response_iss_parameter_supported=True) == Provider(
+        IDP, f"{IDP}/auth", f"{IDP}/token", f"{IDP}/end", says_iss=True
+    )
+    for methods, post_only in (
+        (["client_secret_post"], True),
+        (["client_secret_post", "client_secret_basic"], False),
+        (["private_key_jwt"], False),
+        ("client_secret_post", False),
+        (None, False),
+    ):
+        found = provider(token_endpoint_auth_methods_supported=methods, authorization_response_iss_parameter_supported="true")
+        assert isinstance(found, Provider) and (found.post_only, found.says_iss) == (post_only, False)
+
+
+def test_what_redeems_a_code_and_asks_for_new_tokens() -> None:
+    assert code_form(CLIENT, "c", VERIFIER) == {
+        "grant_type": "authorization_code",
+        "code": "c",
+        "redirect_uri": "https://gate.example.com/login/callback",
+        "code_verifier": VERIFIER,
+    }
+    assert refresh_form("r") == {"grant_type": "refresh_token", "refresh_token": "r"}
+
+
+@pytest.mark.threat("22")
 def test_a_sign_in_has_state_nonce_and_pkce_by_s256() -> None:
     asked = parse_qs(urlsplit(authorization_url(PROVIDER, CLIENT, ["openid", "email"], "st", "no", VERIFIER)).query)
     assert asked["code_challenge"] == [challenge_of(VERIFIER)] and asked["code_challenge_method"] == ["S256"]
     assert (asked["state"], asked["nonce"], asked["response_type"], asked["scope"]) == (["st"], ["no"], ["code"], ["openid email"])
+    assert (asked["client_id"], asked["redirect_uri"]) == (["kgate"], ["https://gate.example.com/login/callback"])
     assert "prompt" not in asked and "max_age" not in asked
 
 
@@ -120,6 +166,7 @@ def test_an_id_token_is_for_this_sign_in_and_this_client() -> None:
     good = {"nonce": "n", "aud": "kgate"}
     assert nonce_flaw(good, "n", CLIENT) is None
     assert nonce_flaw({**good, "aud": ["kgate", "other"], "azp": "kgate"}, "n", CLIENT) is None
+    assert nonce_flaw({**good, "aud": ["kgate"]}, "n", CLIENT) is None
     for claims in ({**good, "nonce": "m"}, {"aud": "kgate"}, {**good, "aud": ["kgate", "other"]}, {**good, "azp": "other"}):
         assert nonce_flaw(claims, "n", CLIENT) is not None
 
@@ -135,9 +182,14 @@ def test_a_token_endpoint_gives_tokens_says_no_or_says_nothing() -> None:
     assert read_tokens(200, b'{"access_token":"x","id_token":"a.b.c","refresh_token":null}') == ProviderTokens("a.b.c", "", "x")
     assert read_tokens(200, b'{"error":"invalid_grant"}') == Denied("invalid_grant")
     assert read_tokens(400, b'{"error":"invalid_grant","error_description":"gone"}') == Denied("invalid_grant", "gone")
+    assert read_tokens(499, b'{"error":"x"}') == Denied("x")
+    assert read_tokens(400, b'{"error":"%b"}' % (b"x" * 301)) == Denied("x" * 300)
     for status, body in (
         (200, b"html"),
         (500, b'{"error":"server_error"}'),
+        (399, b'{"error":"x"}'),
+        (400, b'{"error":["x"]}'),
+        (201, b'{"access_token":"x"}'),
         (200, b'{"access_token":"x","id_token":1}'),
         (302, b"{}"),
         (200, b"{}"),
