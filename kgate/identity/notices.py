@@ -105,7 +105,7 @@ class Notices:
 
     def applied(self, identity: Identity) -> Identity | Rejected:
         """The identity as the notices leave it, or why it is worth nothing any more."""
-        if not self._kept or not identity.issuer:
+        if not self._kept:
             return identity
         found = self._applied.get(identity)
         if found is None:
