@@ -1,4 +1,4 @@
-"""Telling several, one after the other, what they wait for."""
+"""Telling several, one after the other, what they wait for, or that it is time to look."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ def tell(then: Callable[..., object], *what: object) -> None:
     try:
         then(*what)
     except Exception:  # noqa: BLE001  whatever it is
-        log.failure("whoever waited could not go on")
+        log.failure("whoever waited, or was to look, could not go on")

@@ -6,13 +6,8 @@ something to send marks itself in the turn; when the work is done, each is asked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final, Protocol, TypeVar
-
-from twisted.logger import Logger
-
-log: Final = Logger()
-T = TypeVar("T")
+from collections.abc import Callable
+from typing import Protocol
 
 
 class Flushable(Protocol):
@@ -47,12 +42,3 @@ class Turn:
             self.flush()
 
         return turn
-
-
-def each_of(things: Iterable[T], work: Callable[[T], None]) -> None:
-    """Do ``work`` for each. A bug in one is in the log, and keeps none of the others from what ends their rights."""
-    for thing in things:
-        try:
-            work(thing)
-        except Exception:  # noqa: BLE001  whatever it is
-            log.failure("a bug in {thing}", thing=thing)

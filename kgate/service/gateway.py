@@ -26,7 +26,8 @@ from kgate.exchange.self_review import SelfReview
 from kgate.exchange.waiting import Waiting
 from kgate.model import Action, Decision, Identity, Pending
 from kgate.net.addresses import whose
-from kgate.net.turn import Turn, each_of
+from kgate.net.telling import tell
+from kgate.net.turn import Turn
 from kgate.review.shadow import Shadow, succeeding
 from kgate.service.recorder import Recorder
 from kgate.sessions.causes import stale
@@ -256,8 +257,10 @@ class Gateway:
             self.live.cut_all(stale)
         self.live.tick()
         now = self.now()
-        each_of(list(self._unsettled), lambda waiting: waiting.look(now))
-        each_of(list(self.legs), lambda leg: self._look_at(leg, now))
+        for each in list(self._unsettled):
+            tell(each.look, now)
+        for leg in list(self.legs):
+            tell(self._look_at, leg, now)
         if self.recorder.shadow is not None:
             self._follow(self.recorder.shadow)
 

@@ -8,7 +8,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from operator import call
 from typing import Any
 
 from twisted.application.service import Service
@@ -27,7 +26,8 @@ from kgate.net.clock import Ticker, WallClock
 from kgate.net.database import Database
 from kgate.net.fetches import Fetches
 from kgate.net.lifeline import Lifeline
-from kgate.net.turn import Turn, each_of
+from kgate.net.telling import tell
+from kgate.net.turn import Turn
 from kgate.service.authorizing import Authorizing
 from kgate.service.devices import DeviceInventories
 from kgate.service.directory import CompanyDirectory
@@ -231,13 +231,16 @@ class GateService(Service):
     # --- while it runs
 
     def _tick(self) -> None:
-        each_of([self._gateway.tick, self._tick_records, self._database.tick, *(part.tick for part in self._parts)], call)
-        if self._now() - self._looked > LOOK_SECONDS:
+        tell(self._gateway.tick)
+        tell(self._records.tick, lambda: [stream.id for stream in self._live.streams() if stream.action.follows])
+        tell(self._database.tick)
+        look = self._now() - self._looked > LOOK_SECONDS
+        if look:
             self._looked = self._now()
-            each_of(self._parts, lambda part: part.look())
-
-    def _tick_records(self) -> None:
-        self._records.tick(lambda: [stream.id for stream in self._live.streams() if stream.action.follows])
+        for part in self._parts:
+            tell(part.tick)
+            if look:
+                tell(part.look)
 
     def _readiness(self) -> Readiness:
         """For /readyz."""
