@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from twisted.logger import FilteringLogObserver, LogLevel, LogLevelFilterPredicate, globalLogBeginner, textFileLogObserver
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+# How long an example takes is the machine's matter, and the bench's.
+settings.register_profile("kgate", deadline=None)
+settings.load_profile("kgate")
 
 
 def pytest_configure() -> None:

@@ -88,7 +88,7 @@ class Gateway:
         living = (cast("Exchange", stream) for stream in self.live.streams() if stream.action.follows)
         self.recorder.shadow = succeeding(self.recorder.shadow, configuration.shadow, living)
         self._bound(configuration.settings.limits, configuration.settings.deadlines)
-        self.metrics.only_of(configuration.settings.clusters)
+        self.recorder.metrics.only_of(configuration.settings.clusters)
 
     def _bound(self, limits: LimitSettings, deadlines: DeadlineSettings) -> None:
         self.limits, self.deadlines = limits, deadlines
