@@ -72,7 +72,8 @@ class GateSessions:
             self.put(GateSession(session.id, session.identity, "it is over"))
 
     def forget_expired(self, now: float) -> None:
-        """Let go of what ended by itself: a token of it is refused by its own expiry."""
-        over = [id_ for id_, session in self._live.items() if session.identity.expires is not None and session.identity.expires <= now]
-        for id_ in over:
-            del self._live[id_]
+        """Let go of what would have ended by itself by now: a token of it is refused by its own expiry."""
+        for known in (self._live, self._ended):
+            over = [id_ for id_, session in known.items() if session.identity.expires is not None and session.identity.expires <= now]
+            for id_ in over:
+                del known[id_]

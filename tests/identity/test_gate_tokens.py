@@ -247,3 +247,12 @@ def test_a_key_survives_its_column() -> None:
     world = World()
     assert world.ask(token(again)) == ALICE
     assert "private" not in repr(again) and '"d"' not in repr(again)
+
+
+def test_of_sessions_that_would_have_expired_nothing_is_kept_however_they_ended() -> None:
+    """Each was kept with the person's groups until there were 100,000."""
+    sessions = GateSessions()
+    for id_, expires, why in (("e1", 100.0, "logged out"), ("e2", 200.0, "logged out"), ("l1", 100.0, ""), ("l2", 200.0, "")):
+        sessions.put(GateSession(id_, ALICE.but(expires=expires), why))
+    sessions.forget_expired(150.0)
+    assert [id_ for id_ in ("e1", "e2", "l1", "l2") if sessions.find(id_) is not None] == ["e2", "l2"]
