@@ -74,6 +74,9 @@ SPDY: Final[dict[bytes, Dialect]] = {
 """By ``X-Stream-Protocol-Version``."""
 
 
+LOST: Final = 255
+
+
 def success() -> bytes:
     """The Status of a command that exited with 0."""
     return b'{"metadata":{},"status":"Success"}'
@@ -87,14 +90,23 @@ def exit_status(code: int) -> bytes:
             "status": "Failure",
             "message": f"command terminated with non-zero exit code: exit status {code}",
             "reason": "NonZeroExitCode",
-            "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
+            "details": _exited(code),
         }
     )
 
 
 def failure(sentence: str) -> bytes:
-    """The Status that makes kubectl print ``error: <sentence>`` and exit with 1."""
-    return orjson.dumps({"metadata": {}, "status": "Failure", "message": sentence, "reason": "Forbidden", "code": 403})
+    """The Status that makes kubectl print ``error: <sentence>`` and exit with 1.
+
+    The exit code beside it, ssh's for a connection that broke, is for Kubernetes' client for Python and Ansible, which take the first cause for one
+    whatever the reason is, and failed with a KeyError where there was none.
+    """
+    details = _exited(LOST)
+    return orjson.dumps({"metadata": {}, "status": "Failure", "message": sentence, "reason": "Forbidden", "details": details, "code": 403})
+
+
+def _exited(code: int) -> dict[str, object]:
+    return {"causes": [{"reason": "ExitCode", "message": str(code)}]}
 
 
 def exit_code(status: bytes) -> int | None:

@@ -28,6 +28,7 @@ def test_which_protocol_can_what() -> None:
         "status": "Failure",
         "message": "kgate: no",
         "reason": "Forbidden",
+        "details": {"causes": [{"reason": "ExitCode", "message": "255"}]},
         "code": 403,
     }
 
@@ -61,3 +62,11 @@ def test_other_verdicts() -> None:
     assert exit_code(b"[1]") is None
     assert exit_code(b'{"reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"999"}]}}') is None
     assert exit_code(b'{"reason":"NonZeroExitCode","details":{"causes":[1,{"reason":"ExitCode","message":"-1"}]}}') is None
+
+
+def test_a_cut_has_an_exit_code_for_clients_that_look_for_nothing_else() -> None:
+    """Kubernetes' client for Python and Ansible's k8s_exec read the code without looking at the reason: a KeyError hid why, and that it was a cut."""
+    status = orjson.loads(failure("kgate: closed by policy"))
+    assert int(status["details"]["causes"][0]["message"]) == 255
+    assert status["reason"] != "NonZeroExitCode", "kubectl shows the message of any other failure, and exits with 1"
+    assert exit_code(failure("kgate: closed by policy")) is None, "the command did not exit"
