@@ -6,7 +6,6 @@ import pytest
 from exchange_world import Pipe, World
 from test_left_behind import ACCEPTED, SPDY, SWITCHED, WEBSOCKET, upgrade
 
-from kgate.exchange.tunnel import Tunnel
 from kgate.model import Cause, Ending
 from kgate.wire.spdy_session import Session
 from kgate.wire.websocket import BINARY, encode_frame
@@ -76,13 +75,13 @@ def test_who_waits_for_both_sides_waits_until_both_have_drained(world: World, in
 
 
 @pytest.mark.threat("13")
-def test_a_cut_for_which_no_words_can_be_found_is_a_cut_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The words are put together by what both sides said, which may be anything."""
+def test_a_cut_for_which_no_words_can_be_said_is_a_cut_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are put together by what both sides said, which may be anything."""
 
-    def speechless(tunnel: Tunnel, cause: Cause) -> bytes:
+    def speechless(data: bytes) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr(Tunnel, "cut", speechless)
+    monkeypatch.setattr(world.pipe, "write", speechless)
     with pytest.raises(ValueError, match="a bug"):
         world.exchange.cut(Cause(Ending.POLICY, "kgate: closed by policy"))
     assert world.pipe.parted and world.cluster_pipe.aborted

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from test_shadow_follows_streams import Transport, World
 
-from kgate.exchange.exchange import Exchange
 from kgate.service.part import Part
 from kgate.service.running import LOOK_SECONDS, GateService
 
@@ -19,14 +18,20 @@ def breaks(*_: object) -> None:
     raise ValueError("a bug")
 
 
-def test_a_bug_in_looking_at_one_stream_leaves_no_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    world, idle = World(), Transport()
-    world.watches()
-    world.gate.serve(idle, "192.0.2.2")
-    monkeypatch.setattr(Exchange, "look", breaks)
+class Unending(Transport):
+    """A connection that cannot be ended."""
+
+    abort = breaks
+
+
+def test_a_bug_in_looking_at_one_connection_leaves_no_other_open() -> None:
+    world, idle = World(), [Transport() for _ in range(8)]
+    for each in idle:
+        world.gate.serve(Unending(), "192.0.2.1").received(b"GET /")
+        world.gate.serve(each, "192.0.2.2")
     world.passes(1)
     world.gate.turn.flush()
-    assert idle.closed
+    assert all(each.closed for each in idle)
 
 
 class Counting(Part):
