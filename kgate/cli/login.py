@@ -57,7 +57,7 @@ def login(
         wallet.choose(url)
     if before is not None and not step_up:
         _end(client, before)
-    click.echo(f"signed in to {url} as {kept.user} until {time.strftime('%Y-%m-%d %H:%M', time.localtime(kept.session_expires))}")
+    click.echo(f"signed in to {url} as {safe(kept.user)} until {time.strftime('%Y-%m-%d %H:%M', time.localtime(kept.session_expires))}")
 
 
 @click.command()
@@ -183,4 +183,4 @@ def _authority(path: Path) -> str:
 
 def _say(text: str) -> None:
     """For the person, on stderr: stdout may be kubectl's."""
-    print(text, file=sys.stderr, flush=True)
+    print(safe(text), file=sys.stderr, flush=True)

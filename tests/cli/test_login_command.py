@@ -96,3 +96,28 @@ def test_a_lock_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         locked(tmp_path / "file" / "config"),
     ):
         raise AssertionError
+
+
+class Hostile:
+    """A gate whose words move the cursor and set the clipboard."""
+
+    def __init__(self, url: str, authority: str) -> None:
+        self.gate = url
+
+    def signs_in(self) -> None:
+        """It does."""
+
+    def post(self, path: str, form: dict[str, str]) -> tuple[int, dict[str, object]]:
+        escape = "\x1b]52;c;eA==\x07"
+        if path.endswith("device_authorization"):
+            begun = {"verification_uri": f"https://a{escape}", "verification_uri_complete": f"https://b{escape}", "user_code": f"c{escape}"}
+            return 200, {**begun, "device_code": "d", "interval": 0, "expires_in": 600}
+        return 200, {"user": f"ann{escape}", "session": "s", "session_expires": 4e9, "access_token": "t", "expires_in": 60}
+
+
+@pytest.mark.threat("27")
+def test_nothing_but_characters_of_what_a_gate_says_reaches_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kgate.cli.login.GateClient", Hostile)
+    result = login(tmp_path, "--device", NOBODY)
+    assert result.exit_code == 0 and "as ann\ufffd]52;c;eA==\ufffd until" in result.stdout
+    assert "type this code: c\ufffd" in result.stderr and "\x1b" not in result.output + result.stderr

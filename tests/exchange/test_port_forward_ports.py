@@ -100,7 +100,7 @@ def test_a_refused_port_is_never_opened_and_the_others_live_on(kind: Kind, size:
 @pytest.mark.threat("17")
 @BOTH
 def test_a_tunnel_that_asks_for_more_ports_than_anybody_forwards_is_over(kind: Kind) -> None:
-    """Each port that it may reach is decided again at every change: 65,535 of one tunnel held up the gate for seconds, every 15 seconds."""
+    """Each port that it may reach is decided again at every change, and every 15 seconds."""
     it = Forwarding(kind)
     for number in range(2 * MOST_PORTS):  # one after the other, and again: what counts is how many there are
         it.kubectl.reset(it.open(1000 + number % MOST_PORTS, number, b"error"), spdy.CANCEL)
