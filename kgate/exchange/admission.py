@@ -31,6 +31,7 @@ from kgate.wire.events import RequestHead, RequestReceived
 _ANOTHER_SITE: Final = (
     "a page of another site had your browser send this with your client certificate; open it by its own address, or send a token instead"
 )
+_OWN_ORIGIN: Final = "the page of a proxied server would have this gate's own pages in its reach; open it at a host name of the cluster's, or by kubectl proxy"
 _UPGRADES: Final = frozenset({b"websocket", b"spdy/3.1"})
 
 
@@ -184,6 +185,8 @@ class Admission:
         action = parse_action(route.cluster, head.method, target)
         if isinstance(action, Refusal):
             return Refused(action.status, action.message, identity)
+        if bearer is None and said.from_browser and action.operation is Operation.PROXY and head.target.startswith(PREFIX):
+            return Refused(403, _OWN_ORIGIN, identity, action)
         unsuitable = _upgrade_refusal(action, request.upgrade)
         if unsuitable is not None:
             return Refused(*unsuitable, identity, action)

@@ -22,7 +22,7 @@ _TELLING = {b"user-agent": "user-agent", b"kubectl-command": "command", b"kubect
 
 class Said:
     """``bearer`` is the token, or why the fields cannot be read at all; ``impersonation`` what ``--as`` asks for; ``kubectl`` what kubectl says of
-    itself, a hint only; ``from_browser``, whether a browser says by whose page it was sent."""
+    itself, a hint only; ``from_browser``, whether a browser sent it and says for whose page."""
 
     __slots__ = ("_pieces", "_shown", "_upstream", "bearer", "from_browser", "headers", "impersonation", "kubectl", "user_agent")
 

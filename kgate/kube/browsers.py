@@ -6,6 +6,8 @@ that says nothing of its type. A token is different: no browser adds one by itse
 
 Which page it was, browsers say, and no page can say otherwise (Fetch Metadata, ``Sec-Fetch-*``; before that ``Origin``, RFC 6454). What is let pass is
 what cookies with ``SameSite=Lax`` would be sent with: the gate's own pages, the address bar, and following a link.
+
+``kubectl proxy`` hands on what a browser says, and adds X-Forwarded-For, which no page of another site can; the certificate is kubectl's then.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ _ELSEWHERE: Final = frozenset({b"cross-site", b"same-site"})
 
 
 def from_browser(headers: Headers) -> bool:
-    """Whether ``headers`` say which page sent them, if any did."""
-    return any(name in _TELLING for name, _ in headers)
+    """Whether a browser sent these: it says for which page, if for any."""
+    names = {name for name, _ in headers}
+    return not names.isdisjoint(_TELLING) and b"x-forwarded-for" not in names
 
 
 def from_another_site(method: bytes, authority: bytes, headers: Headers) -> bool:

@@ -110,6 +110,22 @@ def test_a_page_of_another_site_gets_nothing_by_what_the_browser_shows_with_its_
         assert tls.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
+def test_a_proxied_page_does_not_get_into_the_origin_of_the_gate_s_own_pages(scene: Scene, gate: IdentityGate) -> None:
+    """A pod's page there could fetch the kubeconfig of whoever looks at it. kubectl proxy has an origin of its own, and so has a cluster's host."""
+    page = PODS.removesuffix("/pods") + "/services/web/proxy/"
+
+    def opened(*lines: str) -> str:
+        with gate.connect(scene.certificate("gina")) as tls:
+            tls.sendall("\r\n".join([f"GET {page} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode())
+            return tls.recv(4096).decode()
+
+    navigates = "Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"
+    refused = opened(*navigates)
+    assert refused.startswith("HTTP/1.1 403 ") and "would have this gate's own pages in its reach" in refused
+    for let in ((*navigates, "X-Forwarded-For: 127.0.0.1"), ("Accept: */*",)):  # of kubectl proxy, and of a program: the policy's to say
+        assert 'rule \\"developers\\"' in opened(*let)
+
+
 def test_another_authority_of_the_same_name(scene: Scene, gate: IdentityGate) -> None:
     stranger = scene.certificate("stranger", Authority("people"))
     with pytest.raises((ssl.SSLError, ConnectionError)):
