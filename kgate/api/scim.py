@@ -75,6 +75,8 @@ class ScimPages:
             # The transaction was rolled back: a request that failed changed nothing.
             known = scim_exception_of(error) if isinstance(error, ValidationError) else error
             answer, ended = self._service.error_response(known), ()
+        except (OverflowError, UnicodeError):  # of the database's own: a page from 10²³ on, half of a pair of surrogates
+            return _error(400, "a number or a text in this request is one that nothing can hold")
         if writes and answer.status < 400:
             self._told(caller.robot, asked, ended)
         return _response(answer)

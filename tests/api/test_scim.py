@@ -164,6 +164,15 @@ def test_a_malformed_body_is_a_400_and_changes_nothing(directory: httpx2.Client,
     assert directory.get("/Users").json()["totalResults"] == before
 
 
+@pytest.mark.parametrize("query", [{"startIndex": str(10**23)}, {"count": str(10**23)}, {"filter": r'userName eq "\ud800"'}])
+def test_a_number_or_text_that_nothing_can_hold_is_a_400(directory: httpx2.Client, query: dict[str, str]) -> None:
+    assert directory.get("/Users", params=query).status_code in (200, 400)
+    assert (
+        directory.post("/Users", content=rb'{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a\ud800"}').status_code
+        == 400
+    )
+
+
 @pytest.mark.threat("14")
 def test_threat_14_whoever_is_out_is_out_from_the_first_request_on(arena: Arena, tmp_path: Path) -> None:
     """A gate that starts reads a large directory for a second, and accepts connections before that."""
