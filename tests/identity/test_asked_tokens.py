@@ -241,11 +241,36 @@ def test_elsewhere_its_names_have_a_prefix() -> None:
         {"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "groups": "system:masters"}},
         {"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "username": BOT + "\n"}},
         {"authenticated": True, "audiences": ["kgate-dev"]},
+        {"authenticated": True, "audiences": [["kgate-dev"]], "user": USER},
+        {"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "uid": 7}},
+        {"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "uid": "a\n"}},
+        {"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "extra": []}},
+        {"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "extra": {"a": "x"}}},
+        {"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "extra": {"a": [1]}}},
     ],
 )
 def test_a_review_that_does_not_say_yes_to_us(status: object) -> None:
     """CVE-2023-48312: ``authenticated`` alone is a yes to somebody; an audience of ours makes it a yes to us."""
     assert isinstance(reviewed(status).found, Rejected)
+
+
+def test_what_is_no_review_is_asked_for_again_soon() -> None:
+    for body in (b"", b"[]", b"{}", b'{"status": []}', b'{"status": {}, "status": {}}'):
+        judged = token_review.judge(body, TOKEN, REVIEWER)
+        assert isinstance(judged.found, Rejected) and not judged.final and "gives no review" in judged.found.text
+
+
+def test_what_a_cluster_is_asked_about_a_token() -> None:
+    assert json.loads(token_review.review("t", ("kgate-dev", "kgate"))) == {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenReview",
+        "spec": {"token": "t", "audiences": ["kgate-dev", "kgate"]},
+    }
+
+
+def test_extras_of_a_review_are_in_order() -> None:
+    found = reviewed({"authenticated": True, "audiences": ["kgate-dev"], "user": {**USER, "extra": {"b": ["2", "1"], "a": ["1"]}}}).found
+    assert isinstance(found, Identity) and found.extra == (("a", ("1",)), ("b", ("2", "1")))
 
 
 def test_whom_a_token_is_for() -> None:

@@ -85,6 +85,11 @@ def test_another_token_that_does_not_count(other: Any) -> None:
         {},
         {"JWT": 7},
         {"endpoint": "https://["},
+        {"endpoint": "https://"},
+        {"endpoint": "https://claims.ex\u00e4mple"},
+        {"endpoint": "https://claims.example/\n"},
+        {"endpoint": 7},
+        {"endpoint": AT, "access_token": 7},
     ],
 )
 def test_a_place_that_is_none(source: dict[str, Any]) -> None:
@@ -115,6 +120,16 @@ def test_userinfo_gives_what_is_missing_and_replaces_nothing() -> None:
     assert isinstance(found, Identity)
     assert (found.groups, found.issuer, found.expires, found.acr) == (("corp:a",), URL, NOW + 600, "")
     assert [(each.endpoint, each.bearer) for each in gate.asked] == [("", token)]
+
+
+@pytest.mark.threat("20")
+@pytest.mark.parametrize("name", ["nbf", "jti", "nonce", "azp", "sid", "acr", "amr", "auth_time", "events", "cnf", "typ"])
+def test_what_is_about_the_token_itself_comes_from_the_token_alone(name: str) -> None:
+    """A rule on it would be fulfilled by what the token does not say."""
+    mappings = {**PLAIN, "claimValidationRules": [{"expression": f"!('{name}' in claims)"}]}
+    gate = Gate(file=configuration(mappings), userinfo=True)
+    gate.elsewhere[""] = json.dumps({"sub": "alice", "groups": ["a"], name: "x"}).encode()
+    assert groups(gate.ask(gate.issuer.token(groups=None))) == ("corp:a",)
 
 
 @pytest.mark.threat("20")

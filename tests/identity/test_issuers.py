@@ -191,6 +191,12 @@ jwt:
         ({"exp": "soon"}, "does not say when it expires"),
         ({"exp": 253402300800}, "does not say when it expires"),  # the year 10000, which no record could state
         ({"nbf": "now"}, "'s nbf is no time"),
+        ({"iat": [NOW]}, "'s iat is no time"),
+        ({"events": {}}, "is of a kind that lets nobody in"),
+        ({"cnf": {}}, "is of a kind that lets nobody in"),
+        ({"typ": "Refresh"}, "is of a kind that lets nobody in"),
+        ({"typ": "Offline"}, "is of a kind that lets nobody in"),
+        ({"typ": "Logout"}, "is of a kind that lets nobody in"),
         ({"nbf": NOW + 61}, "is not valid yet"),
         ({"iat": NOW + 61}, "is not valid yet"),
         ({"aud": "other"}, "is for somebody else than this gate"),
@@ -203,6 +209,15 @@ def test_what_a_token_may_lack(claims: dict[str, object], said: str) -> None:
     refused = gate.ask(gate.issuer.token(**claims))
     assert isinstance(refused, Rejected)
     assert refused.text.removeprefix("the token").lstrip() == said
+
+
+@pytest.mark.threat("20")
+def test_how_an_access_or_id_token_may_call_itself() -> None:
+    gate = Gate()
+    for typ in ("", "JWT", "at+jwt", "AT+JWT", "application/at+jwt"):
+        assert isinstance(gate.ask(gate.issuer.sign(gate.issuer.claims(), typ=typ)), Identity)
+    for typ in ("logout+jwt", "secevent+jwt", "kgate+jwt", "x"):
+        assert isinstance(gate.ask(gate.issuer.sign(gate.issuer.claims(), typ=typ)), Rejected)
 
 
 def test_no_groups_are_no_fault() -> None:
@@ -388,3 +403,11 @@ def test_an_issuer_that_fails_is_asked_again_soon_but_not_at_once() -> None:
     ring.failed("no answer")
     assert not ring.may_look("new", 1309.9) and ring.may_look("new", 1310.0)
     assert not ring.due(1314.9) and ring.due(1315.0)
+
+
+def test_a_look_that_brings_nothing_for_ten_seconds_is_over() -> None:
+    ring = KeyRing(URL)
+    ring.learned(KeySet(()), b"", "", 1000.0)
+    assert all(ring.may_look(f"k{number}", 1000.0) for number in range(5))
+    assert all(ring.may_look(f"k{number}", 1009.9) for number in range(5))
+    assert [ring.may_look(f"k{number}", 1010.0) for number in range(5)] == [True] + [False] * 4  # one more in ten seconds
