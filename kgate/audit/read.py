@@ -151,7 +151,8 @@ def _too_deep(value: Any) -> bool:
     """Level by level, for whoever looks into it later goes a call deeper with each."""
     level = [value]
     for _ in range(MOST_NESTED):
-        level = [inner for each in level if isinstance(each, dict | list) for inner in (each.values() if isinstance(each, dict) else each)]
+        within = (inner for each in level for inner in (each.values() if isinstance(each, dict) else each))
+        level = [inner for inner in within if isinstance(inner, dict | list)]
         if not level:
             return False
     return True

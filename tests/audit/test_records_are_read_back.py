@@ -11,7 +11,7 @@ from hypothesis import given
 from recorded_values import ACTIONS, AS, CONTEXTS, IDENTITIES
 
 from kgate.audit.chain import Chain
-from kgate.audit.read import Past, Rebuilding, Unusable
+from kgate.audit.read import Past, Rebuilding, Unusable, parsed
 from kgate.audit.record import decision_record, facts_record, facts_revision, refusal_record
 from kgate.model import (
     Action,
@@ -158,6 +158,18 @@ def test_other_lines_are_no_decisions() -> None:
 )
 def test_a_forged_line_is_told(change: dict[str, object]) -> None:
     assert read_back([{**recorded(), **change}]) is Unusable.MALFORMED
+
+
+@pytest.mark.threat("25")
+@pytest.mark.parametrize("beside", [b"", b',"b":[1,{}]', b',"b":"[{"'])
+def test_a_line_that_is_nested_too_deep_is_no_record(beside: bytes) -> None:
+    """Whoever looked into it would go as many calls deep; a record of the gate's own has four levels."""
+    for opens, closes in ((b"[", b"]"), (b'{"x":', b"}")):
+        for levels, read in ((100, True), (101, False), (200, False)):
+            line = b'{"a":' + opens * (levels - 1) + b"1" + closes * (levels - 1) + beside + b"}"
+            assert (parsed(line) is not None) is read
+    for no_record in (b"", b"7", b"[]", b'{"a":', b'"x"'):
+        assert parsed(no_record) is None
 
 
 def test_facts_that_are_no_name_are_not_in_these_files() -> None:
