@@ -73,3 +73,18 @@ def test_label_selectors_that_the_api_server_surely_reads(selector: str) -> None
 )  # fmt: skip
 def test_label_selectors_that_it_does_not(selector: str) -> None:
     assert not is_label_selector(selector)
+
+
+@pytest.mark.parametrize(
+    ("most", "one_more"),
+    [
+        ("k" * 63, "k" * 64),
+        ("k=" + "v" * 63, "k=" + "v" * 64),
+        ("p" * 253 + "/k", "p" * 254 + "/k"),
+        ("k in (" + "v" * 63 + ")", "k in (" + "v" * 64 + ")"),
+        (",".join(["k" * 63] * 16) + " ", ",".join(["k" * 63] * 16) + "  "),
+    ],
+)
+def test_label_selectors_have_an_end_to_each_name_and_to_all(most: str, one_more: str) -> None:
+    """Kubernetes' 63 and 253; and of 1024 characters beside a name, which nobody needs, nothing is looked at."""
+    assert is_label_selector(most) and not is_label_selector(one_more)

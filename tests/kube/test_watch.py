@@ -208,6 +208,15 @@ def test_what_is_no_cbor_has_no_boundary_any_more(stream: bytes) -> None:
     assert not follow.at_boundary
 
 
+@pytest.mark.parametrize("head", [b"\x81", b"\x9f", b"\xa1\x00", b"\xbf\x00"])
+def test_cbor_is_followed_64_levels_deep(head: bytes) -> None:
+    """As deep as API machinery decodes it."""
+    for levels, followed in ((64, True), (65, False)):
+        follow = CborEnds()
+        follow.feed(head * levels + b"\x00" + (b"\xff" * levels if head[0] & 0x1F == 31 else b""))
+        assert follow.at_boundary is followed
+
+
 def test_the_cbor_farewell_is_one_item() -> None:
     watch = follower("application/cbor-seq")
     farewell = watch.farewell("kgate: bye")
