@@ -118,7 +118,7 @@ def test_managed_fields_are_passed_over():
     assert decode(_envelope(b"v1", b"ConfigMap", _field(1, metadata)))["metadata"] == {"name": "a"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 def test_any_bytes_decode_or_are_refused(raw):
     try:

@@ -208,7 +208,7 @@ def test_tar_stays_below_its_directory(pod):
     assert pod.machine.files.read("/etc/passwd").startswith(b"root")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.dictionaries(
         st.text("abc/é_", min_size=1, max_size=60).map(lambda name: "r/" + name.replace("/", "s")), st.binary(max_size=2000), max_size=6
@@ -291,7 +291,7 @@ def test_a_script_on_stdin_needs_no_prompt(pod):
     assert pod.out.data == b"a\nvalue\n"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("ab$(){}'\"|&;<>\n# =\\doneifwhilefor", max_size=40))
 def test_the_parser_parses_or_says_why_not(text):
     try:

@@ -14,7 +14,7 @@ from kgate.documents.globs import Glob, words
 TEXT = st.text("ab*", max_size=8)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(TEXT, st.text("ab\n.", max_size=12))
 def test_a_glob_is_the_regular_expression_with_dot_star(glob: str, value: str) -> None:
     expected = re.fullmatch(".*".join(map(re.escape, glob.split("*"))), value, re.DOTALL) is not None

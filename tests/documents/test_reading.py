@@ -161,7 +161,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(STRINGS, JSON))
 def test_json_is_read_as_json(data: dict[str, object]) -> None:
     root = read(json.dumps(data))
@@ -169,7 +169,7 @@ def test_json_is_read_as_json(data: dict[str, object]) -> None:
     assert all(isinstance(value, (Mapping, Sequence)) for value in root.values() if isinstance(value, (dict, list)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60))
 def test_no_text_does_more_than_refuse(text: str) -> None:
     with contextlib.suppress(InvalidFileError):

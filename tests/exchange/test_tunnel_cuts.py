@@ -79,7 +79,7 @@ def read(data: bytes) -> tuple[list[bytes], Closed]:
     return found, closed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(messages, st.floats(0, 1), sizes)
 def test_exec_over_websocket(said: list[Message], share: float, pieces: list[int]) -> None:
     data = frames(said)
@@ -93,7 +93,7 @@ def test_exec_over_websocket(said: list[Message], share: float, pieces: list[int
         assert content == whole or (content is shown[-1] and whole.startswith(content.rstrip(b"\0").rstrip(b"\1")))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(min_size=1, max_size=60), max_size=4), st.floats(0, 1), sizes)
 def test_exec_over_websocket_in_base64(said: list[bytes], share: float, pieces: list[int]) -> None:
     data = b"".join(encode_frame(TEXT, b"1" + b64encode(payload)) for payload in said)
@@ -135,7 +135,7 @@ class Spdy:
 COMMAND = [[(b"streamtype", name)] for name in (b"error", b"stdin", b"stdout")]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.binary(max_size=300), max_size=5), st.sets(st.integers(0, 2)), st.floats(0, 1), sizes)
 def test_exec_over_spdy(said: list[bytes], replied: set[int], share: float, pieces: list[int]) -> None:
     world = Spdy(Kind.COMMAND_SPDY, b"v4.channel.k8s.io", COMMAND)

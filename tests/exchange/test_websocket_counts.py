@@ -82,7 +82,7 @@ def by_tunnel(chunks: list[bytes], observed: bool) -> Counted:
     return Counted(passed, {count.channel: count.bytes for count in tunnel.tally}, shown)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(parts, max_size=4), chunkings)
 def test_it_counts_and_shows_what_the_events_say(messages: list[tuple[int, list[bytes]]], sizes: list[int]) -> None:
     chunks = cut(wire_of(messages), sizes)

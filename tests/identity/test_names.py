@@ -61,7 +61,7 @@ def test_what_is_wrong_is_said() -> None:
 
 
 @pytest.mark.threat("03")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=6))
 def test_whatever_passes_is_one_line_to_everyone(name: str) -> None:
     if name_fault(name) is None:

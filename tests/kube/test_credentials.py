@@ -38,7 +38,7 @@ def test_a_browser_hides_it_among_the_subprotocols() -> None:
 
 
 @given(st.from_regex(rb"[\x21-\x7e]{1,60}", fullmatch=True))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_token_can_be_hidden(token: bytes) -> None:
     assert websocket_offer([b"v4.channel.k8s.io", hidden(token)]) == WebSocketOffer([b"v4.channel.k8s.io"], token.decode())
 

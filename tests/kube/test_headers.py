@@ -67,7 +67,7 @@ def test_nothing_that_says_who_asks_or_whence_goes_from_the_client_to_the_cluste
 
 @pytest.mark.threat("11")
 @given(st.lists(st.tuples(st.from_regex(rb"[a-z][a-z0-9_-]{0,30}", fullmatch=True), st.binary(max_size=20)), max_size=12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whatever_the_client_sends_the_gates_own_fields_stand_last_and_alone(headers: Headers) -> None:
     up = sent(headers, PROXY, upgrade=True)
     assert up[-len(GATES_OWN) :] == GATES_OWN

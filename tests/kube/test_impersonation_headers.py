@@ -92,7 +92,7 @@ PRINTABLE = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
 
 
 @given(st.text(PRINTABLE, min_size=1, max_size=30).filter(lambda key: key == key.strip()))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_key_comes_back_as_the_api_server_decodes_it(key: str) -> None:
     name = extra_name(key).decode("ascii")
     assert name == name.lower() and unquote(name.removeprefix("impersonate-extra-")) == key
@@ -161,7 +161,7 @@ NAMES = st.text(PRINTABLE, min_size=1, max_size=12).filter(lambda name: name == 
 
 
 @given(NAMES, st.lists(NAMES, max_size=4), NAMES, st.dictionaries(NAMES, st.lists(NAMES, min_size=1, max_size=3), max_size=3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_we_send_we_would_read_as_the_same(user: str, groups: list[str], uid: str, extra: dict[str, list[str]]) -> None:
     pairs = tuple(sorted((key, tuple(values)) for key, values in extra.items()))
     lines = list(identity_headers(Impersonation(user, tuple(groups), uid, pairs), None))

@@ -311,7 +311,7 @@ QUERIES = st.lists(
 
 
 @given(PATHS, QUERIES, st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_spelling_with_escapes_means_the_same(path: str, query: list[tuple[str, str]], method: str, data: st.DataObject) -> None:
     """The fast way and the careful way agree."""
     plain = path + ("?" + "&".join(f"{key}={value}" for key, value in query) if query else "")
@@ -325,7 +325,7 @@ def test_a_spelling_with_escapes_means_the_same(path: str, query: list[tuple[str
 
 
 @given(st.binary(max_size=60).map(lambda tail: b"/api/v1/" + tail) | st.binary(max_size=60), st.sampled_from([b"GET", b"POST", b"\xff"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_bytes_raise_and_what_passes_is_forwarded_as_it_came(target: bytes, method: bytes) -> None:
     action = parse_action(DEV, method, target)
     if isinstance(action, Action):
@@ -335,7 +335,7 @@ def test_no_bytes_raise_and_what_passes_is_forwarded_as_it_came(target: bytes, m
 
 
 @given(st.text("ab/%.;25fFeE\\", max_size=14), st.text("ab&=%;+0", max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_nothing_that_passes_has_an_ambiguous_head(path: str, query: str) -> None:
     action = parse_action(DEV, b"GET", f"/apis/g/v1/{path}?{query}".encode())
     if isinstance(action, Action) and action.operation is not Operation.PROXY:

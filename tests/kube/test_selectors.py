@@ -46,7 +46,7 @@ def test_a_name_that_is_no_path_segment_is_none(name: str) -> None:
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z.]{1,8}", fullmatch=True), st.text("ab\\,=!", max_size=8), min_size=1, max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_escaped_values_come_back(wanted: dict[str, str]) -> None:
     escaped = {key: value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=") for key, value in wanted.items()}
     found = field_requirements(",".join(f"{key}={value}" for key, value in escaped.items()))

@@ -66,7 +66,7 @@ def test_json_before_the_first_event_and_within_one() -> None:
     assert watch.farewell("x") is not None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=300), max_size=5), st.lists(st.integers(1, 50), min_size=1))
 def test_protobuf_ends_where_its_lengths_say(events: list[bytes], sizes: list[int]) -> None:
     watch = follower("application/vnd.kubernetes.protobuf;stream=watch")
@@ -187,7 +187,7 @@ def cbor(value: object, indefinite: bool) -> bytes:
     raise TypeError(value)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(documents, st.booleans()), min_size=1, max_size=3), st.integers(1, 7))
 def test_cbor_ends_where_an_item_ends(items: list[tuple[object, bool]], size: int) -> None:
     ends, stream = {0}, b""

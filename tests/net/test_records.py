@@ -24,7 +24,7 @@ def reads(wire: bytes, cuts: list[int]) -> list[memoryview]:
 lengths = st.one_of(st.integers(0, 40), st.integers(250, 260), st.sampled_from([RECORD, RECORD + 256]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(lengths, min_size=1, max_size=8), st.lists(st.integers(0, 200_000), max_size=12), st.integers(1, 40_000))
 def test_wherever_reads_are_cut_and_however_much_is_taken_each_end_is_counted_once(lengths: list[int], cuts: list[int], most: int) -> None:
     records = [record(length) for length in lengths]

@@ -198,7 +198,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(steps, max_size=40))
 def test_whatever_is_sent_in_whatever_way_all_of_it_comes_in_order_and_congestion_passes(steps: list[tuple[str, int]]) -> None:
     said, heard, rose = b"", b"", 0

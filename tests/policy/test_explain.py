@@ -57,7 +57,7 @@ def verdicts(found: Explanation) -> dict[str, str]:
     return {view.name: view.verdict.value for view in found.rules}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases())
 def test_the_first_rule_that_matches_is_the_one_that_evaluate_decided_by(case: Any) -> None:
     made, questions = case

@@ -36,7 +36,7 @@ def test_both_evaluators_agree() -> None:
     print(f"{compared.total()} decisions compared: {dict(compared)}")
 
 
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200, database=None)
 @given(cases(**MANY))
 def both_evaluators_agree(case: Case) -> None:
     made, questions = case
@@ -47,7 +47,7 @@ def both_evaluators_agree(case: Case) -> None:
         assert (decision.allowed, decision.rule, decision.impersonate) == oracle.decide(made["rules"], who, action, context, made)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cases(most=4), st.lists(st.floats(0, 0.9999), min_size=4, max_size=4))
 def test_a_decision_holds_until_it_says(case: Case, points: list[float]) -> None:
     made, questions = case
@@ -63,7 +63,7 @@ def test_a_decision_holds_until_it_says(case: Case, points: list[float]) -> None
             assert oracle.decide(made["rules"], who, action, later, made) == oracle.decide(made["rules"], who, action, context, made)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cases(most=6))
 def test_a_denial_says_why_and_names_no_rule_for_others(case: Case) -> None:
     made, questions = case
@@ -95,7 +95,7 @@ def nearest_rule(policy: Policy, who: Identity, action: Action) -> str:
     return next((name for wanted in [[], *([ground] for ground in NEARER)] for name, lacks in lacking if lacks == wanted), "")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(cases(most=20, least=10))
 def test_the_nearest_miss_is_nearest(case: Case) -> None:
     made, questions = case
@@ -111,7 +111,7 @@ def test_generated_cases_are_not_vacuous() -> None:
     """Of the cases themselves, by the oracle alone: always the same hundred."""
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=100, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=100, derandomize=True, database=None)
     @given(cases())
     def look(case: Case) -> None:
         made, questions = case

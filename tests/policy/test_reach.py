@@ -17,7 +17,7 @@ from kgate.policy.reach import Reach, Standing, what_can, who_can
 from kgate.policy.samples import samples
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cases())
 def test_the_rule_that_decides_is_found_from_either_end(case: Any) -> None:
     made, questions = case
@@ -29,7 +29,7 @@ def test_the_rule_that_decides_is_found_from_either_end(case: Any) -> None:
             assert decision.rule in {reach.rule for reach in what_can(policy, identity, action.cluster, context)}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cases(most=1))
 def test_a_policy_and_its_samples_differ_from_nothing_but_another(case: Any) -> None:
     policy = load_policy(json.dumps(case[0]), "p.yaml")

@@ -47,7 +47,7 @@ def through_the_file(
     return decision, past
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(), WANTED)
 def test_replay_and_explain_agree_with_what_the_gate_did(case: Any, wanted: Impersonation | None) -> None:
     made, questions = case

@@ -165,7 +165,7 @@ def test_nor_does_it_follow_a_stream_to_another_end(used: Policy) -> None:
     assert gate.replayed(load_policy(used.source, "copy.yaml")).groups == {}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cases(most=6), cases(most=1), st.lists(st.sampled_from(["hour", "day", "facts", "policy"]), min_size=6, max_size=6))
 def test_any_history_under_any_policies_comes_out_the_same_again(case: Any, other: Any, between: list[str]) -> None:
     made, questions = case

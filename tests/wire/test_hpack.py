@@ -26,7 +26,7 @@ def test_the_static_table_is_the_rfcs() -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_huffman_reads_what_the_library_writes(text: bytes) -> None:
     assert hpack_huffman.decode(coder.encode(text)) == text
 
@@ -37,7 +37,7 @@ def test_huffman_reads_every_symbol() -> None:
 
 
 @given(st.binary(max_size=8))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_what_huffman_reads_is_what_the_library_would_write(coded: bytes) -> None:
     text = hpack_huffman.decode(coded)
     assert text is None or coder.encode(text) == coded
@@ -57,7 +57,7 @@ def test_huffman_refuses_eos_and_wrong_padding(coded: bytes) -> None:
 
 
 @given(st.lists(lists, max_size=8), st.booleans())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_decoder_follows_the_library_through_a_connection(messages: list[list[tuple[bytes, bytes]]], huffman: bool) -> None:
     encoder, decoder = Encoder(), Decoder(LARGE)
     for fields in messages:
@@ -65,7 +65,7 @@ def test_decoder_follows_the_library_through_a_connection(messages: list[list[tu
 
 
 @given(st.lists(st.tuples(lists, st.sampled_from([0, 40, 100, 1000, 4096])), max_size=8))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_decoder_follows_changes_of_the_tables_size(messages: list[tuple[list[tuple[bytes, bytes]], int]]) -> None:
     encoder, decoder = Encoder(), Decoder(LARGE)
     for fields, size in messages:
@@ -74,7 +74,7 @@ def test_decoder_follows_changes_of_the_tables_size(messages: list[tuple[list[tu
 
 
 @given(st.lists(lists, max_size=5))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_the_library_reads_what_we_write_whatever_table_it_allows(messages: list[list[tuple[bytes, bytes]]]) -> None:
     reader, start = LibraryDecoder(max_header_list_size=LARGE), FIRST_BLOCK
     reader.max_allowed_table_size = 0
@@ -85,7 +85,7 @@ def test_the_library_reads_what_we_write_whatever_table_it_allows(messages: list
 
 
 @given(st.binary(max_size=40))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_bytes_are_read_as_the_library_reads_them_or_refused(block: bytes) -> None:
     decoder, library = Decoder(LARGE), LibraryDecoder(max_header_list_size=LARGE)
     try:
@@ -172,7 +172,7 @@ def test_credentials_and_identities_are_never_indexed() -> None:
 
 
 @given(lists, st.integers(0, 400), st.one_of(st.none(), st.binary(min_size=1, max_size=4)), st.booleans())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_of_damaged_blocks_both_take_the_same_and_read_it_alike(
     fields: list[tuple[bytes, bytes]], where: int, how: bytes | None, huffman: bool
 ) -> None:
@@ -230,7 +230,7 @@ def written(text: bytes, coded: bool) -> st.SearchStrategy[bytes]:
 
 
 @given(st.lists(st.lists(literals(), max_size=4).map(b"".join), min_size=1, max_size=4))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_what_was_written_out_before_changes_nothing_about_what_is_read_next(blocks: list[bytes]) -> None:
     forgetful = read(blocks, forgetful=True)
     assert read(blocks, forgetful=False) == forgetful
@@ -238,7 +238,7 @@ def test_what_was_written_out_before_changes_nothing_about_what_is_read_next(blo
 
 
 @given(st.lists(literals(), min_size=1, max_size=3))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_block_that_is_cut_anywhere_is_read_as_if_nothing_was_known(fields: list[bytes]) -> None:
     block = b"".join(fields)
     read([block], forgetful=False)
@@ -268,7 +268,6 @@ def test_paths_do_not_drive_out_other_fields() -> None:
 
 
 @given(lists)
-@settings(deadline=None)
 def test_a_field_is_coded_the_same_whatever_was_coded_before(fields: list[tuple[bytes, bytes]]) -> None:
     coded = [encode_field(*field) for field in fields]
     for field, before in zip(fields, coded, strict=True):

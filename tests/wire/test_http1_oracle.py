@@ -72,19 +72,19 @@ damages = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(requests())
 def test_good_requests_are_read_as_h11_reads_them(data: bytes) -> None:
     assert our_server(data) == h11_server(data)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(answers())
 def test_so_are_good_answers(data: bytes) -> None:
     assert our_client(data) == h11_client(data)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(requests(), st.integers(0, 2000), damages)
 def test_of_damaged_requests_ours_takes_nothing_that_h11_reads_otherwise(data: bytes, where: int, how: bytes | None) -> None:
     data = spoil(data, where, how)
@@ -92,7 +92,7 @@ def test_of_damaged_requests_ours_takes_nothing_that_h11_reads_otherwise(data: b
     assert ours.messages == theirs.messages[: len(ours.messages)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(answers(), st.integers(0, 2000), damages)
 def test_nor_of_damaged_answers(data: bytes, where: int, how: bytes | None) -> None:
     data = spoil(data, where, how)
@@ -105,7 +105,7 @@ SMALL = Http1Limits(head=120, headers=4, early=40)
 """Bounds that generated messages run into."""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(requests(), st.integers(0, 2000), damages, cuts, st.booleans())
 def test_any_split_of_requests_gives_the_same_events(data: bytes, where: int, how: bytes | None, at: set[int], small: bool) -> None:
     data, limits = spoil(data, where, how), SMALL if small else None
@@ -114,7 +114,7 @@ def test_any_split_of_requests_gives_the_same_events(data: bytes, where: int, ho
     assert server_events(pieces(data, set(range(len(data)))), limits) == whole
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(answers(), st.integers(0, 2000), damages, cuts, st.booleans())
 def test_any_split_of_answers_gives_the_same_events(data: bytes, where: int, how: bytes | None, at: set[int], small: bool) -> None:
     data, limits = spoil(data, where, how), SMALL if small else None
@@ -123,7 +123,7 @@ def test_any_split_of_answers_gives_the_same_events(data: bytes, where: int, how
     assert client_events(pieces(data, set(range(len(data)))), limits=limits, eof=True) == whole
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60), cuts)
 def test_any_bytes_at_all_give_the_same_events(data: bytes, at: set[int]) -> None:
     assert server_events(pieces(data, at)) == server_events([data])

@@ -171,7 +171,7 @@ _frames = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(_frames, min_size=1, max_size=8))
 def test_what_our_server_takes_the_library_takes_and_reads_alike(script: list[bytes]) -> None:
     ours, theirs = Ours(), Theirs()

@@ -34,7 +34,7 @@ field_lists = st.lists(
     max_size=6,
 )
 LIMITS = Http2Limits(resets=100000, noise=10**6)
-FEW = settings(max_examples=40, stateful_step_count=40, deadline=None)
+FEW = settings(max_examples=40, stateful_step_count=40)
 
 
 class Peers(RuleBasedStateMachine):
@@ -326,7 +326,7 @@ def scripts() -> list[bytes]:
 
 
 @given(st.sampled_from(scripts()), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_split_of_a_connection_gives_the_same_events(script: bytes, data: st.DataObject) -> None:
     whole, split = (ServerConnection(Http2Limits(), Clock().seconds) for _ in range(2))
     cuts = sorted(data.draw(st.sets(st.integers(0, len(script)), max_size=12)))
@@ -352,7 +352,7 @@ frames = st.builds(
 
 
 @given(st.lists(frames, max_size=25), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_row_of_frames_raises_and_splits_make_no_difference(row: list[bytes], client: bool) -> None:
     def fresh() -> ServerConnection | ClientConnection:
         if not client:

@@ -134,7 +134,7 @@ def wire_of(written: list[tuple[object, ...]], opens: bool) -> bytes:
     return b"".join(parts)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(frames, max_size=8), st.booleans(), st.lists(st.integers(1, 40), min_size=1), st.frozensets(words, max_size=2))
 def test_it_reads_what_the_model_reads_however_it_arrives(
     written: list[tuple[object, ...]], opens: bool, sizes: list[int], whole: frozenset[int]
@@ -236,7 +236,7 @@ def test_stream_identifiers_rise() -> None:
     assert "not above the one before" in read.failure
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60), st.booleans())
 def test_noise_passes_or_is_refused_but_never_raises(noise: bytes, opens: bool) -> None:
     read = follow([noise], opens)

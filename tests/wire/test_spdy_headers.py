@@ -22,14 +22,14 @@ def test_the_dictionary_is_spdys() -> None:
     assert sha256(dictionary()).hexdigest() == "51d27341373f923f3cd88e1eb7162aeaa3723d7585ff2399201dc06498407f02"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(blocks, max_size=5))
 def test_blocks_come_back_in_order(written: list[list[tuple[bytes, bytes]]]) -> None:
     compressor, decompressor = Compressor(), Decompressor()
     assert [decompressor.read(compressor.write(pairs)) for pairs in written] == written
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(blocks, max_size=3), st.lists(blocks, min_size=1, max_size=3))
 def test_our_last_blocks_are_read_behind_anybodys(theirs: list[list[tuple[bytes, bytes]]], ours: list[list[tuple[bytes, bytes]]]) -> None:
     compressor, oracle = Compressor(), zlib.decompressobj(zdict=dictionary())
@@ -98,7 +98,7 @@ def test_what_is_no_zlib_stream_of_this_direction() -> None:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(blocks, st.integers(0), st.binary(max_size=3))
 def test_any_bytes_give_pairs_or_a_sentence(pairs: list[tuple[bytes, bytes]], at: int, other: bytes) -> None:
     plain = encode_pairs(pairs)

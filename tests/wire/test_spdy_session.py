@@ -98,7 +98,7 @@ def test_a_server_opens_nothing() -> None:
         Session().open(ERROR)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=30), max_size=6), st.integers(1, 9))
 def test_it_arrives_however_it_is_cut(payloads: list[bytes], size: int) -> None:
     client, server = Session(client=True), Session()

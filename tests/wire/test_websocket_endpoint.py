@@ -56,7 +56,7 @@ def test_fragments_are_pieces_of_one_message() -> None:
     ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=40), max_size=5), st.integers(1, 7))
 def test_messages_come_together_again_however_they_arrive(messages: list[bytes], size: int) -> None:
     left, right, assembler = client(), Connection(), Assembler()
@@ -144,7 +144,7 @@ def test_a_reason_is_cut_where_it_does_not_fit_at_a_characters_edge() -> None:
         assert frame[1] == 2 + kept and read_close(frame[2:]) == (1008, reason.encode()[:kept].decode())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(st.binary(max_size=200), st.text(max_size=50)), max_size=5), st.booleans())
 def test_wsproto_understands_us_and_we_it(messages: list[bytes | str], ours_is_client: bool) -> None:
     ours = client() if ours_is_client else Connection()

@@ -114,7 +114,7 @@ def oracle(data: bytes, masked: bool) -> Read:
     return Read(data, messages, controls, "")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(conversations, st.booleans())
 def test_it_reads_what_wsproto_reads(messages: list[tuple[bool, list[Fragment]]], masked: bool) -> None:
     data = wire_of(messages, KEY if masked else b"")
@@ -123,7 +123,7 @@ def test_it_reads_what_wsproto_reads(messages: list[tuple[bool, list[Fragment]]]
     assert read.passed == data
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(conversations, st.booleans(), st.lists(st.integers(1, 200), min_size=1))
 def test_chunks_make_no_difference(messages: list[tuple[bool, list[Fragment]]], masked: bool, sizes: list[int]) -> None:
     data = wire_of(messages, KEY if masked else b"")[:3000]
@@ -136,7 +136,7 @@ def test_chunks_make_no_difference(messages: list[tuple[bool, list[Fragment]]], 
     assert split == follow([bytes([byte]) for byte in data], masked)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(conversations, st.booleans(), st.integers(0, 400), st.integers(1, 255))
 def test_of_damaged_streams_it_passes_only_what_wsproto_reads_alike(
     messages: list[tuple[bool, list[Fragment]]], masked: bool, where: int, flip: int
@@ -272,7 +272,7 @@ def test_a_refused_close_is_not_a_close() -> None:
     assert not follower.closed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=300), st.binary(min_size=4, max_size=4), st.integers(0, 9))
 def test_masks_are_laid_byte_by_byte(data: bytes, key: bytes, offset: int) -> None:
     assert apply_mask(data, key, offset) == bytes(byte ^ key[(index + offset) % 4] for index, byte in enumerate(data))
