@@ -10,7 +10,7 @@ import pytest
 from kgate.kube.requestinfo import parse_action
 from kgate.model import Action, Cluster, Context, Decision, Device, Ground, Identity, Impersonation, Limits, Operation, Reason, Recording
 from kgate.policy.evaluate import Policy, evaluate
-from kgate.policy.facets import KEPT_LENGTH, remember_short
+from kgate.policy.facets import remember_short
 from kgate.policy.load import load_policy
 
 POLICY = """
@@ -468,8 +468,8 @@ def test_texts_of_the_request_are_harmless_in_the_reasons(policy: Policy) -> Non
 
 def test_what_is_long_is_looked_at_anew_each_time_for_it_comes_from_nobody_but_who_wants_to_fill_memory() -> None:
     memo: dict[str, int] = {}
-    remember_short(memo, "x" * KEPT_LENGTH, 1)
-    remember_short(memo, "x" * (KEPT_LENGTH + 1), 2)
+    remember_short(memo, "x" * 512, 1)
+    remember_short(memo, "x" * 513, 2)
     assert list(memo.values()) == [1]
 
 
