@@ -500,7 +500,7 @@ def test_the_response_may_end_before_the_request() -> None:
         ([headers(1, POST, False), frame(FrameType.DATA, PADDED, 1, b"\x03ab")], ErrorCode.PROTOCOL_ERROR),
         ([frame(FrameType.HEADERS, PADDED | 4, 1, b"\xff")], ErrorCode.PROTOCOL_ERROR),
         ([frame(FrameType.HEADERS, PRIORITY | 4, 1, b"\0\0\0")], ErrorCode.FRAME_SIZE_ERROR),
-        ([frame(FrameType.PRIORITY, 0, 0, bytes(5))], ErrorCode.PROTOCOL_ERROR),
+        ([frame(FrameType.PRIORITY, 0, 0, b"\0\0\0\x03\0")], ErrorCode.PROTOCOL_ERROR),
         ([frame(FrameType.PRIORITY, 0, 9, bytes(4))], ErrorCode.FRAME_SIZE_ERROR),
         ([frame(FrameType.PRIORITY, 0, 9, b"\0\0\0\x09\0")], ErrorCode.PROTOCOL_ERROR),
         ([frame(FrameType.RST_STREAM, 0, 0, bytes(4))], ErrorCode.PROTOCOL_ERROR),
@@ -730,3 +730,28 @@ def test_requests_coded_with_a_table_are_read() -> None:
     scene = ServerScene()
     (event,) = scene.receive(frame(FrameType.HEADERS, 5, 1, indexed([*GET, (b"user-agent", b"kubectl/v1.32.4")])))
     assert event.head.headers == [(b"user-agent", b"kubectl/v1.32.4")]
+
+
+# The connection's own frames, and the edges of its windows
+
+
+def test_answers_to_the_connections_frames_are_the_connections() -> None:
+    scene = ServerScene()
+    scene.receive(SETTINGS, frame(FrameType.PING, 0, 0, b"12345678"))
+    assert [(sent.kind, sent.stream) for sent in scene.sent()] == [(FrameType.SETTINGS, 0), (FrameType.PING, 0)]
+
+
+def test_a_window_is_no_larger_than_2_to_31_less_one() -> None:
+    scene = ServerScene()
+    assert scene.receive(window(0, 2**31 - 1 - 65535)) == []
+    assert failed(scene.receive(window(0, 1))) is ErrorCode.FLOW_CONTROL_ERROR
+
+
+def test_what_a_client_may_send_is_used_up_to_its_last_byte() -> None:
+    def sent(more: bytes) -> list[object]:
+        scene = ServerScene(Http2Limits(initial_window=65536, connection_window=65536))
+        scene.receive(headers(1, POST, end=False), headers(3, POST, end=False))
+        return [*scene.receive(*[data(1, bytes(16384))] * 4), *scene.receive(more)]
+
+    assert len(sent(b"")) == 4
+    assert failed(sent(data(3, b"x"))) is ErrorCode.FLOW_CONTROL_ERROR
