@@ -32,6 +32,7 @@ def with_token(text: str, file: str, entry: dict[str, Any]) -> str:
     if any(each.robot == name for each in before.identities.values()):
         raise KgateError(f"{file} has a token named {name} already; choose another name, or kgate token revoke {name}")
     line = entry_line(entry)
+    load_tokens(f"robots:\n{line}\n", "the new token")  # what is wrong with it by itself is said of it, not of how the file is written
     root = read_mapping(text, file, []) if text.strip() else Mapping(1)
     lines = text.splitlines()
     if not text.strip():
