@@ -158,9 +158,9 @@ class Issuers:
             return whole
         found = whole if isinstance(whole, Rejected) else identity_of(configuration, whole)
         holds = float("inf") if whole is claims or whole is wrong else FAILED_HOLDS if isinstance(whole, Rejected) else HOLDS
-        expires, begins = numeric_date(claims, "exp") or 0.0, max(numeric_date(claims, name) or 0.0 for name in ("nbf", "iat"))
+        expires = numeric_date(claims, "exp") or 0.0
         ends = self._ends.of(digest, instant + (expires - now))
-        return _Known(verified.issuer, verified.keys, found, begins - SKEW, expires, ends, instant + holds)
+        return _Known(verified.issuer, verified.keys, found, _begins(claims), expires, ends, instant + holds)
 
     def whole(
         self, configuration: IssuerConfiguration, claims: Claims, token: str, digest: bytes, now: float
@@ -180,7 +180,9 @@ class Issuers:
         claims = self._signed_by(configuration, token, lambda verified: _wrong(configuration, verified))
         if isinstance(claims, Rejected | Pending):
             return claims
-        return claims if now < (numeric_date(claims, "exp") or 0.0) else Rejected("it has expired")
+        if now >= (numeric_date(claims, "exp") or 0.0):
+            return Rejected("it has expired")
+        return claims if now >= _begins(claims) else Rejected("it is not valid yet")
 
     def _signed_by(
         self, configuration: IssuerConfiguration, token: str, wrong: Callable[[Verified], Rejected | None]
@@ -209,6 +211,11 @@ class Issuers:
         self._known.move_to_end(digest)
         if len(self._known) > KEPT:
             self._known.popitem(last=False)
+
+
+def _begins(claims: Claims) -> float:
+    """From when a token is good, by our clock."""
+    return max(numeric_date(claims, name) or 0.0 for name in ("nbf", "iat")) - SKEW
 
 
 def _wrong(configuration: IssuerConfiguration, verified: Verified) -> Rejected | None:

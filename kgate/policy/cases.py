@@ -78,6 +78,7 @@ class Deed:
             if self.resource or self.path or self.action is not None
             else Unacceptable("says neither resource, path nor action", "write resource: pods"),
             None if not (self.resource and self.path) else Unacceptable('"path" does not go with resource', "take one out", ("path",)),
+            None if self.action is None or not self.path else Unacceptable('"path" does not go with action', "take one out", ("path",)),
         )
 
 

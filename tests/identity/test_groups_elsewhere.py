@@ -65,6 +65,7 @@ def test_a_claim_that_is_there_is_not_looked_for() -> None:
         lambda issuer: issuer.token(groups=["admins"], sub="bob"),
         lambda issuer: issuer.token(groups=["admins"], aud="other"),
         lambda issuer: issuer.token(groups=["admins"], exp=NOW),
+        lambda issuer: issuer.token(groups=["admins"], nbf=NOW + 61),
         lambda issuer: issuer.token(groups=None),
         lambda issuer: '{"groups": ["admins"]}',
         lambda issuer: "",

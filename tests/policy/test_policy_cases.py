@@ -80,6 +80,13 @@ def test_a_mistake_in_a_test_has_its_line() -> None:
     ]
 
 
+@pytest.mark.parametrize("other", ["resource: pods, verb: get", "action: exec"])
+def test_a_path_is_a_request_of_its_own(other: str) -> None:
+    """A test of an action with a path was one of a plain GET, which told nothing of the action."""
+    with pytest.raises(InvalidFileError, match=r'p\.yaml:9: tests\[0\]\.does\.path: "path" does not go with (resource|action)'):
+        load_policy(RULES + f"  - {{{ALICE}, does: {{cluster: c, {other}, path: /x}}, expect: deny}}\n", "p.yaml")
+
+
 def test_a_verb_on_a_resource_is_the_action_that_the_gate_reads_from_a_path() -> None:
     things = [
         "pods",
