@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from reactors import dispose, make_reactor, turn_until
+from reactors import reactor_with_threads, turn_until
 
 from kgate.expressions import Failed
 from kgate.model import Device
@@ -44,11 +44,8 @@ class Api:
 
 @pytest.fixture
 def reactor() -> Iterator[Any]:
-    made = make_reactor()
-    made.getThreadPool().start()
-    yield made
-    made.getThreadPool().stop()
-    dispose(made)
+    with reactor_with_threads() as made:
+        yield made
 
 
 @pytest.mark.threat("13")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from reactors import dispose, make_reactor, turn_until
+from reactors import reactor_with_threads, turn_until
 from small_configuration import small_configuration
 from twisted.logger import LogEvent, globalLogPublisher
 
@@ -19,11 +19,8 @@ from kgate.settings import Configuration, load_configuration
 
 @pytest.fixture
 def reactor() -> Iterator[Any]:
-    made = make_reactor()
-    made.getThreadPool().start()
-    yield made
-    made.getThreadPool().stop()
-    dispose(made)
+    with reactor_with_threads() as made:
+        yield made
 
 
 def test_a_fault_of_the_gate_s_own_shows_and_the_next_reload_is_a_good_one(tmp_path: Path, reactor: Any) -> None:

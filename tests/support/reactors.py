@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -19,6 +20,18 @@ def make_reactor() -> Any:
 
         return SelectReactor()
     return EPollReactor()
+
+
+@contextmanager
+def reactor_with_threads() -> Iterator[Any]:
+    """One whose pool of threads runs, until nobody needs it any more."""
+    made = make_reactor()
+    made.getThreadPool().start()
+    try:
+        yield made
+    finally:
+        made.getThreadPool().stop()
+        dispose(made)
 
 
 def turn_until(reactor: Any, holds: Callable[[], bool], seconds: float = 5.0) -> None:
