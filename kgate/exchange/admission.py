@@ -176,7 +176,8 @@ class Admission:
             return identity
         if isinstance(identity, Rejected):
             return Refused(401, str(identity))
-        if bearer is None and said.from_browser and from_another_site(head.method, head.authority, head.headers):
+        unasked = bearer is None and said.from_browser  # a browser shows a certificate with whatever a page asks it for
+        if unasked and from_another_site(head.method, head.authority, head.headers):
             return Refused(403, _ANOTHER_SITE, identity)
         found = self._routes.find(head.authority, head.target)
         if found is None:
@@ -185,7 +186,7 @@ class Admission:
         action = parse_action(route.cluster, head.method, target)
         if isinstance(action, Refusal):
             return Refused(action.status, action.message, identity)
-        if bearer is None and said.from_browser and action.operation is Operation.PROXY and head.target.startswith(PREFIX):
+        if unasked and action.operation is Operation.PROXY and head.target.startswith(PREFIX):
             return Refused(403, _OWN_ORIGIN, identity, action)
         unsuitable = _upgrade_refusal(action, request.upgrade)
         if unsuitable is not None:
