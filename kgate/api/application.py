@@ -35,6 +35,20 @@ SAFE: tuple[tuple[str, str], ...] = (
 """On every answer: none of it is for a cache, a guess at its type, or another site's log."""
 
 
+def json_object(request: LocalRequest) -> Mapping[str, str] | LocalResponse:
+    """The texts of a body that is a JSON object, and says so, which no form of another site can (a browser sends a client certificate along with anything);
+    or what is wrong with it."""
+    if request.header("content-type").partition(";")[0].strip() != "application/json":
+        return error_response(415, "send the body as application/json")
+    try:
+        body = json.loads(request.body or b"{}")
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or not all(isinstance(value, str) for value in body.values()):
+        return error_response(400, "the body is not a JSON object of texts")
+    return body
+
+
 def json_response(status: int, document: object, *headers: tuple[str, str]) -> LocalResponse:
     """A JSON answer."""
     return LocalResponse(status, (JSON, *headers), json.dumps(document, separators=(",", ":")).encode())

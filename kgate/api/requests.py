@@ -1,19 +1,17 @@
 """``/kgate/v1/requests``: asking for what a rule offers, and answering those who ask.
 
-Who may approve, deny and revoke is the rule's to say, as the policy in force says it at that moment; what needs no policy is held by the store. Bodies are
-JSON and must say so, which no form of another site can (a browser sends a client certificate along with anything).
+Who may approve, deny and revoke is the rule's to say, as the policy in force says it at that moment; what needs no policy is held by the store.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from attrs import frozen
 
-from kgate.api.application import Params, Routes, error_response, json_response
+from kgate.api.application import Params, Routes, error_response, json_object, json_response
 from kgate.api.caller import Callers
 from kgate.audit.record import timestamp
 from kgate.documents.values import Unacceptable, duration
@@ -109,15 +107,7 @@ class AccessRequests:
         caller = await self.callers.identify(request.credentials)
         if isinstance(caller, Rejected):
             return caller, error_response(401, str(caller))
-        if request.header("content-type").partition(";")[0].strip() != "application/json":
-            return caller, error_response(415, "send the body as application/json")
-        try:
-            body = json.loads(request.body or b"{}")
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict) or not all(isinstance(value, str) for value in body.values()):
-            return caller, error_response(400, "the body is not a JSON object of texts")
-        return caller, body
+        return caller, json_object(request)
 
     def _made(self, caller: Identity, body: Mapping[str, str]) -> AccessRequest | LocalResponse:
         """The request as it would be stored, or what is wrong with it."""

@@ -24,6 +24,7 @@ COMMANDS = {
     "clusters": "kgate.cli.signed_in:clusters",
     "credential": "kgate.cli.credential:credential",
     "kubeconfig": "kgate.cli.signed_in:kubeconfig",
+    "lock": "kgate.cli.lock:lock",
     "login": "kgate.cli.login:login",
     "logout": "kgate.cli.login:logout",
     "policy": "kgate.cli.policy:policy",

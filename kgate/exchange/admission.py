@@ -1,7 +1,7 @@
 """Who asks for what, and whether they may: everything between a request's head and its first wait.
 
-    head ──▶ well-formed? ──▶ who? ──▶ which cluster? ──▶ what for? ──▶ may they become whom they ask to be? ──▶ may they?
-               400            401        404               400            403                                     403
+    head ──▶ well-formed? ──▶ who? ──▶ which cluster? ──▶ what for? ──▶ locked out? ──▶ may they become whom they ask to be? ──▶ may they?
+               400            401        404               400            403             403                                     403
 
 The order tells a stranger nothing: without an identity there is no difference between a cluster that exists and one that does not. ``decide`` is the
 one decision of the gate: it is asked here, and again with the same request whenever something changed.
@@ -47,6 +47,21 @@ class Surroundings(Protocol):
 
     def context(self, now: float, address: str, user_agent: str, identity: Identity) -> Context:
         """The whole context of a request at ``now`` (Unix seconds)."""
+
+
+class Locks(Protocol):
+    """Knows who is shut out, whatever the policy says."""
+
+    def on(self, identity: Identity, cluster: str, now: float) -> Reason | None:
+        """Why ``identity`` is shut out of ``cluster`` at ``now`` (Unix seconds); None where they are not."""
+
+
+class Open:
+    """Nobody is."""
+
+    def on(self, identity: Identity, cluster: str, now: float) -> Reason | None:
+        """See ``Locks``."""
+        return None
 
 
 class Plain:
@@ -149,10 +164,16 @@ class Admission:
     """Admits requests by one configuration; replaced whole on reload."""
 
     def __init__(
-        self, routes: Routes, authenticator: Authenticator, authorizer: Authorizer, surroundings: Surroundings | None = None
+        self,
+        routes: Routes,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        surroundings: Surroundings | None = None,
+        locks: Locks | None = None,
     ) -> None:
         self._routes, self.authenticator, self._authorizer = routes, authenticator, authorizer
         self._surroundings: Surroundings = surroundings or Plain()
+        self._locks: Locks = locks or Open()
 
     def is_for_cluster(self, authority: bytes, target: bytes) -> bool:
         """Whether a request is meant for a cluster, there or not, rather than for the gate itself."""
@@ -238,7 +259,18 @@ class Admission:
         return self._authorizer.overview(identity, asked.action.cluster, context)
 
     def _decide(self, asked: Asked, identity: Identity, context: Context) -> Decision | Pending:
+        locked = self._locked(asked, identity, context.now)
+        if locked is not None:
+            return Decision(False, "", reasons=(locked,))
         return decide(self._authorizer, identity, asked.action, context, asked.impersonation)
+
+    def _locked(self, asked: Asked, identity: Identity, now: float) -> Reason | None:
+        """Why whoever asks, or whom they ask to be, is shut out."""
+        cluster, wanted = asked.action.cluster.name, asked.impersonation
+        reason = self._locks.on(identity, cluster, now)
+        if reason is not None or wanted is None:
+            return reason
+        return self._locks.on(impersonated(identity, wanted.user, wanted.groups, wanted.uid, wanted.extra), cluster, now)
 
     def _no_route(self, target: bytes) -> str:
         if target.startswith(PREFIX):

@@ -9,6 +9,7 @@ Times are Unix seconds (float, UTC) unless a name says otherwise; durations are 
 
 from kgate.model.copies import is_copy
 from kgate.model.decisions import Cause, Decision, Ending, Ground, Limits, Pending, Reason, Recording
+from kgate.model.locks import Lock
 from kgate.model.people import Device, Identity, Impersonation, Pairs
 from kgate.model.requests import GRANTED_BY_NAME, Action, Cluster, Context, Fact, Grant, Operation
 from kgate.model.streams import Stream
@@ -28,6 +29,7 @@ __all__ = [
     "Identity",
     "Impersonation",
     "Limits",
+    "Lock",
     "Operation",
     "Pairs",
     "Pending",

@@ -28,7 +28,8 @@ class Cluster(Value):
 class Operation(Enum):
     """What a request does where RBAC's verb says too little. The values are the words of the policy language.
 
-    The ones in ``GRANTED_BY_NAME`` open a channel or mint a credential: ``resources: ["*"]`` does not grant them, only ``actions`` does.
+    The ones in ``GRANTED_BY_NAME`` open a channel, mint a credential or shut others out: ``resources: ["*"]`` does not grant them, only ``actions``
+    does.
     """
 
     EXEC = "exec"
@@ -40,10 +41,21 @@ class Operation(Enum):
     PROXY = "proxy"
     IMPERSONATE = "impersonate"
     TOKEN = "token"
+    LOCK = "lock"
+    """At the gate itself: shutting people out (``kgate lock``)."""
 
 
 GRANTED_BY_NAME = frozenset(
-    {Operation.EXEC, Operation.ATTACH, Operation.PORT_FORWARD, Operation.CP, Operation.PROXY, Operation.IMPERSONATE, Operation.TOKEN}
+    {
+        Operation.EXEC,
+        Operation.ATTACH,
+        Operation.PORT_FORWARD,
+        Operation.CP,
+        Operation.PROXY,
+        Operation.IMPERSONATE,
+        Operation.TOKEN,
+        Operation.LOCK,
+    }
 )
 
 

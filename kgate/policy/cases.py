@@ -229,6 +229,7 @@ _SHAPES = {
     Operation.DEBUG: ("patch", "pods", "ephemeralcontainers"),
     Operation.TOKEN: ("create", "serviceaccounts", "token"),
     Operation.IMPERSONATE: ("impersonate", "users", ""),
+    Operation.LOCK: ("lock", "locks.kgate", ""),
 }
 """Verb, resource and subresource of a request for each action, where a case names the action only."""
 

@@ -35,6 +35,7 @@ from kgate.service.gateway import Gateway
 from kgate.service.granting import Granting
 from kgate.service.judging import Judging
 from kgate.service.listeners import Listeners
+from kgate.service.locking import Locking
 from kgate.service.notices import IssuerNotices
 from kgate.service.options import Options
 from kgate.service.outside import Outside
@@ -82,7 +83,12 @@ class GateService(Service):
         self._database = Database(reactor, self._engine, now, turn.wrap)
         self._live = Registry(now, wall, lambda seconds, work: reactor.callLater(seconds, turn.wrap(work)), fetches)
         self._records = Records(reactor, self._place.name, settings.audit, self._place.chains(settings), turn.flush, now, wall)
-        callers = FetchingCallers(lambda who, at: self._gateway.admission.authenticator.authenticate(who, at), fetches, wall)
+        callers = FetchingCallers(
+            lambda who, at: self._gateway.admission.authenticator.authenticate(who, at),
+            fetches,
+            wall,
+            lambda who: self._locking.everywhere(who),
+        )
         shared = Shared(
             reactor, turn, now, wall, fetches, self._database, self._records, callers, lambda: self._configuration, self._decide_again
         )
@@ -103,6 +109,7 @@ class GateService(Service):
         self._upstreams = Upstreams(shared)
         self._authorizing = Authorizing(shared, self._upstreams.current, self._metrics.answered)
         self._directory = CompanyDirectory(shared)
+        self._locking = Locking(shared, self._outside.world)
         self._issuers = TokenIssuers(shared)
         self._notices = IssuerNotices(shared, self._issuers.signers)
         self._devices = DeviceInventories(shared)
@@ -116,6 +123,7 @@ class GateService(Service):
             self._authorizing,
             self._directory,
             self._notices,
+            self._locking,
             self._devices,
             self._robots,
             Judging(shared, self._upstreams.current),
@@ -125,9 +133,14 @@ class GateService(Service):
             self._reloads,
         )
 
+    def _leavers_known(self) -> bool:
+        """Whether everybody who is out can be told from those who are not."""
+        return all(each.known for each in (self._directory.following, self._notices.following, self._locking.book.following))
+
     async def _read_leavers(self, _: LeaversWanted) -> None:
         await self._directory.following.catch_up()
         await self._notices.following.catch_up()
+        await self._locking.book.following.catch_up()
 
     def _gateway_of(self, shared: Shared, application: Application) -> Gateway:
         configuration, records = self._configuration, shared.records
@@ -160,9 +173,9 @@ class GateService(Service):
             directory=self._directory.directory,
             notices=self._notices.notices,
             devices=self._devices.devices,
-            leavers_known=lambda: self._directory.following.known and self._notices.following.known,
+            leavers_known=self._leavers_known,
         )
-        return Admission(self._upstreams.routing, authenticator, self._authorizing.authorizer, self._outside.world)
+        return Admission(self._upstreams.routing, authenticator, self._authorizing.authorizer, self._outside.world, self._locking.book)
 
     def _put_in_force(self, configuration: Configuration) -> None:
         """All of it, in one turn. Raises KgateError before anything is exchanged."""

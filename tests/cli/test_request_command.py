@@ -76,27 +76,7 @@ def kgate(gate: LiveGate, tmp_path: Path) -> Command:
 
     def run(user: str, *arguments: str) -> Ran:
         kubeconfig = tmp_path / f"{user}.kubeconfig"
-        token = {**TOKENS, "carol": CAROL}[user]
-        authority = b64encode(gate.authority.certificate).decode()
-        kubeconfig.write_text(
-            yaml.safe_dump(
-                {
-                    "kind": "Config",
-                    "current-context": "lab",
-                    "clusters": [
-                        {
-                            "name": "lab",
-                            "cluster": {
-                                "server": f"https://127.0.0.1:{gate.port}/clusters/lab",
-                                "certificate-authority-data": authority,
-                            },
-                        }
-                    ],
-                    "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
-                    "users": [{"name": user, "user": {"token": token}}],
-                }
-            )
-        )
+        gate.write_kubeconfig(kubeconfig, "lab", {**TOKENS, "carol": CAROL}[user])
         ran = CliRunner().invoke(main, ["request", *arguments], env={"KUBECONFIG": str(kubeconfig)})
         return Ran(ran.exit_code, ran.stdout, ran.stderr)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from exchange_world import World
 
+from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.exchange.admission import Admission, decide
 from kgate.exchange.routes import Route, Routes
 from kgate.identity.credentials import Rejected
 from kgate.kube.impersonation import ImpersonationRequest
 from kgate.model import Action, Cluster, Context, Decision, Ending, Ground, Identity, Impersonation, Pending, Reason
+from kgate.policy.load import load_policy
 
 ALICE = b"Host: gate\r\nAuthorization: Bearer alice\r\n"
 NOBODY = b"Host: gate\r\n"
@@ -166,3 +168,48 @@ def test_a_name_that_a_reader_could_take_for_two_never_goes_upstream(user: str) 
     (reason,) = decision.reasons
     assert (reason.ground, reason.rule) == (Ground.IMPERSONATION, "rule")
     assert reason.text.startswith("in the name that the cluster would see, the user ")
+
+
+class ShutOut:
+    """Locks on some users."""
+
+    def __init__(self) -> None:
+        self.users: set[str] = set()
+
+    def on(self, identity: Identity, cluster: str, now: float) -> Reason | None:
+        return Reason(Ground.LOCK, text=f'lock "x" on user {identity.user}, by bob') if identity.user in self.users else None
+
+
+@pytest.fixture
+def locks(world: World) -> ShutOut:
+    held = ShutOut()
+    policy = PolicyAuthorizer(load_policy(BOB_MAY_BE_ALICE, "policy.yaml"))
+    world.admission = Admission(Routes({b"lab": Route(Cluster("lab"), world)}, {}), world.people, policy, locks=held)  # type: ignore[arg-type]
+    return held
+
+
+BOB_MAY_BE_ALICE = (
+    '{"rules": [{"name": "all", "who": {"users": ["*"]}, "clusters": {"names": ["*"]}, '
+    '"allow": [{"verbs": ["*"], "resources": ["*"]}, {"actions": ["impersonate"], "resources": ["users"], "names": ["*"]}]}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("locked", "more"), [("alice", b""), ("alice", b"Impersonate-User: carol\r\n"), ("carol", b"Impersonate-User: carol\r\n")]
+)
+def test_whoever_is_locked_out_is_denied_and_so_is_whoever_asks_to_be_them(world: World, locks: ShutOut, locked: str, more: bytes) -> None:
+    ask = b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\n%b%b\r\n" % (ALICE, more)
+    world.asks(ask)
+    assert len(world.live) == 1 and world.refusals == []
+    locks.users.add(locked)
+    world.live.reevaluate(world.clock)
+    assert world.exchange.closed_by is not None and world.exchange.closed_by.ending is Ending.LOCK
+    assert world.exchange.closed_by.text == f'kgate: closed by policy: lock "x" on user {locked}, by bob (request ID)'
+
+
+def test_a_request_of_whoever_is_locked_out_goes_nowhere(world: World, locks: ShutOut) -> None:
+    locks.users.add("alice")
+    world.asks(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n%b\r\n" % ALICE)
+    (refused,) = world.refusals
+    assert refused.status == 403 and refused.decision is not None and len(world.live) == 0
+    assert [(each.ground, each.text) for each in refused.decision.reasons] == [(Ground.LOCK, 'lock "x" on user alice, by bob')]

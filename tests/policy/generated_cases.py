@@ -252,8 +252,9 @@ THINGS = [
 SUBRESOURCES = {
     Operation.EXEC: "exec", Operation.CP: "exec", Operation.ATTACH: "attach", Operation.PORT_FORWARD: "portforward", Operation.PROXY: "proxy",
     Operation.LOGS: "log", Operation.DEBUG: "ephemeralcontainers", Operation.TOKEN: "token", Operation.IMPERSONATE: "",
+    Operation.LOCK: "",
 }  # fmt: skip
-OPERATION_VERBS = {Operation.IMPERSONATE: "impersonate", Operation.DEBUG: "patch", Operation.LOGS: "get"}
+OPERATION_VERBS = {Operation.LOCK: "lock", Operation.IMPERSONATE: "impersonate", Operation.DEBUG: "patch", Operation.LOGS: "get"}
 NAMESPACES = st.sampled_from(["", "team-1", "team-2", "kube-system"])
 OBJECTS = st.sampled_from(["", "a", "b1", "system:masters", "c"])
 CONTAINERS = st.sampled_from(["", "app", "istio"])

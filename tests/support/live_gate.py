@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import http.client
@@ -169,6 +170,19 @@ class LiveGate:
         context = ssl.create_default_context(cadata=self.authority.certificate.decode())
         context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
         return context
+
+    def write_kubeconfig(self, path: Path, cluster: str, token: str) -> None:
+        """What kubectl and kgate need to ask ``cluster`` through this gate."""
+        authority = base64.b64encode(self.authority.certificate).decode()
+        server = {"server": f"https://127.0.0.1:{self.port}/clusters/{cluster}", "certificate-authority-data": authority}
+        document = {
+            "kind": "Config",
+            "current-context": cluster,
+            "clusters": [{"name": cluster, "cluster": server}],
+            "contexts": [{"name": cluster, "context": {"cluster": cluster, "user": "me"}}],
+            "users": [{"name": "me", "user": {"token": token}}],
+        }
+        path.write_text(yaml.safe_dump(document))
 
     def records(self) -> list[dict[str, Any]]:
         """Every audit record so far, in order."""

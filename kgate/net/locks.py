@@ -1,0 +1,37 @@
+"""The locks in memory, read anew with each news of them, so that a lock of any gate counts here at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kgate.model import Identity, Reason
+from kgate.net.database import Database, Keys, StoreUnavailableError
+from kgate.net.following import Following
+from kgate.sessions.locks import Locks
+from kgate.store.locks import TOPIC, all_locks
+
+
+class LockBook:
+    """See the module. ``changed`` is told at which instant (monotonic) there may have been others. What cannot be read is not known, and the feed
+    is told so: a gate that stays behind its store admits nobody (security.md class 14)."""
+
+    def __init__(self, database: Database, wall: Callable[[], float], changed: Callable[[float], None]) -> None:
+        self._database, self._wall, self._changed = database, wall, changed
+        self._locks = Locks()
+        self.following = Following(database, TOPIC, "the locks", self._read)
+
+    def on(self, identity: Identity, cluster: str, now: float) -> Reason | None:
+        """See ``Locks``."""
+        return self._locks.on(identity, cluster, now)
+
+    async def settle(self) -> None:
+        """Have what was just written in force here when this returns; where it cannot be read now, the change feed brings it."""
+        try:
+            await self._read(None)
+        except StoreUnavailableError:
+            return
+
+    async def _read(self, names: Keys) -> None:
+        heard_at, wall = self._database.now(), self._wall()
+        self._locks = Locks(await self._database.read_in_turn(lambda connection: all_locks(connection, wall)))
+        self._changed(heard_at)

@@ -1,0 +1,197 @@
+"""``kgate lock`` against a running gate: whoever may shuts somebody out, what lives is cut with the lock's name, and they are let in again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from authority import Authority
+from click.testing import CliRunner
+from live_gate import TOKENS, LiveGate
+from raw_client import RawClient
+from recording_cluster import Connection, RecordingCluster
+
+from kgate.cli import main
+
+POLICY = {
+    "rules": [
+        {"name": "reads", "who": {"users": ["*"]}, "clusters": {"names": ["*"]}, "allow": [{"verbs": ["*"], "resources": ["*"]}]},
+        {"name": "on-call", "who": {"groups": ["sre"]}, "clusters": {"names": ["*"]}, "allow": [{"actions": ["lock"]}]},
+        {"name": "leads", "who": {"groups": ["developers"]}, "clusters": {"names": ["lab"]}, "allow": [{"actions": ["lock"]}]},
+    ]
+}
+MISS = 'rule "reads" would allow it, but lock is granted only by name, under actions'
+WATCHED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Ran(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    error: str
+
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGate]:
+    folder: Path = tmp_path_factory.mktemp("locks")
+    authority = Authority("lock tests")
+    cluster = RecordingCluster(folder, authority)
+
+    def answer(connection: Connection, head: bytes) -> None:
+        connection.send(WATCHED if b"watch=true" in head else OK)
+
+    cluster.answer = answer
+    (folder / "ca.crt").write_bytes(authority.certificate)
+    (folder / "token").write_text("the-gate-itself")
+    server = {
+        "server": f"https://127.0.0.1:{cluster.port}",
+        "certificate_authority": str(folder / "ca.crt"),
+        "token_file": str(folder / "token"),
+    }
+    gate = LiveGate(folder / "gate", authority, {"lab": {**server}, "prod": {**server}}, POLICY)
+    gate.start()
+    yield gate
+    gate.stop()
+    cluster.stop()
+
+
+@pytest.fixture
+def kgate(gate: LiveGate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """``kgate …`` as somebody, with the kubeconfig that their kubectl has. What bob locked is unlocked behind each test."""
+    monkeypatch.setenv("KGATE_HOME", str(tmp_path / "nobody"))
+
+    def run(user: str, *arguments: str) -> Ran:
+        kubeconfig = tmp_path / f"{user}.kubeconfig"
+        gate.write_kubeconfig(kubeconfig, "lab", TOKENS[user])
+        ran = CliRunner().invoke(main, list(arguments), env={"KUBECONFIG": str(kubeconfig)})
+        return Ran(ran.exit_code, ran.stdout, ran.stderr)
+
+    yield run
+    for each in json.loads(run("bob", "lock", "list", "-o", "json").out):
+        assert run("bob", "lock", "remove", each["name"]).code == 0
+
+
+def asks(gate: LiveGate, user: str, cluster: str = "lab") -> tuple[int, str]:
+    return gets(gate, user, f"/clusters/{cluster}/api/v1/pods")
+
+
+def asks_the_gate(gate: LiveGate, user: str) -> tuple[int, str]:
+    return gets(gate, user, "/kgate/v1/whoami")
+
+
+def gets(gate: LiveGate, user: str, path: str) -> tuple[int, str]:
+    with RawClient(gate.port, gate.context()) as client:
+        client.send(b"GET %b HTTP/1.1\r\n%b\r\n" % (path.encode(), as_(user)))
+        return client.status(), client.last_body.decode()
+
+
+def as_(user: str) -> bytes:
+    return b"Host: localhost\r\nAuthorization: Bearer %b\r\n" % TOKENS[user].encode()
+
+
+def watching(gate: LiveGate, user: str) -> RawClient:
+    client = RawClient(gate.port, gate.context())
+    client.send(b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\n%b\r\n" % as_(user))
+    client.until(b"{}\n\r\n")
+    return client
+
+
+def test_a_lock_cuts_what_lives_and_nothing_gets_through_until_it_is_removed(gate: LiveGate, kgate: Command) -> None:
+    with watching(gate, "alice") as hers, watching(gate, "mallory") as other:
+        told = kgate("bob", "lock", "add", "incident-42", "--user", "alice", "--reason", "INC-42")
+        counts = "counts until it is removed: kgate lock remove incident-42; what it is about and lives is cut"
+        assert (told.code, told.out) == (0, f'lock "incident-42" on user alice, by bob, {counts}\n')
+        said = hers.until(b"0\r\n\r\n")
+        assert b'kgate: closed by policy: lock \\"incident-42\\" on user alice, by bob (request ' in said
+        status, body = asks(gate, "alice")
+        assert status == 403 and 'of cluster lab: lock "incident-42" on user alice, by bob (request ' in json.loads(body)["message"]
+        status, body = asks_the_gate(gate, "alice")
+        assert status == 401 and 'kgate: lock "incident-42" on user alice, by bob; only whoever' in json.loads(body)["message"]
+        assert asks(gate, "mallory")[0] == 200
+        other.tls.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            other.tls.recv(1)
+
+    assert "incident-42  user alice  bob" in kgate("bob", "lock", "list").out
+    assert kgate("bob", "lock", "remove", "incident-42").out == 'lock "incident-42" on user alice, by bob, counts no longer\n'
+    assert asks(gate, "alice")[0] == 200
+    ends = [each for each in gate.records() if each.get("closed_by") == "lock"]
+    assert [each["user"] for each in ends] == ["alice"] and ends[0]["revocation_ms"] < 1000
+    events = [each for each in gate.records() if each["event"] in ("lock", "lock-removed")]
+    assert [(each["event"], each["user"], each["allowed"], each["lock"]["name"], each["lock"]["reason"]) for each in events[-2:]] == [
+        ("lock", "bob", True, "incident-42", "INC-42"),
+        ("lock-removed", "bob", True, "incident-42", "INC-42"),
+    ]
+
+
+def test_a_lock_in_one_cluster_is_none_elsewhere_and_alone_closes_it_to_everybody(gate: LiveGate, kgate: Command) -> None:
+    assert kgate("bob", "lock", "add", "there", "--user", "Alice", "--cluster", "prod").code == 0
+    assert (asks(gate, "alice", "prod")[0], asks(gate, "alice")[0], asks(gate, "mallory", "prod")[0]) == (403, 200, 200)
+    assert asks_the_gate(gate, "alice")[0] == 200
+    assert kgate("bob", "lock", "add", "freeze", "--cluster", "prod", "--for", "30m").code == 0
+    assert [asks(gate, user, "prod")[0] for user in ("alice", "bob", "mallory")] == [403, 403, 403]
+    assert [asks(gate, user)[0] for user in ("alice", "bob", "mallory")] == [200, 200, 200]
+
+
+def test_whoever_may_lock_in_one_cluster_locks_there_only(gate: LiveGate, kgate: Command) -> None:
+    assert kgate("alice", "lock", "add", "mine", "--user", "mallory", "--cluster", "lab").code == 0
+    everywhere = kgate("alice", "lock", "add", "all", "--user", "mallory")
+    assert everywhere.code == 1 and f"alice may not lock anybody out of cluster prod: {MISS}" in everywhere.error
+    assert kgate("bob", "lock", "add", "theirs", "--user", "mallory", "--cluster", "prod").code == 0
+    assert [each["name"] for each in json.loads(kgate("alice", "lock", "list", "-o", "json").out)] == ["mine"]
+    refused = kgate("alice", "lock", "remove", "theirs")
+    assert refused.code == 1 and "alice may not lock anybody out of cluster prod" in refused.error
+    denied = [(each["event"], each["lock"]["name"]) for each in gate.records() if each["event"].startswith("lock") and not each["allowed"]]
+    assert denied[-2:] == [("lock", "all"), ("lock-removed", "theirs")]
+
+
+def test_nobody_else_locks_sees_or_unlocks_anything(gate: LiveGate, kgate: Command) -> None:
+    kgate("bob", "lock", "add", "incident-42", "--user", "alice")
+    for arguments in (("add", "x", "--user", "bob"), ("list",), ("remove", "incident-42")):
+        refused = kgate("mallory", "lock", *arguments)
+        assert refused.code == 1 and f"mallory may not lock anybody out of cluster lab: {MISS}" in refused.error, arguments
+    own = kgate("alice", "lock", "remove", "incident-42")  # who may lock, but is locked out
+    assert own.code != 0 and 'lock "incident-42" on user alice, by bob' in own.error and asks(gate, "alice")[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("x",), "say whom it shuts out"),
+        (("x y", "--user", "alice"), "a lock's name is letters, digits, dots and dashes"),
+        (("x", "--user", "team-*"), "a lock names one of each, without *"),
+        (("x", "--user", "alice", "--for", "soon"), "write the duration as 30m or 2h"),
+        (("x", "--user", "alice", "--cluster", "nowhere"), "this gate has no cluster of that name, only lab, prod"),
+        (("x", "--user", "alice", "--reason", "two\nlines"), "each value is one line"),
+        (("x", "--user", "BOB"), "it would shut you out too"),
+        (("x", "--group", "sre"), "it would shut you out too"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_lock_that_makes_no_sense_is_refused_with_what_to_do(kgate: Command, arguments: tuple[str, ...], why: str) -> None:
+    refused = kgate("bob", "lock", "add", *arguments)
+    assert refused.code == 1 and why in refused.error
+
+
+def test_a_name_that_is_taken_is_said(kgate: Command) -> None:
+    assert "nobody is locked out" in kgate("bob", "lock", "list").out
+    kgate("bob", "lock", "add", "incident-42", "--user", "alice")
+    again = kgate("bob", "lock", "add", "incident-42", "--user", "mallory")
+    assert again.code == 1 and "kgate lock remove incident-42" in again.error
+    missing = kgate("bob", "lock", "remove", "incident-43")
+    assert missing.code == 1 and "there is no such lock" in missing.error
+
+
+def test_a_gate_that_starts_knows_the_locks_before_it_admits_anybody(gate: LiveGate, kgate: Command) -> None:
+    kgate("bob", "lock", "add", "incident-42", "--user", "alice")
+    gate.stop()
+    gate.start()
+    assert asks(gate, "alice")[0] == 403 and asks(gate, "mallory")[0] == 200
