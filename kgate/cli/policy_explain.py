@@ -17,7 +17,7 @@ from kgate.cli.output import OUTPUT, as_json, table
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory, cluster_labels, policy_file, settings_of
 from kgate.errors import KgateError, printable
 from kgate.kube.status import describe_action, describe_reasons, one_line
-from kgate.model import Action, Identity
+from kgate.model import Action, Ground, Identity
 from kgate.net import trail
 from kgate.net.archive import archived, kept_policy
 from kgate.policy.evaluate import Policy
@@ -100,7 +100,8 @@ def recorded(directory: Path, id_: str) -> Past:
 
 def _policy_then(directory: Path, past: Past) -> Policy:
     if not past.revision:
-        raise KgateError(f"no policy decided request {past.id}, but its credential; kgate audit show {past.id} says more")
+        who = "a lock" if past.ground is Ground.LOCK else "its credential"
+        raise KgateError(f"no policy decided request {past.id}, but {who}; kgate audit show {past.id} says more")
     return load_policy(kept_policy(directory, past.revision), str(archived(directory, past.revision)))
 
 

@@ -64,7 +64,7 @@ rules:
     allow:
       - {verbs: ["*"], resources: ["*"]}
       - {verbs: ["*"], paths: ["*"]}
-      - {actions: [exec, attach, port-forward, cp, proxy]}
+      - {actions: [exec, attach, port-forward, cp, proxy, lock]}
   - name: no-secrets-in-prod
     who: {groups: ["*"]}
     clusters: {labels: {env: [prod]}}
@@ -83,6 +83,7 @@ TRY_SIGN_IN = (
     ("$EDITOR {folder}/people.yaml", "take alice's group away: what she signed in for ends within seconds"),
     ("{kgate} login {url} --certificate-authority {folder}/ca.crt", "as whom you like"),
     ("{kgate} kubeconfig > {folder}/mine && export KUBECONFIG={folder}/mine", ""),
+    ("{kgate} lock add incident-1 --user alice", "as bob: alice is out at once, and what she runs is cut"),
 )
 TRY_OWN = (
     ("kubectl get pods -A", "through the gate, in your own name"),

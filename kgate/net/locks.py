@@ -24,6 +24,11 @@ class LockBook:
         """See ``Locks``."""
         return self._locks.on(identity, cluster, now)
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._locks.count
+
     async def settle(self) -> None:
         """Have what was just written in force here when this returns; where it cannot be read now, the change feed brings it."""
         try:

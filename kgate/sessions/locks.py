@@ -21,6 +21,11 @@ class Locks:
         for lock in each:
             self._by.setdefault(next(_named(lock)), []).append(lock)
 
+    @property
+    def count(self) -> int:
+        """How many there are, those that are just over too."""
+        return sum(map(len, self._by.values()))
+
     def on(self, identity: Identity, cluster: str, now: float) -> Reason | None:
         """Why ``identity`` is shut out of ``cluster`` at ``now`` (Unix seconds); None where they are not. An empty ``cluster`` is the gate's own pages."""
         if not self._by:

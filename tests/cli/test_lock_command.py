@@ -105,7 +105,7 @@ def watching(gate: LiveGate, user: str) -> RawClient:
 
 
 def test_a_lock_cuts_what_lives_and_nothing_gets_through_until_it_is_removed(gate: LiveGate, kgate: Command) -> None:
-    with watching(gate, "alice") as hers, watching(gate, "mallory") as other:
+    with watching(gate, "alice") as hers, watching(gate, "mallory"):
         told = kgate("bob", "lock", "add", "incident-42", "--user", "alice", "--reason", "INC-42")
         counts = "counts until it is removed: kgate lock remove incident-42; what it is about and lives is cut"
         assert (told.code, told.out) == (0, f'lock "incident-42" on user alice, by bob, {counts}\n')
@@ -116,11 +116,13 @@ def test_a_lock_cuts_what_lives_and_nothing_gets_through_until_it_is_removed(gat
         status, body = asks_the_gate(gate, "alice")
         assert status == 401 and 'kgate: lock "incident-42" on user alice, by bob; only whoever' in json.loads(body)["message"]
         assert asks(gate, "mallory")[0] == 200
-        other.tls.settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            other.tls.recv(1)
+        assert "\nkgate_live_streams 1" in gate.admin("/metrics")[1]
 
     assert "incident-42  user alice  bob" in kgate("bob", "lock", "list").out
+    assert "\nkgate_locks 1" in gate.admin("/metrics")[1]
+    (denied,) = [each["id"] for each in gate.records() if each["event"] == "request" and not each.get("allowed", True)]
+    explained = kgate("bob", "policy", "explain", denied, "-d", str(gate.folder / "audit"))
+    assert explained.code == 1 and f"no policy decided request {denied}, but a lock; kgate audit show {denied}" in explained.error
     assert kgate("bob", "lock", "remove", "incident-42").out == 'lock "incident-42" on user alice, by bob, counts no longer\n'
     assert asks(gate, "alice")[0] == 200
     ends = [each for each in gate.records() if each.get("closed_by") == "lock"]

@@ -8,22 +8,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from datetime import datetime
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from lab.cluster import RealCluster
 from lab.gate import ALICE, ALL, BOB, CLUSTER, Gate, rule, running_gate
-from lab.kubectl import Kubectl, Live
-from ports import free_port
+from lab.kubectl import Kubectl
+from lab.three import CODES, Running, instant
 
 PROMISE = 1.0
 """Seconds from the end of the grant to the end of the person's kubectl."""
@@ -90,46 +87,6 @@ def alice(desk: Desk, direct: Kubectl, tmp_path: Path) -> Kubectl:
     return evolve(direct, kubeconfig=tmp_path / "alice.kubeconfig", home=tmp_path / "home", name="alice, by a grant")
 
 
-@frozen
-class Ended:
-    """How a kubectl ended."""
-
-    code: int
-    text: str = field(repr=False)
-    at: float
-    """Unix seconds."""
-
-
-class Running:
-    """An exec, a watch and a port-forward, all three alive."""
-
-    def __init__(self, stack: ExitStack, alice: Kubectl) -> None:
-        self.shell = stack.enter_context(alice.live("exec", "box", "--", "sh", "-c", "echo up; exec sleep 1000"))
-        self.shell.until(b"up")
-        self.watch = stack.enter_context(alice.live("get", "pods", "--watch"))
-        self.watch.until(b"web")
-        port = free_port()
-        self.forward = stack.enter_context(alice.live("port-forward", "pod/web", f"{port}:7000", "--address=127.0.0.1"))
-        self.forward.until(b" -> ")
-        self.used = stack.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=20)))
-        self.used.sendall(b"there and back")
-        assert self.used.recv(14, socket.MSG_WAITALL) == b"there and back"
-
-    def ended(self) -> dict[str, Ended]:
-        """Their ends, as they come."""
-        return {"exec": _end(self.shell), "watch": _end(self.watch), "port-forward": _end(self.forward)}
-
-
-def _end(live: Live) -> Ended:
-    ran = live.wait()
-    assert live.ended is not None
-    text = " ".join(ran.text.replace('\\"', '"').split())
-    return Ended(ran.code, text, time.time() - (time.monotonic() - live.ended))
-
-
-CODES = {"exec": 1, "watch": 0, "port-forward": 1}
-
-
 def promptly(desk: Desk, alice: Kubectl, what: str, seconds: int, end: Callable[[dict[str, Any]], tuple[float, str]]) -> str:
     """Plays a scene up to ``PLAYS`` times until all three ended in time. ``end`` gives when the grant ended and what is to be read of that."""
     late: dict[str, float] = {}
@@ -171,8 +128,3 @@ def test_a_revoked_grant_ends_exec_watch_and_port_forward(desk: Desk, alice: Kub
 def test_a_grant_whose_time_is_up_ends_exec_watch_and_port_forward(desk: Desk, alice: Kubectl, measured: Callable[[str], None]) -> None:
     measured(promptly(desk, alice, "a grant over", 20, lambda grant: (instant(grant["until"]), "has ended")))
     assert len(recorded(desk)) == 3 and max(recorded(desk)) < 1000
-
-
-def instant(text: str) -> float:
-    """RFC 3339 → Unix seconds."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -21,7 +22,14 @@ from web_server import Page, document, web_server
 from kgate.identity.notice_tokens import BACKCHANNEL_LOGOUT
 
 POLICY = {
-    "rules": [{"name": "all", "who": {"users": ["*"]}, "clusters": {"names": ["*"]}, "allow": [{"verbs": ["*"], "resources": ["*"]}]}]
+    "rules": [
+        {
+            "name": "all",
+            "who": {"users": ["*"]},
+            "clusters": {"names": ["*"]},
+            "allow": [{"verbs": ["*"], "resources": ["*"]}, {"actions": ["lock"]}],
+        }
+    ]
 }
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n"
 
@@ -60,6 +68,14 @@ class Fleet:
         head = b"POST /kgate/v1/backchannel-logout HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         with RawClient(gate.port, gate.context()) as client:
             client.send(head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            return client.status()
+
+    def locks_out(self, gate: LiveGate, token: str, user: str) -> int:
+        """Whoever has ``token`` tells one of them."""
+        body = json.dumps({"name": f"out-{user}", "user": user}).encode()
+        head = b"POST /kgate/v1/locks HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n" % token.encode()
+        with RawClient(gate.port, gate.context()) as client:
+            client.send(head + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
             return client.status()
 
 

@@ -37,6 +37,19 @@ def test_what_one_gate_is_told_cuts_streams_at_the_other(two: Fleet) -> None:
     assert two.asks(there, two.token("bob"))[0] == 200
 
 
+def test_whom_one_gate_locks_out_is_cut_at_the_other(two: Fleet) -> None:
+    here, there = two.gates
+    token = two.token("dave")
+    with two.watch(there, token) as watch, two.watch(there, two.token("bob")):
+        told = time.monotonic()
+        assert two.locks_out(here, two.token("bob"), "dave") == 201
+        assert b'lock \\"out-dave\\" on user dave, by bob' in watch.until(b"0\r\n\r\n")
+        assert time.monotonic() - told < 5
+        assert "\nkgate_live_streams 1" in there.admin("/metrics")[1]
+    assert two.asks(there, token)[0] == 403
+    assert two.asks(there, two.token("bob"))[0] == 200
+
+
 def test_a_gate_that_lost_touch_admits_nobody_and_then_cuts_what_lives_and_comes_back_by_itself(two: Fleet) -> None:
     gate = two.gates[0]
     token = two.token("carol")
