@@ -29,7 +29,7 @@ _OUTSIDE_NAMESPACES = {
 CLUSTER_SCOPED: Final = frozenset((group, resource) for group, resources in _OUTSIDE_NAMESPACES.items() for resource in resources.split())
 """Kubernetes' own resources outside namespaces: listing them spans no namespace, so a deny on a namespace does not concern it."""
 
-SPANNING_VERBS: Final = frozenset({"list", "watch", "deletecollection"})
+SPANNING_VERBS: Final = frozenset({"list", "watch", "deletecollection", "lock"})
 
 
 def spans_namespaces(action: Action) -> bool:

@@ -17,7 +17,7 @@ from kgate.model import Action, Context, Grant, Identity, Impersonation, Operati
 
 Truth = bool | None
 Rule = dict[str, Any]
-BY_NAME = {"exec", "attach", "port-forward", "cp", "proxy", "impersonate", "token"}
+BY_NAME = {"exec", "attach", "port-forward", "cp", "proxy", "impersonate", "token", "lock"}
 CLUSTER_SCOPED = {("", "nodes"), ("", "namespaces"), ("", "users"), ("", "groups")}  # of those that the tests ask for
 DISCOVERY = [r"/api", r"/apis", r"/version", r"/api/[^/]+", r"/apis/[^/]+", r"/apis/[^/]+/[^/]+", r"/openapi", r"/openapi/.*"]
 
@@ -189,7 +189,7 @@ def is_resource(word: str, action: Action, subresource: str) -> bool:
 def place(entry: dict[str, Any], action: Action, who: Identity) -> Truth:
     if "namespaces" not in entry or not action.resource:
         return True
-    spans = not action.namespace and action.verb in ("list", "watch", "deletecollection")
+    spans = not action.namespace and action.verb in ("list", "watch", "deletecollection", "lock")
     if spans and (action.api_group, action.resource) not in CLUSTER_SCOPED:
         return unknown(entry["namespaces"])
     own = [name for word in entry["namespaces"] if "{" in word for name in filled(word, who)]

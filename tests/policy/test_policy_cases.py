@@ -24,7 +24,7 @@ rules:
     as: {groups: [view]}
 tests:
 """
-KNOWN = "attach, cp, debug, exec, impersonate, logs, port-forward, proxy, token)"
+KNOWN = "attach, cp, debug, exec, impersonate, lock, logs, port-forward, proxy, token)"
 ALICE = "who: {user: alice, groups: [developers]}"
 SHELL = "does: {cluster: dev-1, labels: {env: dev}, action: exec, namespace: team-a, name: web-0, command: [sh]}"
 
