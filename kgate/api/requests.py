@@ -52,6 +52,8 @@ class AccessRequests:
     store: Store
     policy: Callable[[], Policy]
     clusters: Callable[[], Mapping[str, Cluster]]
+    shut_out: Callable[[Identity, str], str]
+    """Why somebody is shut out of a cluster; empty where they are not."""
     new_id: Callable[[], str]
     wall: Callable[[], float]
     record: Record
@@ -117,6 +119,9 @@ class AccessRequests:
         if cluster is None or rule is None or rule.request is None:
             names = ", ".join(offered) or "nothing"
             return error_response(403, f"the policy offers you {names} there; name the cluster and one of its offers as the rule")
+        locked = self.shut_out(caller, cluster.name)
+        if locked:
+            return error_response(403, locked)
         fault = _body_fault(body, rule.request)
         if fault:
             return error_response(400, fault)
@@ -146,6 +151,9 @@ class AccessRequests:
             return error_response(404, f"there is no request {id_} that you may answer")  # whose it is is not told to others
         if offer is None and event != "request-revoked":
             return error_response(403, f'you are not among the approvers of rule "{found.rule}"; nobody approves their own request')
+        locked = self.shut_out(caller, found.cluster)
+        if locked:
+            return error_response(403, locked)
         now, by = self.wall(), caller.user
         work: dict[str, Callable[..., Outcome]] = {
             "request-denied": lambda connection: deny_request(connection, id_, by, reason, now),

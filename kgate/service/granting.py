@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from kgate.api.application import Routes
 from kgate.api.requests import AccessRequests
-from kgate.model import Cluster
+from kgate.model import Cluster, Identity
 from kgate.net.grants import GrantBook
 from kgate.service.part import Part, Shared
 from kgate.surroundings.world import World
 
 
 class Granting(Part):
-    """See the module. ``world`` sees the grants from now on."""
+    """See the module. ``world`` sees the grants from now on; ``shut_out`` gives why somebody is shut out of a cluster, or nothing."""
 
-    def __init__(self, shared: Shared, world: World) -> None:
-        self._shared = shared
+    def __init__(self, shared: Shared, world: World, shut_out: Callable[[Identity, str], str]) -> None:
+        self._shared, self._shut_out = shared, shut_out
         self._book = GrantBook(shared.database, shared.wall, shared.now, self._changed)
         world.grants = self._book.of
 
@@ -28,6 +28,7 @@ class Granting(Part):
             shared.database,
             lambda: shared.configuration().policy,
             self._clusters,
+            self._shut_out,
             shared.records.ids.next,
             shared.wall,
             shared.records.event,

@@ -34,9 +34,9 @@ class Locking(Part):
         )
         return (pages.routes(),)
 
-    def everywhere(self, identity: Identity) -> str:
-        """Why ``identity`` is shut out of the gate's own pages too; empty where they are not."""
-        reason = self.book.on(identity, "", self._shared.wall())
+    def shut_out(self, identity: Identity, cluster: str = "") -> str:
+        """Why ``identity`` is shut out of ``cluster``, or without one of the gate's own pages; empty where they are not."""
+        reason = self.book.on(identity, cluster, self._shared.wall())
         return reason.text if reason is not None else ""
 
     def tick(self) -> None:

@@ -87,7 +87,7 @@ class GateService(Service):
             lambda who, at: self._gateway.admission.authenticator.authenticate(who, at),
             fetches,
             wall,
-            lambda who: self._locking.everywhere(who),
+            lambda who: self._locking.shut_out(who),
         )
         shared = Shared(
             reactor, turn, now, wall, fetches, self._database, self._records, callers, lambda: self._configuration, self._decide_again
@@ -129,7 +129,7 @@ class GateService(Service):
             Judging(shared, self._upstreams.current),
             *((self._signing_in,) if self._signing_in is not None else ()),
             self._issuers,
-            Granting(shared, self._outside.world),
+            Granting(shared, self._outside.world, self._locking.shut_out),
             self._reloads,
         )
 

@@ -20,6 +20,13 @@ POLICY = {
     "rules": [
         {"name": "reads", "who": {"users": ["*"]}, "clusters": {"names": ["*"]}, "allow": [{"verbs": ["*"], "resources": ["*"]}]},
         {"name": "on-call", "who": {"groups": ["sre"]}, "clusters": {"names": ["*"]}, "allow": [{"actions": ["lock"]}]},
+        {
+            "name": "break-glass",
+            "who": {"groups": ["developers"]},
+            "clusters": {"names": ["lab"]},
+            "allow": [{"actions": ["exec"]}],
+            "request": {"approvers": {"users": ["mallory", "alice"]}, "duration": "2h"},
+        },
         {"name": "leads", "who": {"groups": ["developers"]}, "clusters": {"names": ["lab"]}, "allow": [{"actions": ["lock"]}]},
     ]
 }
@@ -141,6 +148,17 @@ def test_a_lock_in_one_cluster_is_none_elsewhere_and_alone_closes_it_to_everybod
     assert kgate("bob", "lock", "add", "freeze", "--cluster", "prod", "--for", "30m").code == 0
     assert [asks(gate, user, "prod")[0] for user in ("alice", "bob", "mallory")] == [403, 403, 403]
     assert [asks(gate, user)[0] for user in ("alice", "bob", "mallory")] == [200, 200, 200]
+
+
+def test_whoever_is_locked_out_of_a_cluster_asks_for_nothing_and_answers_nobody_there(kgate: Command) -> None:
+    ask = ("request", "create", "--cluster", "lab", "--rule", "break-glass", "--reason", "INC-7")
+    id_ = json.loads(kgate("alice", *ask, "-o", "json").out)["id"]
+    kgate("bob", "lock", "add", "mallory-out", "--user", "mallory", "--cluster", "lab")
+    approving = kgate("mallory", "request", "approve", id_)
+    assert approving.code == 1 and 'lock "mallory-out" on user mallory in cluster lab, by bob' in approving.error
+    kgate("bob", "lock", "add", "alice-out", "--user", "alice", "--cluster", "lab")
+    asking = kgate("alice", *ask)
+    assert asking.code == 1 and 'lock "alice-out" on user alice in cluster lab, by bob' in asking.error
 
 
 def test_whoever_may_lock_in_one_cluster_locks_there_only(gate: LiveGate, kgate: Command) -> None:
