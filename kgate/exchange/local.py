@@ -11,7 +11,6 @@ from typing import Protocol
 
 from attrs import frozen
 
-from kgate.exchange.held import Held
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.ports import Loss
 from kgate.exchange.refusal import answer_whole, refuse
@@ -19,10 +18,14 @@ from kgate.identity.credentials import Credentials
 from kgate.kube.credentials import bearer_token
 from kgate.kube.headers import inbound_refusal
 from kgate.kube.refusal import Refusal
+from kgate.memory import Shares
 from kgate.wire.events import Headers, RequestReceived
 
 MOST_BODY = 1024 * 1024
 """Bytes."""
+MOST_OF_ONE = 16 * MOST_BODY
+"""What is held of the bodies of one address at once: each is read whole before anybody knows whose it is (security.md class 19)."""
+MOST_OF_ALL = 8 * MOST_OF_ONE
 SLOWEST_BODY = 20.0
 """Seconds from the head to the body's end."""
 
@@ -76,7 +79,7 @@ class LocalExchange:
         application: Application,
         now: float,
         gone: Callable[[LocalExchange], None],
-        held: Held,
+        held: Shares,
         whose: str,
     ) -> None:
         self._leg, self._request, self._application, self._gone = leg, request, application, gone
@@ -107,9 +110,10 @@ class LocalExchange:
         if len(self._body) + len(data) > MOST_BODY:
             self._refuse(413, f"the request's body is longer than {MOST_BODY} bytes")
             return
-        if not self._held.take(self._whose, len(data)):
+        if self._held.of(self._whose) + len(data) > MOST_OF_ONE or self._held.all + len(data) > MOST_OF_ALL:
             self._refuse(503, "too much is being sent to the gate at this moment; try again")
             return
+        self._held.take(self._whose, len(data))
         self._body += data
         self._leg.wire.consumed(self._request.stream, credit)
         self._leg.touch()

@@ -10,7 +10,6 @@ import errno
 import ipaddress
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ from zope.interface import implementer
 from kgate.documents.values import Address
 from kgate.errors import KgateError
 from kgate.exchange.legs import ClientLeg
+from kgate.memory import Shares
 from kgate.net.addresses import whose
 from kgate.net.dial import tune
 from kgate.net.sockets import StreamSocket
@@ -106,8 +106,7 @@ class Listener:
     ) -> None:
         self._reactor, self._turn, self._sock, self._context, self._serve = reactor, turn, sock, context, serve
         self._balancers, self._handshake = balancers, handshake
-        self._half_open = 0
-        self._half_open_of: Counter[str] = Counter()
+        self._half_open = Shares()
         self._open = False
 
     @property
@@ -167,23 +166,15 @@ class Listener:
         address = _plain(address)
         peer, counted = ipaddress.ip_address(address), whose(address)
         balancer = any(peer in network for network in self._balancers)
-        if self._half_open >= HALF_OPEN_MAX or (self._half_open_of[counted] >= HALF_OPEN_OF_ONE_MAX and not balancer):
+        if self._half_open.all >= HALF_OPEN_MAX or (self._half_open.of(counted) >= HALF_OPEN_OF_ONE_MAX and not balancer):
             sock.close()
             return
         tune(sock)
-        self._half_open += 1
-        self._half_open_of[counted] += 1
-        settled = partial(self._settled, counted)
+        self._half_open.take(counted)
+        settled = partial(self._half_open.let_go, counted)
         arrival = _Arrival(StreamSocket(self._reactor, self._turn, sock), self._context(), self._serve, address, settled)
         arrival.deadline = self._reactor.callLater(self._handshake(), self._turn.wrap(arrival.late))
         arrival.start(proxied=balancer)
-
-    def _settled(self, counted: str) -> None:
-        """A handshake is complete, or will never be."""
-        self._half_open -= 1
-        self._half_open_of[counted] -= 1
-        if not self._half_open_of[counted]:
-            del self._half_open_of[counted]
 
 
 def _plain(address: str) -> str:

@@ -5,7 +5,6 @@ Reload replaces ``admission`` and the TLS contexts whole, so a request is decide
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
@@ -13,7 +12,6 @@ from kgate.authorizers.interface import Overview
 from kgate.exchange.admission import Admission, Admitted, Asked, Refused, Verdict
 from kgate.exchange.exchange import Exchange
 from kgate.exchange.gate import Fetch, OnRecord
-from kgate.exchange.held import Held
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.local import Application, LocalExchange
 from kgate.exchange.own_reviews import OwnReview, own_review
@@ -24,6 +22,7 @@ from kgate.exchange.rules_review import RulesReview
 from kgate.exchange.said import Said
 from kgate.exchange.self_review import SelfReview
 from kgate.exchange.waiting import Waiting
+from kgate.memory import Shares
 from kgate.model import Action, Decision, Identity, Pending
 from kgate.net.addresses import whose
 from kgate.net.telling import tell
@@ -78,9 +77,9 @@ class Gateway:
         self._unsettled: set[Waiting | LocalExchange | OwnReview] = set()
         self.seen: Callable[[Identity, str], None] = lambda identity, address: None
         """Told who makes each request, and from where."""
-        self.legs: set[ClientLeg] = set()
-        self._per_address: Counter[str] = Counter()
-        self._held = Held()
+        self.legs: dict[ClientLeg, str] = {}
+        """Every connection, and whose it counts as."""
+        self._connections, self._held = Shares(), Shares()
 
     def use(self, admission: Admission, configuration: Configuration) -> None:
         """Who is admitted from here on, what is said of it by a candidate, and how much a client may take."""
@@ -112,8 +111,9 @@ class Gateway:
             address=address,
             certificate=transport.peer_certificate,
         )
-        self.legs.add(leg)
-        if self._crowded(address):
+        self.legs[leg] = counted = whose(address)
+        self._connections.take(counted)
+        if self._crowded(counted):
             transport.close()
         return leg
 
@@ -124,18 +124,12 @@ class Gateway:
                 leg.wire.shutdown()
                 leg.touch()
 
-    def _crowded(self, address: str) -> bool:
+    def _crowded(self, counted: str) -> bool:
         """Whether there are more connections than this gate, or one address, may have (class 19)."""
-        counted = whose(address)
-        self._per_address[counted] += 1
-        return len(self.legs) > self.limits.connections or self._per_address[counted] > self.limits.connections_per_address
+        return self._connections.all > self.limits.connections or self._connections.of(counted) > self.limits.connections_per_address
 
     def _gone(self, leg: ClientLeg) -> None:
-        self.legs.discard(leg)
-        counted = whose(leg.address)
-        self._per_address[counted] -= 1
-        if not self._per_address[counted]:
-            del self._per_address[counted]
+        self._connections.let_go(self.legs.pop(leg))
 
     # --- requests
 
@@ -145,8 +139,7 @@ class Gateway:
             refuse(leg, request, 200, b"ok\n", b"text/plain")
             return
         if not self.admission.is_for_cluster(request.head.authority, request.head.target) and self._owns(request.head.target):
-            counted = whose(leg.address)
-            local = LocalExchange(leg, request, self._application, self.now(), self._unsettled.discard, self._held, counted)
+            local = LocalExchange(leg, request, self._application, self.now(), self._unsettled.discard, self._held, self.legs[leg])
             self._unsettled.add(local)
             local.begin()
             return

@@ -6,9 +6,9 @@ import pytest
 from exchange_world import NOTHING, Both, World
 from test_self_review import PATH, Desk
 
-from kgate.exchange.held import Held
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.local import LocalExchange, LocalRequest, LocalResponse, Respond
+from kgate.memory import Shares
 from kgate.wire.events import InformationReceived, RequestHead, RequestReceived
 
 POST = (
@@ -74,7 +74,7 @@ class Local(World):
     """A world in which every request is for the gate itself."""
 
     def answer(self, leg: ClientLeg, request: RequestReceived) -> None:
-        LocalExchange(leg, request, Pages(), self.clock, lambda _: None, Held(), leg.address).begin()
+        LocalExchange(leg, request, Pages(), self.clock, lambda _: None, Shares(), leg.address).begin()
 
 
 def test_what_the_gate_answers_itself_is_invited_too() -> None:

@@ -14,8 +14,7 @@ from lab.waiting import eventually
 from ports import free_port
 from proxy_header import speaks_for
 
-from kgate.exchange.held import OF_ONE
-from kgate.exchange.local import MOST_BODY
+from kgate.exchange.local import MOST_BODY, MOST_OF_ONE
 
 pytestmark = pytest.mark.threat("19")
 
@@ -126,7 +125,7 @@ def sent(arena: Arena, source: str, size: int) -> tuple[socket.socket, int]:
 def test_one_address_has_no_more_of_the_gates_memory_than_its_share(arena: Arena) -> None:
     """A body for the gate's own pages is read whole before anybody knows whose it is: a thousand connections were a gigabyte of a stranger's."""
     part = MOST_BODY - 1
-    fit = OF_ONE // part
+    fit = MOST_OF_ONE // part
     came = [sent(arena, "127.0.0.5", part) for _ in range(fit + 1)]
     assert [status for _, status in came] == [0] * fit + [503]
     other = sent(arena, "127.0.0.6", part)
