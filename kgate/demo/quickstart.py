@@ -141,7 +141,6 @@ class Trial:
 
     def __init__(self, folder: Path, port: int, signals: Signals) -> None:
         self.folder, self.port, self._signals = folder, port, signals
-        self.admin_port = 0
         self.kubeconfig = folder / "kubeconfig"
         self._authority = Authority("kgate quickstart authority", time.time())
         self._processes: list[subprocess.Popen[bytes]] = []

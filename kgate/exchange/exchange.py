@@ -338,7 +338,7 @@ class Exchange(LiveRequest):
             return
         self._phase, self.status, self.deadline = _TUNNEL, 101, None
         early = self._client.wire.switch(self._stream, agreed.headers)
-        agreed.tunnel.admit_port = self._admit_port
+        agreed.tunnel.admit_ports_by(self._admit_port)
         self._relay = relay = Relay(agreed.tunnel, self._client.transport, upstream.transport, self._tunnel_ended, self._look_at_bytes)
         self._client.release(relay.client)
         upstream.release(relay.upstream)

@@ -287,8 +287,9 @@ class ForwardTake:
     stream would say why, but kubectl ends the whole command by it (client-go since 1.23). Why is in the audit record.
     """
 
-    def __init__(self, tally: Tally, admit: AdmitPort) -> None:
-        self._tally, self._admit = tally, admit
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self.admit: AdmitPort = _any
         self._ports: set[int] = set()
 
     def __call__(self, headers: HeaderPairs) -> Live | str | Answer:
@@ -299,10 +300,14 @@ class ForwardTake:
         self._ports.add(stream.port)
         if len(self._ports) > MOST_PORTS:
             return f"more than {MOST_PORTS} ports in one port-forward"
-        if not self._admit(stream.port):
+        if not self.admit(stream.port):
             return Answer.WITHHELD
         name, count = channel_name(stream), self._tally.count
         return Live(count(Direction.FROM_CLIENT, name), count(Direction.FROM_CLUSTER, name), stream.type is StreamType.ERROR)
+
+
+def _any(port: int) -> bool:
+    return True
 
 
 class _OverSpdy:
@@ -355,8 +360,9 @@ class CommandSpdy(_OverSpdy):
 class ForwardSpdy(_OverSpdy):
     """port-forward over SPDY."""
 
-    def __init__(self, tally: Tally, admit: AdmitPort) -> None:
-        self._streams = Streams(ForwardTake(tally, admit), tally)
+    def __init__(self, tally: Tally) -> None:
+        self.take = ForwardTake(tally)
+        self._streams = Streams(self.take, tally)
 
     @property
     def cause(self) -> Cause | None:

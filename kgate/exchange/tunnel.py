@@ -54,49 +54,26 @@ class Failure(NamedTuple):
     cause: Cause
 
 
-class _Ports:
-    """What the inside of a port-forward asks for: apart from the tunnel, which it would otherwise refer back to."""
-
-    def __init__(self, ports: tuple[int, ...]) -> None:
-        self.admit: AdmitPort = _admit_any
-        self.seen = set(ports)
-
-    def asked(self, port: int) -> bool:
-        """A stream for ``port`` begins."""
-        self.seen.add(port)
-        return self.admit(port)
-
-
 class Tunnel:
     """One tunnel.
 
     ``subprotocol`` is the one agreed on (``Sec-WebSocket-Protocol`` or ``X-Stream-Protocol-Version``), ``ports`` those in the URL of a legacy
-    port-forward. Set before the first byte, where wanted: ``admit_port``, asked for every stream of a port-forward, and ``observe``.
+    port-forward. Said before the first byte, where wanted: ``admit_ports_by`` whom, and who is to ``observe``.
     """
 
     def __init__(self, kind: Kind, subprotocol: bytes = b"", *, tty: bool = False, ports: tuple[int, ...] = ()) -> None:
         self.kind, self.tty, self.subprotocol = kind, tty, subprotocol
         self.tally = Tally()
-        self._ports = _Ports(ports)
         self._inside = self._made(ports)
         self._forward = self._inside if isinstance(self._inside, ForwardSpdy | ForwardTunnelled) else None
         """Where it is one that may have to tell the client something of its own."""
         self._phase = Phase.LIVE
         self._unsent = b""
 
-    @property
-    def admit_port(self) -> AdmitPort:
-        """Whether a stream may reach a port."""
-        return self._ports.admit
-
-    @admit_port.setter
-    def admit_port(self, admit: AdmitPort) -> None:
-        self._ports.admit = admit
-
-    @property
-    def ports_seen(self) -> set[int]:
-        """Those that were asked for, refused or not."""
-        return self._ports.seen
+    def admit_ports_by(self, admit: AdmitPort) -> None:
+        """``admit`` is asked for every stream of a port-forward whether it may reach its port. The ports of a legacy one were decided with its URL."""
+        if self._forward is not None:
+            self._forward.take.admit = admit
 
     @property
     def observe(self) -> Observer | None:
@@ -172,9 +149,9 @@ class Tunnel:
             case Kind.COMMAND_SPDY:
                 return CommandSpdy(SPDY[subprotocol], tally)
             case Kind.FORWARD_SPDY:
-                return ForwardSpdy(tally, self._ports.asked)
+                return ForwardSpdy(tally)
             case Kind.FORWARD_TUNNELLED:
-                return ForwardTunnelled(tally, self._ports.asked)
+                return ForwardTunnelled(tally)
             case Kind.FORWARD_LEGACY:
                 return LegacyForward(ports, LEGACY[subprotocol], tally)
             case Kind.WATCH_WEBSOCKET:
@@ -186,7 +163,3 @@ class Tunnel:
             case Kind.OPAQUE:
                 return Opaque(tally)
         assert_never(kind)
-
-
-def _admit_any(port: int) -> bool:
-    return True

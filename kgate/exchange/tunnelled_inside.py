@@ -17,7 +17,6 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from kgate.exchange.farewell import tunnelled_words
-from kgate.exchange.inside import AdmitPort
 from kgate.exchange.spdy_inside import ForwardTake, Streams
 from kgate.exchange.tally import Tally
 from kgate.model import Cause
@@ -187,8 +186,9 @@ class Side:
 class ForwardTunnelled:
     """See the module."""
 
-    def __init__(self, tally: Tally, admit: AdmitPort) -> None:
-        self._streams = Streams(ForwardTake(tally, admit), tally)
+    def __init__(self, tally: Tally) -> None:
+        self.take = ForwardTake(tally)
+        self._streams = Streams(self.take, tally)
         self._up = Side(True, self._streams.client, tally)
         self._down = Side(False, self._streams.cluster, tally)
 

@@ -13,7 +13,6 @@ from typing import Final
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What a client's first bytes are (RFC 9113, 3.4)."""
 LONGEST_FRAME: Final = 16384
-HEAD_SIZE: Final = 9
 LARGEST_WINDOW: Final = 2**31 - 1
 LARGEST_STREAM: Final = 2**31 - 1
 FIRST_WINDOW: Final = 65535

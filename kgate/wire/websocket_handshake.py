@@ -50,9 +50,3 @@ def choose(offered: Sequence[bytes], supported: Iterable[bytes]) -> bytes | None
     """The first subprotocol of the client's that the server has, as the API server chooses; None: there is none."""
     known = frozenset(supported)
     return next((name for name in offered if name in known), None)
-
-
-def answer_headers(key: bytes, subprotocol: bytes | None = None) -> list[tuple[bytes, bytes]]:
-    """The headers of a server's 101."""
-    headers = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-accept", accept_key(key))]
-    return headers + ([(b"sec-websocket-protocol", subprotocol)] if subprotocol is not None else [])
