@@ -35,6 +35,7 @@ NOT_MODULES = {
     "twisted/plugins/kgate_plugin.py",
     "kgate/py.typed",
     "kgate/api/templates/base.html",
+    "kgate/demo/types.txt",
     "kgate/store/migrations/env.py",
 }
 

@@ -1,14 +1,22 @@
-"""The table of types, read once: what the protobuf decoder, the patches, field validation and the OpenAPI documents go by."""
+"""The types of the objects that the demo cluster stores: what the protobuf decoder, the patches, field validation and the OpenAPI documents go by.
+
+They stand in types.txt. A line at the margin is a type and what it is; the indented lines below it are its fields, parted by semicolons:
+
+    name number shape [by KEY | merge] [retain] [required] [-- what it is]
+
+``number`` is the field's number in Kubernetes' protobuf encoding, which kubectl sends for what it creates by flags. ``shape`` is the type's
+name, ``[type]`` for a list, ``{type}`` for a map from strings and ``~type`` for fields that stand in the object itself. ``by KEY`` is the
+strategic merge patch's key of a list, ``merge`` says that a list of plain values is merged as a set, ``retain`` that a patch names what stays.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from importlib.resources import files
 from typing import Any
 
 from attrs import frozen
-
-from kgate.demo.types import TYPES
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON gives it. What is stored is never changed in place."""
@@ -96,7 +104,7 @@ def _parse(text: str) -> dict[str, Message]:
     }
 
 
-MESSAGES = _parse(TYPES)
+MESSAGES = _parse(files("kgate.demo").joinpath("types.txt").read_text("utf-8"))
 
 
 def unknown_fields(kind: str, value: Object) -> list[str]:
