@@ -6,6 +6,7 @@ Requests a second, and bytes of recordings, have no quota of their own yet.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 
 import pytest
@@ -110,32 +111,45 @@ def test_a_streams_limit_of_the_configuration_is_the_one_that_clients_are_told(s
         assert client.status() == 200
 
 
-def sent(arena: Arena, source: str, size: int) -> tuple[socket.socket, int]:
-    """A request for the gate itself of which so much of the body came; its answer's status, 0 where there is none yet."""
-    raw = socket.create_connection(("127.0.0.1", arena.gate.port), 10, source_address=(source, 0))
-    tls = arena.gate.context().wrap_socket(raw, server_hostname="localhost")
-    tls.sendall(b"POST /kgate/v1/whoami HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % MOST_BODY + bytes(size))
-    tls.settimeout(0.5)
-    try:
-        return tls, int(tls.recv(1000).split(b" ")[1])
-    except TimeoutError:
-        return tls, 0
+READ = b"405"
+"""The page's own answer, which has read the request: nobody posts there."""
+
+
+class Sender:
+    """A request for the gate itself of whose body all but the last byte came."""
+
+    def __init__(self, arena: Arena, source: str) -> None:
+        raw = socket.create_connection(("127.0.0.1", arena.gate.port), 10, source_address=(source, 0))
+        self._tls = arena.gate.context().wrap_socket(raw, server_hostname="localhost")
+        head = b"POST /kgate/v1/whoami HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % MOST_BODY
+        self._tls.sendall(head + bytes(MOST_BODY - 1))
+        self._tls.setblocking(False)
+
+    def answered(self) -> bytes:
+        """The status, as far as there is an answer."""
+        try:
+            return self._tls.recv(1000)[9:12]
+        except ssl.SSLWantReadError:
+            return b""
+
+    def finished(self) -> bytes:
+        """The status once the last byte is there too."""
+        self._tls.sendall(b"\0")
+        return eventually("its answer", self.answered)
+
+    def close(self) -> None:
+        self._tls.close()
 
 
 def test_one_address_has_no_more_of_the_gates_memory_than_its_share(arena: Arena) -> None:
     """A body for the gate's own pages is read whole before anybody knows whose it is: a thousand connections were a gigabyte of a stranger's."""
-    part = MOST_BODY - 1
-    fit = MOST_OF_ONE // part
-    came = [sent(arena, "127.0.0.5", part) for _ in range(fit + 1)]
-    assert [status for _, status in came] == [0] * fit + [503]
-    other = sent(arena, "127.0.0.6", part)
-    assert other[1] == 0
-    for connection, _ in [*came, other]:
-        connection.close()
-    eventually("who leaves may come again", lambda: _freed(arena))
-
-
-def _freed(arena: Arena) -> bool:
-    connection, status = sent(arena, "127.0.0.5", MOST_BODY - 1)
-    connection.close()
-    return status == 0
+    senders = [Sender(arena, "127.0.0.5") for _ in range(MOST_OF_ONE // MOST_BODY + 1)]
+    refused = eventually("one too many is refused", lambda: [each for each in senders if each.answered() == b"503"])
+    other = Sender(arena, "127.0.0.6")
+    assert len(refused) == 1 and other.finished() == READ
+    held = [each for each in senders if each not in refused]
+    assert [each.finished() for each in held] == [READ] * len(held)
+    again = Sender(arena, "127.0.0.5")
+    assert again.finished() == READ, "who was answered may come again"
+    for each in (*senders, other, again):
+        each.close()
