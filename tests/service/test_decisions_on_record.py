@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from arena import HEAD, Arena
 from authority import Authority
 from click.testing import CliRunner, Result
+from lab.waiting import eventually
 from live_gate import LiveGate
 from recording_cluster import Connection, RecordingCluster
 
@@ -55,13 +55,6 @@ def decided(arena: Arena) -> list[dict[str, Any]]:
     return [record for record in arena.gate.records() if record["event"] in ("request", "stream-start", "decision-change")]
 
 
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert condition()
-
-
 def test_what_a_candidate_would_say_otherwise_is_counted_and_on_record(arena: Arena) -> None:
     assert (arena.get(b"/api/v1/pods"), arena.get(b"/api/v1/namespaces/a/secrets/x")) == (200, 200)
     pods, secrets = decided(arena)
@@ -83,9 +76,9 @@ def test_a_session_over_a_policy_change_is_explained_and_replayed_without_a_diff
         client.until(b"{}")
         arena.gate.write_policy(PODS)
         client.until(b"closed by policy")
-    until(lambda: any(record["event"] == "stream-end" for record in arena.gate.records()))
+    eventually("its end is on record", lambda: any(record["event"] == "stream-end" for record in arena.gate.records()))
     assert arena.get(b"/api/v1/namespaces/a/secrets") == 403
-    until(lambda: len(decided(arena)) == 5)  # nobody waits for the record of a denial
+    eventually("all are on record", lambda: len(decided(arena)) == 5)  # nobody waits for the record of a denial
     records = decided(arena)
     assert [(record["event"], record["allowed"]) for record in records] == [
         ("request", True), ("request", True), ("stream-start", True), ("decision-change", False), ("request", False),
@@ -110,7 +103,7 @@ def test_a_policy_that_cannot_be_kept_beside_the_audit_does_not_come_into_force(
     kept.rename(kept.with_name("elsewhere"))
     kept.write_text("in the way")
     arena.gate.write_policy(PODS)
-    until(lambda: any(record["event"] == "config" for record in arena.gate.records()))
+    eventually("the refusal is on record", lambda: any(record["event"] == "config" for record in arena.gate.records()))
     (config,) = [record for record in arena.gate.records() if record["event"] == "config"]
     assert config["allowed"] is False and "cannot be kept beside the audit" in config["reasons"][0]
     assert arena.get(b"/api/v1/namespaces/a/secrets/x") == 200

@@ -33,10 +33,15 @@ def refusal(gate: LiveGate) -> str:
     return "\n".join(told)
 
 
-def test_a_port_of_the_admin_pages_that_another_program_has(make: Make) -> None:
+@pytest.mark.parametrize("section", ["listen", "admin"])
+def test_a_port_that_another_program_has(make: Make, section: str) -> None:
     gate = make().gate
-    with socket.create_server(("127.0.0.1", gate.admin_port)):
-        assert f"cannot listen on 127.0.0.1:{gate.admin_port}" in refusal(gate)
+    port = gate.port if section == "listen" else gate.admin_port
+    with socket.create_server(("127.0.0.1", port)):
+        assert refusal(gate) == (
+            f"cannot listen on 127.0.0.1:{port}: Address already in use; "
+            f"another program has it: stop that one, or choose another port under {section}"
+        )
 
 
 def test_an_address_that_this_machine_does_not_have(make: Make) -> None:
@@ -48,6 +53,20 @@ def test_a_key_of_another_certificate(make: Make, authority: Authority) -> None:
     gate = make().gate
     (gate.folder / "gate.key").write_bytes(authority.leaf("localhost").key)
     assert "does not belong to the certificate" in refusal(gate)
+
+
+def test_a_certificate_that_has_expired(make: Make, authority: Authority) -> None:
+    gate = make().gate
+    authority.leaf("localhost", starts=-9, ends=-1).write(gate.folder, "gate")
+    said = refusal(gate)
+    assert "kgate.yaml:4: listen[0].tls.certificate: the certificate expired on " in said and "(renew it)" in said
+
+
+def test_a_policy_that_is_misspelt(make: Make) -> None:
+    gate = make().gate
+    policy = gate.folder / "policy.yaml"
+    policy.write_text(policy.read_text().replace("verbs:", "verb:", 1))
+    assert refusal(gate) == f'{policy}:10: unknown key "verb" in rules[0].allow[0] (did you mean "verbs"?)'
 
 
 def test_another_root_of_the_file_system_is_refused(make: Make) -> None:
