@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from authority import Authority
 from lab.cluster import RealCluster
 from lab.gate import ALICE, ALL, BOB, Gate, rule, write_kubeconfig
-from lab.keys import Authority
 from lab.kubectl import Kubectl, Live
 from lab.waiting import eventually
 from ports import free_port
@@ -40,8 +40,8 @@ def gate(cluster: RealCluster, any_gate: Gate | None, tmp_path_factory: pytest.T
         pytest.skip("needs the gate itself, and KGATE_E2E_STAND_IN is set")
     made = Gate(tmp_path_factory.mktemp("context-gate"), cluster.gate)
     machines = Authority("kgate end-to-end machines")
-    machines.person("lap-1").write(made.directory / "device.crt", made.directory / "device.key")
-    (made.directory / "device-ca.crt").write_bytes(machines.pem)
+    machines.leaf(common_name="lap-1", client=True).write(made.directory, "device")
+    (made.directory / "device-ca.crt").write_bytes(machines.certificate)
     made.settings["identity"]["devices"] = {"authority": "device-ca.crt", "file": "devices.yaml"}
     made.settings["facts"] = [{"source": "hand", "file": "facts.yaml"}]
     replace(made, "devices.yaml", device(True))
@@ -78,7 +78,7 @@ def alice(gate: Gate, direct: Kubectl, cluster: RealCluster, tmp_path: Path) -> 
         "client-certificate": str(gate.directory / "device.crt"),
         "client-key": str(gate.directory / "device.key"),
     }
-    path = write_kubeconfig(tmp_path / "alice", f"https://localhost:{gate.port}", gate.authority.pem, user, cluster.namespace)
+    path = write_kubeconfig(tmp_path / "alice", f"https://localhost:{gate.port}", gate.authority.certificate, user, cluster.namespace)
     return evolve(direct, kubeconfig=path, home=tmp_path / "home", name="alice, through the context gate")
 
 

@@ -157,13 +157,13 @@ def test_a_path_of_the_gate_serves_as_well_as_a_host_name(ways: Ways, gate: Gate
 
 
 def test_a_client_certificate_serves_as_well_as_a_token(ways: Ways, gate: Gate, cluster: RealCluster, tmp_path: Path) -> None:
-    person = gate.authority.person(ALICE.user, ALICE.group)
+    person = gate.authority.leaf(common_name=ALICE.user, organizations=(ALICE.group,), client=True)
     user = {
         "client-certificate-data": base64.b64encode(person.certificate).decode(),
         "client-key-data": base64.b64encode(person.key).decode(),
     }
     path = write_kubeconfig(
-        tmp_path / "certificate.kubeconfig", f"https://localhost:{gate.port}", gate.authority.pem, user, cluster.namespace
+        tmp_path / "certificate.kubeconfig", f"https://localhost:{gate.port}", gate.authority.certificate, user, cluster.namespace
     )
     by_certificate = Ways(ways.direct, evolve(ways.gated, kubeconfig=path, home=tmp_path))
     by_certificate.same("auth", "whoami")

@@ -19,7 +19,7 @@ HEAD = (
 @pytest.fixture
 def asked(cluster: RealCluster, gate: Gate) -> Callable[[str], RawClient]:
     def ask(target: str) -> RawClient:
-        client = RawClient(gate.port, ssl.create_default_context(cadata=gate.authority.pem.decode()))
+        client = RawClient(gate.port, ssl.create_default_context(cadata=gate.authority.certificate.decode()))
         client.send(HEAD.format(namespace=cluster.namespace, target=target, token=ALICE.token).encode())
         return client
 

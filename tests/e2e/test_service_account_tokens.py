@@ -44,7 +44,7 @@ def token(*audience: str) -> str:
 
 
 def ask(gate: Gate, bearer: str, path: str) -> tuple[int, bytes]:
-    tls = ssl.create_default_context(cadata=gate.authority.pem.decode())
+    tls = ssl.create_default_context(cadata=gate.authority.certificate.decode())
     return Endpoint("127.0.0.1", gate.port, "", tls, {"Authorization": f"Bearer {bearer}"}).ask("GET", path)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 from attrs import field, frozen
-from lab.keys import Authority
+from authority import Authority
 from lab.waiting import eventually
 from ports import free_port
 
@@ -80,8 +80,8 @@ class Gate:
 
     def write(self, policy: Mapping[str, Any] | None = None) -> None:
         """Writes every file of the directory."""
-        self.authority.server("localhost", "127.0.0.1").write(self.directory / "tls.crt", self.directory / "tls.key")
-        (self.directory / "people-ca.crt").write_bytes(self.authority.pem)
+        self.authority.leaf("localhost", "127.0.0.1").write(self.directory, "tls")
+        (self.directory / "people-ca.crt").write_bytes(self.authority.certificate)
         robots = [person.robot for person in PEOPLE]
         (self.directory / "tokens.yaml").write_text(yaml.safe_dump({"robots": robots}))
         (self.directory / "audit").mkdir(mode=0o700, exist_ok=True)
@@ -184,7 +184,7 @@ class Gate:
     def kubeconfig(self, person: Person, namespace: str, path: Path, server: str = "") -> Path:
         """Writes a kubeconfig for one person that goes through the gate, by default by host name."""
         user = {"token": person.token}
-        return write_kubeconfig(path, server or f"https://localhost:{self.port}", self.authority.pem, user, namespace)
+        return write_kubeconfig(path, server or f"https://localhost:{self.port}", self.authority.certificate, user, namespace)
 
 
 def write_kubeconfig(path: Path, server: str, authority: bytes, user: Mapping[str, Any], namespace: str) -> Path:
