@@ -161,7 +161,7 @@ def _without_credentials(headers: Headers) -> Headers:
 
 def response_headers(status: int, headers: Headers) -> Headers | Refusal:
     """The fields of the cluster's answer (or its trailer section) that go to the client."""
-    kept: list[tuple[bytes, ...]] = []  # handed on as they are, not taken apart: see docs/performance.md
+    kept: list[tuple[bytes, ...]] = []  # handed on as they are, not taken apart: see docs/tried.md
     names_others = False
     for field in cast("list[tuple[bytes, ...]]", headers):
         name = field[0]

@@ -64,7 +64,7 @@ def parse_fields(block: bytes) -> Headers | Invalid:
 
 def fields_of(lines: list[bytes]) -> Headers | Invalid:
     """``parse_fields`` of a block that was split at each CRLF."""
-    fields: list[tuple[bytes, ...]] = []  # of two; what is typed so is handed on as it is, see docs/performance.md
+    fields: list[tuple[bytes, ...]] = []  # of two; what is typed so is handed on as it is, see docs/tried.md
     for line in lines:
         field = _KNOWN_LINES.get(line)
         if field is None:

@@ -30,7 +30,7 @@ def encode_lines(headers: Headers) -> bytes:
 
 
 def _lines(headers: Headers) -> list[bytes]:
-    # Taken for tuples of any length, fields are handed on as they are, not taken apart: see docs/performance.md.
+    # Taken for tuples of any length, fields are handed on as they are, not taken apart: see docs/tried.md.
     return [_KNOWN_FIELDS.get(field) or _encode_line(field) for field in cast("list[tuple[bytes, ...]]", headers)]
 
 
