@@ -1,7 +1,8 @@
 """The gate as an authorization server of its own client, ``kgate login`` (OAuth 2.0: RFC 6749 with RFC 9700, 7636, 8252, 8414, 8628, 9207).
 
 There is one client, ``kgate``, which is public: it runs on the person's machine, so it has no secret, and its codes come back to a loopback address only. The
-client makes its refresh secrets itself and sends the digest of the next one (``refresh_next``) with each use; see store/sessions for why.
+client makes its refresh secrets itself and sends the digest of the next one (``refresh_next``) with each use; see store/sessions for why. What it shows is
+redeemed in redemption.py.
 """
 
 from __future__ import annotations
@@ -12,62 +13,30 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from attrs import evolve, frozen
 from sqlalchemy import Connection
 
 from kgate.api.application import Params, Routes, error_response, json_response
 from kgate.api.attempts import Attempts
-from kgate.api.pages import Pages, TokenOf, asker_of
-from kgate.api.signing_in import NO_KEY, NO_KEY_HINT, WITHDRAWN, Asker, Failed, SignIns, Wanted, secret
+from kgate.api.pages import Pages, TokenOf, asker_of, back
+from kgate.api.redemption import DEVICE_GRANT, POLL_SECONDS, Form, Redemption, Refused, is_known
+from kgate.api.signing_in import NO_KEY, NO_KEY_HINT, Asker, Failed, SignIns, Wanted, secret
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.openid import read_query
-from kgate.identity.pkce import METHOD, is_challenge, proves
+from kgate.identity.pkce import METHOD, is_challenge
 from kgate.net.database import StoreUnavailableError
-from kgate.store.codes import Code, CodeState, add_code, find_code, update_code
+from kgate.store.codes import Code, CodeState, add_code
 from kgate.store.sealing import digest
-from kgate.store.sessions import (
-    Kind,
-    Rotation,
-    Session,
-    add_refresh_secret,
-    end_sessions,
-    find_session,
-    open_session,
-    rotate,
-    session_of_refresh_secret,
-)
+from kgate.store.sessions import Session, end_sessions, session_of_refresh_secret
 
 CLIENT_ID = "kgate"
 DEVICE_SECONDS = 600.0
-DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-POLL_SECONDS = 5
 LONGEST_URI = 1024
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 """Of user codes: no vowels, so no words (RFC 8628 section 6.1)."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CLUSTERS = re.compile(r"[-a-z0-9.*?\[\]]+( [-a-z0-9.*?\[\]]+)*")
-REPLAYED = "its sign-in code was redeemed twice, so somebody has a copy of it"
 SIGNED_OUT = "you signed out"
 NOBODY = "this gate has no identity provider to sign in with"
-_GONE = {
-    CodeState.DENIED: "the sign-in was refused on the gate's page, or begun by another program",
-    CodeState.WITHDRAWN: f"{WITHDRAWN}; run kgate login again",
-}
-
-Form = dict[str, str]
-
-
-@frozen
-class Refused:
-    """An error of the token endpoint (RFC 6749 section 5.2, RFC 8628 section 3.5)."""
-
-    error: str
-    text: str = ""
-
-
-_NO_CODE = Refused("invalid_grant", "the sign-in code is not known, or too old; run kgate login again")
-_NO_DEVICE = Refused("invalid_grant", "there is no such device code")
-_NO_SESSION = Refused("invalid_grant", "your session is over; run kgate login")
 
 
 class Clients:
@@ -77,6 +46,7 @@ class Clients:
         self, url: Callable[[], str], signins: SignIns, pages: Pages, token_of: TokenOf, wall: Callable[[], float], attempts: Attempts
     ) -> None:
         self._url, self._signins, self._pages, self._token_of, self._wall, self._attempts = url, signins, pages, token_of, wall, attempts
+        self._redemption = Redemption(signins, wall)
 
     def routes(self) -> Routes:
         """The endpoints."""
@@ -119,15 +89,19 @@ class Clients:
         if asked.get("client_id") != CLIENT_ID or not is_loopback(uri):
             # To an address that may be anybody's nothing is sent, not even an error (RFC 6749 section 4.1.2.1).
             return self._pages.failed(Failed("the link to this page is not one that kgate login makes", "run kgate login again"))
-        wrong = _authorization_fault(asked)
-        if wrong:
-            return redirect_error(uri, asked.get("state", ""), self._url(), "invalid_request", wrong)
-        if not self._attempts.may(asker.address, self._wall()):
-            return redirect_error(uri, asked["state"], self._url(), "temporarily_unavailable", "too many sign-ins from here; wait a minute")
-        if not self._signins.providers():
-            return redirect_error(uri, asked["state"], self._url(), "access_denied", NOBODY)
+        wrong = self._authorization_fault(asked, asker)
+        if wrong is not None:
+            return back(uri, {"error": wrong.error, "error_description": wrong.text}, asked.get("state", ""), self._url())
         wanted = Wanted(uri, asked["state"], asked["code_challenge"], clusters=asked.get("clusters", ""), step_up="step_up" in asked)
         return await self._pages.begin_or_choose(asked.get("issuer", ""), wanted, asker, request)
+
+    def _authorization_fault(self, asked: Form, asker: Asker) -> Refused | None:
+        text = _fault(asked)
+        if text:
+            return Refused("invalid_request", text)
+        if not self._attempts.may(asker.address, self._wall()):
+            return Refused("temporarily_unavailable", "too many sign-ins from here; wait a minute")
+        return None if self._signins.providers() else Refused("access_denied", NOBODY)
 
     # --- tokens
 
@@ -136,17 +110,8 @@ class Clients:
         form = read_query(request.body.decode("utf-8", "replace"))
         if form is None or form.get("client_id") != CLIENT_ID or not _DIGEST.fullmatch(form.get("refresh_next", "")):
             return _error(Refused("invalid_request", "this is not a request of kgate's; use the kgate command of this release"))
-        grants = {
-            "authorization_code": self._redeem_code,
-            "refresh_token": self._refresh,
-            DEVICE_GRANT: self._redeem_device,
-        }
-        grant = grants.get(form.get("grant_type", ""))
-        if grant is None:
-            return _error(Refused("unsupported_grant_type"))
-        asker = asker_of(request)
         try:
-            found = await grant(form, asker)
+            found = await self._redemption.session(form, asker_of(request))
         except StoreUnavailableError as error:
             return error_response(503, str(error))
         return self._issued(found) if isinstance(found, Session) else _error(found)
@@ -170,91 +135,6 @@ class Clients:
             },
         )
 
-    async def _redeem_code(self, form: Form, asker: Asker) -> Session | Refused:
-        verifier, uri = form.get("code_verifier", ""), form.get("redirect_uri", "")
-
-        def good(code: Code) -> Refused | None:
-            if code.user_code is None and code.redirect_uri == uri and proves(verifier, code.challenge):
-                return None
-            return Refused("invalid_grant", "the sign-in was begun by another program")
-
-        return await self._redeem(form.get("code", ""), form["refresh_next"], Kind.CLI, asker, good)
-
-    async def _redeem_device(self, form: Form, asker: Asker) -> Session | Refused:
-        code = form.get("device_code", "")
-        if not await self._is_known(find_code, code):
-            return _NO_DEVICE
-        state = await self._signins.store.write(lambda connection: self._polled(connection, code))
-        if state is not None:
-            return state
-        return await self._redeem(code, form["refresh_next"], Kind.DEVICE, asker, lambda found: None)
-
-    def _polled(self, connection: Connection, device_code: str) -> Refused | None:
-        """What a device is told that asks whether its person has signed in (RFC 8628 section 3.5)."""
-        code, now = find_code(connection, digest(device_code)), self._wall()
-        if code is None or code.user_code is None:
-            return _NO_DEVICE
-        if code.state is CodeState.REDEEMED:
-            return None
-        if code.state in _GONE:
-            return Refused("access_denied", _GONE[code.state])
-        if code.expires <= now:
-            return Refused("expired_token", "nobody signed in within ten minutes; run kgate login --device again")
-        if code.state is CodeState.APPROVED:
-            return None
-        update_code(connection, evolve(code, polled=now))
-        return Refused("slow_down" if now - code.polled < POLL_SECONDS - 1 else "authorization_pending")
-
-    async def _redeem(
-        self, code: str, following: str, kind: Kind, asker: Asker, good: Callable[[Code], Refused | None]
-    ) -> Session | Refused:
-        """A code for a session, once."""
-        now = self._wall()
-        found: Code | Session | Refused = _NO_CODE
-        if await self._is_known(find_code, code):
-            found = await self._signins.store.write(lambda connection: _take(connection, code, following, now, good))
-        if isinstance(found, Refused):
-            await self._signins.recorder.login(False, asker, None, "", found.text, kind.value)
-        if not isinstance(found, Code):
-            return found
-        person = found.person
-        if person is None:
-            raise AssertionError("a code that was approved has its person")
-        session = self._signins.new_session(kind, person, asker.address, found.clusters, found.provider_tokens)
-        if not await self._signins.recorder.login(True, asker, person, session.id, "", kind.value):
-            return Refused("temporarily_unavailable", "the sign-in could not be put on record; try again in a while")
-
-        def redeemed(connection: Connection) -> Session | Refused:
-            again = _take(connection, code, following, now, good)
-            if not isinstance(again, Code):
-                return again
-            open_session(connection, session, found.provider_tokens)
-            add_refresh_secret(connection, session.id, following, now)
-            update_code(connection, evolve(again, state=CodeState.REDEEMED, session=session.id, provider_tokens=""))
-            return session
-
-        return await self._signins.store.write(redeemed)
-
-    async def _refresh(self, form: Form, asker: Asker) -> Session | Refused:
-        now, used = self._wall(), form.get("refresh_token", "")
-        if not await self._is_known(session_of_refresh_secret, used):
-            return _NO_SESSION
-        outcome, session = await self._signins.store.write(lambda connection: rotate(connection, digest(used), form["refresh_next"], now))
-        if outcome is Rotation.DONE and session is not None:
-            return session
-        if outcome is Rotation.REUSED and session is not None:
-            why = "a refresh secret was used twice: somebody has a copy of it, so the session was ended"
-            await self._signins.recorder.login(False, asker, session.person, session.id, why, session.kind.value)
-            return Refused("invalid_grant", f"{why}; run kgate login, and find out who else has your files")
-        if session is not None:
-            return Refused("invalid_grant", f"your session ended: {session.ended_why or 'its time is up'}; run kgate login")
-        return _NO_SESSION
-
-    async def _is_known(self, find: Callable[[Connection, str], object | None], shown: str) -> bool:
-        """Whether somebody was given that. What a stranger makes up has nothing written: the store's one writer is what news of who is out waits for,
-        too."""
-        return await self._signins.store.read(lambda connection: find(connection, digest(shown))) is not None
-
     async def revoke(self, request: LocalRequest, params: Params) -> LocalResponse:
         """Sign out (RFC 7009): ends the session, whichever secret of it is shown."""
         form = read_query(request.body.decode("utf-8", "replace")) or {}
@@ -265,7 +145,7 @@ class Clients:
             return session if session is not None and end_sessions(connection, [session.id], SIGNED_OUT, now) else None
 
         try:
-            known = await self._is_known(session_of_refresh_secret, shown)
+            known = await is_known(self._signins.store, session_of_refresh_secret, shown)
             session = await self._signins.store.write(ended) if known else None
         except StoreUnavailableError as error:
             return error_response(503, str(error))
@@ -312,33 +192,6 @@ class Clients:
         )
 
 
-def _take(
-    connection: Connection, code: str, following: str, now: float, good: Callable[[Code], Refused | None]
-) -> Code | Session | Refused:
-    """The code where it can be redeemed now; the session that the very same client redeemed it for already; or what is wrong."""
-    found = find_code(connection, digest(code))
-    if found is None or (found.expires <= now and found.state is not CodeState.REDEEMED):
-        return _NO_CODE
-    if found.state is CodeState.REDEEMED:
-        outcome, session = _same_client(connection, found.session, following)
-        if outcome and session is not None:
-            return session
-        end_sessions(connection, [found.session], REPLAYED, now)
-        return Refused("invalid_grant", "the sign-in code was used already: somebody has a copy of it, so the session was ended")
-    if found.state in _GONE:
-        return Refused("invalid_grant", _GONE[found.state])
-    refused = good(found) if found.state is CodeState.APPROVED else Refused("invalid_grant", "the sign-in was not approved")
-    if refused is not None:
-        update_code(connection, evolve(found, state=CodeState.DENIED, provider_tokens=""))
-    return refused if refused is not None else found
-
-
-def _same_client(connection: Connection, id_: str, following: str) -> tuple[bool, Session | None]:
-    """Whether ``following`` is a refresh secret of the session: then it is the client that redeemed the code, whose answer was lost."""
-    owner, session = session_of_refresh_secret(connection, following), find_session(connection, id_)
-    return owner is not None and owner.id == id_ and session is not None and session.ended is None, session
-
-
 def is_loopback(uri: str) -> bool:
     """Whether codes may be sent there: http to a loopback *address*, any port (RFC 8252 sections 7.3 and 8.3: not ``localhost``)."""
     # urlsplit leaves line ends out of what it takes apart; a header would have them
@@ -353,19 +206,13 @@ def is_loopback(uri: str) -> bool:
     return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1") and port is not None and plain
 
 
-def redirect_error(uri: str, state: str, iss: str, error: str, text: str) -> LocalResponse:
-    """Tell ``kgate login`` at its loopback address what went wrong."""
-    asked = {"error": error, "error_description": text, "state": state, "iss": iss}
-    return LocalResponse(303, (("location", f"{uri}?{urlencode(asked)}"),))
-
-
 def user_code_of(below: Callable[[int], int]) -> str:
     """``BCDF-GHJK``; ``below(n)`` gives a random number less than n."""
     letters = "".join(_LETTERS[below(len(_LETTERS))] for _ in range(8))
     return f"{letters[:4]}-{letters[4:]}"
 
 
-def _authorization_fault(asked: Form) -> str:
+def _fault(asked: Form) -> str:
     if asked.get("response_type") != "code":
         return "response_type must be code"
     if asked.get("code_challenge_method") != METHOD or not is_challenge(asked.get("code_challenge", "")):

@@ -161,7 +161,7 @@ class Pages:
             text = f"{found.person.user} is signed in there. You can close this window."
             return self._page("message", heading="The device is connected", text=text, bad=False, link="", link_text="")
         if found.code:
-            return _back(found.signin.redirect_uri, {"code": found.code}, found.signin.client_state, self._place().url)
+            return back(found.signin.redirect_uri, {"code": found.code}, found.signin.client_state, self._place().url)
         return LocalResponse(
             303, (("location", "/"), ("set-cookie", cookie(SESSION_COOKIE, found.cookie, int(self._signins.terms().session))))
         )
@@ -176,7 +176,7 @@ class Pages:
     def _told(self, failed: Failed, uri: str, state: str) -> LocalResponse:
         """The same at the terminal, where ``kgate login`` waits for it: its own page in the browser says it too."""
         asked = {"error": "access_denied", "error_description": f"{failed.text}; {failed.hint}"}
-        return _back(uri, asked, state, self._place().url)
+        return back(uri, asked, state, self._place().url)
 
     def _unavailable(self, error: StoreUnavailableError) -> LocalResponse:
         return self.failed(Failed(str(error), "try again in a while", 503))
@@ -365,6 +365,6 @@ def _to(begun: Begun) -> LocalResponse:
     return LocalResponse(303, (("location", begun.location), ("set-cookie", cookie(SIGNIN_COOKIE, begun.browser, 600))))
 
 
-def _back(uri: str, asked: dict[str, str], state: str, iss: str) -> LocalResponse:
+def back(uri: str, asked: dict[str, str], state: str, iss: str) -> LocalResponse:
     """To ``kgate login``, at its loopback address."""
     return LocalResponse(303, (("location", f"{uri}?{urlencode({**asked, 'state': state, 'iss': iss})}"),))

@@ -16,8 +16,9 @@ from twisted.internet.defer import Deferred
 
 from kgate.api.application import Application
 from kgate.api.attempts import Attempts
-from kgate.api.clients import DEVICE_GRANT, Clients
+from kgate.api.clients import Clients
 from kgate.api.pages import Pages, Place
+from kgate.api.redemption import DEVICE_GRANT
 from kgate.api.signing_in import SignIns
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Credentials
