@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from kgate.wire.events import Headers
+from kgate.wire.events import DataReceived, Event, Headers, StreamEnded, TrailersReceived
 from kgate.wire.http1_grammar import MAX_CHUNK_LINE, Invalid, chunk_size, forbidden_trailer, parse_fields
 
 NO_SIZE = "a chunk size that is not one hexadecimal number"
@@ -22,6 +22,19 @@ class Fed(NamedTuple):
     done: bool
     trailers: Headers | None = None
     invalid: Invalid | None = None
+
+
+def tell(fed: Fed, stream: int, events: list[Event]) -> int:
+    """Say what of the stream's body came, and that this was all of it where it was; gives how many bytes."""
+    size = 0
+    for piece in fed.pieces:
+        size += len(piece)
+        events.append(DataReceived(stream, piece, len(piece)))
+    if fed.done:
+        if fed.trailers:
+            events.append(TrailersReceived(stream, fed.trailers))
+        events.append(StreamEnded(stream))
+    return size
 
 
 class BodyReader(Protocol):

@@ -20,10 +20,9 @@ from kgate.wire.events import (
     ResponseReceived,
     StreamEnded,
     StreamReset,
-    TrailersReceived,
     UpgradeAccepted,
 )
-from kgate.wire.http1_body import BodyReader, ChunkReader, CloseReader, LengthReader
+from kgate.wire.http1_body import BodyReader, ChunkReader, CloseReader, LengthReader, tell
 from kgate.wire.http1_grammar import NOT_HTTP_1, Invalid, fields_of, hopeless, parse_chunked, parse_length, parse_status_line
 from kgate.wire.http1_limits import Http1Limits
 from kgate.wire.http1_writing import CHUNKED, BodyWriter, encode_fields, encode_lines
@@ -276,18 +275,11 @@ class ClientConnection:
             raise LocalProtocolError("a body without its reader")
         fed = body.feed(self._buffer)
         self._buffer = fed.rest
-        for piece in fed.pieces:
-            self._unconsumed += len(piece)
-            events.append(DataReceived(self._stream, piece, len(piece)))
+        self._unconsumed += tell(fed, self._stream, events)
         if fed.invalid is not None:
             self._fail(events, fed.invalid)
-            return False
-        if not fed.done:
-            return False
-        if fed.trailers:
-            events.append(TrailersReceived(self._stream, fed.trailers))
-        events.append(StreamEnded(self._stream))
-        self._complete()
+        elif fed.done:
+            self._complete()
         return False
 
     def _complete(self) -> None:

@@ -16,18 +16,8 @@ from typing import NamedTuple
 
 from kgate.wire.dates import Date, no_date
 from kgate.wire.errors import LocalProtocolError
-from kgate.wire.events import (
-    ConnectionFailed,
-    DataReceived,
-    Event,
-    Headers,
-    RequestHead,
-    RequestReceived,
-    StreamEnded,
-    StreamReset,
-    TrailersReceived,
-)
-from kgate.wire.http1_body import BodyReader, ChunkReader, LengthReader
+from kgate.wire.events import ConnectionFailed, Event, Headers, RequestHead, RequestReceived, StreamReset
+from kgate.wire.http1_body import BodyReader, ChunkReader, LengthReader, tell
 from kgate.wire.http1_framing import Framing
 from kgate.wire.http1_grammar import Invalid, hopeless, parse_fields, parse_request_line
 from kgate.wire.http1_limits import Http1Limits
@@ -212,17 +202,11 @@ class ServerConnection:
             raise LocalProtocolError("a body without its reader")
         fed = body.feed(self._buffer)
         self._buffer = fed.rest
-        for piece in fed.pieces:
-            self._unconsumed += len(piece)
-            events.append(DataReceived(self._stream, piece, len(piece)))
+        self._unconsumed += tell(fed, self._stream, events)
         if fed.invalid is not None:
             self._refuse(events, fed.invalid)
-            return False
         if not fed.done:
             return False
-        if fed.trailers:
-            events.append(TrailersReceived(self._stream, fed.trailers))
-        events.append(StreamEnded(self._stream))
         self._body = None
         self._in = _In.WAITING
         if self._writer is not None and self._writer.complete:
