@@ -114,8 +114,7 @@ def children(process: subprocess.Popen[str], word: str) -> list[int]:
     return [pid for pid in pids if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
 
 
-@pytest.mark.parametrize("again", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_further_signals_hurry_the_stop_up_and_leave_nothing_behind(quickstart: Quickstart, again: signal.Signals) -> None:
+def test_further_signals_hurry_the_stop_up_and_leave_nothing_behind(quickstart: Quickstart) -> None:
     process = quickstart.start()
     until_it_runs(process)
     (gate,) = children(process, "kgate")
@@ -124,8 +123,8 @@ def test_further_signals_hurry_the_stop_up_and_leave_nothing_behind(quickstart: 
     assert process.stderr is not None
     while process.stderr.readline() != "kgate: stopping\n":
         pass
-    process.send_signal(again)
-    process.send_signal(signal.SIGINT)
+    for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        process.send_signal(again)
     process.communicate(timeout=5)
     assert process.returncode == 0
 
