@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from hpack import Encoder
 from twisted.internet.task import Clock
 
-from kgate.wire.events import Event, Headers, RequestHead
-from kgate.wire.http2 import ClientConnection, Http2Limits, ServerConnection
+from kgate.wire.events import ConnectionFailed, Event, Headers, RequestHead
+from kgate.wire.http2 import ClientConnection, ErrorCode, Http2Limits, ServerConnection
 from kgate.wire.http2_frames import END_HEADERS, END_STREAM, PREFACE, FrameType, frame
 
 HEAD = Struct(">BHBBL")
@@ -126,3 +126,16 @@ class ClientScene:
 
     receive = ServerScene.receive
     sent = ServerScene.sent
+
+
+def failed(events: list[object]) -> ErrorCode:
+    """The code of the connection's failure, which is the last event."""
+    assert isinstance(events[-1], ConnectionFailed), events
+    return ErrorCode(events[-1].code)
+
+
+def reset_code(scene: ServerScene, stream: int = 1) -> ErrorCode:
+    """The code with which the one frame that was sent resets the stream."""
+    (sent,) = scene.sent()
+    assert (sent.kind, sent.stream) == (FrameType.RST_STREAM, stream)
+    return ErrorCode(sent.number)
