@@ -100,7 +100,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     cluster = RecordingCluster(folder, authority)
     cluster.answer = lambda connection, head: connection.send(SWITCHED if b"/exec?" in head else STREAM)
     (folder / "gate").mkdir()
-    (folder / "gate" / "cluster-ca.crt").write_bytes(authority.certificate)
     (folder / "gate" / "token").write_text("the-gates-own-token")
     with web_server(authority) as web:
         idp, transmitter = TestIssuer(web.url), TestIssuer(web.url + "/ssf")
@@ -112,9 +111,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "poll": web.url + "/poll",
             "token_file": "token",
         }
-        lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "token"}
         identity = {"oidc": [oidc], "signals": [signals]}
-        gate = LiveGate(folder / "gate", authority, {"lab": lab}, POLICY, {"identity": identity})
+        gate = LiveGate(folder / "gate", authority, {"lab": cluster.access(folder / "gate")}, POLICY, {"identity": identity})
         scene = Scene(gate, cluster, idp, transmitter, web)
         _publish(scene)
         gate.start()

@@ -46,17 +46,13 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     folder: Path = tmp_path_factory.mktemp("scim")
     authority = Authority()
     cluster = RecordingCluster(folder, authority)
-    (folder / "gate").mkdir()
-    (folder / "gate" / "cluster-ca.crt").write_bytes(authority.certificate)
-    (folder / "gate" / "cluster-token").write_text("the-gates-own-token")
-    lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
     identity = {
         "client_certificates": {"authority": "people-ca.crt"},
         "tokens": {"file": "robots.yaml"},
         "groups": {"sources": ["token", "scim"]},
         "scim": {"robots": ["directory", "inside"]},
     }
-    gate = LiveGate(folder / "gate", authority, {"lab": lab}, POLICY, {"identity": identity})
+    gate = LiveGate(folder / "gate", authority, {"lab": cluster.access(folder / "gate")}, POLICY, {"identity": identity})
     gate.write("robots.yaml", {"robots": [ROBOT, OTHER, INSIDE]})
     gate.start()
     yield Arena(gate, cluster)

@@ -61,13 +61,10 @@ def started(folder: Path) -> Iterator[Beside]:
     authority = Authority("authorizer tests")
     folder.mkdir()
     cluster = RecordingCluster(folder, authority)
-    (folder / "cluster-ca.crt").write_bytes(authority.certificate)
-    (folder / "cluster-token").write_text("the-gates-own-token")
-    lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
     made: list[LiveGate] = []
 
     def start(*authorizers: Mapping[str, Any]) -> Arena:
-        made.append(LiveGate(folder, authority, {"lab": lab}, settings={"authorizers": list(authorizers)}))
+        made.append(LiveGate(folder, authority, {"lab": cluster.access(folder)}, settings={"authorizers": list(authorizers)}))
         return Arena(made[-1].start(), cluster)
 
     yield start

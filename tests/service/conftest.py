@@ -24,14 +24,11 @@ def authority() -> Authority:
 def _maker(authority: Authority, folder: Path) -> Iterator[Make]:
     made: list[Arena] = []
 
-    def arena(clusters: dict[str, Any] | None = None, **settings: Any) -> Arena:
+    def arena(otherwise: dict[str, Any] | None = None, **settings: Any) -> Arena:
         where = folder / f"gate{len(made)}"
         where.mkdir()
         cluster = RecordingCluster(where, authority)
-        (where / "cluster-ca.crt").write_bytes(authority.certificate)
-        (where / "cluster-token").write_text("the-gates-own-token")
-        lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
-        made.append(Arena(LiveGate(where, authority, {"lab": {**lab, **(clusters or {})}}, settings=settings), cluster))
+        made.append(Arena(LiveGate(where, authority, {"lab": {**cluster.access(where), **(otherwise or {})}}, settings=settings), cluster))
         return made[-1]
 
     yield arena
@@ -43,7 +40,7 @@ def _maker(authority: Authority, folder: Path) -> Iterator[Make]:
 
 @pytest.fixture
 def make(authority: Authority, tmp_path: Path) -> Iterator[Make]:
-    """Makes a gate that is not started yet: ``make(clusters, **settings)``. What was started ends with the test."""
+    """Makes a gate that is not started yet: ``make(otherwise, **settings)``, by which the cluster's entry differs. What was started ends with the test."""
     yield from _maker(authority, tmp_path)
 
 

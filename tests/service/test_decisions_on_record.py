@@ -36,12 +36,9 @@ def arena(tmp_path: Path) -> Iterator[Arena]:
     authority = Authority()
     cluster = RecordingCluster(tmp_path, authority)
     folder = tmp_path / "gate"
-    folder.mkdir()
-    (folder / "cluster-ca.crt").write_bytes(authority.certificate)
-    (folder / "cluster-token").write_text("the-gates-own-token")
+    lab = {**cluster.access(folder), "labels": {"env": "lab"}}
     (folder / "candidate.yaml").write_text(json.dumps(PODS))
-    lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
-    gate = LiveGate(folder, authority, {"lab": {**lab, "labels": {"env": "lab"}}}, settings={"shadow": "candidate.yaml"}).start()
+    gate = LiveGate(folder, authority, {"lab": lab}, settings={"shadow": "candidate.yaml"}).start()
     yield Arena(gate, cluster)
     gate.stop()
     cluster.stop()

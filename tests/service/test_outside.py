@@ -47,12 +47,9 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     cluster = RecordingCluster(folder, authority)
     gate_folder = folder / "gate"
     gate_folder.mkdir()
-    (gate_folder / "cluster-ca.crt").write_bytes(authority.certificate)
-    (gate_folder / "cluster-token").write_text("the-gates-own-token")
     (gate_folder / "push.key").write_bytes(KEY)
     (gate_folder / "country.mmdb").write_bytes(written(COUNTRY))
     (gate_folder / "facts.yaml").write_text("incident: {open: false}")
-    lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
     settings = {
         "drain": "1s",
         "geo": {"country": "country.mmdb"},
@@ -61,7 +58,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
             {"source": "ci", "key_file": "push.key", "max_age": "1h", "names": ["freeze"]},
         ],
     }
-    gate = LiveGate(gate_folder, authority, {"lab": lab}, POLICY, settings).start()
+    gate = LiveGate(gate_folder, authority, {"lab": cluster.access(gate_folder)}, POLICY, settings).start()
     yield Arena(gate, cluster)
     gate.stop()
     cluster.stop()
@@ -162,21 +159,18 @@ def test_a_file_of_rubbish_makes_its_facts_unknown_and_readyz_says_so(arena: Are
 
 def test_a_gate_does_not_start_on_geo_data_that_are_none(tmp_path: Path, arena: Arena) -> None:
     (tmp_path / "bad.mmdb").write_bytes(b"rubbish")
-    for name in ("cluster-ca.crt", "cluster-token"):
-        (tmp_path / name).write_bytes((arena.gate.folder / name).read_bytes())
-    gate = LiveGate(tmp_path, arena.gate.authority, arena.gate.config["clusters"], POLICY, {"geo": {"asn": "bad.mmdb"}})
+    gate = LiveGate(tmp_path, arena.gate.authority, {"lab": arena.cluster.access(tmp_path)}, POLICY, {"geo": {"asn": "bad.mmdb"}})
     with pytest.raises(AssertionError, match=r"kgate.yaml:\d+: geo.asn: .*bad.mmdb is not a database in MaxMind's format"):
         gate.start()
 
 
 def test_another_authority_of_a_server_is_taken_over_and_it_is_asked_at_once(tmp_path: Path, arena: Arena) -> None:
-    for name in ("cluster-ca.crt", "cluster-token"):
-        (tmp_path / name).write_bytes((arena.gate.folder / name).read_bytes())
+    clusters = {"lab": arena.cluster.access(tmp_path)}
     (tmp_path / "status.crt").write_bytes(Authority("somebody else").certificate)
     with web_server() as status:
         status.pages["/facts"] = document({"incident": {"open": False}})
         source = {"source": "status", "url": f"{status.url}/facts", "certificate_authority": "status.crt", "every": "1h", "max_age": "2h"}
-        gate = LiveGate(tmp_path, arena.gate.authority, arena.gate.config["clusters"], POLICY, {"drain": "1s", "facts": [source]}).start()
+        gate = LiveGate(tmp_path, arena.gate.authority, clusters, POLICY, {"drain": "1s", "facts": [source]}).start()
         try:
             eventually("it is not trusted", lambda: "facts 1" in gate.admin("/readyz")[1], 10)
             (tmp_path / "status.crt").write_text(status.pem)

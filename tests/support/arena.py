@@ -43,10 +43,8 @@ class Arena:
         settings: Mapping[str, Any] | None = None,
     ) -> Arena:
         """Another gate before the same cluster, of other settings; to be stopped by whoever asked for it."""
-        folder.mkdir(exist_ok=True)
-        for name in ("cluster-ca.crt", "cluster-token"):
-            (folder / name).write_bytes((self.gate.folder / name).read_bytes())
-        gate = LiveGate(folder, self.gate.authority, clusters or self.gate.config["clusters"], policy, settings).start()
+        lab = self.gate.config["clusters"]["lab"] | self.cluster.access(folder)
+        gate = LiveGate(folder, self.gate.authority, clusters or {"lab": lab}, policy, settings).start()
         self.cluster.reset()
         return Arena(gate, self.cluster)
 

@@ -96,11 +96,8 @@ def fleet(folder: Path, store: PostgreSql) -> Iterator[Fleet]:
         oidc = {"issuer": {"url": idp.url, "audiences": ["kgate"], "certificateAuthority": web.pem}, "claimMappings": names}
         made = []
         for name in ("one", "two"):
-            (folder / name).mkdir()
-            (folder / name / "cluster-ca.crt").write_bytes(authority.certificate)
-            (folder / name / "token").write_text("the-gates-own-token")
-            lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "token"}
-            made.append(LiveGate(folder / name, authority, {"lab": lab}, POLICY, {"identity": {"oidc": [oidc]}, "state": state}))
+            clusters = {"lab": cluster.access(folder / name)}
+            made.append(LiveGate(folder / name, authority, clusters, POLICY, {"identity": {"oidc": [oidc]}, "state": state}))
         for gate in made:
             gate.start()
         try:

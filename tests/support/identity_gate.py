@@ -115,10 +115,7 @@ def identity_gate(
     """Run them, with this ``identity`` section. ``authority`` signs their certificates."""
     authority = authority or Authority()
     cluster = RecordingCluster(folder, authority)
-    (folder / "cluster-ca.crt").write_bytes(authority.certificate)
-    (folder / "cluster-token").write_text("the-gates-own-token")
-    lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
-    gate = LiveGate(folder, authority, {"lab": lab}, policy, {"identity": dict(identity), **settings}, port)
+    gate = LiveGate(folder, authority, {"lab": cluster.access(folder)}, policy, {"identity": dict(identity), **settings}, port)
     try:
         gate.start()
         yield IdentityGate(gate, cluster)

@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from authority import Authority, Leaf
 
@@ -66,6 +67,7 @@ class RecordingCluster:
     """See the module. ``heads`` has every request's head; set ``answer`` to script what follows."""
 
     def __init__(self, folder: Path, authority: Authority, *names: str, leaf: Leaf | None = None, port: int = 0) -> None:
+        self._authority = authority
         leaf = leaf or authority.leaf(*(names or ("127.0.0.1", "localhost")))
         certificate, key = leaf.write(folder, "cluster")
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -78,6 +80,13 @@ class RecordingCluster:
         self.answer: Answer = lambda connection, _head: connection.send(OK)
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
+
+    def access(self, folder: Path) -> dict[str, Any]:
+        """What a gate in ``folder`` has to know of it: its entry of the configuration's clusters, and the files that this names."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cluster-ca.crt").write_bytes(self._authority.certificate)
+        (folder / "cluster-token").write_text("the-gates-own-token")
+        return {"server": f"https://127.0.0.1:{self.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
 
     def reset(self) -> None:
         """Forget what came, answer 200 again."""

@@ -16,11 +16,7 @@ def _arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     folder = tmp_path_factory.mktemp("threats")
     authority = Authority()
     cluster = RecordingCluster(folder, authority)
-    (folder / "gate").mkdir()
-    (folder / "gate" / "cluster-ca.crt").write_bytes(authority.certificate)
-    (folder / "gate" / "cluster-token").write_text("the-gates-own-token")
-    lab = {"server": f"https://127.0.0.1:{cluster.port}", "certificate_authority": "cluster-ca.crt", "token_file": "cluster-token"}
-    gate = LiveGate(folder / "gate", authority, {"lab": {**lab, "hosts": ["lab.example.com"]}}).start()
+    gate = LiveGate(folder / "gate", authority, {"lab": {**cluster.access(folder / "gate"), "hosts": ["lab.example.com"]}}).start()
     yield Arena(gate, cluster)
     gate.stop()
     cluster.stop()

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from arena import HEAD, Arena
-from live_gate import LiveGate
 
 pytestmark = pytest.mark.threat("09")
 
@@ -25,13 +23,9 @@ READERS = {
 
 @pytest.fixture(scope="module")
 def readers(_arena: Arena, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    folder: Path = tmp_path_factory.mktemp("readers") / "gate"
-    folder.mkdir()
-    for name in ("cluster-ca.crt", "cluster-token"):
-        (folder / name).write_bytes((_arena.gate.folder / name).read_bytes())
-    gate = LiveGate(folder, _arena.gate.authority, _arena.gate.config["clusters"], READERS).start()
-    yield Arena(gate, _arena.cluster)
-    gate.stop()
+    made = _arena.beside(tmp_path_factory.mktemp("readers"), policy=READERS)
+    yield made
+    made.gate.stop()
 
 
 POD = b"/api/v1/namespaces/a/pods/web"
