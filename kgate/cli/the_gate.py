@@ -22,8 +22,9 @@ from kgate.cli.wallet import Wallet
 from kgate.documents.reading import decode
 from kgate.documents.values import Unacceptable
 from kgate.errors import KgateError, UnreachableError, UsageError
+from kgate.kube.cluster_access import ClusterAccess, Server, parse_server, token_of
 from kgate.kube.execplugin import ExecPlugin, parse_exec_credential
-from kgate.kube.kubeconfig import ClusterAccess, Kubeconfig, Server, parse_kubeconfig, parse_server, token_of
+from kgate.kube.kubeconfig import Kubeconfig, parse_kubeconfig
 from kgate.net.contexts import client_context
 
 SECONDS = 20.0

@@ -4,6 +4,6 @@ requestinfo (query, selectors, operations)   request target → Action, exactly 
 headers, impersonation   what a client may send, what the cluster gets, what of its answer the client gets
 credentials              the bearer token, also where a browser must hide it in a WebSocket subprotocol
 status                   ``Status`` bodies and the sentence of a denial
-kubeconfig, execplugin   the operator's way to a cluster; client_kubeconfig is what people get to use the gate
+cluster_access           the gate's way to a cluster; kubeconfig and execplugin read it, client_kubeconfig is what people get to use the gate
 remotecommand, portforward, watch   channels and streams, and how to say why one ends
 """

@@ -1,4 +1,4 @@
-"""A kubeconfig as the gate's own way to a cluster: where it is, how it proves itself, and which credential the gate has there.
+"""A kubeconfig as the gate's own way to a cluster.
 
 The format is kubectl's (``k8s.io/client-go/tools/clientcmd/api/v1``): lists of named clusters, users and contexts. Only the context in use is looked
 at closely; what other entries say does not matter, so that a person's own file can be used as it is. Paths are relative to the file's folder;
@@ -12,18 +12,18 @@ from __future__ import annotations
 
 import posixpath
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
 
 from attrs import define, evolve, field, frozen
 
 from kgate.documents.reading import Mapping, Plain, Sequence, read_mapping
 from kgate.documents.structuring import describe, nearest
-from kgate.documents.values import Unacceptable, certified_name, forward_proxy, https_url
+from kgate.documents.values import Unacceptable, certified_name, forward_proxy
 from kgate.errors import InvalidFileError, Mistake
-from kgate.kube.execplugin import ExecPlugin, exec_info, read_exec_plugin
+from kgate.kube.cluster_access import ClusterAccess, GateCredential, Server, parse_server, token_of
+from kgate.kube.execplugin import ExecPlugin, read_exec_plugin
 
 Read = Callable[[str], bytes]
 """The whole of the file at an absolute or working-directory path; raises OSError."""
@@ -46,74 +46,7 @@ _REFUSED = {
 _USER_KEYS = frozenset(
     {"token", "tokenFile", "client-certificate", "client-certificate-data", "client-key", "client-key-data", "exec", "extensions"}
 )
-_TOKEN = re.compile(rb"[\x21-\x7e]{1,65536}")
 _EXEC_EXTENSION = "client.authentication.k8s.io/exec"
-
-
-@frozen
-class Server:
-    """An API server's URL taken apart. ``base_path`` is what stands before ``/api``, without a closing slash."""
-
-    host: str
-    port: int
-    base_path: str = ""
-
-    @property
-    def authority(self) -> str:
-        """The ``Host`` of requests to it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 443 else f"{host}:{self.port}"
-
-    @property
-    def url(self) -> str:
-        """``https://host[:port][/path]``."""
-        return f"https://{self.authority}{self.base_path}"
-
-
-@frozen
-class GateCredential:
-    """What the gate shows a cluster; a certificate may stand beside one of the others. ``token_file`` is to be read again when it changes."""
-
-    token: str = field(default="", repr=False)
-    token_file: str = ""
-    certificate: bytes = field(default=b"", repr=False)
-    """PEM chain, with ``key``."""
-    key: bytes = field(default=b"", repr=False)
-    plugin: ExecPlugin | None = None
-
-
-@frozen
-class ClusterAccess:
-    """One context of a kubeconfig, everything but the token file read."""
-
-    context: str
-    server: Server
-    credential: GateCredential
-    tls_server_name: str = ""
-    """What the server's certificate must say, where that is not ``server.host``."""
-    certificate_authority: bytes | None = field(default=None, repr=False)
-    """PEM; None is what the system trusts."""
-    insecure: bool = False
-    """The server's certificate is not checked: a relaxation to be warned of."""
-    proxy_url: str = ""
-    plugin_config: Plain = None
-    """The cluster's own settings for an exec plugin."""
-    files: tuple[str, ...] = ()
-    """Paths that this came from besides the kubeconfig itself: a change of one makes it stale."""
-
-    def exec_info(self) -> str:
-        """``KUBERNETES_EXEC_INFO`` for this cluster's plugin. Raises ValueError where it has none."""
-        if self.credential.plugin is None:
-            raise ValueError(f"context {self.context} has no exec plugin")
-        cluster = {
-            "server": self.server.url,
-            "tls-server-name": self.tls_server_name,
-            "insecure-skip-tls-verify": self.insecure,
-            "certificate-authority-data": b64encode(self.certificate_authority or b"").decode(),
-            "proxy-url": self.proxy_url,
-            "config": self.plugin_config,
-        }
-        return exec_info(self.credential.plugin, {key: value for key, value in cluster.items() if value})
 
 
 @frozen(eq=False)
@@ -147,21 +80,6 @@ def parse_kubeconfig(text: str, file: str) -> Kubeconfig:
     names = [entry.get("name") for entry in contexts if isinstance(entry, Mapping)] if isinstance(contexts, Sequence) else []
     current = document.get("current-context")
     return Kubeconfig(file, current if isinstance(current, str) else "", tuple(name for name in names if isinstance(name, str)), document)
-
-
-def parse_server(url: str) -> Server:
-    """Takes an ``https://`` URL apart. Raises Unacceptable where that is not one, or its path could be read in two ways."""
-    parts = urlsplit(https_url(url))
-    path = parts.path.rstrip("/")
-    if "//" in path or not re.fullmatch(r"[A-Za-z0-9_.~/:-]*", path) or any(segment in (".", "..") for segment in path.split("/")):
-        raise Unacceptable(f'"{url}" has a path that could be read in two ways', "use letters, digits, dash, dot and underscore")
-    return Server(certified_name(parts.hostname or ""), parts.port or 443, path)
-
-
-def token_of(data: bytes) -> bytes | None:
-    """The token in a token file; None where there is none that could stand in a header."""
-    token = data.strip()
-    return token if _TOKEN.fullmatch(token) else None
 
 
 @define
@@ -286,7 +204,7 @@ class _Reading:
             self.fault(
                 user.line, "the user has no credential that the gate can use", "give a token, a tokenFile, a client certificate or exec"
             )
-        if token and not _TOKEN.fullmatch(token.encode()):
+        if token and token_of(token.encode()) != token.encode():
             self.fault(user.lines["token"], "the token has characters that no token has", "copy it again, without line breaks")
         return GateCredential("" if token_file else token, token_file, certificate, private, plugin)
 

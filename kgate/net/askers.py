@@ -15,7 +15,7 @@ from kgate.authorizers.webhook import OwnReviews, SubjectReviews
 from kgate.exchange.inquiry import Inquiry, NoReply, Reply
 from kgate.exchange.upstream import Upstream
 from kgate.kube.access_review import OWN_REVIEWS
-from kgate.kube.kubeconfig import token_of
+from kgate.kube.cluster_access import token_of
 from kgate.model import Impersonation
 from kgate.net.web import Unreachable, Web
 

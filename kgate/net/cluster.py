@@ -14,7 +14,7 @@ from kgate.errors import KgateError
 from kgate.exchange.legs import UpstreamLeg
 from kgate.exchange.ports import ClientWire
 from kgate.exchange.upstream import Then
-from kgate.kube.kubeconfig import ClusterAccess
+from kgate.kube.cluster_access import ClusterAccess
 from kgate.net.contexts import ALPN, client_context
 from kgate.net.credentials import Credential
 from kgate.net.dial import DialFailed

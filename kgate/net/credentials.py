@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
+from kgate.kube.cluster_access import ClusterAccess, GateCredential, token_of
 from kgate.kube.execplugin import MAX_OUTPUT, ExecCredential, ExecPlugin, parse_exec_credential
-from kgate.kube.kubeconfig import ClusterAccess, GateCredential, token_of
 from kgate.net.programs import Printed, Unfinished, run
 
 log = Logger()

@@ -19,7 +19,7 @@ from kgate.authorizers.chain import Chain, Consulted
 from kgate.authorizers.interface import Asker, Authorizer, Questions
 from kgate.errors import KgateError
 from kgate.exchange.upstream import Upstream
-from kgate.kube.kubeconfig import ClusterAccess
+from kgate.kube.cluster_access import ClusterAccess
 from kgate.net.askers import ClusterRbac, Opa, Webhook
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.consulting import Consulting, Line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kgate.exchange.routes import Route, Routes
-from kgate.kube.kubeconfig import ClusterAccess
+from kgate.kube.cluster_access import ClusterAccess
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.credentials import credential_of
 from kgate.service.part import Part, Shared

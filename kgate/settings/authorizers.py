@@ -14,7 +14,8 @@ from attrs import field, frozen
 from kgate.documents.structuring import nearest
 from kgate.documents.values import Duration, Unacceptable, accept, https_url
 from kgate.errors import InvalidFileError
-from kgate.kube.kubeconfig import ClusterAccess, parse_kubeconfig
+from kgate.kube.cluster_access import ClusterAccess
+from kgate.kube.kubeconfig import parse_kubeconfig
 from kgate.settings.reading import Place, Reading
 from kgate.settings.values import FilePath
 

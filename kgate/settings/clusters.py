@@ -12,7 +12,8 @@ from kgate.documents.reading import decode
 from kgate.documents.structuring import nearest
 from kgate.documents.values import Unacceptable, accept
 from kgate.errors import InvalidFileError
-from kgate.kube.kubeconfig import ClusterAccess, GateCredential, parse_kubeconfig, parse_server, token_of
+from kgate.kube.cluster_access import ClusterAccess, GateCredential, parse_server, token_of
+from kgate.kube.kubeconfig import parse_kubeconfig
 from kgate.model import Cluster
 from kgate.settings.certificates import Finding, authority_findings, client_pair_findings
 from kgate.settings.files import Read

@@ -12,7 +12,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from kgate.errors import Mistake
-from kgate.kube.kubeconfig import ClusterAccess
+from kgate.kube.cluster_access import ClusterAccess
 from kgate.policy.evaluate import Policy
 from kgate.settings.authorizers import all_webhooks
 from kgate.settings.clusters import access_to_all

@@ -9,8 +9,9 @@ import pytest
 
 from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError
+from kgate.kube.cluster_access import ClusterAccess, Server, parse_server, token_of
 from kgate.kube.execplugin import ExecPlugin
-from kgate.kube.kubeconfig import ClusterAccess, Server, parse_kubeconfig, parse_server, token_of
+from kgate.kube.kubeconfig import parse_kubeconfig
 
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
 KEY = b"-----BEGIN EC PRIVATE KEY-----\nMII=\n-----END EC PRIVATE KEY-----\n"

@@ -12,8 +12,8 @@ from twisted.python.failure import Failure
 
 from kgate.demo.certificates import Authority
 from kgate.exchange.legs import UpstreamLeg
+from kgate.kube.cluster_access import ClusterAccess, GateCredential, Server
 from kgate.kube.execplugin import ExecPlugin
-from kgate.kube.kubeconfig import ClusterAccess, GateCredential, Server
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.credentials import RETRY_SECONDS, Credential, credential_of
 from kgate.net.dial import DialFailed
