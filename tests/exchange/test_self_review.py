@@ -48,8 +48,6 @@ PATH = "/clusters/lab/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 class Desk(World):
     """A world in which reviews are answered."""
 
-    fetch_later = World.fetch
-
     def __init__(self) -> None:
         super().__init__()
         self.use(POLICY)
