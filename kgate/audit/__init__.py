@@ -5,4 +5,7 @@ record    model values → the fields of a record
 line      the same for the two records of every request, encoded from pieces that repeat
 read      the fields of a record → model values, so that a decision can be asked again
 chain     fields → a sealed line; lines → whether the chain holds
+search    which records are meant
+show      a record for a person
+text      strings of strangers, made fit for both
 """

@@ -6,7 +6,7 @@
         kinds, schema, types, discovery, openapi, protobuf, tables, selectors, patches
       store        objects, one revision counter, a history for watches
       following    answers that go on: watch, logs -f
-      tunnels      exec, attach and port-forward over WebSocket and SPDY
+      connect      exec, attach and port-forward over WebSocket and SPDY: remote, remote_websocket, remote_spdy, forwarding
     workloads      deployments make replica sets, those make pods, pods come up, log, end
       containers   a pod's programs: their log, their files, what attaches to them
         shell, grammar, expansion, builtins, programs, commands_*, archive, console, terminal, pipes, files

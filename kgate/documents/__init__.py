@@ -4,4 +4,5 @@ reading       text → mappings, sequences and scalars that know their lines; ho
 structuring   plain data → attrs classes by cattrs, its errors turned into ``Mistake``s with lines
 values        durations, sizes, instants, networks: one notation each, shared by every file
 globs         ``*`` within one value, ``!`` to exclude: the same in every list of words
+pem           PEM text taken apart
 """

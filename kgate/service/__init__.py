@@ -16,7 +16,7 @@ directory, notices, devices, robots      what else is known of people and progra
 granting     access on request
 reloading    another configuration, all of it or nothing; quiet  reading it beside the traffic
 
-records      the gate's own events, and the journal
+records      the gate's own events, and the journal;  recorder  what of each request goes there
 place        which process of the gate this is; workers  the supervisor of several
 options      the command line; logs  where it logs to; starting  a start that fails; signals  the second that says to stop
 """

@@ -3,7 +3,7 @@
     engine       one URL → a SQLAlchemy engine: SQLite (WAL) on one machine, PostgreSQL for a fleet
     metadata     where every module registers its tables
     migrate      brings a database to the tables of this release, at start; upgrade: by Alembic, where there is something to do
-    changes      the change feed: what was written, in the order in which it became visible
+    changes      the change feed: what was written, in the order in which it became visible;  commits  whether there is something new
     sealing      secrets at rest: hashed where the gate only has to recognise them, encrypted where it must use them
     people       somebody as an identity provider described them
     sessions     who is signed in; refresh secrets of theirs, rotated on use
