@@ -96,7 +96,7 @@ def open_records(lines: Iterable[bytes]) -> Iterator[str]:
                 opened[record["id"]] = None
         elif b'"event":"stream-heartbeat"' in line:
             opened[_record(line).get("id", "")] = None
-        elif b'-end"' in line:
+        elif b'"event":"request-end"' in line or b'"event":"stream-end"' in line:
             opened.pop(_record(line).get("id", ""), None)
     yield from filter(None, opened)
 

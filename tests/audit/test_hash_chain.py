@@ -110,3 +110,10 @@ def test_what_was_allowed_and_never_ended_is_open() -> None:
         b'\0\0{"event":"stream-heartbeat"\n',
     ]
     assert list(open_records(lines)) == ["open", "watch", "of-the-file-before"]
+
+
+def test_only_an_end_closes_a_record_whatever_its_words_end_with() -> None:
+    """``"namespace":"front-end"`` looks like the end of an event's name."""
+    opened = {"event": "stream-start", "id": "forward", "allowed": True, "namespace": "front-end"}
+    later = [{"event": event, "id": "forward", "namespace": "front-end"} for event in ("port", "decision-change")]
+    assert list(open_records([sealed(each)[0] for each in (opened, *later)])) == ["forward"]
