@@ -86,26 +86,24 @@ class UpstreamPool:
         """A stream of ``leg`` ended."""
         if self._closed or leg in self._retired:
             if not leg.requesters and leg is not self._served:
-                leg.transport.close()
+                self._end(leg)
         elif leg.multiplexed:
             self._serve(leg)
             if not leg.requesters and leg.capacity <= 0 and leg is not self._served:
-                leg.transport.close()  # it takes none any more: its numbers are used up, or the cluster says so
+                self._end(leg)  # it takes none any more: its numbers are used up, or the cluster says so
         elif leg.wire.reusable and not leg.closed:
             self._idle.append(leg)
             self._serve(leg)
             if len(self._idle) > IDLE_KEPT:
-                self._idle.pop(0).transport.close()
+                self._end(self._idle[0])
         else:
-            leg.transport.close()
+            self._end(leg)
 
     def gone(self, leg: UpstreamLeg) -> None:
         """``leg`` is closed."""
         self.legs.discard(leg)
         self._retired.discard(leg)
-        for pool in (self._multiplexed, self._idle):
-            if leg in pool:
-                pool.remove(leg)
+        self._forget(leg)
 
     def close(self) -> None:
         """The cluster was removed: end what is idle now, and what is under way once it is through."""
@@ -121,7 +119,17 @@ class UpstreamPool:
     def _end_idle(self) -> None:
         for leg in [*self._idle, *self._multiplexed]:
             if not leg.requesters:
-                leg.transport.close()
+                self._end(leg)
+
+    def _end(self, leg: UpstreamLeg) -> None:
+        """Close it. Nobody is given it until that is through: what is written to it then goes nowhere."""
+        self._forget(leg)
+        leg.transport.close()
+
+    def _forget(self, leg: UpstreamLeg) -> None:
+        for pool in (self._multiplexed, self._idle):
+            if leg in pool:
+                pool.remove(leg)
 
     def _ready(self) -> UpstreamLeg | None:
         for leg in self._multiplexed:
@@ -151,7 +159,7 @@ class UpstreamPool:
         (self._multiplexed if result.multiplexed else self._idle).append(result)
         self._serve(result)
         if self._closed and not result.requesters:
-            result.transport.close()
+            self._end(result)
 
     def _serve(self, leg: UpstreamLeg) -> None:
         """Hand ``leg`` to the requests that wait, as far as it has room; dial for the rest."""

@@ -187,6 +187,24 @@ def test_a_connection_that_comes_after_its_cluster_was_removed_is_closed_where_n
     assert not needed.told_to_close and unneeded.told_to_close
 
 
+@pytest.mark.parametrize("multiplexed", [True, False])
+def test_a_request_that_was_admitted_before_its_cluster_was_removed_gets_none_that_is_being_closed(world: World, multiplexed: bool) -> None:
+    """It waits for its audit record while a reload exchanges the connections: what is written to a closing one goes nowhere."""
+    world.ask()
+    former = world.answer(Connection(multiplexed=multiplexed, room=100 if multiplexed else 1))
+    world.done(former)
+    world.pool.close()
+    assert former.told_to_close
+    world.ask()
+    assert world.given == [former]
+    again = world.answer(Connection(multiplexed=multiplexed, room=100))
+    assert world.given == [former, again]
+    world.done(again)
+    assert again.told_to_close
+    world.ask()
+    assert len(world.dials) == 1
+
+
 def broken(_: Any) -> None:
     raise LookupError("a bug in what a request goes on with")
 
