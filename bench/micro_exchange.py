@@ -59,11 +59,11 @@ RESPONSE = [
 
 
 class Wire:
-    """A transport that keeps what is written; never congested."""
+    """A transport that keeps what is written; never congested, all of it taken at once."""
 
     alpn = "h2"
     peer_certificate = None
-    congested = False
+    congested = unsent = False
 
     def __init__(self) -> None:
         self.written: list[bytes] = []

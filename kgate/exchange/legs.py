@@ -214,6 +214,11 @@ class ClientLeg(Leg[ServerWire]):
         super().lost(reason)
         self._gone(self)
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for something here, or has not got all of it yet."""
+        return bool(self.responders) or (not self.closed and (self.raw is not None or self.transport.unsent))
+
     def invite(self, stream: int, headers: Headers) -> None:
         """The request's body is wanted: tell a client that waits to be told so (RFC 9110 section 10.1.1)."""
         if any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers):

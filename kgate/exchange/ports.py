@@ -15,6 +15,10 @@ class Transport(Protocol):
     def congested(self) -> bool:
         """Whether the source should pause."""
 
+    @property
+    def unsent(self) -> bool:
+        """Whether bytes are on their way that the peer has not got yet."""
+
     def write(self, data: bytes) -> None:
         """Send now or as soon as possible."""
 

@@ -159,6 +159,11 @@ class StreamSocket:
         """Whether bytes may still come."""
         return self._state is _OPEN or self._state is _DEAF
 
+    @property
+    def unsent(self) -> bool:
+        """Whether bytes are on their way that have not reached the peer."""
+        return self._state is not _CLOSED and self._untaken() > 0
+
     def logPrefix(self) -> str:
         """Twisted's word for us in its log."""
         return "kgate"

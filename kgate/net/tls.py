@@ -103,6 +103,11 @@ class TlsTransport:
         """Whether more is buffered than the high-water mark allows."""
         return self.socket.congested
 
+    @property
+    def unsent(self) -> bool:
+        """Whether bytes are on their way that the peer has not got yet."""
+        return self.socket.unsent
+
     # --- what the protocol calls
 
     def write(self, data: bytes) -> None:

@@ -124,6 +124,11 @@ class Gateway:
                 leg.wire.shutdown()
                 leg.touch()
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for something, or is still reading it."""
+        return any(leg.busy for leg in self.legs)
+
     def _crowded(self, counted: str) -> bool:
         """Whether there are more connections than this gate, or one address, may have (class 19)."""
         return self._connections.all > self.limits.connections or self._connections.of(counted) > self.limits.connections_per_address

@@ -26,6 +26,7 @@ from kgate.net.clock import Ticker, WallClock
 from kgate.net.database import Database
 from kgate.net.fetches import Fetches
 from kgate.net.lifeline import Lifeline
+from kgate.net.sockets import LINGER_SECONDS, PARTING_SECONDS
 from kgate.net.telling import tell
 from kgate.net.turn import Turn
 from kgate.service.authorizing import Authorizing
@@ -58,6 +59,8 @@ from kgate.store.migrate import migrate
 log = Logger()
 
 DRAIN_LOOK_SECONDS = 0.1
+TOLD_SECONDS = PARTING_SECONDS + LINGER_SECONDS
+"""How long who was cut may take to read why: as long as a connection is kept for that."""
 COLLECT_EVERY = 20_000
 """New objects in containers between two looks for garbage in cycles (Python's own measure, 700, is for programs that live for a second)."""
 LOOK_SECONDS = 5.0
@@ -228,11 +231,18 @@ class GateService(Service):
         return done
 
     def _drained(self, until: float, done: Deferred[None]) -> None:
-        if len(self._live) and self._now() < until:
+        if (len(self._live) or self._gateway.busy) and self._now() < until:
             self._reactor.callLater(DRAIN_LOOK_SECONDS, self._drained, until, done)
             return
         self._live.cut_all(draining)
         self._turn.flush()
+        self._told(self._now() + TOLD_SECONDS, done)
+
+    def _told(self, until: float, done: Deferred[None]) -> None:
+        """What was cut has been told why; with the process would go what of that is still here."""
+        if self._gateway.busy and self._now() < until:
+            self._reactor.callLater(DRAIN_LOOK_SECONDS, self._told, until, done)
+            return
         self._ticker.stop()
         for part in self._parts:
             part.stop()

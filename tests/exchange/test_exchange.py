@@ -726,3 +726,21 @@ def test_over_http_2_too() -> None:
     both.carry()
     (head,) = [event for event in both.told if isinstance(event, ResponseReceived) and event.stream == stream]
     assert (head.status, dict(head.headers)[b"date"]) == (503, b"Thu, 01 Jan 1970 00:01:40 GMT")
+
+
+def test_a_connection_is_busy_until_its_client_has_got_the_answer(world: World) -> None:
+    """What a gate that ends waits for: a request that it answers itself, and whatever lies with the transport, are on no list of what lives."""
+    assert not world.client.busy
+    world.people.unsure.add("alice")
+    world.asks(GET)
+    assert world.client.busy and len(world.live) == 0
+    world.people.unsure.clear()
+    world.fetched()
+    world.durable()
+    world.dials()
+    world.answers(OK)
+    assert not world.client.busy and len(world.live) == 0
+    world.pipe.unsent = True
+    assert world.client.busy
+    world.client.lost("the client went away")
+    assert not world.client.busy

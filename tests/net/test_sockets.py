@@ -338,3 +338,12 @@ def test_a_peer_that_was_told_to_go_is_waited_for_once_however_it_reads() -> Non
         world.reactor.clock.advance(PARTING_SECONDS)
         slowly(world, 1 << 20)
         assert world.lost_because == ["aborted"]
+
+
+def test_what_the_peer_has_not_read_is_unsent_until_the_connection_is_gone() -> None:
+    with closing(World()) as world:
+        assert not world.stream.unsent
+        world.stream.write(b"x" * HIGH_WATER)
+        assert world.stream.unsent
+        world.stream.abort()
+        assert not world.stream.unsent

@@ -7,6 +7,7 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 import orjson
 import pytest
@@ -15,7 +16,7 @@ from lab.waiting import eventually
 from live_gate import TOKENS
 from reactors import dispose, make_reactor, turn_until
 from recording_cluster import Connection
-from running import PODS, Make, a_full_disk, chain, of, watching
+from running import EVENT, PODS, WATCH, Make, a_full_disk, chain, of, watching
 
 from kgate.audit.chain import Verified
 from kgate.audit.record import event_record
@@ -157,3 +158,25 @@ def test_how_many_records_were_lost_is_on_record_once_there_is_room(tmp_path: Pa
     said = [orjson.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.read_bytes().splitlines()]
     assert [(each["event"], each.get("count")) for each in said] == [("config", None), ("records-lost", 3)]
     dispose(reactor)
+
+
+def test_a_farewell_at_the_end_of_the_drain_reaches_a_client_that_is_behind(arena: Arena) -> None:
+    event = EVENT.replace(b'"a"', b'"%b"' % (b"a" * 16_000))  # a TLS record's worth
+
+    def many(connection: Connection, _head: bytes) -> None:
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(512):
+            connection.send(b"%x\r\n%b\r\n" % (len(event), event))
+
+    arena.cluster.answer = many
+    process = arena.gate.process
+    assert process is not None
+    with arena.client() as client:
+        client.send(WATCH + arena.head + b"\r\n")
+        assert client.until(event)
+        process.send_signal(signal.SIGTERM)
+        eventually("it was cut", lambda: of(arena, "stream-end"))
+        with suppress(TimeoutExpired):
+            process.wait(1)
+        assert b'"type":"ERROR"' in client.rest()[-1000:]
+    process.wait(10)

@@ -42,7 +42,7 @@ class Pipe:
 
     def __init__(self) -> None:
         self.sent = bytearray()
-        self.congested = self.paused = self.closed = self.parted = self.aborted = False
+        self.unsent = self.congested = self.paused = self.closed = self.parted = self.aborted = False
 
     def write(self, data: bytes) -> None:
         self.sent += data
