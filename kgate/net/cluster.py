@@ -107,6 +107,11 @@ class ClusterUpstream:
         """The cluster was removed from the configuration."""
         self.pool.close()
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing is open to it any more."""
+        return not self.pool.legs
+
     def tick(self) -> None:
         """Notice connections whose peer vanished without a word: a watch on one would wait for ever (k/k#107266, k/k#87615)."""
         now = self._now()

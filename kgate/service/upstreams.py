@@ -17,6 +17,8 @@ class Upstreams(Part):
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._current: dict[str, ClusterUpstream] = {}
+        self._former: set[ClusterUpstream] = set()
+        """Those that something still goes on over."""
         self.routing = Routes({}, {})
         """How requests find them."""
 
@@ -41,6 +43,7 @@ class Upstreams(Part):
         for gone, old in former.items():
             if self._current.get(gone) is not old:
                 old.close()
+                self._former.add(old)
         self.routing = Routes(names, hosts)
 
     def _make(self, access: ClusterAccess) -> ClusterUpstream:
@@ -56,10 +59,14 @@ class Upstreams(Part):
         for upstream in self._current.values():
             upstream.tick()
             upstream.probe()
+        for former in list(self._former):
+            former.tick()
+            if former.over:
+                self._former.discard(former)
 
     def connections(self) -> int:
         """How many there are."""
-        return sum(len(upstream.pool.legs) for upstream in self._current.values())
+        return sum(len(upstream.pool.legs) for upstream in (*self._current.values(), *self._former))
 
     @property
     def unreachable(self) -> str:
