@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from attrs import field, frozen
 from sqlalchemy import Column, Connection, Double, String, Table, Text, delete, insert, select, update
 
+from kgate.identity.gate_tokens import SKEW
 from kgate.store.changes import publish
 from kgate.store.metadata import metadata
 
@@ -42,10 +43,11 @@ def load_keys(connection: Connection) -> tuple[StoredKey, ...]:
 
 
 def needs_key(keys: tuple[StoredKey, ...], now: float) -> float | None:
-    """When the next key has to begin, None where there is one in time."""
-    if not keys or keys[-1].begins + SIGNS_SECONDS <= now:
+    """When the next key has to begin, None where there is one in time. What begins later than any next one is of a clock that was ahead."""
+    known = [key for key in keys if key.begins <= now + AHEAD_SECONDS]
+    if not known or known[0].begins > now + SKEW or known[-1].begins + SIGNS_SECONDS <= now:
         return now
-    ends = keys[-1].begins + SIGNS_SECONDS
+    ends = known[-1].begins + SIGNS_SECONDS
     return ends if ends - now <= AHEAD_SECONDS else None
 
 

@@ -74,6 +74,19 @@ def test_a_gate_that_was_away_for_long_needs_a_key_at_once() -> None:
     assert needs_key((StoredKey("a", NOW, ""),), NOW + 3 * SIGNS_SECONDS) == NOW + 3 * SIGNS_SECONDS
 
 
+@pytest.mark.threat("28")
+@pytest.mark.parametrize("ahead", [3600.0, 365 * 86400.0])
+def test_a_key_of_a_clock_that_was_ahead_leaves_nobody_without_one(ahead: float, engine: Engine) -> None:
+    """Made at a first start, or beside the removal of all that seemed to be old. Two clocks of one fleet may differ by a little."""
+    with engine.begin() as connection:
+        rotate_keys(connection, StoredKey("ahead", 0.0, "sealed"), NOW + ahead)
+        made = rotate_keys(connection, StoredKey("right", 0.0, "sealed"), NOW)
+        assert [(key.kid, key.begins) for key in made] == [("right", NOW), ("ahead", NOW + ahead)]
+    assert needs_key(made, NOW + 1) is None and needs_key(made[1:], NOW + ahead - 30) is None
+    ends = NOW + SIGNS_SECONDS
+    assert needs_key(made, ends - AHEAD_SECONDS) == (ends if ahead > SIGNS_SECONDS else None)
+
+
 def test_a_later_use_counts_whichever_gate_writes_it_first(engine: Engine) -> None:
     with engine.begin() as connection:
         record_uses(connection, [Use("ci", 10.0, "192.0.2.1"), Use("backup", 5.0, "192.0.2.2")])
