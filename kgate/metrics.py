@@ -6,7 +6,7 @@ lock and several calls each time, four of them a request. What is rare uses the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -89,6 +89,8 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         self._requests = _Requests()
         registry.register(self._requests)
+        self._clusters: frozenset[str] | None = None
+        """Those that there are, once that was said."""
         self._denied = Counter("kgate_denied", "Requests that were denied or refused, by the status given", ["code"], registry=registry)
         self._cuts = Counter("kgate_cuts", "Live streams that the gate ended, by why", ["ending"], registry=registry)
         self._revocation = Histogram(
@@ -115,9 +117,13 @@ class Metrics:
     def ended(self, action: Action, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
         """A request or stream ended."""
         requests, cluster = self._requests, action.cluster.name
+        requests.bytes_in += bytes_in
+        requests.bytes_out += bytes_out
         key = (cluster, _what(action), status)
         count = requests.ended.get(key)
         if count is None:
+            if self._clusters is not None and cluster not in self._clusters:
+                return  # what is still under way ends, or is ended, after its cluster is gone
             count = requests.ended[key] = _Count()
         count.number += 1
         if not action.follows:
@@ -125,14 +131,12 @@ class Metrics:
             if took is None:
                 took = requests.took[cluster] = _Took()
             took.add(seconds)
-        requests.bytes_in += bytes_in
-        requests.bytes_out += bytes_out
 
-    def only_of(self, clusters: Container[str]) -> None:
+    def only_of(self, clusters: Iterable[str]) -> None:
         """Other clusters are no more: what was counted of them would be told, and kept, for ever."""
-        requests = self._requests
-        requests.ended = {key: count for key, count in requests.ended.items() if key[0] in clusters}
-        requests.took = {name: took for name, took in requests.took.items() if name in clusters}
+        requests, self._clusters = self._requests, frozenset(clusters)
+        requests.ended = {key: count for key, count in requests.ended.items() if key[0] in self._clusters}
+        requests.took = {name: took for name, took in requests.took.items() if name in self._clusters}
 
     def turned_away(self, status: int) -> None:
         """A request got no further than the gate."""

@@ -64,3 +64,18 @@ def test_clusters_that_are_gone_are_off_the_page() -> None:
     page = metrics.render().decode()
     assert 'cluster="dev"' in page and 'cluster="prod-eu"' not in page
     assert 'kgate_bytes_total{direction="in"} 8.0' in page
+
+
+def test_what_ends_in_a_cluster_because_that_is_gone_does_not_bring_it_back() -> None:
+    metrics = Metrics()
+    metrics.only_of({"dev"})
+    for action in ACTIONS:
+        metrics.ended(action, 200, 0.1, 1, 1)
+    page = metrics.render().decode()
+    assert 'cluster="dev"' in page and 'cluster="prod-eu"' not in page
+    assert 'kgate_bytes_total{direction="in"} 8.0' in page
+    metrics.only_of({"dev", "prod-eu"})
+    metrics.ended(ACTIONS[-1], 200, 0.1, 1, 1)
+    for action in ACTIONS:
+        metrics.ended(action, 200, 0.1, 1, 1)
+    assert 'cluster="prod-eu"' in metrics.render().decode()
