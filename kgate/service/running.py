@@ -81,6 +81,8 @@ class GateService(Service):
         )
         self._admin_socket: socket.socket | None = None
         self._admin: Any = None
+        self._exchanging = False
+        """Whether a part of the gate may go by another configuration than the next."""
         fetches = Fetches(turn)
         self._engine = open_engine(settings.state)
         self._database = Database(reactor, self._engine, now, turn.wrap)
@@ -181,11 +183,18 @@ class GateService(Service):
         return Admission(self._upstreams.routing, authenticator, self._authorizing.authorizer, self._outside.world, self._locking.book)
 
     def _put_in_force(self, configuration: Configuration) -> None:
-        """All of it, in one turn. Raises KgateError before anything is exchanged."""
-        self._gateway.use(self._exchanged(configuration), configuration)
+        """All of it, in one turn. Raises KgateError before anything is exchanged. Whoever asked for this decides what lives again, by all of it: what a part
+        finds out while it is exchanged, facts of a new source for example, is not to meet what the former configuration says."""
+        self._exchanging = True
+        try:
+            self._gateway.use(self._exchanged(configuration), configuration)
+        finally:
+            self._exchanging = False
 
     def _decide_again(self, selected: Callable[[Stream], bool] | None = None, since: float | None = None) -> None:
         """See ``DecideAgain``."""
+        if self._exchanging:
+            return
         self._live.reevaluate(self._now() if since is None else since, selected)
         self._turn.flush()
 

@@ -167,3 +167,25 @@ def test_a_cluster_that_was_taken_out_is_off_the_metrics_page(arena: Arena) -> N
     arena.gate.write("kgate.yaml", arena.gate.config)
     eventually("it is gone", lambda: arena.ask(request) == 404)
     assert 'cluster="passing"' not in arena.gate.admin("/metrics")[1]
+
+
+def test_what_lives_is_decided_by_all_of_a_new_configuration_and_not_by_a_part_of_it(arena: Arena) -> None:
+    """Facts are told while the parts of the gate are exchanged one after the other: the former policy never sees those of the new sources."""
+
+    def by(fact: str) -> dict[str, Any]:
+        (arena.gate.folder / f"{fact}.json").write_text(f'{{"{fact}": true}}')
+        rule = {**ALLOW_ALICE["rules"][0], "when": {"facts": {fact: True}}}
+        arena.gate.write(f"by-{fact}.yaml", {"rules": [rule]})
+        return {**arena.gate.config, "policy": f"by-{fact}.yaml", "facts": [{"source": fact, "file": f"{fact}.json"}]}
+
+    def in_force(configuration: dict[str, Any]) -> None:
+        before = len(of(arena, "config"))
+        arena.gate.write("kgate.yaml", configuration)
+        eventually("it is in force", lambda: of(arena, "config")[before:])
+
+    in_force(by("calm"))
+    with watching(arena) as live:
+        in_force(by("quiet"))
+        assert goes_on(live)
+    in_force(arena.gate.config)
+    mended(arena)
