@@ -17,7 +17,7 @@ from kgate.exchange.upstream import Then
 from kgate.kube.cluster_access import ClusterAccess
 from kgate.net.contexts import ALPN, client_context
 from kgate.net.credentials import Credential
-from kgate.net.dial import DialFailed
+from kgate.net.dial import DialFailed, HostName
 from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
 from kgate.net.upstream import Dial, Endpoint
@@ -52,6 +52,7 @@ class ClusterUpstream:
         self._reactor, self._turn, self._now, self._credential = reactor, turn, now, credential
         self._connect_seconds = connect_seconds
         self._access, self._endpoint = access, endpoint_of(access)
+        self._host = HostName(reactor, self._endpoint.host)
         self._contexts: dict[tuple[bool, tuple[bytes, bytes] | None], ssl.SSLContext] = {}
         self._shown: tuple[bytes, bytes] | None = None
         """The certificate that the pool's connections were opened by."""
@@ -147,7 +148,7 @@ class ClusterUpstream:
         except KgateError as error:
             then(DialFailed(str(error)))
             return
-        Dial(self._reactor, self._turn, self._endpoint, context, self._make, then, self._connect_seconds()).start()
+        Dial(self._reactor, self._turn, self._endpoint, self._host, context, self._make, then, self._connect_seconds()).start()
 
     def _context(self, own: bool) -> ssl.SSLContext:
         key = (own, self._credential.certificate)

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from kgate.net.sockets import StreamSocket
+from kgate.net.telling import tell
 from kgate.wire.forward_proxy import Failed, ForwardProxy, Opened, Send
 
 
@@ -38,14 +39,29 @@ def tune(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def resolve(reactor: Any, host: str, then: Callable[[list[str]], None]) -> None:
-    """The addresses of ``host``; none where it has none. A literal address is its own."""
-    try:
-        literal = str(ipaddress.ip_address(host))
-    except ValueError:
-        reactor.nameResolver.resolveHostName(_Resolution(then), host)
-    else:
-        then([literal])
+class HostName:
+    """A host whose addresses are asked for, however it is written. Looked up once at a time for all who wait: a resolver that nobody answers keeps a thread
+    for half a minute, the reactor has ten, and each request to a cluster that cannot be reached begins a connection."""
+
+    def __init__(self, reactor: Any, host: str) -> None:
+        self._reactor, self._host = reactor, host
+        self._waiting: list[Callable[[list[str]], None]] = []
+
+    def resolve(self, then: Callable[[list[str]], None]) -> None:
+        """Give ``then`` the addresses; none where it has none. A literal address is its own."""
+        try:
+            literal = str(ipaddress.ip_address(self._host))
+        except ValueError:
+            self._waiting.append(then)
+            if len(self._waiting) == 1:
+                self._reactor.nameResolver.resolveHostName(_Resolution(self._found), self._host)
+        else:
+            then([literal])
+
+    def _found(self, addresses: list[str]) -> None:
+        waiting, self._waiting = self._waiting, []
+        for then in waiting:
+            tell(then, addresses)
 
 
 @implementer(IResolutionReceiver)

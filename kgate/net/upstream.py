@@ -10,7 +10,7 @@ from typing import Any
 from attrs import frozen
 
 from kgate.exchange.legs import UpstreamLeg
-from kgate.net.dial import DialFailed, ProxiedSocket, TcpDial, resolve
+from kgate.net.dial import DialFailed, HostName, ProxiedSocket, TcpDial
 from kgate.net.sockets import StreamSocket
 from kgate.net.tls import Carried, TlsTransport
 from kgate.net.turn import Turn
@@ -20,7 +20,7 @@ from kgate.wire.forward_proxy import ForwardProxy
 
 @frozen
 class Endpoint:
-    """Where a cluster's API server is. ``server_name`` is what its certificate must say; ``address`` resolves ``host`` or the proxy."""
+    """Where a cluster's API server is, or the proxy that leads to it. ``server_name`` is what the API server's certificate must say."""
 
     host: str
     port: int
@@ -29,19 +29,21 @@ class Endpoint:
 
 
 class Dial:
-    """One connection being opened: TCP, forward proxy, TLS; one deadline over all, one call at the end."""
+    """One connection being opened: TCP, forward proxy, TLS; one deadline over all, one call at the end. ``host`` is the endpoint's."""
 
     def __init__(
         self,
         reactor: Any,
         turn: Turn,
         endpoint: Endpoint,
+        host: HostName,
         context: ssl.SSLContext,
         make: Callable[[TlsTransport], UpstreamLeg],
         then: Then,
         seconds: float,
     ) -> None:
         self._reactor, self._turn, self._endpoint, self._context, self._make = reactor, turn, endpoint, context, make
+        self._host = host
         self._then: Then | None = then
         self._tcp: TcpDial | None = None
         self._stream: StreamSocket | None = None
@@ -50,7 +52,7 @@ class Dial:
 
     def start(self) -> None:
         """Resolve and connect."""
-        resolve(self._reactor, self._endpoint.host, self._resolved)
+        self._host.resolve(self._resolved)
 
     def _resolved(self, addresses: list[str]) -> None:
         if self._then is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
 
 from kgate.errors import KgateError
 from kgate.net.files import FileWatch, Stamp, stamp
@@ -60,9 +61,12 @@ class Reloads(Part):
         self._watch = FileWatch(())
         self._problem = ""
         self._reloading = self._again = False
+        self._reader = ThreadPool(0, 1, "kgate-reload")
+        """Not of the reactor's threads: lookups of names may have all of those while a resolver is away, and rights must end all the same."""
 
     def start(self) -> None:
         """Look at the files from now on."""
+        self._reader.start()
         self._look_at(self._shared.configuration())
 
     def tick(self) -> None:
@@ -89,12 +93,16 @@ class Reloads(Part):
             self._again = True
             return
         self._reloading, self._again = True, False
-        reactor, files = self._shared.reactor, FilesRead()
-        reading = deferToThreadPool(reactor, reactor.getThreadPool(), quietly, lambda: self._read(files))
+        files = FilesRead()
+        reading = deferToThreadPool(self._shared.reactor, self._reader, quietly, lambda: self._read(files))
         reading.addCallback(self._take_over, self._shared.now(), files)
         reading.addErrback(self._stay, files)
         reading.addErrback(self._broke)
         reading.addCallback(lambda _: self._done())
+
+    def stop(self) -> None:
+        """What is being read is read to its end."""
+        self._reader.stop()
 
     def _done(self) -> None:
         self._reloading = False
@@ -136,7 +144,7 @@ class Reloads(Part):
         self._shared.records.in_force("config", configuration, {"allowed": True})
         log.info("reloaded; policy revision {revision}", revision=configuration.policy.revision)
         self._shared.decide_again(since=changed_at)
-        self._shared.reactor.callInThread(let_go, former)
+        self._reader.callInThread(let_go, former)
 
     def _look_at(self, configuration: Configuration) -> None:
         self._watched = watched(self._path, configuration, self._files.files)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 from reactors import dispose, make_reactor, turn_until
 
 from kgate.exchange.legs import UpstreamLeg
-from kgate.net.dial import DialFailed, TcpDial
+from kgate.net.dial import DialFailed, HostName, TcpDial
 from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
 from kgate.net.upstream import Dial, Endpoint
@@ -41,11 +42,34 @@ def test_who_waited_for_a_connection_that_is_refused_is_answered_in_that_turn() 
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # and nobody listens
         endpoint = Endpoint("127.0.0.1", held.getsockname()[1], "localhost")
-        Dial(reactor, turn, endpoint, ssl.create_default_context(), unwanted, then, 5.0).start()
+        Dial(reactor, turn, endpoint, HostName(reactor, endpoint.host), ssl.create_default_context(), unwanted, then, 5.0).start()
         turn_until(reactor, lambda: bool(heard))
     dispose(reactor)
     assert heard == [DialFailed("connection refused")]
     assert leg.flushed == 1
+
+
+def test_a_name_is_looked_up_once_for_all_who_wait_and_again_for_who_comes_later() -> None:
+    """A lookup that nobody answers holds one of the reactor's few threads for half a minute: those of other names would wait behind them."""
+    lookups, found = list[Any](), list[list[str]]()
+
+    class Resolver:
+        def resolveHostName(self, receiver: Any, host: str) -> None:
+            lookups.append(receiver)
+
+    host = HostName(SimpleNamespace(nameResolver=Resolver()), "kube.example.com")
+    for _ in range(3):
+        host.resolve(found.append)
+    assert len(lookups) == 1
+    lookups[0].addressResolved(SimpleNamespace(host="192.0.2.1"))
+    lookups[0].resolutionComplete()
+    assert found == [["192.0.2.1"]] * 3
+    host.resolve(found.append)
+    assert len(lookups) == 2
+    lookups[1].resolutionComplete()
+    assert found[3:] == [[]]
+    HostName(SimpleNamespace(), "192.0.2.7").resolve(found.append)
+    assert found[4:] == [["192.0.2.7"]]
 
 
 def test_an_address_that_says_nothing_leaves_time_for_the_next_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,18 @@ def reactor() -> Iterator[Any]:
         yield made
 
 
+def shared_by(reactor: Any, file: Path) -> Any:
+    """What a gate's parts share, as far as a reload asks it."""
+    return SimpleNamespace(
+        reactor=reactor,
+        now=time.monotonic,
+        turn=SimpleNamespace(flush=lambda: None),
+        records=SimpleNamespace(keep=lambda _: None, in_force=lambda *_: None),
+        configuration=lambda: load_configuration(file, time.time()),
+        decide_again=lambda since: None,
+    )
+
+
 def test_a_fault_of_the_gate_s_own_shows_and_the_next_reload_is_a_good_one(tmp_path: Path, reactor: Any) -> None:
     file = small_configuration(tmp_path)
     in_force, logged, faults = list[Configuration](), list[LogEvent](), [LookupError("a bug in a part")]
@@ -32,15 +45,8 @@ def test_a_fault_of_the_gate_s_own_shows_and_the_next_reload_is_a_good_one(tmp_p
             raise faults.pop()
         in_force.append(configuration)
 
-    shared: Any = SimpleNamespace(
-        reactor=reactor,
-        now=time.monotonic,
-        turn=SimpleNamespace(flush=lambda: None),
-        records=SimpleNamespace(keep=lambda _: None, in_force=lambda *_: None),
-        configuration=lambda: load_configuration(file, time.time()),
-        decide_again=lambda since: None,
-    )
-    reloads = Reloads(shared, file, FilesRead(), put_in_force)
+    reloads = Reloads(shared_by(reactor, file), file, FilesRead(), put_in_force)
+    reloads.start()
     globalLogPublisher.addObserver(logged.append)
     try:
         reloads.reload()
@@ -53,3 +59,19 @@ def test_a_fault_of_the_gate_s_own_shows_and_the_next_reload_is_a_good_one(tmp_p
     reloads.reload()
     turn_until(reactor, lambda: bool(in_force))
     assert not reloads.refused and reloads.problems() == {}
+    reloads.stop()
+
+
+def test_names_that_nobody_answers_for_hold_up_no_reload(tmp_path: Path, reactor: Any) -> None:
+    """Each lookup takes a thread of the reactor's for as long as its resolver tries: rights must end while a company's DNS is away."""
+    file, in_force, answered = small_configuration(tmp_path), list[Configuration](), threading.Event()
+    for _ in range(10):
+        reactor.getThreadPool().callInThread(answered.wait, 20)
+    reloads = Reloads(shared_by(reactor, file), file, FilesRead(), in_force.append)
+    reloads.start()
+    try:
+        reloads.reload()
+        turn_until(reactor, lambda: bool(in_force))
+    finally:
+        answered.set()
+        reloads.stop()
