@@ -28,7 +28,7 @@ from twisted.python.threadpool import ThreadPool
 from kgate.errors import UnreachableError
 from kgate.store import changes
 from kgate.store.changes import News
-from kgate.store.commits import Commits
+from kgate.store.commits import Commits, Place
 from kgate.store.engine import READS
 
 log = Logger()
@@ -45,6 +45,7 @@ SILENT_SECONDS = 5.0
 """After so long /readyz speaks of a silent store: a while before nobody is admitted any more."""
 SAID_SECONDS = 60.0
 """What is wrong with the store is asked for several times a second, and said once in so long."""
+_SILENT = "the gate's store does not answer; try again, and tell whoever runs this gate if it stays so"
 LOOK_SECONDS = {"sqlite": 0.2, "postgresql": 1.0}
 
 
@@ -134,7 +135,7 @@ class Database:
         now = self.now()
         if self._looking or now - self._asked < self._interval:
             return
-        if self._mark is not None and self._commits.mark() == self._mark:
+        if self._mark is not None and self._commits.mark() == self._mark and self._commits.place is Place.SAME:
             self._heard = self._asked = now
         else:
             self.look()
@@ -156,15 +157,26 @@ class Database:
     async def _run(self, pool: ThreadPool, work: Work[T], *, reads: bool) -> T:
         if self._stopped:
             raise StoreUnavailableError("the gate is shutting down; try again")
+        if self._follow_file() is Place.GONE:
+            self._say(f"its file {self._engine.url.database} is gone; put it back")
+            raise StoreUnavailableError(_SILENT)
         running: Deferred[T] = deferToThreadPool(self._reactor, pool, self._transaction, work, reads)
         try:
             return await running
         except DBAPIError as error:
             text = str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
             self._say(text)
-            raise StoreUnavailableError(
-                "the gate's store does not answer; try again, and tell whoever runs this gate if it stays so"
-            ) from error
+            raise StoreUnavailableError(_SILENT) from error
+
+    def _follow_file(self) -> Place:
+        """What is where the store was. Another file, as after a backup was put in its place, counts from here on, all of it."""
+        place = self._commits.place
+        if place is Place.ANOTHER:
+            log.warn("the store {place} is another file now; all of it is read anew", place=self._engine.url.database)
+            self._commits.close()
+            self._engine.dispose()
+            self._seen, self._mark = -1, None
+        return place
 
     def _say(self, text: str) -> None:
         now = self.now()
@@ -186,6 +198,7 @@ class Database:
             self._again = True
             return
         self._looking, self._asked = True, self.now()
+        self._follow_file()
         asked, seen = self._asked, self._seen
         self._mark = self._commits.mark()
         done = Deferred.fromCoroutine(self._run(self._feed, lambda connection: self._news(connection, seen), reads=True))

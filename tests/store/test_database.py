@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -20,6 +21,8 @@ from kgate.net.notices import NoticeBoard
 from kgate.net.signed_in import SignedIn
 from kgate.store.changes import publish
 from kgate.store.directory import KnownAs
+from kgate.store.engine import open_engine
+from kgate.store.migrate import migrate
 from kgate.store.robots import Use, last_uses, record_uses
 from kgate.store.sealing import Sealer
 
@@ -238,3 +241,34 @@ def test_a_store_that_hangs_shows_in_the_age_of_what_is_known(gates: tuple[Gate,
     turn_until(gate.reactor, lambda: gate.database.age > before + 0.3)
     hold.set()
     turn_until(gate.reactor, lambda: gate.database.age < 0.2 or gate.database.look() is not None)
+
+
+def test_threat_14_a_gate_whose_store_is_another_file_now_is_not_in_touch_with_the_former_one(tmp_path: Path) -> None:
+    """A backup is put in its place, or somebody removes it: SQLite goes on with a file that has no name any more, and hears nobody else."""
+    place, backup = tmp_path / "state.db", tmp_path / "backup.db"
+    made = open_engine(f"sqlite:///{place}")
+    migrate(made)
+    made.dispose()
+    backup.write_bytes(place.read_bytes())
+    gate = Gate(open_engine(f"sqlite:///{place}"))
+    gate.wait(gate.database.write(say("before")))
+    gate.until_told("before")
+    for each in tmp_path.glob("state.db*"):
+        each.unlink()
+    gate.ahead += 20
+    for _ in range(3):
+        gate.database.tick()
+        gate.reactor.iterate(0.01)
+    assert gate.database.age >= 20 and "does not answer" in gate.database.problem
+    backup.rename(place)
+    other = open_engine(f"sqlite:///{place}")
+    with other.begin() as connection:
+        say("another gate's")(connection)
+    gate.told.clear()
+    turn_until(gate.reactor, lambda: gate.database.tick() or None in gate.told)
+    assert gate.database.age < 1 and gate.database.problem == ""
+    with other.begin() as connection:
+        say("and its next")(connection)
+    gate.until_told("and its next")
+    gate.stop()
+    other.dispose()
