@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IHostResolution, IResolutionReceiver, IW
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from kgate.net.descriptors import is_for_clusters
 from kgate.net.sockets import StreamSocket
 from kgate.net.telling import tell
 from kgate.wire.forward_proxy import Failed, ForwardProxy, Opened, Send
@@ -105,6 +106,10 @@ class TcpDial:
                 sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
             except OSError as error:  # no descriptor is left
                 self._last = os.strerror(error.errno or errno.EMFILE).lower()
+                continue
+            if not is_for_clusters(sock.fileno()):
+                sock.close()
+                self._last = os.strerror(errno.EMFILE).lower()
                 continue
             sock.setblocking(False)
             tune(sock)

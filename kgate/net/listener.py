@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -23,11 +24,14 @@ from kgate.errors import KgateError
 from kgate.exchange.legs import ClientLeg
 from kgate.memory import Shares
 from kgate.net.addresses import whose
+from kgate.net.descriptors import is_for_clients, most
 from kgate.net.dial import tune
 from kgate.net.sockets import StreamSocket
 from kgate.net.tls import Carried, TlsTransport
 from kgate.net.turn import Turn
 from kgate.wire.proxy_protocol import ProxyHeaderInvalid, parse_proxy_header
+
+log = Logger()
 
 HANDSHAKE_SECONDS = 5.0
 HALF_OPEN_MAX = 4096
@@ -46,6 +50,7 @@ _GONE = frozenset(
 )  # fmt: skip
 """Nobody is there (any more): accept(2) tells errors of the new connection too, and that a firewall refused it."""
 _FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+SAID_SECONDS = 60.0
 REST_SECONDS = 0.2
 """How long accepting pauses when the process has no descriptor left."""
 
@@ -108,6 +113,7 @@ class Listener:
         self._balancers, self._handshake = balancers, handshake
         self._half_open = Shares()
         self._open = False
+        self._said_full = float("-inf")
 
     @property
     def port(self) -> int:
@@ -150,8 +156,22 @@ class Listener:
                 elif error.errno not in _GONE:
                     raise
                 break
-            self._welcome(sock, str(peer[0]))
+            if is_for_clients(sock.fileno()):
+                self._welcome(sock, str(peer[0]))
+            else:
+                sock.close()
+                self._say_full()
         self._turn.flush()
+
+    def _say_full(self) -> None:
+        """Once in a while: strangers may have brought it about."""
+        now = self._reactor.seconds()
+        if now - self._said_full >= SAID_SECONDS:
+            self._said_full = now
+            log.warn(
+                "there are too few descriptors for clients, so connections are turned away: this process may have {most}; raise that (LimitNOFILE, ulimit -n)",
+                most=most(),
+            )
 
     def _rest(self) -> None:
         """No descriptor is left: look again in a moment rather than spin."""

@@ -24,6 +24,7 @@ from kgate.metrics import Metrics
 from kgate.model import Stream
 from kgate.net.clock import Ticker, WallClock
 from kgate.net.database import Database
+from kgate.net.descriptors import raise_most
 from kgate.net.fetches import Fetches
 from kgate.net.lifeline import Lifeline
 from kgate.net.sockets import LINGER_SECONDS, PARTING_SECONDS
@@ -188,6 +189,7 @@ class GateService(Service):
         self._exchanging = True
         try:
             self._gateway.use(self._exchanged(configuration), configuration)
+            raise_most(configuration.settings.limits.connections)
         finally:
             self._exchanging = False
 
@@ -209,6 +211,7 @@ class GateService(Service):
 
     def startService(self) -> None:
         """Take the store and the audit directory, and begin to serve."""
+        raise_most(self._configuration.settings.limits.connections)
         with or_not_at_all(self._twistd):
             migrate(self._engine)
             self._records.open(self._configuration)
