@@ -61,13 +61,30 @@ class Elsewhere:
     def __init__(self, userinfo: Collection[str], monotonic: Callable[[], float]) -> None:
         self._userinfo, self._monotonic = frozenset(userinfo), monotonic
         self._answers: OrderedDict[ClaimsWanted, _Answer] = OrderedDict()
+        self._until: dict[bytes, float] = {}
+        """When what was answered of a token is to be asked for again."""
 
     def learned(self, wanted: ClaimsWanted, body: bytes | None) -> None:
         """The answer's body; None where there is none."""
-        self._answers[wanted] = _Answer(body, self._monotonic() + (HOLDS if body is not None else FAILED_HOLDS))
+        self._keep(wanted, _Answer(body, self._monotonic() + (HOLDS if body is not None else FAILED_HOLDS)))
+
+    def keep(self, former: Elsewhere, issuers: Collection[str]) -> None:
+        """What was answered to ``former`` of tokens of these ``issuers`` goes on: what is made of it is made anew."""
+        for wanted, answer in former._answers.items():
+            if wanted.issuer in issuers and answer.body is not None:
+                self._keep(wanted, answer)
+
+    def until(self, digest: bytes) -> float:
+        """When the token with this digest is to be judged anew (monotonic), something of it being elsewhere."""
+        return self._until.get(digest, self._monotonic() + HOLDS)
+
+    def _keep(self, wanted: ClaimsWanted, answer: _Answer) -> None:
+        self._answers[wanted] = answer
         self._answers.move_to_end(wanted)
+        self._until[wanted.digest] = answer.until
         if len(self._answers) > KEPT:
-            self._answers.popitem(last=False)
+            oldest, _ = self._answers.popitem(last=False)
+            self._until.pop(oldest.digest, None)
 
     def complete(
         self, configuration: IssuerConfiguration, claims: Claims, token: str, digest: bytes, checked: Checked, signed: Checked

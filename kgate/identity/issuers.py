@@ -19,7 +19,7 @@ from attrs import frozen
 
 from kgate.identity.claims import identity_of
 from kgate.identity.credentials import Credentials, Rejected
-from kgate.identity.elsewhere import FAILED_HOLDS, HOLDS, Elsewhere
+from kgate.identity.elsewhere import FAILED_HOLDS, Elsewhere
 from kgate.identity.issuer_configuration import IssuerConfiguration
 from kgate.identity.jose import PUBLIC, Claims, Flaw, Jws, KeySet, numeric_date, read_jws, read_object, verify
 from kgate.identity.key_ring import KeyRing, KeysWanted
@@ -157,10 +157,11 @@ class Issuers:
         if isinstance(whole, Pending):
             return whole
         found = whole if isinstance(whole, Rejected) else identity_of(configuration, whole)
-        holds = float("inf") if whole is claims or whole is wrong else FAILED_HOLDS if isinstance(whole, Rejected) else HOLDS
+        elsewhere = instant + FAILED_HOLDS if isinstance(whole, Rejected) else self.elsewhere.until(digest)
+        until = float("inf") if whole is claims or whole is wrong else elsewhere
         expires = numeric_date(claims, "exp") or 0.0
         ends = self._ends.of(digest, instant + (expires - now))
-        return _Known(verified.issuer, verified.keys, found, _begins(claims), expires, ends, instant + holds)
+        return _Known(verified.issuer, verified.keys, found, _begins(claims), expires, ends, until)
 
     def whole(
         self, configuration: IssuerConfiguration, claims: Claims, token: str, digest: bytes, now: float

@@ -37,7 +37,8 @@ class _Published:
 
 
 class IssuerKeys:
-    """The key rings of all issuers of the configuration; one whose keys are still to be had in the same way keeps them over a reload.
+    """The key rings of all issuers of the configuration; one whose keys are still to be had in the same way keeps them over a reload, and what its tokens leave
+    elsewhere too.
 
     ``web_for(pem)`` asks with those trust roots; ``changed()`` is called when an issuer's keys are others than before.
     """
@@ -61,7 +62,9 @@ class IssuerKeys:
         self.rings = {url: kept.get(url) or KeyRing(url) for url in self._issuers}
         self._webs = {url: self._web_for(each.certificateAuthority) for url, each in self._issuers.items()}
         self.signers = Signers(self._issuers, self.rings, self._now)
-        self._tokens = Issuers(issuers, self.rings, self._now, userinfo, self._ends)
+        former, self._tokens = self._tokens, Issuers(issuers, self.rings, self._now, userinfo, self._ends)
+        if former is not None:
+            self._tokens.elsewhere.keep(former.elsewhere, kept)
         return self._tokens
 
     def tick(self) -> None:

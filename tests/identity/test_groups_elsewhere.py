@@ -11,6 +11,7 @@ from issuer_gate import PLAIN, configuration
 from issuer_gate import IssuerGate as Gate
 
 from kgate.identity.credentials import Rejected
+from kgate.identity.elsewhere import HOLDS
 from kgate.model import Identity
 
 AT = "https://claims.example/groups"
@@ -174,3 +175,18 @@ def test_an_expression_over_groups_asks_userinfo_too() -> None:
     gate = Gate(userinfo=True, file=configuration({**PLAIN, "claimMappings": mappings}))
     gate.elsewhere[""] = b'{"sub": "alice", "roles": ["dev"]}'
     assert groups(gate.ask(gate.issuer.token())) == ("dev!",)
+
+
+def test_groups_that_are_kept_over_a_reload_are_not_young_again_by_that() -> None:
+    gate = Gate(userinfo=True, elsewhere={"": json.dumps({"sub": "alice", "groups": ["a"]}).encode()})
+    token = gate.issuer.token(groups=None, exp=NOW + 3600)
+    assert groups(gate.ask(token)) == ("corp:a",)
+    gate.passes(HOLDS - 1)
+    former = gate.source
+    gate.reload()
+    gate.source.elsewhere.keep(former.elsewhere, [gate.issuer.url])
+    asked = len(gate.asked)
+    assert groups(gate.ask(token)) == ("corp:a",) and len(gate.asked) == asked
+    gate.passes(1)
+    gate.ask(token)
+    assert len(gate.asked) == asked + 1

@@ -33,7 +33,7 @@ class Scene:
     """An issuer behind ``web``, and what fetches its keys."""
 
     def __init__(self, web: WebServer, reactor: Any, **issuer: str) -> None:
-        self.web, self.reactor, self.changes = web, reactor, 0
+        self.web, self.reactor, self.changes, self.until = web, reactor, 0, 0.0
         self.issuer = TestIssuer(web.url)
         web.pages.clear()
         web.seen.clear()
@@ -165,6 +165,24 @@ def test_a_reload_keeps_what_is_there_and_forgets_what_is_not(web: WebServer, gl
     scene.keys.source(())
     assert scene.keys.rings == {}
     assert scene.fetch() == ""
+
+
+def test_what_was_had_from_elsewhere_is_kept_over_a_reload_as_the_keys_are(web: WebServer, global_reactor: Any) -> None:
+    """Where userinfo does not answer while somebody edits the policy, everybody whose groups are there would be out."""
+    scene = Scene(web, global_reactor)
+    wanted, failed = (ClaimsWanted(web.url, digest, "", "the-token") for digest in (b"one", b"other"))
+
+    def known() -> list[bytes]:
+        held = scene.tokens.elsewhere
+        return [digest for digest in (b"one", b"other") if held.until(digest) == scene.until]
+
+    scene.tokens.elsewhere.learned(wanted, b"{}")
+    scene.tokens.elsewhere.learned(failed, None)
+    scene.until = scene.tokens.elsewhere.until(b"one")
+    scene.reload(audiences=["other"])
+    assert known() == [b"one"]
+    scene.reload(discoveryURL=f"{web.url}/internal/discovery")
+    assert known() == []
 
 
 @pytest.mark.parametrize("where", ["discoveryURL", "certificateAuthority"])
