@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from attrs import define
+from attrs import define, evolve
 
 from kgate.api import facts
 from kgate.api.application import Routes
@@ -100,7 +100,7 @@ class Outside(Part):
         return _Sight(atlas, keys, authorities)
 
     def _exchange(self, settings: Settings, sight: _Sight) -> None:
-        """Look at these sources from now on. What a source told stays known over a reload that leaves it as it is."""
+        """Look at these sources from now on. What a source told stays known over a reload that leaves what it tells as it is."""
         if settings.geo != self._geo_settings:
             if self._geo is not None:
                 self._geo.stop()
@@ -108,7 +108,7 @@ class Outside(Part):
             self._geo = GeoFiles(self._shared.reactor, geo.country, geo.asn, self._new_atlas) if geo is not None else None
             self.world.atlas = sight.atlas or Atlas()
         former = {each.source: each for each in self._settings}
-        kept = [each.source for each in settings.facts if former.get(each.source) == each]
+        kept = [each.source for each in settings.facts if _tells_as_before(former.get(each.source), each)]
         old = Board(kept, self.world.board)
         self.world.board = Board([each.source for each in settings.facts], old)
         if (settings.facts, sight.authorities) != (self._settings, self._authorities):
@@ -193,3 +193,8 @@ class Outside(Part):
         known = {fact.name: fact.value for fact in self.world.board.known(self._wall())}
         self._shared.records.event(what, {"changes": {name: known.get(name, "unknown") for name in names}})
         self._shared.decide_again(since=since)
+
+
+def _tells_as_before(former: FactSource | None, source: FactSource) -> bool:
+    """Whether it is the same but for how often, and with which token, it is asked."""
+    return former is not None and evolve(former, every=source.every, token_file=source.token_file) == source
