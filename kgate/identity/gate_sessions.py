@@ -27,6 +27,8 @@ class GateSession:
     """Why it is over; reads well behind "your session ended: "."""
     mapping: str = ""
     """By which rules the identity was made of the provider's claims."""
+    asked: bool = False
+    """Whether its provider is asked again and again whether it still stands by it."""
 
 
 @frozen
@@ -42,6 +44,8 @@ class GateSessions:
     def __init__(self) -> None:
         self._live: dict[str, GateSession] = {}
         self._ended: OrderedDict[str, GateSession] = OrderedDict()
+        self.unconfirmed = False
+        """Whether providers could not be asked for too long, whatever each session says."""
 
     def __len__(self) -> int:
         return len(self._live)

@@ -32,6 +32,7 @@ SKEW = 60.0
 """By how many seconds the clocks of two gates may differ."""
 KEPT = 8192
 LOGIN = "run kgate login"
+_OPERATOR = "ask whoever runs this gate"
 NOT_CONFIGURED = "its identity provider is not configured here any more"
 
 K = TypeVar("K", bound=Hashable)
@@ -157,6 +158,8 @@ class GateTokens:
             return Rejected(f"your session ended: {session.ended}", LOGIN, ended=True)
         if session.identity.expires is not None and session.identity.expires <= now:
             return Rejected("your session has expired", LOGIN)
+        if session.asked and self._sessions.unconfirmed:
+            return Rejected("your session could not be confirmed for too long, for the gate's store takes nothing", _OPERATOR, unsure=True)
         mapping = self._issuers.get(session.identity.issuer)
         if mapping is None:
             return Rejected(f"your session ended: {NOT_CONFIGURED}", LOGIN, ended=True)

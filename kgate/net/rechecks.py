@@ -76,6 +76,7 @@ class Rechecks:
         self._providers, self._terms, self._store, self._sealer, self._ended = providers, terms, store, sealer, ended
         self._now, self._wall = now, wall
         self._looked, self._running = now(), False
+        self._stalled_since: float | None = None
         self._resting: dict[str, tuple[float, str]] = {}
         """Providers that did not answer: until when they are left alone (monotonic), and why."""
         self._silence: dict[str, str] = {}
@@ -88,6 +89,11 @@ class Rechecks:
         self._looked, self._running = self._now(), True
         Deferred.fromCoroutine(self._round()).addErrback(_failed).addBoth(lambda _: self._over())
 
+    @property
+    def stalled_for(self) -> float:
+        """For how many seconds no session could be asked about here, because the store did not take that. It may be read all the same."""
+        return self._now() - self._stalled_since if self._stalled_since is not None else 0.0
+
     def _over(self) -> None:
         self._running = False
 
@@ -95,10 +101,20 @@ class Rechecks:
         """All that are due; a round that was full is followed by another."""
         claimed = MOST_AT_ONCE
         while claimed == MOST_AT_ONCE:
-            now = self._wall()
-            due = await self._store.write(lambda connection, now=now: claim_checks(connection, now, now + CLAIMED_SECONDS, MOST_AT_ONCE))  # type: ignore[misc]
+            due = await self._claimed()
             claimed = len(due)
             await gatherResults([Deferred.fromCoroutine(self._check(session, sealed)) for session, sealed in due], consumeErrors=True)
+
+    async def _claimed(self) -> tuple[tuple[Session, str], ...]:
+        """Some that are due, for this gate to ask about."""
+        now = self._wall()
+        try:
+            due = await self._store.write(lambda connection: claim_checks(connection, now, now + CLAIMED_SECONDS, MOST_AT_ONCE))
+        except StoreUnavailableError:
+            self._stalled_since = self._now() if self._stalled_since is None else self._stalled_since
+            raise
+        self._stalled_since = None
+        return due
 
     async def _check(self, session: Session, sealed: str) -> None:
         """One session."""

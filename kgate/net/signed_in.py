@@ -61,7 +61,8 @@ def as_gate_session(session: Session) -> GateSession:
         issuer_session=person.provider_session,
         issued_at=session.vouched,
     )
-    return GateSession(session.id, identity, session.ended_why or OVER if session.ended is not None else "", person.mapping)
+    ended = session.ended_why or OVER if session.ended is not None else ""
+    return GateSession(session.id, identity, ended, person.mapping, asked=session.check_due > 0)
 
 
 def made_anew(session: Session, held: str, by: IssuerConfiguration) -> GateSession:

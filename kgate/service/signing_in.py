@@ -27,6 +27,8 @@ from kgate.service.providers import Providers
 from kgate.store.sealing import Sealer
 from kgate.store.sessions import Session
 
+TOLD_SECONDS = 5.0
+"""After so long /readyz speaks of a store that takes nothing: a look at it shows only whether it can be read."""
 MOST_GUESSES = 20
 """Codes of devices that one address may type in a minute."""
 
@@ -81,12 +83,22 @@ class SigningIn(Part):
 
     def problems(self) -> Mapping[str, str]:
         """What keeps people from signing in."""
-        return {"sign-in": self._signed_in.problem} if self._signed_in.problem else {}
+        found = {"sign-in": self._signed_in.problem} if self._signed_in.problem else {}
+        stalled = self._rechecks.stalled_for
+        if stalled > TOLD_SECONDS:
+            left = max(0.0, self._terms().unreachable - stalled)
+            why = f"the store takes nothing for {stalled:.0f} s, so nobody can sign in or out, and providers are not asked"
+            found["sessions"] = f"{why}; sessions hold for {left:.0f} s more"
+        return found
 
     def tick(self) -> None:
         """Called a few times a second."""
         self._signed_in.tick()
         self._rechecks.tick()
+        sessions, unconfirmed = self._signed_in.sessions, self._rechecks.stalled_for > self._terms().unreachable
+        if sessions.unconfirmed is not unconfirmed:
+            sessions.unconfirmed = unconfirmed
+            self._shared.decide_again(lambda stream: bool(stream.identity.session))
 
     def _changed(self, ids: Collection[str]) -> None:
         """Something else is known of these sessions."""

@@ -256,3 +256,14 @@ def test_of_sessions_that_would_have_expired_nothing_is_kept_however_they_ended(
         sessions.put(GateSession(id_, ALICE.but(expires=expires), why))
     sessions.forget_expired(150.0)
     assert [id_ for id_ in ("e1", "e2", "l1", "l2") if sessions.find(id_) is not None] == ["e2", "l2"]
+
+
+def test_what_nobody_could_confirm_for_too_long_lets_nobody_in(world: World) -> None:
+    world.sessions.put(GateSession("s2", ALICE, mapping="m1", asked=True))
+    world.sessions.unconfirmed = True
+    assert world.ask(token()) == ALICE  # its provider cannot be asked again, so its word counts until the end
+    found = world.ask(token(session="s2"))
+    assert words(found).startswith("your session could not be confirmed for too long") and isinstance(found, Rejected) and not found.ended
+    assert isinstance(world.ask(token(session="s2"), held_since=NOW), Rejected)
+    world.sessions.unconfirmed = False
+    assert world.ask(token(session="s2")) == ALICE

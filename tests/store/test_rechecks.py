@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -17,6 +18,7 @@ from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import load_authentication_configuration
 from kgate.identity.jose import Claims, Flaw
 from kgate.identity.openid import Denied, ProviderTokens
+from kgate.net.database import StoreUnavailableError
 from kgate.net.id_tokens import IdTokens
 from kgate.net.provider import Confirmed, claims_from_text, tokens_from_text, tokens_to_text
 from kgate.net.rechecks import MOST_AT_ONCE, Rechecks, Terms
@@ -221,3 +223,23 @@ def test_a_provider_that_does_not_answer_is_left_alone_for_a_while_and_said_to_b
     asked = world.provider.asked
     world.asks(after=60.0)
     assert world.provider.asked == asked + 101
+
+
+def test_it_is_known_for_how_long_nobody_could_be_asked_about_because_the_store_takes_no_writes(world: World) -> None:
+    """It is read all the same, as a database that failed over to a copy is: nothing else would tell that confirmations stopped."""
+
+    async def refused(work: object) -> object:
+        raise StoreUnavailableError("the gate's store does not answer")
+
+    store: Any = world.rechecks._store
+    world.asks()
+    assert world.rechecks.stalled_for < 1
+    world.rechecks._store = SimpleNamespace(write=refused)
+    for _ in range(3):
+        world.gate.passes(100)
+        world.rechecks.tick()
+    assert world.rechecks.stalled_for == 200
+    world.rechecks._store = store
+    world.gate.passes(2)
+    world.rechecks.tick()
+    assert world.rechecks.stalled_for == 0
