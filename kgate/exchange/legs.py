@@ -8,7 +8,7 @@ closing, so that a farewell always leaves before the connection does.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
 from kgate.exchange.ports import (
@@ -18,6 +18,7 @@ from kgate.exchange.ports import (
     Requester,
     Responder,
     ServerWire,
+    Skipping,
     Transport,
     Turn,
     Wire,
@@ -175,7 +176,7 @@ class Leg(ABC, Generic[W]):
 class ClientLeg(Leg[ServerWire]):
     """A client's connection: each request becomes whatever ``answer`` makes for it."""
 
-    __slots__ = ("_answer", "_gone", "address", "certificate", "partial_since", "responders", "said", "served")
+    __slots__ = ("_answer", "_gone", "address", "certificate", "partial_since", "responders", "said", "served", "skips")
 
     def __init__(
         self,
@@ -197,6 +198,8 @@ class ClientLeg(Leg[ServerWire]):
         self.said: Said | None = None
         """What the last request's fields said."""
         self.served = 0
+        self.skips: Sequence[Skipping] = ()
+        """Those of the responders that only take the rest of a refused request."""
         self.touch()
 
     def received(self, data: bytes) -> None:
@@ -212,6 +215,7 @@ class ClientLeg(Leg[ServerWire]):
     def lost(self, reason: str) -> None:
         """The connection is gone: so are its requests."""
         super().lost(reason)
+        self.skips = ()
         self._gone(self)
 
     @property

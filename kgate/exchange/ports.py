@@ -213,6 +213,13 @@ class Responder(Protocol):
         """The stream or its connection is gone."""
 
 
+class Skipping(Protocol):
+    """Takes the rest of a request that has its answer."""
+
+    def look(self, now: float, seconds: float) -> bool:
+        """Called a few times a second: whether there may still be something to take. It has so many seconds for all of it."""
+
+
 class RawSide(Protocol):
     """Takes a leg's bytes after a 101."""
 

@@ -21,7 +21,8 @@ def refuse(
     else:
         answer_whole(leg, stream, method, status, [(b"content-type", content_type)], message)
     if not request.ended:
-        leg.responders[stream] = _Skip(leg, stream)
+        leg.responders[stream] = skip = Skip(leg, stream)
+        leg.skips = [*leg.skips, skip]
 
 
 def answer_status(leg: ClientLeg, stream: int, method: bytes, status: int, message: str, id_: str) -> None:
@@ -41,18 +42,33 @@ def answer_whole(leg: ClientLeg, stream: int, method: bytes, status: int, header
     leg.touch()
 
 
-class _Skip:
-    """Takes the rest of a body that nobody wants: a client that is still sending reads the answer only then."""
+class Skip:
+    """Takes the rest of a body that nobody wants: a client that is still sending reads the answer only then. But not for ever: a stranger whose request never
+    ends would keep the connection by it (class 16)."""
 
     def __init__(self, leg: ClientLeg, stream: int) -> None:
         self._leg, self._stream, self._skipped = leg, stream, 0
+        self._since = leg.heard_at
+
+    def look(self, now: float, seconds: float) -> bool:
+        """Called a few times a second: whether there may still be something to take. It has so many seconds for all of it."""
+        if self._leg.responders.get(self._stream) is not self:
+            return False
+        if now - self._since <= seconds:
+            return True
+        self._enough()
+        return False
+
+    def _enough(self) -> None:
+        """RFC 9113 section 8.1: the answer is whole, and nobody takes the rest of the request."""
+        self._leg.wire.reset(self._stream, 0)
+        self._leg.finished(self._stream)
 
     def client_data(self, data: bytes, credit: int) -> None:
         """Drop it."""
         self._skipped += len(data)
         if self._skipped > MOST_SKIPPED:
-            self._leg.wire.reset(self._stream, 0)
-            self._leg.finished(self._stream)
+            self._enough()
         else:
             self._leg.wire.consumed(self._stream, credit)
             self._leg.touch()

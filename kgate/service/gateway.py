@@ -276,6 +276,8 @@ class Gateway:
 
     def _look_at(self, leg: ClientLeg, now: float) -> None:
         """End connections that never get on with a request, or that nobody uses."""
+        if leg.skips:
+            leg.skips = [each for each in leg.skips if each.look(now, self.deadlines.body)]
         if leg.raw is not None or leg.responders:
             return
         if not leg.wire.idle and leg.partial_since is not None and now - leg.partial_since > self.deadlines.head:
