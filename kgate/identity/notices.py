@@ -3,10 +3,14 @@
 ``Notices`` is what is in force, held against every identity that was authenticated. It says one of three things: nothing; that the credential is outdated
 (the issuer vouched for it before the event); or that a fact in it changed (assurance, compliance). It knows no store: ``add`` is called for what was
 kept, at start and as it arrives.
+
+Notices are forgotten one day, and nobody knows how old a token may be that is still in force. So for those that are forgotten one stands that names anybody
+(``horizons``): whatever the issuer vouched for before it might have been meant.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
@@ -43,6 +47,9 @@ _SAME_MATTER: dict[Kind, Kind] = {Kind.ACCOUNT_ENABLED: Kind.ACCOUNT_DISABLED}
 LASTING: Final = frozenset({Kind.ACCOUNT_DISABLED, Kind.ACCOUNT_ENABLED, Kind.COMPLIANCE_CHANGED})
 """What holds until the opposite is said."""
 KEPT: Final = 8192
+ANYBODY: Final = "\n"
+"""Stands for every name of a kind. No name and no id of a token's is printed like that."""
+_LONG_AGO: Final = "the token is older than what is remembered of those that its issuer revoked"
 
 
 @frozen
@@ -97,11 +104,15 @@ class Notices:
         if known is None or known.at <= notice.at:
             kept[key] = notice
 
-    def forget(self, before: float) -> None:
-        """Let go of what happened before that (Unix seconds), unless it lasts: no credential is as old as that."""
-        for kind, kept in self._kept.items():
-            if kind not in LASTING:
-                self._kept[kind] = {key: notice for key, notice in kept.items() if notice.at >= before}
+    def forget(self, before: float) -> bool:
+        """Let their horizons stand for what happened before that (Unix seconds) and does not last; whether there was any."""
+        gone = [notice for kind, kept in self._kept.items() if kind not in LASTING for notice in kept.values() if notice.at < before]
+        for notice in gone:
+            kind, key = matter_of(notice)
+            del self._kept[kind][key]
+        for horizon in horizons(gone):
+            self.add(horizon)
+        return any(ANYBODY not in _key(notice) for notice in gone)
 
     def applied(self, identity: Identity) -> Identity | Rejected:
         """The identity as the notices leave it, or why it is worth nothing any more."""
@@ -123,13 +134,25 @@ class Notices:
                 elif kind is Kind.ASSURANCE_CHANGED:
                     identity = identity.but(acr=notice.level) if _is_later(notice, identity) else identity
                 elif _outdates(notice, identity):
-                    return Rejected(_SAID[notice.kind], "sign in again")
+                    return Rejected(_LONG_AGO if ANYBODY in key else _SAID[notice.kind], "sign in again")
         return identity
 
 
 def concerns(notice: Notice, identity: Identity) -> bool:
     """Whether a live stream of ``identity`` has to be decided again because of ``notice``."""
     return _key(notice) in _keys(identity)
+
+
+def horizons(gone: Iterable[Notice]) -> tuple[Notice, ...]:
+    """What stands for those that are forgotten: of each issuer, kind and kind of name the latest, about anybody who has such a name."""
+    latest: dict[tuple[Kind, str, str], float] = {}
+    for notice in gone:
+        issuer, name, whom = _key(notice)
+        if whom:
+            latest[notice.kind, issuer, name] = max(notice.at, latest.get((notice.kind, issuer, name), notice.at))
+    return tuple(
+        Notice(issuer, f"{ANYBODY}{kind.value} {name}", kind, Subject(**{name: ANYBODY}), at) for (kind, issuer, name), at in latest.items()
+    )
 
 
 _Key = tuple[str, str, str]
@@ -150,6 +173,7 @@ def _key(notice: Notice) -> _Key:
 
 
 def _keys(identity: Identity) -> tuple[_Key, ...]:
+    """What it is called, the horizons first: what is known of just this one counts over them."""
     issuer, device = identity.issuer, identity.device
     named = (
         (issuer, "session", identity.issuer_session),
@@ -157,7 +181,8 @@ def _keys(identity: Identity) -> tuple[_Key, ...]:
         (issuer, "email", identity.user.lower()),
         ("", "device", device.name if device is not None else ""),
     )
-    return tuple(key for key in named if key[2])
+    known = tuple(key for key in named if key[2])
+    return *((issuer, name, ANYBODY) for issuer, name, _ in known), *known
 
 
 def _with_compliance(device: Device | None, notice: Notice) -> Device | None:
@@ -175,6 +200,6 @@ def _outdates(notice: Notice, identity: Identity) -> bool:
         return False
     if notice.kind is Kind.ACCOUNT_DISABLED:
         return True
-    if notice.kind is Kind.CLAIMS_CHANGED and identity.session:
-        return False  # the gate asks the issuer again and sees the new claims
+    if identity.session and (notice.kind is Kind.CLAIMS_CHANGED or ANYBODY in _key(notice)):
+        return False  # the gate asks the issuer again and sees the new claims; it ended the sessions that were meant when it heard of them
     return _is_later(notice, identity)

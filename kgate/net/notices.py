@@ -80,7 +80,8 @@ class NoticeBoard:
         self.following.tick()
         if self._database.now() - self._cleaned >= CLEAN_SECONDS:
             self._cleaned, now = self._database.now(), self._wall()
-            self.notices.forget(now - stored.KEPT_SECONDS)
+            if self.notices.forget(now - stored.KEPT_SECONDS):
+                self._changed(None)
             cleaned = Deferred.fromCoroutine(self._database.write(lambda connection: stored.forget(connection, now)))
             cleaned.addErrback(lambda failure: log.error("old notices stay: {error}", error=failure.getErrorMessage()))
 

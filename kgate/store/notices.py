@@ -13,7 +13,7 @@ from attrs import asdict, evolve
 from sqlalchemy import Column, Connection, Double, Integer, String, Table, Text, delete, insert, not_, select
 
 from kgate.identity.notice_tokens import SKEW
-from kgate.identity.notices import LASTING, Kind, Notice, Subject, matter_of
+from kgate.identity.notices import LASTING, Kind, Notice, Subject, horizons, matter_of
 from kgate.store.changes import latest, publish
 from kgate.store.metadata import metadata
 from kgate.store.people import Person
@@ -22,7 +22,7 @@ from kgate.store.sessions import Session, sessions_of_address, sessions_of_provi
 TOPIC = "notices"
 """Of the change feed; keys are ``key_of``."""
 KEPT_SECONDS = 31 * 86400.0
-"""No token that was issued before such a notice is still in force then."""
+"""Hardly a token that was issued before such a notice is still in force then; for those that are, a horizon stands for it."""
 ENDING = frozenset({Kind.LOGOUT, Kind.SESSION_REVOKED, Kind.CREDENTIAL_CHANGED, Kind.ACCOUNT_DISABLED})
 """What ends the gate's sessions of whom it is about."""
 
@@ -48,9 +48,8 @@ def keep(connection: Connection, notice: Notice, now: float, teller: str = "") -
     key = key_of(notice, teller)
     if connection.execute(select(notices.c.key).where(notices.c.key == key)).first() is not None:
         return False
-    document = json.dumps(asdict(notice) | {"kind": notice.kind.value})
     publish(connection, TOPIC, key, now)
-    connection.execute(insert(notices).values(key=key, kind=notice.kind.value, received=now, document=document, place=latest(connection)))
+    connection.execute(insert(notices).values(_row(notice, now, teller) | {"place": latest(connection)}))
     return True
 
 
@@ -109,10 +108,13 @@ def dated(connection: Connection, person: Person, place: int) -> Person:
 
 
 def forget(connection: Connection, now: float) -> None:
-    """Let go of what no living credential can be older than, and of what lasts where something later was said of the same. Until it is so old it is
+    """Let horizons stand for what is old, and let go of what lasts where something later was said of the same. Until it is so old it is
     kept all the same: the same notice may come once more, and is known by that."""
     lasting, old = notices.c.kind.in_([kind.value for kind in LASTING]), notices.c.received < now - KEPT_SECONDS
+    over = [_notice(document) for document in connection.execute(select(notices.c.document).where(old, not_(lasting))).scalars()]
     connection.execute(delete(notices).where(old, not_(lasting)))
+    for horizon in horizons(over):
+        connection.execute(insert(notices).values(_row(horizon, received=0.0)))  # as old as can be: the next time it is one of those again
     rows = connection.execute(select(notices.c.key, notices.c.received, notices.c.document).where(lasting).order_by(notices.c.received))
     last: dict[object, float] = {}
     told = [(row.key, row.received, _notice(row.document)) for row in rows]
@@ -121,6 +123,11 @@ def forget(connection: Connection, now: float) -> None:
     gone = [key for key, received, notice in told if received < now - KEPT_SECONDS and notice.at < last[matter_of(notice)]]
     for start in range(0, len(gone), 500):
         connection.execute(delete(notices).where(notices.c.key.in_(gone[start : start + 500])))
+
+
+def _row(notice: Notice, received: float, teller: str = "") -> dict[str, object]:
+    document = json.dumps(asdict(notice) | {"kind": notice.kind.value})
+    return {"key": key_of(notice, teller), "kind": notice.kind.value, "received": received, "document": document}
 
 
 def _notice(document: str) -> Notice:

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 
 from kgate.identity.issuers import Signers
 from kgate.identity.notice_tokens import BACKCHANNEL_LOGOUT, Refused
-from kgate.identity.notices import Kind, Notice, Subject
+from kgate.identity.notices import Kind, Notice, Subject, horizons
 from kgate.net.notices import CLEAN_SECONDS, Dialect, NoticeBoard, Receiver, Speaker
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
@@ -127,12 +127,13 @@ def test_two_who_speak_of_the_same_people_may_number_what_they_tell_alike(tmp_pa
     engine.dispose()
 
 
-def test_what_cannot_matter_any_more_is_forgotten_in_memory_and_in_the_store(tmp_path: Path) -> None:
+def test_what_is_old_is_forgotten_in_memory_and_in_the_store_and_a_horizon_stands_for_it(tmp_path: Path) -> None:
     """Whether or not people can sign in at this gate."""
     engine = open_engine(f"sqlite:///{tmp_path}/state.db")
     migrate(engine)
     base: Any = Base(engine)
-    board = NoticeBoard(base, lambda: NOW, lambda notice: None)
+    decided: list[Notice | None] = []
+    board = NoticeBoard(base, lambda: NOW, decided.append)
     old = Notice("https://idp", "old", Kind.LOGOUT, Subject(sub="a"), NOW - KEPT_SECONDS - 1)
     disabled, fresh = evolve(old, id="disabled", kind=Kind.ACCOUNT_DISABLED), evolve(old, id="fresh", subject=Subject(sub="b"), at=NOW - 9)
     with engine.begin() as connection:
@@ -142,6 +143,6 @@ def test_what_cannot_matter_any_more_is_forgotten_in_memory_and_in_the_store(tmp
     base.instant = CLEAN_SECONDS
     board.tick()
     with engine.begin() as connection:
-        assert {each.id for each in all_notices(connection)} == {"disabled", "fresh"}
+        assert {each.id for each in all_notices(connection)} - {"disabled", "fresh"} == {each.id for each in horizons([old])}
     engine.dispose()
-    assert len(board.notices) == 2
+    assert len(board.notices) == 3 and decided == [None]

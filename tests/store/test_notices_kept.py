@@ -10,7 +10,8 @@ from attrs import evolve
 from sqlalchemy import Engine
 
 from kgate.identity.credentials import Rejected
-from kgate.identity.notices import Kind, Notice, Notices, Subject
+from kgate.identity.notices import Kind, Notice, Notices, Subject, horizons
+from kgate.model import Identity
 from kgate.net.signed_in import as_gate_session
 from kgate.store.changes import latest, since
 from kgate.store.codes import Code, CodeState, add_code, find_code, withdraw_codes
@@ -51,7 +52,23 @@ def test_what_lasts_is_kept_for_good(engine: Engine) -> None:
         keep(connection, NOTICE, NOW)
         keep(connection, disabled, NOW)
         forget(connection, NOW + KEPT_SECONDS + 1)
-        assert all_notices(connection) == (disabled,)
+        assert all_notices(connection) == (*horizons([NOTICE]), disabled)
+
+
+@pytest.mark.threat("14")
+def test_a_gate_that_starts_when_a_notice_was_forgotten_refuses_the_token_that_it_outdated(engine: Engine) -> None:
+    later = evolve(NOTICE, id="j2", issuer="https://idp", subject=Subject(sub="b1"), at=NOW + 50)
+    with engine.begin() as connection:
+        keep(connection, later, NOW)
+        keep(connection, NOTICE, NOW + 100)
+        for after in (0.0, 1.0, 101.0, 9999.0):  # whichever is forgotten first, and however often
+            forget(connection, NOW + KEPT_SECONDS + after)
+        assert all_notices(connection) == horizons([NOTICE, later])
+        known = Notices()
+        for notice in all_notices(connection):
+            known.add(notice)
+    token = Identity("alice", issuer="https://idp", subject="a1", issued_at=NOW + 50)
+    assert isinstance(known.applied(token), Rejected) and known.applied(token.but(issued_at=NOW + 51)) == token.but(issued_at=NOW + 51)
 
 
 def test_of_what_lasts_only_the_latest_is_kept_for_good(engine: Engine) -> None:
