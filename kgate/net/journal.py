@@ -284,6 +284,8 @@ class Journal:
             self._durable_head = self._chain.head
             if self.problem not in ("", HANGS):
                 self._well()
+            if self._file.missed is not None:
+                self._miss(*self._file.missed)
         if durable:
             self._go_on(len(group.waiting))
         elif self._stopping is not None:
@@ -325,6 +327,15 @@ class Journal:
             "audit records cannot be written to {directory}: {problem}; requests are refused until they can",
             directory=str(self._file.directory),
             problem=problem,
+        )
+
+    def _miss(self, former: Path, current: Path) -> None:
+        """For readers a part of the chain is missing until the file is back under its name."""
+        self._file.missed = None
+        log.warn(
+            "{former}: somebody moved, removed or changed it; records go on in {current}, with the same chain",
+            former=str(former),
+            current=current.name,
         )
 
     def _well(self) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import orjson
 import pytest
 from reactors import dispose, make_reactor, turn_until
 from running import a_full_disk
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from kgate.audit.chain import Broken, Flaw, Verified, verify
 from kgate.errors import KgateError
@@ -387,14 +387,74 @@ def test_more_files_than_four_digits_number_in_a_day_stay_in_the_order_of_their_
     assert isinstance(verify(world.lines()), Verified)
 
 
-def test_a_file_that_was_removed_takes_no_more_records_with_it(world: World) -> None:
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What the log says meanwhile."""
+    lines: list[str] = []
+
+    def observe(event: LogEvent) -> None:
+        lines.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    yield lines
+    globalLogPublisher.removeObserver(observe)
+
+
+def moved(path: Path) -> None:
+    path.rename(path.with_suffix(".old"))
+
+
+def copied_and_truncated(path: Path) -> None:
+    """logrotate's ``copytruncate``."""
+    path.with_suffix(".old").write_bytes(path.read_bytes())
+    os.truncate(path, 0)
+
+
+@pytest.mark.threat("25")
+@pytest.mark.parametrize("harm", [Path.unlink, moved, copied_and_truncated], ids=["removed", "moved", "truncated"])
+def test_records_do_not_go_on_in_a_file_that_somebody_else_had_to_do_with(
+    world: World, logged: list[str], harm: Callable[[Path], None]
+) -> None:
+    """They went on in the moved file until midnight. The name of the next one is behind it, though it is not there any more."""
     world.open()
     world.append(1)
     world.until_told(1)
-    (world.folder / "audit-20270115-0001.jsonl").unlink()
+    before = world.lines()
+    harm(world.folder / "audit-20270115-0001.jsonl")
+    for number in (2, 3):
+        world.append(number)
+        world.until_told(number)
+    path = world.folder / "audit-20270115-0002.jsonl"
+    assert isinstance(verify([*before, *path.read_bytes().splitlines(keepends=True)]), Verified)
+    assert [line for line in logged if "somebody" in line] == [
+        f"{world.folder}/audit-20270115-0001.jsonl: somebody moved, removed or changed it; records go on in {path.name}, with the same chain"
+    ]
+    assert world.told == [True, True, True] and not world.journal.problem
+    world.stop()
+
+
+@pytest.mark.threat("25")
+def test_nothing_is_written_once_the_directory_is_away_until_it_is_back(world: World, logged: list[str]) -> None:
+    """Also where there is another in its place: that one is not locked, and may be what lies below a mount that went away."""
+    world.open()
+    world.append(1)
+    world.until_told(1)
+    away = world.folder.rename(world.folder.with_name("away"))
     world.append(2)
     world.until_told(2)
-    assert [orjson.loads(line)["id"] for line in world.lines()] == ["2"]
+    assert world.journal.problem == "No such file or directory"
+    assert [line for line in logged if "cannot be written" in line]
+    world.folder.mkdir()
+    world.append(3)
+    world.until_told(3)
+    other = "another directory has the place of the one that the gate began in; put that back, or restart the gate"
+    assert world.journal.problem == other and not list(world.folder.iterdir())
+    world.folder.rmdir()
+    away.rename(world.folder)
+    world.append(4)
+    world.until_told(4)
+    assert world.told == [True, False, False, True] and not world.journal.problem
+    assert isinstance(verify(world.lines()), Verified) and [orjson.loads(line)["id"] for line in world.lines()] == ["1", "4"]
     world.stop()
 
 
