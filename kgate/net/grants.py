@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from kgate.model import Grant, Identity
 from kgate.net.database import Database, Keys, StoreUnavailableError
 from kgate.net.following import Following
+from kgate.net.seldom import Seldom
 from kgate.store.changes import prune
 from kgate.store.requests import TOPIC, forget_requests, grants
 
@@ -38,7 +39,7 @@ class GrantBook:
         self._grants: dict[str, tuple[Grant, ...]] = {}
         self._heard: dict[str, float] = {}
         """When each was first heard of here, by this gate's clock."""
-        self._cleaned = now()
+        self._cleaning = Seldom(now, CLEAN_SECONDS)
         self._following = Following(database, TOPIC, "grants", self._read, self._none_is_known)
 
     def of(self, identity: Identity, now: float) -> tuple[Grant, ...]:
@@ -62,8 +63,8 @@ class GrantBook:
     def tick(self) -> None:
         """Called a few times a second: read what could not be read. Now and then forget what is over for long, here by reading what there still is."""
         self._following.tick()
-        if self._now() - self._cleaned >= CLEAN_SECONDS:
-            self._cleaned, wall = self._now(), self._wall()
+        if self._cleaning.is_due():
+            wall = self._wall()
             self._following.read()
             cleaned = Deferred.fromCoroutine(self._database.write(lambda connection: _clean(connection, wall)))
             cleaned.addErrback(lambda failure: log.error("old requests stay: {error}", error=failure.getErrorMessage()))

@@ -24,6 +24,7 @@ from kgate.model import Pending
 from kgate.net.database import Database, Keys
 from kgate.net.fetches import settled
 from kgate.net.following import Following
+from kgate.net.seldom import Seldom
 from kgate.store import notices as stored
 from kgate.store.codes import withdraw_codes
 from kgate.store.sessions import due_now, end_sessions
@@ -72,14 +73,14 @@ class NoticeBoard:
     def __init__(self, database: Database, wall: Callable[[], float], changed: Callable[[Notice | None], None]) -> None:
         self._database, self._wall, self._changed = database, wall, changed
         self.notices = Notices()
-        self._cleaned = database.now()
+        self._cleaning = Seldom(database.now, CLEAN_SECONDS)
         self.following = Following(database, stored.TOPIC, "the notices", self._read)
 
     def tick(self) -> None:
         """Read what was missed; now and then forget what cannot matter any more."""
         self.following.tick()
-        if self._database.now() - self._cleaned >= CLEAN_SECONDS:
-            self._cleaned, now = self._database.now(), self._wall()
+        if self._cleaning.is_due():
+            now = self._wall()
             if self.notices.forget(now - stored.KEPT_SECONDS):
                 self._changed(None)
             cleaned = Deferred.fromCoroutine(self._database.write(lambda connection: stored.forget(connection, now)))

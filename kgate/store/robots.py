@@ -5,12 +5,15 @@ Uses are gathered in memory and written a few times a minute: a robot makes thou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, Double, String, Table, insert, select, update
+from sqlalchemy import Column, Connection, Double, String, Table, delete, insert, select, update
 
 from kgate.store.metadata import metadata
+
+KEPT_SECONDS = 400 * 86400.0
+"""Programs' tokens are made anew under new names, for years; one that was not used for so long was never used, for all that anybody asks."""
 
 robot_uses = Table(
     "robot_uses",
@@ -29,8 +32,8 @@ class Use(NamedTuple):
     address: str
 
 
-def record_uses(connection: Connection, uses: Iterable[Use]) -> None:
-    """Remember each, unless a later one is known (of another gate's)."""
+def record_uses(connection: Connection, uses: Collection[Use]) -> None:
+    """Remember each, unless a later one is known (of another gate's); forget what is very old by then."""
     known = {use.name: use.at for use in last_uses(connection)}
     for use in uses:
         values = {"at": use.at, "address": use.address}
@@ -38,6 +41,8 @@ def record_uses(connection: Connection, uses: Iterable[Use]) -> None:
             connection.execute(insert(robot_uses).values(name=use.name, **values))
         elif known[use.name] < use.at:
             connection.execute(update(robot_uses).where(robot_uses.c.name == use.name).values(values))
+    latest = max((use.at for use in uses), default=0.0)
+    connection.execute(delete(robot_uses).where(robot_uses.c.at < latest - KEPT_SECONDS))
 
 
 def last_uses(connection: Connection) -> tuple[Use, ...]:

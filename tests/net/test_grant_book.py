@@ -13,7 +13,8 @@ from twisted.internet.defer import Deferred
 
 from kgate.model import Grant, Identity
 from kgate.net.database import StoreUnavailableError
-from kgate.net.grants import CLEAN_SECONDS, STALE_SECONDS, GrantBook
+from kgate.net.grants import STALE_SECONDS, GrantBook
+from kgate.net.seldom import SOON_SECONDS
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
 from kgate.store.requests import KEPT_SECONDS, TOLD_SECONDS, AccessRequest, approve_request, find_request, open_request, revoke_request
@@ -131,7 +132,7 @@ def test_threat_14_a_gate_that_hears_nothing_of_the_store_knows_of_no_grant(worl
 def test_what_is_over_for_long_is_forgotten(world: World) -> None:
     old = AccessRequest("R0", "alice", "r", "lab", "", "why", 60.0, 1, NOW - KEPT_SECONDS - 1)
     world.do(open_request, evolve(old))
-    world.now = CLEAN_SECONDS
+    world.now = SOON_SECONDS
     world.book.tick()
     with world.base.engine.begin() as connection:
         assert find_request(connection, "R0") is None and find_request(connection, "R1") is not None
@@ -139,7 +140,7 @@ def test_what_is_over_for_long_is_forgotten(world: World) -> None:
 
 def test_what_is_told_no_more_leaves_the_memory_too(world: World) -> None:
     world.base.follower(None)
-    world.wall, world.now = NOW + 3600.0 + TOLD_SECONDS + 1, CLEAN_SECONDS
+    world.wall, world.now = NOW + 3600.0 + TOLD_SECONDS + 1, SOON_SECONDS
     assert [grant.id for grant in world.held()] == ["R1"]
     world.book.tick()
     assert world.held() == ()

@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred
 from kgate.identity.issuers import Signers
 from kgate.identity.notice_tokens import BACKCHANNEL_LOGOUT, Refused
 from kgate.identity.notices import Kind, Notice, Subject, horizons
-from kgate.net.notices import CLEAN_SECONDS, Dialect, NoticeBoard, Receiver, Speaker
+from kgate.net.notices import Dialect, NoticeBoard, Receiver, Speaker
+from kgate.net.seldom import SOON_SECONDS
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
 from kgate.store.notices import KEPT_SECONDS, all_notices, keep
@@ -128,7 +129,7 @@ def test_two_who_speak_of_the_same_people_may_number_what_they_tell_alike(tmp_pa
 
 
 def test_what_is_old_is_forgotten_in_memory_and_in_the_store_and_a_horizon_stands_for_it(tmp_path: Path) -> None:
-    """Whether or not people can sign in at this gate."""
+    """Whether or not people can sign in at this gate, and also where it is started again each hour: it came to that after six hours."""
     engine = open_engine(f"sqlite:///{tmp_path}/state.db")
     migrate(engine)
     base: Any = Base(engine)
@@ -140,7 +141,7 @@ def test_what_is_old_is_forgotten_in_memory_and_in_the_store_and_a_horizon_stand
         for each in (old, disabled, fresh):
             keep(connection, each, each.at)
             board.notices.add(each)
-    base.instant = CLEAN_SECONDS
+    base.instant = SOON_SECONDS
     board.tick()
     with engine.begin() as connection:
         assert {each.id for each in all_notices(connection)} - {"disabled", "fresh"} == {each.id for each in horizons([old])}
