@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from kgate.api.caller import Callers
 from kgate.api.scim_dialects import usual
+from kgate.api.scim_members import parts
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Rejected
 from kgate.net.database import Store, StoreUnavailableError
@@ -86,7 +87,9 @@ class ScimPages:
     ) -> tuple[ScimResponse, tuple[str, ...]]:
         """One request, and the sessions that ended by it."""
         storage = DirectoryStorage(connection, now, lambda: secrets.token_hex(16))
-        answer = ScimHandler(self._service, storage).handle(usual(asked, lambda: storage.stored(asked.path)))
+        for part, named in parts(usual(asked, lambda: storage.stored(asked.path))):
+            storage.members_named = named
+            answer = ScimHandler(self._service, storage).handle(part)
         if not writes:
             return answer, ()
         out = names_out(connection, known_as, deactivated_since(connection, now))

@@ -232,9 +232,11 @@ class Member:
     display: str = ""
 
 
-def members_of(connection: Connection, group: str) -> tuple[Member, ...]:
-    """A group's members, by id."""
+def members_of(connection: Connection, group: str, named: Collection[str] | None = None) -> tuple[Member, ...]:
+    """A group's members, by id, or those of them who are ``named``."""
     asked = select(members.c.member, members.c.type, members.c.display).where(members.c.group == group)
+    if named is not None:
+        asked = asked.where(members.c.member.in_(list(named)))
     return tuple(Member(*row) for row in connection.execute(asked.order_by(members.c.member)))
 
 
@@ -243,9 +245,9 @@ def has_member(id_: str) -> ColumnElement[bool]:
     return entries.c.id.in_(select(members.c.group).where(members.c.member == id_))
 
 
-def set_members(connection: Connection, group: str, wanted: Collection[Member], now: float) -> None:
-    """A group has exactly these members from now on; only those who come or go are touched and told of."""
-    before, after = set(members_of(connection, group)), set(wanted)
+def set_members(connection: Connection, group: str, wanted: Collection[Member], now: float, named: Collection[str] | None = None) -> None:
+    """A group has exactly these members from now on, of those who are ``named``; only those who come or go are touched and told of."""
+    before, after = set(members_of(connection, group, named)), set(wanted)
     leaving, joining = {member.id for member in before - after}, after - before
     for some in _batches(sorted(leaving)):
         connection.execute(delete(members).where(members.c.group == group, members.c.member.in_(some)))

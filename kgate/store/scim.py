@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -86,6 +86,8 @@ class DirectoryStorage(ScimStorage):
 
     def __init__(self, connection: Connection, now: float, new_id: Callable[[], str]) -> None:
         self._connection, self._now, self._new_id = connection, now, new_id
+        self.members_named: Collection[str] | None = None
+        """Of a group these members only are read, and put in or taken out; None: all."""
 
     def get(self, resource_type: ResourceType, resource_id: str, *, response_parameters: ResponseParameters[Any] | None = None) -> Document:
         """One resource; a group's members only where the answer shows them."""
@@ -162,7 +164,7 @@ class DirectoryStorage(ScimStorage):
     def _set_members(self, entry: Entry, resource: Document) -> None:
         if isinstance(resource, Group):
             named = {each.value: _as_member(each) for each in resource.members or () if each.value}
-            directory.set_members(self._connection, entry.id, named.values(), self._now)
+            directory.set_members(self._connection, entry.id, named.values(), self._now, self.members_named)
 
     def _document(self, entry: Entry, *, members: bool = True) -> Document:
         model = _MODELS[entry.kind]
@@ -174,7 +176,7 @@ class DirectoryStorage(ScimStorage):
             version=f'W/"{entry.version}"',
         )
         if isinstance(document, Group) and members:
-            document.members = [_member(each) for each in directory.members_of(self._connection, entry.id)] or None
+            document.members = [_member(each) for each in directory.members_of(self._connection, entry.id, self.members_named)] or None
         return document
 
 

@@ -16,6 +16,7 @@ from scim2_server.service import ScimService
 from sqlalchemy import create_engine
 
 from kgate.api.scim_dialects import ENTERPRISE, usual
+from kgate.api.scim_members import parts
 from kgate.identity.directory import Listed
 from kgate.store.directory import KnownAs, listed
 from kgate.store.metadata import metadata
@@ -44,7 +45,9 @@ def world() -> Iterator[World]:
         def ask(method: str, path: str, body: object) -> tuple[int, Any]:
             headers = (("content-type", "application/scim+json"),)
             asked = ScimRequest(method, "https://gate/scim/v2", path, {}, headers, json.dumps(body).encode())
-            answer = handler.handle(usual(asked, lambda: storage.stored(path)))
+            for part, named in parts(usual(asked, lambda: storage.stored(path))):
+                storage.members_named = named
+                answer = handler.handle(part)
             return int(answer.status), answer.body
 
         yield World(ask, lambda known_as=KnownAs.USER_NAME: {each.name: each for each in listed(connection, known_as).values()})
