@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from attrs import frozen
 from pydantic import ValidationError
-from scim2_models import SCIMException
+from scim2_models import PayloadTooLargeException, SCIMException
 from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from kgate.api.caller import Callers
 from kgate.api.scim_dialects import usual
-from kgate.api.scim_members import parts
+from kgate.api.scim_patches import is_endless, parts
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Rejected
 from kgate.net.database import Store, StoreUnavailableError
@@ -87,6 +87,10 @@ class ScimPages:
     ) -> tuple[ScimResponse, tuple[str, ...]]:
         """One request, and the sessions that ended by it."""
         storage = DirectoryStorage(connection, now, lambda: secrets.token_hex(16))
+        if is_endless(asked, lambda: storage.stored(asked.path)):
+            raise PayloadTooLargeException(
+                detail="that many operations on somebody with so many values are too much for one request; send some at a time"
+            )
         for part, named in parts(usual(asked, lambda: storage.stored(asked.path))):
             storage.members_named = named
             answer = ScimHandler(self._service, storage).handle(part)

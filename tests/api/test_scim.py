@@ -169,6 +169,18 @@ def test_a_number_or_text_that_nothing_can_hold_is_a_400(directory: httpx2.Clien
     )
 
 
+def test_a_patch_that_would_hold_the_writer_for_long_is_a_413_and_one_of_a_large_group_is_not(directory: httpx2.Client) -> None:
+    person = made(directory, "Users", userName="many", emails=[{"value": f"a{number}@example.com"} for number in range(200)])
+    rename = {"op": "replace", "path": "displayName", "value": "Many"}
+    answer = directory.patch(f"/Users/{person}", json={"schemas": [PATCH], "Operations": [rename] * 60})
+    assert (answer.status_code, answer.json()["detail"].partition(" are ")[2]) == (413, "too much for one request; send some at a time")
+    directory.patch(f"/Users/{person}", json={"schemas": [PATCH], "Operations": [rename]}).raise_for_status()
+    group = made(directory, "Groups", displayName="large", members=[{"value": f"m{number}"} for number in range(200)])
+    leave = {"op": "Remove", "path": "members", "value": [{"value": f"m{number}"} for number in range(199)]}
+    assert directory.patch(f"/Groups/{group}", json={"schemas": [PATCH], "Operations": [leave]}).status_code == 204
+    assert [each["value"] for each in directory.get(f"/Groups/{group}").json()["members"]] == ["m199"]
+
+
 @pytest.mark.threat("14")
 def test_threat_14_whoever_is_out_is_out_from_the_first_request_on(arena: Arena, tmp_path: Path) -> None:
     """A gate that starts reads a large directory for a second, and accepts connections before that."""

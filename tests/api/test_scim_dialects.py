@@ -16,7 +16,7 @@ from scim2_server.service import ScimService
 from sqlalchemy import create_engine
 
 from kgate.api.scim_dialects import ENTERPRISE, usual
-from kgate.api.scim_members import parts
+from kgate.api.scim_patches import parts
 from kgate.identity.directory import Listed
 from kgate.store.directory import KnownAs, listed
 from kgate.store.metadata import metadata

@@ -1,14 +1,15 @@
-"""A PATCH of a group that puts people in and takes people out by their ids, which is how directories keep groups: in parts, each with whom it names.
+"""What a PATCH may cost: the protocol's library holds each of its operations against each value of what it changes, and copies all of them for it.
 
-The protocol's library holds each operation against each member, and copies all of them for it: one that leaves a group of thousands held the store's writer
-for seconds, twenty for a minute. Whoever is not named stays in or out as they are, so nobody else need be read.
+A group's members are in the thousands: one who left held the store's writer for seconds, twenty for half a minute. But directories put people in and take them
+out by their ids, and whoever is not named stays in or out as they are: such a PATCH is done in parts, each with those members only whom it names.
+A person has few values; many operations on many are refused.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from scim2_server.requests import ScimRequest
@@ -16,6 +17,8 @@ from scim2_server.requests import ScimRequest
 AT_ONCE = 20
 MOST_NAMED = 500
 """By one operation; of more it is as well to read all."""
+MOST_HELD = 10_000
+"""Operations times values. An address that is held against a filter's takes a millisecond."""
 _GROUP = re.compile(r"/groups/[^/]+", re.IGNORECASE)
 _MEMBERS = re.compile(r"(?:urn:[^\[]*:)?members", re.IGNORECASE)
 _ONE = re.compile(_MEMBERS.pattern + r'\[value eq "(?P<id>[^"\\]*)"\]', re.IGNORECASE)
@@ -39,8 +42,20 @@ def parts(asked: ScimRequest) -> Iterator[tuple[ScimRequest, frozenset[str] | No
 
 def _operations(asked: ScimRequest) -> list[object]:
     """Those of a PATCH of a group that is not answered with the group; none of any other request."""
-    if asked.method != "PATCH" or asked.query or not _GROUP.fullmatch(asked.path):
-        return []
+    fits = asked.method == "PATCH" and not asked.query and _GROUP.fullmatch(asked.path) is not None
+    return _of_patch(asked) if fits else []
+
+
+def is_endless(asked: ScimRequest, stored: Callable[[], Mapping[str, object]]) -> bool:
+    """Whether a PATCH of a person would take too long; ``stored`` gives them as JSON. One operation never is: it may be the one that deactivates them."""
+    operations = _of_patch(asked) if asked.method == "PATCH" else []
+    if len(operations) < 2:
+        return False
+    told = [each.get("value") for each in operations if isinstance(each, dict)]
+    return len(operations) * sum(len(each) for each in (*stored().values(), *told) if isinstance(each, list)) > MOST_HELD
+
+
+def _of_patch(asked: ScimRequest) -> list[object]:
     try:
         document = json.loads(asked.body)
     except (ValueError, RecursionError):
@@ -53,6 +68,8 @@ def _named(operation: object) -> frozenset[str] | None:
     """The ids that it puts in or takes out; None where it is another operation, or one about ids that are not told apart by their characters."""
     if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
         return None
+    if not _MEMBERS.match(operation["path"]):
+        return frozenset()
     kind, value = str(operation.get("op")).lower(), operation.get("value")
     one = _ONE.fullmatch(operation["path"])
     if kind == "remove" and one is not None:
