@@ -112,7 +112,14 @@ def decision_line(
     asked_as: Impersonation | None = None,
 ) -> str:
     """The inside of a decision's record, without braces; ``pieces`` says on whom. ``kubectl`` is what the client says of itself, not yet cut."""
-    if context.country or context.asn is not None or context.facts or context.grants or asked_as is not None:
+    if (
+        context.country
+        or context.asn is not None
+        or context.facts
+        or context.grants
+        or asked_as is not None
+        or len(context.user_agent) > LONGEST["user_agent"]
+    ):
         record = decision_record(event, id_, gate, pieces.identity, action, context, decision, kubectl_record(kubectl), asked_as)
         return encode(record).decode()
     opening = pieces.opening(gate, event, context.address)

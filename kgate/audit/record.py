@@ -166,6 +166,8 @@ def decision_record(
     record.update(what(action))
     if context.user_agent:
         record["user_agent"] = safe(context.user_agent, LONGEST["user_agent"])
+        if len(context.user_agent) > LONGEST["user_agent"]:
+            record["cut"] = True  # a policy may ask for the whole of it
     if context.country:
         record["country"] = context.country
     if context.asn is not None:

@@ -25,11 +25,15 @@ DECISIONS = st.builds(
     Decision, st.booleans(), st.just("abc"), ANYTHING, REASONS, st.none() | st.builds(Impersonation, ANYTHING, st.just(("view",)))
 )
 KUBECTL = st.lists(st.tuples(st.sampled_from(["command", "session"]), ANYTHING), max_size=2, unique_by=lambda pair: pair[0]).map(tuple)
+USUAL_END = Decision(True, "abc", "view"), (), None
 EVENTS = st.sampled_from(["request", "stream-start", "decision-change"])
 PLAIN = st.builds(Context, SECONDS, ADDRESSES, ANYTHING)
 
 
 @given(EVENTS, IDENTITIES, ACTIONS, PLAIN | CONTEXTS, ADDRESSES, ANYTHING, DECISIONS, KUBECTL, AS)
+@example(
+    "request", Identity("a"), Action(Cluster("prod"), "GET", "get", "/", "/" * 8193), Context(1.8e9, "", "x" * 1025), "", "a", *USUAL_END
+)
 def test_a_decision(
     event: str,
     identity: Identity,
