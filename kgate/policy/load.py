@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import define, field
 
 from kgate.documents.reading import Mapping, line_of, read_mapping
-from kgate.documents.structuring import MOST_HINTS, describe, nearest, structure, structure_list, unknown_keys
+from kgate.documents.structuring import MOST_HINTS, Path, describe, nearest, structure, structure_list, unknown_keys
 from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError, Mistake
 from kgate.policy.cases import Case, Placed
@@ -117,11 +117,13 @@ class _Reading:
                     yield Mistake(file, line_of(root, ("rules", number, "record")), text, "deny what must not go unrecorded")
 
     def named(self) -> Iterable[NamedCluster]:
-        """The clusters that rules name as they are."""
+        """The clusters that rules and sets name as they are."""
         for file, root in self._roots:
             for number, rule in enumerate(root.get("rules", ())):
-                for place, name in _plain_words(root, number, ("clusters", "names")):
-                    yield NamedCluster(name, rule["name"], file, line_of(root, ("rules", number, "clusters", "names", place)))
+                yield from _clusters_in(root, ("rules", number, "clusters"), f'rule "{rule["name"]}"', file)
+            for name, lists in root.get("clusters", {}).items():
+                for path in [(number,) for number in range(len(lists))] if isinstance(lists, list) else [()]:
+                    yield from _clusters_in(root, ("clusters", name, *path), f'set "{name}"', file)
 
     def _bound_expressions(self, root: Mapping, file: str) -> None:
         """Compiling takes 5 ms for each KiB, so a file of nothing but expressions would take minutes. Raises InvalidFileError."""
@@ -191,17 +193,26 @@ class _Reading:
 
     def _known(self, root: Mapping, number: int, path: tuple[str, str], sets: Iterable[str], file: str) -> None:
         """A set that nobody defined is nobody: most likely a slip."""
-        for place, name in _plain_words(root, number, path):
+        for place, name in _plain_words(root, ("rules", number, *path)):
             if name not in sets:
                 line = line_of(root, ("rules", number, *path, place))
                 text = f'rules[{number}].{".".join(path)}[{place}]: there is no set "{name}"'
                 self.mistakes.append(Mistake(file, line, text, nearest(name, sets) if len(self.mistakes) < MOST_HINTS else ""))
 
 
-def _plain_words(root: Mapping, number: int, path: tuple[str, str]) -> Iterable[tuple[int, str]]:
-    """The words without a star in a list of a rule, excluded or not, each with its place."""
-    within = root["rules"][number].get(path[0])
-    words = within.get(path[1]) if isinstance(within, dict) else None
+def _clusters_in(root: Mapping, path: Path, whose: str, file: str) -> Iterable[NamedCluster]:
+    for place, name in _plain_words(root, (*path, "names")):
+        yield NamedCluster(name, whose, file, line_of(root, (*path, "names", place)))
+
+
+def _plain_words(root: Mapping, path: Path) -> Iterable[tuple[int, str]]:
+    """The words without a star in the list at ``path``, excluded or not, each with its place."""
+    *outer, last = path
+    within: Any = root
+    for key in outer:
+        at = isinstance(key, int) and isinstance(within, list)
+        within = within[key] if at else within.get(key) if isinstance(within, dict) else None
+    words = within.get(last) if isinstance(within, dict) else None
     for place, word in enumerate(words if isinstance(words, list) else ()):
         if isinstance(word, str) and "*" not in word:
             yield place, word.removeprefix("!")

@@ -71,10 +71,10 @@ class RuleClusters(Clusters):
 
 @frozen
 class NamedCluster:
-    """A cluster that a rule names as it is, and where: who knows which clusters there are can tell a slip."""
+    """A cluster that a rule or a set names as it is, and where: who knows which clusters there are can tell a slip."""
 
     name: str
-    rule: str
+    by: str
     file: str
     line: int
 

@@ -63,5 +63,5 @@ def check_names(reading: Reading, policy: Policy, clusters: Collection[str]) -> 
     """Clusters that the policy names and nobody configured: most likely a slip."""
     for each in policy.named:
         if each.name not in clusters:
-            text = f'rule "{each.rule}" names the cluster {each.name}, which is not configured'
+            text = f"{each.by} names the cluster {each.name}, which is not configured"
             reading.warnings.append(Mistake(each.file, each.line, text, nearest(each.name, clusters)))

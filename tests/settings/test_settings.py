@@ -269,6 +269,15 @@ def test_relaxations_and_slips_are_warned_of() -> None:
     ]
 
 
+def test_clusters_that_named_sets_name_are_held_against_the_configuration_too() -> None:
+    one = "  one: {names: [dev, '!dve', 'd*']}"
+    several = "  several:\n    - labels: {stage: test}\n    - names: [prod, dev]"
+    assert warnings(Files().but("policy.yaml", f"clusters:\n{one}\n{several}\n{POLICY}")) == [
+        'policy.yaml:2: set "one" names the cluster dve, which is not configured (did you mean "dev"?)',
+        'policy.yaml:5: set "several" names the cluster prod, which is not configured (did you mean "prod-eu"?)',
+    ]
+
+
 def test_a_file_that_is_not_there_says_how_to_name_it() -> None:
     with pytest.raises(UsageError) as caught:
         load(Files().but("kgate.yaml", None))
