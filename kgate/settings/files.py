@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,10 @@ Read = Callable[[Path], bytes]
 
 def read_file(path: Path) -> bytes:
     """The bytes of a regular file, at most one more than ``MAX_BYTES``: never a device or a pipe, which might not end."""
-    if not stat.S_ISREG(path.stat().st_mode):
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a directory")
+    if not stat.S_ISREG(mode):
         raise OSError(0, "it is not a regular file")
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)

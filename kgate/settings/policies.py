@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from kgate.documents.reading import decode
@@ -27,7 +28,7 @@ def policy_files(path: Path) -> tuple[Path, ...]:
 
 def policy_text(path: Path, read: Read) -> str:
     """The policy's text. Raises OSError where a file cannot be read, InvalidFileError where one is no text, or a directory has none."""
-    if not path.is_dir():
+    with suppress(IsADirectoryError):  # read all the same: whoever looks for changes learns of it, also where what is in it is refused
         return decode(read(path), str(path))
     files = policy_files(path)
     if not files:

@@ -119,6 +119,22 @@ def test_a_new_file_that_was_refused_counts_once_it_is_mended(arena: Arena) -> N
     eventually("the old one is in force again", lambda: arena.get(PODS) == 200)
 
 
+def test_a_new_folder_that_was_refused_counts_once_there_is_a_policy_in_it(arena: Arena) -> None:
+    """``mkdir`` and then the files: the folder was looked at no more once it was there, and empty."""
+    folder = arena.gate.folder / "next"
+    arena.gate.write("kgate.yaml", {**arena.gate.config, "policy": "next"})
+    assert "next does not exist" in refusal(arena)["reasons"][0]
+    folder.mkdir()
+    eventually("it is looked at", lambda: "the directory has no policy" in of(arena, "config")[-1]["reasons"][0])
+    (folder / "a.yaml").write_text(yaml.safe_dump({"rules": [{"name": "a"}]}))
+    eventually("so is what is in it", lambda: '"who" is missing' in of(arena, "config")[-1]["reasons"][0])
+    (folder / "a.yaml").rename(folder / "a.txt")
+    (folder / "b.yaml").write_text(yaml.safe_dump({"rules": [{**ALLOW_ALICE["rules"][0], "who": {"users": ["nobody"]}}]}))
+    eventually("it is in force", lambda: arena.get(PODS) == 403)
+    arena.gate.write("kgate.yaml", arena.gate.config)
+    eventually("the old one is in force again", lambda: arena.get(PODS) == 200)
+
+
 def test_a_balancer_that_is_added_is_said_to_need_a_restart(arena: Arena) -> None:
     (listen,) = arena.gate.config["listen"]
     arena.gate.write("kgate.yaml", {**arena.gate.config, "listen": [{**listen, "proxy_protocol": {"trusted": ["192.0.2.0/24"]}}]})
