@@ -5,7 +5,7 @@
 | watch, JSON | with a newline | an ``ERROR`` event with a ``Status``, then the answer's proper end |
 | watch, protobuf | after its 4-byte length says so | the same, encoded by hand |
 | watch, CBOR sequence | with its last data item | the same |
-| log | anywhere | a line of text, then an abort, so that kubectl does not exit 0 |
+| log | anywhere | a line of text, then an abort, so that kubectl does not exit 0; with ``timestamps`` it has that of the last line |
 
 What has a content coding (gzip) or says how long it is cannot be spoken into, nor can the middle of an event: the stream is then ended without a word,
 by an abort that nobody can take for a complete answer.
@@ -13,6 +13,7 @@ by an abort that nobody can take for a complete answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import Enum
 from typing import Final, NamedTuple
@@ -20,6 +21,8 @@ from typing import Final, NamedTuple
 import orjson
 
 from kgate.kube.cbor import CborEnds, encode_cbor
+from kgate.kube.query import parse_query, truth
+from kgate.kube.refusal import Refusal
 from kgate.model import Action, Operation
 
 
@@ -42,7 +45,7 @@ class Form(Enum):
 class WatchFollower:
     """Follows one answer's body, decoded from its transfer coding."""
 
-    __slots__ = ("_cbor", "_fed", "_head", "_last", "_left", "form")
+    __slots__ = ("_cbor", "_fed", "_head", "_last", "_left", "_line", "form")
 
     def __init__(self, form: Form) -> None:
         self.form = form
@@ -51,6 +54,8 @@ class WatchFollower:
         self._head = b""
         self._left = 0
         self._cbor = CborEnds()
+        self._line: bytes | None = None
+        """The beginning of a log's last line, where lines have timestamps."""
 
     @classmethod
     def of(cls, action: Action, headers: Iterable[tuple[bytes, bytes]]) -> WatchFollower | None:
@@ -59,7 +64,10 @@ class WatchFollower:
         if found.get(b"content-encoding", b"identity") != b"identity" or b"content-length" in found:
             return None
         if action.operation is Operation.LOGS:
-            return cls(Form.LOG)
+            log = cls(Form.LOG)
+            query = parse_query(action.target.partition("?")[2], plain=False)
+            log._line = None if isinstance(query, Refusal) or not truth(query, "timestamps") else b""
+            return log
         media = found.get(b"content-type", b"").split(b";")[0].strip().lower().decode("latin-1")
         watched = next((form for form in _WATCHES if form.value == media), None)
         return cls(watched) if action.verb == "watch" and watched is not None else None
@@ -74,6 +82,8 @@ class WatchFollower:
         elif self.form is Form.CBOR:
             self._cbor.feed(data)
         else:
+            if self._line is not None:
+                self._line = self._last_line(self._line, data)
             self._last = data[-2:] if len(data) > 1 else self._last[-1:] + data
 
     @property
@@ -94,8 +104,17 @@ class WatchFollower:
         """What to send so that the person reads ``sentence``; None where it cannot be said here."""
         if self.form is Form.LOG:
             newline = b"\n" if self._fed and self._last[-1:] != b"\n" else b""
-            return Farewell(newline + sentence.encode() + b"\n", complete=False)
+            # Not the time of the end: whoever goes on from there (stern, k9s) misses no line.
+            stamp = _TIMESTAMP.match(self._line) if self._line is not None else None
+            return Farewell(newline + (stamp[0] if stamp is not None else b"") + sentence.encode() + b"\n", complete=False)
         return Farewell(_EVENTS[self.form](sentence), complete=True) if self.at_boundary else None
+
+    def _last_line(self, line: bytes, data: bytes) -> bytes:
+        """The beginning of the last line that has begun, ``line`` before ``data``."""
+        begins = data.rfind(b"\n", 0, len(data) - 1) + 1
+        if begins or not self._last or self._last[-1:] == b"\n":
+            return data[begins : begins + _LONGEST]
+        return line + data[: _LONGEST - len(line)]
 
     def _measure(self, data: bytes) -> None:
         """Walk over u32 lengths and what they announce."""
@@ -160,5 +179,8 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
+_TIMESTAMP: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[-+][0-9]{2}:[0-9]{2}) ")
+_LONGEST: Final = 40
+"""Bytes, of a timestamp as the kubelet writes it (RFC 3339, to the nanosecond)."""
 _WATCHES: Final = (Form.JSON, Form.PROTOBUF, Form.CBOR)
 _EVENTS: Final = {Form.JSON: error_event, Form.PROTOBUF: protobuf_error_event, Form.CBOR: cbor_error_event}

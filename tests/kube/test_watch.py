@@ -66,6 +66,35 @@ def test_json_before_the_first_event_and_within_one() -> None:
     assert watch.farewell("x") is not None
 
 
+STAMP = b"2026-11-24T09:30:00.123456789Z "
+STAMPED = LOGS.but(target="/…/log?follow=true&timestamps=true")
+
+
+@pytest.mark.parametrize(
+    ("log", "last"),
+    [
+        (b"", b"kgate: x\n"),
+        (STAMP + b"one\n", STAMP + b"kgate: x\n"),
+        (b"2025-01-01T00:00:00Z one\n" + STAMP + b"two\n", STAMP + b"kgate: x\n"),
+        (b"2025-01-01T00:00:00Z one\n2026-11-24T09:30:00.5+02:00 two", b"\n2026-11-24T09:30:00.5+02:00 kgate: x\n"),
+        (STAMP + b"one\n" + STAMP[:9], b"\nkgate: x\n"),
+        (STAMP + b"\n", STAMP + b"kgate: x\n"),
+        (STAMP + b"one\n\n", b"kgate: x\n"),
+        (b"unable to retrieve container logs\n", b"kgate: x\n"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_log_with_timestamps_ends_with_the_last_one(log: bytes, last: bytes, size: int) -> None:
+    """stern takes the first word of each line for its time, and begins anew where that is none."""
+    for action, said in ((STAMPED, last), (LOGS.but(target="/…/log?timestamps=false"), last[last.find(b"kgate") :])):
+        follows = follower("text/plain", action)
+        for start in range(0, len(log), size):
+            follows.feed(log[start : start + size])
+        farewell = follows.farewell("kgate: x")
+        assert farewell is not None and not farewell.complete
+        assert farewell.data.lstrip(b"\n" if action is not STAMPED else b"") == said
+
+
 @settings(max_examples=60)
 @given(st.lists(st.binary(max_size=300), max_size=5), st.lists(st.integers(1, 50), min_size=1))
 def test_protobuf_ends_where_its_lengths_say(events: list[bytes], sizes: list[int]) -> None:
