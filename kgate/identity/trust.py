@@ -24,6 +24,9 @@ from kgate.identity.credentials import Rejected
 ASK = "ask for a new certificate"
 _PEM = b"-----BEGIN X509 CRL-----"
 _KNOWN_EXTENSIONS = (x509.CRLNumber, x509.AuthorityKeyIdentifier, x509.IssuerAlternativeName, x509.FreshestCRL)
+_OF_LEAVES = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+"""``onlyContainsUserCerts`` (RFC 5280 section 5.2.5): all that an authority revoked but for other authorities, which nobody is here. A name of the
+distribution point would limit it to the certificates that bear that name."""
 
 
 @frozen(eq=False)
@@ -100,9 +103,14 @@ def load_lists(raw: bytes, authorities: Sequence[x509.Certificate]) -> tuple[x50
             raise Unacceptable(
                 f"holds a list of {each.issuer.rfc4514_string()}, which is no authority here", "name its list, or its authority"
             )
-        if any(extension.critical and not isinstance(extension.value, _KNOWN_EXTENSIONS) for extension in each.extensions):
+        if any(_limits(extension) for extension in each.extensions):
             raise Unacceptable("is a partial list (a critical extension limits it)", "name the complete one")
     return lists
+
+
+def _limits(extension: x509.Extension[x509.ExtensionType]) -> bool:
+    """Whether a list may leave certificates out for it that matter here."""
+    return extension.critical and not isinstance(extension.value, _KNOWN_EXTENSIONS) and extension.value != _OF_LEAVES
 
 
 def _until(each: x509.CertificateRevocationList) -> float:

@@ -11,6 +11,7 @@ from authority import Authority, Leaf
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError
@@ -207,7 +208,20 @@ def test_a_list_out_of_date_says_nothing_about_today() -> None:
     assert isinstance(refused, Rejected) and "out of date" in refused.text
 
 
-PARTIAL = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+OF_LEAVES = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+NAMED = [x509.UniformResourceIdentifier("http://ca/1.crl")]
+COMMON_NAME = x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, "1")])
+REASONS = frozenset({x509.ReasonFlags.key_compromise})
+PARTIAL = [
+    x509.IssuingDistributionPoint(None, None, False, True, None, False, False),
+    x509.IssuingDistributionPoint(None, None, False, False, None, False, True),
+    x509.IssuingDistributionPoint(None, None, True, False, REASONS, False, False),
+    x509.IssuingDistributionPoint(None, None, True, False, None, True, False),
+    x509.IssuingDistributionPoint(NAMED, None, True, False, None, False, False),
+    x509.IssuingDistributionPoint(None, COMMON_NAME, True, False, None, False, False),
+    x509.DeltaCRLIndicator(1),
+]
+"""Of authorities, of attribute certificates, for some reasons, of other authorities too, of one distribution point, and what changed."""
 
 
 def crl(*extensions: tuple[x509.ExtensionType, bool], key: Any = MAKER, until: datetime | None = None) -> bytes:
@@ -227,8 +241,7 @@ def crl(*extensions: tuple[x509.ExtensionType, bool], key: Any = MAKER, until: d
         (Authority("devices").crl(), "holds a list of CN=devices, which is no authority here"),  # the same name, another key
         (crl(key=PEOPLE), "holds a list of CN=devices, which is no authority here"),
         (MAKER.crl() + PEOPLE.crl(), "holds a list of CN=people, which is no authority here"),
-        (crl((PARTIAL, True)), "is a partial list (a critical extension limits it)"),
-        (crl((x509.DeltaCRLIndicator(1), True)), "is a partial list (a critical extension limits it)"),
+        *((crl((each, True)), "is a partial list (a critical extension limits it)") for each in PARTIAL),
         (b"", "is not a list of revoked certificates"),
         (b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----", "is not a list of revoked certificates"),
         (MAKER.certificate, "is not a list of revoked certificates"),
@@ -242,7 +255,7 @@ def test_a_list_that_is_somebody_elses_or_not_all_is_refused_when_it_is_loaded(r
 
 def test_a_list_may_say_what_limits_nothing_and_a_file_may_hold_several() -> None:
     known = [(x509.CRLNumber(1), True), (x509.AuthorityKeyIdentifier(b"x", None, None), True)]
-    for raw, count in ((crl(*known), 1), (crl((PARTIAL, False)), 1), (MAKER.crl() + MAKER.crl(), 2)):
+    for raw, count in ((crl(*known), 1), (crl((OF_LEAVES, True)), 1), (crl((OF_LEAVES, False)), 1), (MAKER.crl() + MAKER.crl(), 2)):
         assert len(load_lists(raw, load_authorities(MAKER.certificate))) == count
 
 
