@@ -91,6 +91,7 @@ def _map(configuration: IssuerConfiguration, claims: Claims) -> Identity | Wrong
         subject=_text(claims, "sub"),
         issuer_session=_text(claims, "sid"),
         issued_at=numeric_date(claims, "iat"),
+        email=_text(claims, "email").lower() if claims.get("email_verified") is True else "",
     )
 
 

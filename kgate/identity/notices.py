@@ -179,6 +179,7 @@ def _keys(identity: Identity) -> tuple[_Key, ...]:
         (issuer, "session", identity.issuer_session),
         (issuer, "sub", identity.subject),
         (issuer, "email", identity.user.lower()),
+        (issuer, "email", identity.email),
         ("", "device", device.name if device is not None else ""),
     )
     known = tuple(key for key in named if key[2])

@@ -53,6 +53,8 @@ class IdentityParts(TypedDict, total=False):
     """The issuer's own name for the session in which the person signed in (OIDC ``sid``)."""
     issued_at: float | None
     """When the issuer last vouched for this: a notice about something later outdates it."""
+    email: str
+    """The address, in lower case, that the issuer says it has verified: its notices may name the person by that."""
 
 
 class Identity(Value):
@@ -80,6 +82,7 @@ class Identity(Value):
         subject: str = "",
         issuer_session: str = "",
         issued_at: float | None = None,
+        email: str = "",
     ) -> None:
         self.user: Final = user
         self.groups: Final = groups
@@ -99,6 +102,7 @@ class Identity(Value):
         self.subject: Final = subject
         self.issuer_session: Final = issuer_session
         self.issued_at: Final = issued_at
+        self.email: Final = email
 
     def but(self, **changes: Unpack[IdentityParts]) -> Identity:
         """The same in all but these."""

@@ -131,6 +131,7 @@ def as_person(confirmed: Confirmed, issuer: str, was: Person | None = None) -> P
         identity.amr or (was.amr if was is not None else ()),
         was.issued_at if was is not None else identity.issued_at,
         confirmed.mapping,
+        identity.email or (was.email if was is not None else ""),
     )
 
 

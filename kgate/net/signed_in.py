@@ -60,6 +60,7 @@ def as_gate_session(session: Session) -> GateSession:
         subject=person.subject,
         issuer_session=person.provider_session,
         issued_at=session.vouched,
+        email=person.email,
     )
     ended = session.ended_why or OVER if session.ended is not None else ""
     return GateSession(session.id, identity, ended, person.mapping, asked=session.check_due > 0)

@@ -83,7 +83,7 @@ def is_about(notice: Notice, person: Person) -> bool:
     if person.issuer != notice.issuer:
         return False
     if not subject.sub and not subject.session:
-        return bool(subject.email) and subject.email == person.user.lower()
+        return bool(subject.email) and subject.email in (person.user.lower(), person.email)
     return subject.sub in ("", person.subject) and subject.session in ("", person.provider_session)
 
 

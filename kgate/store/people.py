@@ -28,6 +28,8 @@ class Person:
     """When the provider vouched for the sign-in, by its own clock (``iat``, Unix seconds)."""
     mapping: str = ""
     """By which rules this was made of the provider's claims (``IssuerConfiguration.mapping``)."""
+    email: str = ""
+    """The address that the provider says it has verified, in lower case: its notices may name the person by that."""
 
 
 _CONVERTER = Converter()

@@ -11,6 +11,7 @@ copy, nobody can say who, and the session ends (RFC 9700 section 4.14). No time 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from enum import Enum
 from typing import Any
@@ -187,8 +188,10 @@ def sessions_of_user(connection: Connection, user: str, now: float) -> tuple[Ses
 
 
 def sessions_of_address(connection: Connection, issuer: str, email: str, now: float) -> tuple[Session, ...]:
-    """The live sessions of whom an issuer's people know by ``email`` (in lower case), however their user name is written."""
-    return _found(connection, now, and_(sessions.c.issuer == issuer, func.lower(sessions.c.user) == email))
+    """The live sessions of whom an issuer's people know by ``email`` (in lower case), however their user name is written: it may be the address, or the
+    issuer told that beside it."""
+    told = sessions.c.person.contains(f'"email":{json.dumps(email)}', autoescape=True)
+    return _found(connection, now, and_(sessions.c.issuer == issuer, or_(func.lower(sessions.c.user) == email, told)))
 
 
 def sessions_of_provider(

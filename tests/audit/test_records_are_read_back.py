@@ -71,7 +71,7 @@ KEPT: dict[type[Any], set[str]] = {
     Fact: names("name value until"),
     Grant: names("id user rule cluster namespace begins until reason approvers revoked_by"),
 }
-NO_MATTER_OF_RULES = names("subject issuer_session issued_at group_sources method target api_version tty stdin")
+NO_MATTER_OF_RULES = names("subject issuer_session issued_at email group_sources method target api_version tty stdin")
 
 
 @pytest.mark.parametrize("kind", KEPT)

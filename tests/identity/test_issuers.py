@@ -245,6 +245,14 @@ def test_what_informs_counts_where_it_can_be_shown() -> None:
     assert (found.acr, found.issuer_session, found.amr, found.authenticated_at) == ("", "", (), None)
 
 
+@pytest.mark.parametrize(("verified", "kept"), [(True, "alice@example.com"), (False, ""), (None, ""), ("true", "")])
+def test_an_address_is_somebodys_where_the_issuer_says_that_it_verified_it(verified: object, kept: str) -> None:
+    """Elsewhere people write what they like into it, and what is said of the other's sign-in would be said of theirs."""
+    gate = Gate()
+    found = [gate.ask(gate.issuer.token(**claims)) for claims in ({}, {"email": "Alice@Example.com", "email_verified": verified})]
+    assert [each.email if isinstance(each, Identity) else None for each in found] == ["", kept]
+
+
 @pytest.mark.parametrize(
     ("uid", "said"),
     [

@@ -223,6 +223,15 @@ def test_a_subject_may_be_named_in_any_usual_format(subject: dict[str, Any]) -> 
     )
 
 
+def test_an_address_names_whoever_the_issuer_knows_by_it_whatever_their_user_name_is() -> None:
+    """Event streams of several providers name people by their addresses only: where user names are others they had no effect."""
+    notice = heard(RISC + "account-disabled", {"format": "email", "email": "Alice@Example.com"})
+    alice = ALICE.but(user="asmith", email="alice@example.com")
+    assert isinstance(after(notice, identity=alice), Rejected) and concerns(notice, alice)
+    for other in (alice.but(email=""), alice.but(email="bob@example.com"), alice.but(issuer="https://other.example.com")):
+        assert after(notice, identity=other) == other and not concerns(notice, other)
+
+
 def test_of_several_names_of_somebody_the_one_counts_that_is_never_another_persons() -> None:
     """Who is called by something else than the address is not known by it here: the event had no effect."""
     names = [{"format": "email", "email": "alice@example.com"}, {"format": "iss_sub", "iss": IDP, "sub": "a1"}]

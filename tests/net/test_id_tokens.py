@@ -13,7 +13,7 @@ from kgate.identity.credentials import Rejected
 from kgate.identity.issuer_configuration import load_authentication_configuration
 from kgate.identity.openid import ProviderTokens
 from kgate.net.id_tokens import IdTokens
-from kgate.net.provider import Confirmed
+from kgate.net.provider import Confirmed, as_person
 
 AT = "https://claims.example/groups"
 DISTRIBUTED: dict[str, Any] = {"_claim_names": {"groups": "there"}, "_claim_sources": {"there": {"endpoint": AT, "access_token": "secret"}}}
@@ -90,3 +90,12 @@ def test_without_them_nobody_is_signed_in(answer: bytes | None, said: str) -> No
         gate.elsewhere[""] = answer
     assert said in refusal(verified(gate))
     assert "could not be had" in refusal(verified(IssuerGate(), **DISTRIBUTED))
+
+
+def test_a_session_keeps_the_address_that_its_provider_verified_though_a_refresh_does_not_repeat_it() -> None:
+    """OpenID Connect Core section 12.2: what the ID token of a refresh has beside ``sub`` and the like is the provider's to say."""
+    first, refreshed = verified(IssuerGate(), email="Alice@Example.com", email_verified=True), verified(IssuerGate())
+    assert isinstance(first, Confirmed) and isinstance(refreshed, Confirmed)
+    person = as_person(first, "https://idp")
+    assert person.email == as_person(refreshed, "https://idp", person).email == "alice@example.com"
+    assert as_person(refreshed, "https://idp").email == ""

@@ -216,6 +216,24 @@ def test_an_address_is_one_in_any_case_and_of_one_issuer(engine: Engine) -> None
         assert [each.id for each in sessions_of(connection, notice, NOW)] == ["S"]
 
 
+@pytest.mark.parametrize("address", ["alice@example.com", 'al_ce%/\\"@éxample.com'])
+def test_an_address_that_the_issuer_told_beside_the_name_is_one_too(engine: Engine, address: str) -> None:
+    alice = Person("asmith", issuer="https://idp", subject="a1", email=address)
+    others = (
+        evolve(alice, email="x" + address),
+        evolve(alice, email="alice@example.org"),
+        evolve(alice, email=""),
+        evolve(alice, issuer="i"),
+    )
+    notice = evolve(NOTICE, subject=Subject(email=address))
+    with engine.begin() as connection:
+        for number, person in enumerate((alice, *others)):
+            open_session(connection, Session(f"{number}", SignedInBy.CLI, person, NOW - 60, NOW + 9999))
+            assert is_about(notice, person) is (person == alice)
+        assert [each.id for each in sessions_of(connection, notice, NOW)] == ["0"]
+        assert as_gate_session(sessions_of(connection, notice, NOW)[0]).identity.email == address
+
+
 def test_a_sign_in_is_over_by_what_came_since_it_was_asked_about(engine: Engine) -> None:
     alice = Person("alice", issuer="https://idp", subject="a1")
     with engine.begin() as connection:
