@@ -53,11 +53,8 @@ class Past:
 
     @property
     def by_policy(self) -> bool:
-        """Whether the policy alone can say this again: another authorizer, a lock or a credential that is gone is not its doing."""
-        return bool(self.revision) and self.ground not in _OTHERS
-
-
-_OTHERS = frozenset({Ground.AUTHORIZER, Ground.LOCK})
+        """Whether the policy alone can say this again: another authorizer or a credential that is gone is not its doing."""
+        return bool(self.revision) and self.ground is not Ground.AUTHORIZER
 
 
 class Unusable(Enum):

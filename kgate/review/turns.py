@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from kgate.model import Decision, Ground
+from kgate.model import Decision
 
 Seen = tuple[str, tuple[str, ...]]
 """User and groups that a cluster sees."""
-NOT_POLICY = frozenset({Ground.AUTHORIZER, Ground.LOCK})
-"""Grounds that no policy says: another authorizer, a lock."""
 
 
 class Turn(Enum):

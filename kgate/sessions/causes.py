@@ -14,7 +14,6 @@ _ENDINGS = {
     Ground.COUNTRY: Ending.NETWORK,
     Ground.AUTHENTICATION: Ending.AUTHENTICATION,
     Ground.EXPRESSION: Ending.EXPRESSION,
-    Ground.LOCK: Ending.LOCK,
     Ground.GRANT: Ending.GRANT,
 }
 
