@@ -95,7 +95,7 @@ def security_event(claims: Claims, typ: str, now: float, whose: Collection[str])
     subject = _subject(claims.get("sub_id") or event.get("subject"), whose)
     if subject is None:
         return Refused("invalid_request", "the event is about somebody of another issuer")
-    if not subject:
+    if not subject or not (subject.sub or subject.email or subject.session or kind is Kind.COMPLIANCE_CHANGED):
         return Refused("invalid_request", "the event's subject is missing or of a format that is not known here")
     at = _instant(event.get("event_timestamp")) or _instant(claims.get("toe")) or issued
     return _notice(
@@ -120,11 +120,14 @@ def _notice(
 
 
 def _subject(given: object, whose: Collection[str]) -> Subject | None:
-    """RFC 9493's formats, as far as they name what the gate knows; a complex subject is all of its members together. None: somebody else's."""
+    """RFC 9493's formats, as far as they name what the gate knows; a complex subject is all of its members together, of which a user who cannot be told
+    from others is none. None: somebody else's."""
     format_ = _format(given)
     if isinstance(given, dict) and (format_ == "complex" or (not format_ and {"user", "session", "device"} & given.keys())):
-        user = _named(given.get("user"), whose)
-        return user and Subject(user.sub, user.email, _id(given.get("session")), _id(given.get("device")))
+        user = _named(given["user"], whose) if "user" in given else Subject()
+        if user is None or ("user" in given and not user):
+            return user
+        return Subject(user.sub, user.email, _id(given.get("session")), _id(given.get("device")))
     return _named(given, whose)
 
 

@@ -26,6 +26,7 @@ RISC = "https://schemas.openid.net/secevent/risc/event-type/"
 ALICE = Identity(
     "alice@example.com", issuer=IDP, subject="a1", issuer_session="s1", issued_at=NOW - 60, device=Device("laptop", compliant=True)
 )
+DEVICE = {"format": "iss_sub", "iss": "https://mdm.example.com", "sub": "laptop"}
 ELSEWHERE = {"format": "iss_sub", "iss": "https://other.example.com", "sub": "a1"}
 SESSION = {"format": "opaque", "id": "s1"}
 LOGOUT = {
@@ -148,6 +149,17 @@ def test_a_complex_subject_is_all_of_its_members_whatever_their_format() -> None
     assert notice.subject == Subject(email="alice@example.com", session="s1", device="urn:laptop")
 
 
+def test_a_complex_subject_may_be_a_device_alone_or_a_session() -> None:
+    """CAEP 1.0's own example of a device that fell out of compliance names nobody."""
+    tenant = {"format": "opaque", "id": "123456789"}
+    notice = heard(
+        CAEP + "device-compliance-change", {"format": "complex", "device": DEVICE, "tenant": tenant}, current_status="not-compliant"
+    )
+    assert notice.subject == Subject(device="laptop") and concerns(notice, ALICE)
+    assert after(notice) == ALICE.but(device=Device("laptop", compliant=False))
+    assert isinstance(after(heard(CAEP + "session-revoked", {"format": "complex", "session": SESSION})), Rejected)
+
+
 def test_names_are_short_lines() -> None:
     for jti, taken in (("x" * 512, True), ("x" * 513, False), ("a\u2028b", False)):
         assert isinstance(logout_notice({**LOGOUT, "jti": jti}, "", NOW), Notice) is taken
@@ -194,6 +206,12 @@ def test_another_token_of_the_issuer_is_no_logout_token(change: dict[str, Any], 
         (event(RISC + "account-enabled", {"format": "complex", "user": ELSEWHERE, "session": SESSION}), "secevent+jwt", "another issuer"),
         (event(RISC + "account-disabled", {"format": "aliases", "identifiers": [ELSEWHERE]}), "secevent+jwt", "another issuer"),
         (event(CAEP + "device-compliance-change", {"format": "opaque", "id": "laptop"}), "secevent+jwt", "current status"),
+        (
+            event(CAEP + "session-revoked", {"format": "complex", "device": DEVICE}),
+            "secevent+jwt",
+            "subject",
+        ),  # nobody's sessions are found by it
+        (event(CAEP + "session-revoked", {"format": "complex", "user": {"format": "did"}, "session": SESSION}), "secevent+jwt", "subject"),
         ({**event(CAEP + "session-revoked"), "iat": NOW + 1000}, "secevent+jwt", "in the future"),
     ],
 )
