@@ -5,7 +5,7 @@ Uses are gathered in memory and written a few times a minute: a robot makes thou
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Column, Connection, Double, String, Table, delete, insert, select, update
@@ -43,6 +43,12 @@ def record_uses(connection: Connection, uses: Collection[Use]) -> None:
             connection.execute(update(robot_uses).where(robot_uses.c.name == use.name).values(values))
     latest = max((use.at for use in uses), default=0.0)
     connection.execute(delete(robot_uses).where(robot_uses.c.at < latest - KEPT_SECONDS))
+
+
+def forget_uses(connection: Connection, gone: Mapping[str, float]) -> None:
+    """Forget those of tokens that are no more, by name and since when (Unix seconds): whoever has the name next was not used then."""
+    for name, at in gone.items():
+        connection.execute(delete(robot_uses).where(robot_uses.c.name == name, robot_uses.c.at < at))
 
 
 def last_uses(connection: Connection) -> tuple[Use, ...]:

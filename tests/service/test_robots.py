@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from click.testing import CliRunner
 from identity_gate import identity_gate
 from lab.waiting import eventually
@@ -67,6 +68,60 @@ class OneThread:
             raise StoreUnavailableError("broken")
         self.writes += 1
         return await self.read(work)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[OneThread]:
+    opened = OneThread(tmp_path / "state.db")
+    yield opened
+    opened.engine.dispose()
+
+
+class Gate:
+    """What notes uses, with its clock."""
+
+    def __init__(self, store: OneThread) -> None:
+        self.store, self.clock = store, 1000.0
+        self.uses = RobotUses(store, lambda: self.clock, lambda: self.clock + 1_790_000_000)
+
+    def saw(self, robot: str) -> None:
+        self.uses.saw(Identity("bot", robot=robot), "10.0.0.1")
+
+    def passes(self, seconds: float = EVERY) -> set[str]:
+        """Whose last use is known then."""
+        self.clock += seconds
+        self.uses.tick()
+        with self.store.engine.begin() as connection:
+            return {use.name for use in last_uses(connection)}
+
+
+def test_of_a_token_that_is_no_more_no_use_is_kept(store: OneThread) -> None:
+    """The table grew with every token that there ever was, and a new one of a former one's name was shown as used before it was made."""
+    gate = Gate(store)
+    gate.uses.are(frozenset({"ci", "build-1"}))
+    gate.saw("ci")
+    gate.saw("build-1")
+    assert gate.passes() == {"ci", "build-1"}
+    gate.saw("build-1")  # just before it is revoked
+    gate.clock += 1
+    gate.uses.are(frozenset({"ci", "build-2"}))
+    store.broken = True
+    assert gate.passes() == {"ci", "build-1"}
+    store.broken = False
+    assert gate.passes() == {"ci"}
+
+
+def test_a_new_token_of_a_former_ones_name_was_used_when_any_gate_saw_it(store: OneThread) -> None:
+    """Each gate notices the file by itself, and writes in its own time."""
+    first, second = Gate(store), Gate(store)
+    for gate in (first, second):
+        gate.uses.are(frozenset({"ci"}))
+        gate.uses.are(frozenset())
+        gate.uses.are(frozenset({"ci"}))
+    first.clock += 1
+    first.saw("ci")
+    assert first.passes() == {"ci"}
+    assert second.passes() == {"ci"}
 
 
 def test_uses_are_gathered_and_written_now_and_then(tmp_path: Path) -> None:
