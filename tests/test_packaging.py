@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,13 @@ def test_compiled_modules_pass_the_tests_of_the_plain_ones() -> None:
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     print(done.stdout.splitlines()[-1])
+
+
+def test_what_is_compiled_says_itself_who_it_is_in_the_log() -> None:
+    """Twisted looks at who calls, and a compiled module's body has no frame: what the journal says stood there as importlib's."""
+    compiled = re.findall(r'^    "(kgate/.+\.py)",$', (ROOT / "setup.py").read_text(), re.MULTILINE)
+    logging = {name: found[0] for name in compiled if (found := re.findall(r"^log = .*", (ROOT / name).read_text(), re.MULTILINE))}
+    assert logging and set(logging.values()) == {"log = Logger(__name__)"}, logging
 
 
 NOT_MODULES = {

@@ -19,7 +19,7 @@ from kgate.kube.cluster_access import ClusterAccess, GateCredential, token_of
 from kgate.kube.execplugin import MAX_OUTPUT, ExecCredential, ExecPlugin, parse_exec_credential
 from kgate.net.programs import Printed, Unfinished, run
 
-log = Logger()
+log = Logger(__name__)
 
 EARLY_SECONDS: Final = 60.0
 """An exec credential is renewed so long before it expires."""

@@ -32,7 +32,7 @@ from kgate.net.audit_file import AuditFile
 from kgate.net.recovery import left_behind, say_it_drains, take_first, unusable
 from kgate.net.waker import Waker
 
-log = Logger()
+log = Logger(__name__)
 
 PATIENCE: Final = 2.0
 CALM: Final = 10.0

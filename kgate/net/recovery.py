@@ -15,7 +15,7 @@ from kgate.audit.chain import GENESIS, Chain, open_records, sealed_hash
 from kgate.errors import KgateError
 from kgate.net.audit_file import AuditFile
 
-log = Logger()
+log = Logger(__name__)
 
 _LOCK: Final = ".lock"
 _DRAINS: Final = b"drains\n"

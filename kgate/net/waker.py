@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-log = Logger()
+log = Logger(__name__)
 
 
 class Waker:
