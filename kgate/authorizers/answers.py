@@ -15,7 +15,7 @@ from attrs import frozen
 from kgate.authorizers.interface import Answer, Opinion, Question
 
 MOST_KEPT = 20_000
-"""The least recently learned goes first."""
+"""The least recently learned goes first. What is over by then went before, but for what was learned after an answer that lives longer."""
 SHORTEST = 1.0
 """Seconds. Also an answer that may not be kept serves those who waited for it."""
 LONGEST = 3600.0
@@ -65,6 +65,6 @@ class Answers:
         life = min(max(given, SHORTEST), LONGEST)
         self._held[question] = Held(allowed, answer.text, now + life * RENEWED_AFTER, now + life)
         self._held.move_to_end(question)
-        if len(self._held) > MOST_KEPT:
+        while len(self._held) > MOST_KEPT or next(iter(self._held.values())).ends <= now:
             self._held.popitem(last=False)
         return before is not None and before.allowed and not allowed

@@ -220,6 +220,20 @@ def test_of_many_answers_the_least_recently_learned_goes_first() -> None:
     assert answers.of(Question("x", 0)) is not None and answers.of(Question("x", 1)) is None
 
 
+def test_what_is_over_leaves_the_memory_as_others_are_learned() -> None:
+    """Each request asks about another name: 20,000 answers that counted for ten seconds stayed, 20 MB of each authorizer's."""
+    now = [0.0]
+    answers = Answers(lambda: now[0], Lives(10.0, 5.0))
+    for number in range(100):
+        answers.learn(Question("x", number), YES)
+    now[0] = 9.9
+    answers.learn(Question("x", 1), YES)
+    assert len(answers) == 100
+    now[0] = 10.0
+    answers.learn(Question("x", 100), YES)
+    assert len(answers) == 2 and answers.of(Question("x", 1)) is not None
+
+
 def test_the_document_that_rego_reads_is_what_the_page_says() -> None:
     device = Device("lap-1", True, (("os", "linux"),))
     identity = Identity(
