@@ -13,7 +13,20 @@ from typing import Final
 
 from orjson import dumps
 
-from kgate.audit.record import LONGEST, LONGEST_FIELD, THREE_DIGITS, Record, decision_record, end_record, safe, timestamp, what, who, why
+from kgate.audit.record import (
+    LONGEST,
+    LONGEST_FIELD,
+    THREE_DIGITS,
+    Record,
+    decision_record,
+    end_record,
+    safe,
+    timestamp,
+    undated,
+    what,
+    who,
+    why,
+)
 from kgate.audit.text import encode
 from kgate.memory import remember
 from kgate.model import Action, Cause, Cluster, Context, Decision, Identity, Impersonation, Operation, Pairs
@@ -76,7 +89,7 @@ class Pieces:
         """What stands behind the path."""
         if decision is not self._decision or user_agent != self._user_agent or not (kubectl is self._kubectl or kubectl == self._kubectl):
             agent, said = safe(user_agent, LONGEST["user_agent"]), _cut(kubectl)
-            rest = f"{_agent(agent)}{_kubectl(said)},{_why(decision)}"
+            rest = f"{_agent(agent)}{_kubectl(said)},{_why(undated(decision))}"
             if agent != user_agent or said != kubectl:
                 return rest
             self._rest = rest

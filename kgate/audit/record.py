@@ -124,9 +124,19 @@ def what(action: Action) -> tuple[tuple[str, object], ...]:
     return tuple(fields.items())
 
 
-@lru_cache(maxsize=4096)
+def undated(decision: Decision) -> Decision:
+    """Without the instant until which it holds, which no record has. Where another authorizer has a say that is another one with each request: what is
+    kept by the decision would never be found again."""
+    return decision if decision.until is None else decision.but(until=None)
+
+
 def why(decision: Decision) -> tuple[tuple[str, object], ...]:
     """The fields that say what was decided, by which rule, and whom the cluster sees."""
+    return _why(undated(decision))
+
+
+@lru_cache(maxsize=4096)
+def _why(decision: Decision) -> tuple[tuple[str, object], ...]:
     fields: Record = {"allowed": decision.allowed}
     if decision.rule:
         fields["rule"] = decision.rule
