@@ -7,6 +7,9 @@ many wait for the others. A change is told where
 this gate's own the feed is read at once. Other gates' writes are found by looking, four times a second on SQLite, unless it says that nobody committed
 (``store/commits.py``); on PostgreSQL a thread listens for the notification, and the look (once a second) is only there in case it gets lost.
 
+A store that is read and takes nothing (a standby, a disk that is full) is not silent: what lives goes on, but nobody can sign in, and nobody be put out.
+``refusal`` says so, and is tried for an end of it.
+
 ``age`` says how old this gate's knowledge of the store may be, in the part of it that is the oldest: whoever depends on revocations fails closed by it
 (security.md class 14).
 """
@@ -18,7 +21,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -46,6 +49,8 @@ SILENT_SECONDS = 5.0
 SAID_SECONDS = 60.0
 """What is wrong with the store is asked for several times a second, and said once in so long."""
 _SILENT = "the gate's store does not answer; try again, and tell whoever runs this gate if it stays so"
+TRIED_SECONDS = 10.0
+"""Between two tries whether a store that took nothing takes something again."""
 LOOK_SECONDS = {"sqlite": 0.2, "postgresql": 1.0}
 
 
@@ -85,6 +90,7 @@ class Database:
         """Of the last look, taken before it began; None: it has to be looked again."""
         self._problem = ""
         self._behind: dict[str, float] = {}
+        self._refusal, self._tried = "", now()
         self._said: dict[str, float] = {}
 
     @property
@@ -99,6 +105,13 @@ class Database:
         silent = {"nothing was heard of it": self._heard, **{f"{what} could not be read": since for what, since in self._behind.items()}}
         late = (f"{text} for {age:.0f} s" for text, since in silent.items() if (age := self.now() - since) > SILENT_SECONDS)
         return self._problem or next(late, "")
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing can be written, for /readyz, though it is heard of; empty while it can."""
+        if not self._refusal or self.problem:
+            return ""
+        return f"it takes nothing ({self._refusal}): until it does, nobody can sign in or out, be let out by a notice or the directory, or be granted anything"
 
     def is_behind(self, what: str, since: float | None) -> None:
         """See ``Feed``."""
@@ -133,6 +146,8 @@ class Database:
     def tick(self) -> None:
         """Called a few times a second: look whether there is news."""
         now = self.now()
+        if self._refusal and now - self._tried >= TRIED_SECONDS:
+            Deferred.fromCoroutine(self.write(changes.touch)).addErrback(lambda failure: failure.trap(StoreUnavailableError))
         if self._looking or now - self._asked < self._interval:
             return
         if self._mark is not None and self._commits.mark() == self._mark and self._commits.place is Place.SAME:
@@ -150,7 +165,15 @@ class Database:
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction; it is durable when this returns. Raises StoreUnavailableError."""
-        done = await self._run(self._writer, work, reads=False)
+        self._tried = self.now()
+        try:
+            done = await self._run(self._writer, work, reads=False)
+        except StoreUnavailableError as error:
+            # What is wrong with the values of one transaction says nothing of the next.
+            if isinstance(error.__cause__, OperationalError | InternalError):
+                self._refusal = _words(error.__cause__)
+            raise
+        self._refusal = ""
         self.look()
         return done
 
@@ -164,8 +187,7 @@ class Database:
         try:
             return await running
         except DBAPIError as error:
-            text = str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
-            self._say(text)
+            self._say(_words(error))
             raise StoreUnavailableError(_SILENT) from error
 
     def _follow_file(self) -> Place:
@@ -236,3 +258,8 @@ class Database:
         """What came after ``seen``; everything, where nothing was seen yet."""
         self._commits.open()
         return News(changes.latest(connection), (), False) if seen < 0 else changes.since(connection, seen)
+
+
+def _words(error: DBAPIError) -> str:
+    """Of the database itself."""
+    return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__

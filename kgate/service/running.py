@@ -282,7 +282,7 @@ class GateService(Service):
         stops = {"audit": self._records.journal.problem, "state": self._database.problem, "clusters": self._upstreams.unreachable}
         if not self.running:
             stops["gate"] = "it drains: what is under way goes on, new requests belong elsewhere"
-        warns = {"clock": self._wall.problem}
+        warns = {"clock": self._wall.problem, "state": self._database.refusal}
         for part in self._parts:
             warns.update(part.problems())
         return Readiness(*({name: text for name, text in told.items() if text} for told in (stops, warns)))

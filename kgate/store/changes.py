@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, Double, Integer, String, Table, delete, func, insert, select
+from sqlalchemy import Column, Connection, Double, Integer, String, Table, delete, false, func, insert, select
 
 from kgate.store.engine import is_sqlite
 from kgate.store.metadata import metadata
@@ -67,6 +67,11 @@ def since(connection: Connection, seen: int) -> News:
         return News(newest, (), newest == seen)
     fresh = tuple(Change(row.topic, row.key) for row in rows if row.id > seen)
     return News(rows[-1].id, fresh, rows[0].id == (seen or _FIRST))
+
+
+def touch(connection: Connection) -> None:
+    """Change nothing, as a write: fails where nothing can be written."""
+    connection.execute(delete(changes).where(false()))
 
 
 def prune(connection: Connection, now: float) -> None:

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 import pytest
 from reactors import dispose, make_reactor, turn_until
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event, insert, text
 from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogEvent, globalLogPublisher
 
-from kgate.net.database import READERS, SILENT_SECONDS, Database, StoreUnavailableError
+from kgate.net.database import READERS, SILENT_SECONDS, TRIED_SECONDS, Database, StoreUnavailableError
 from kgate.net.directory import FollowedDirectory
 from kgate.net.notices import NoticeBoard
 from kgate.net.signed_in import SignedIn
@@ -23,7 +23,7 @@ from kgate.store.changes import publish
 from kgate.store.directory import KnownAs
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
-from kgate.store.robots import Use, last_uses, record_uses
+from kgate.store.robots import Use, last_uses, record_uses, robot_uses
 from kgate.store.sealing import Sealer
 
 T = TypeVar("T")
@@ -221,6 +221,41 @@ def test_threat_14_a_store_that_tells_of_changes_and_cannot_be_read_is_a_silent_
     mended()
     turn_until(gate.reactor, lambda: passes(lambda: gate.database.age < 3))
     assert gate.database.problem == ""
+
+
+def test_a_store_that_is_read_and_takes_nothing_says_so_until_it_does(gates: tuple[Gate, Gate]) -> None:
+    """A standby, or a full disk: /readyz was content, while nobody could sign in or be put out."""
+    gate, _ = gates
+    standby, on_sqlite = [True], gate.engine.dialect.name == "sqlite"
+
+    def begins(connection: Connection) -> None:
+        if standby[0]:
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+    def taken(connection: Any, *_: object) -> None:
+        connection.execute(f"PRAGMA query_only={'ON' if standby[0] else 'OFF'}")
+
+    event.listen(gate.engine, "checkout" if on_sqlite else "begin", taken if on_sqlite else begins)
+
+    def tries() -> None:
+        gate.ahead += TRIED_SECONDS
+        turn_until(gate.reactor, lambda: gate.database.tick() is None and gate.database.age < 1)
+
+    assert gate.database.refusal == ""
+    gate.wait(gate.database.write(say("a")))
+    tries()
+    assert "readonly database" in gate.database.refusal or "read-only transaction" in gate.database.refusal
+    standby[0] = False
+    tries()
+    turn_until(gate.reactor, lambda: gate.database.refusal == "")
+    assert gate.told == [None]  # a try is no news
+
+
+def test_a_transaction_that_is_wrong_by_itself_says_nothing_of_the_store(gates: tuple[Gate, Gate]) -> None:
+    gate, _ = gates
+    use = Use("ci", time.time(), "10.0.0.1")
+    failed = gate.wait(gate.database.write(lambda connection: [connection.execute(insert(robot_uses).values(use._asdict())) for _ in "ab"]))
+    assert failed.check(StoreUnavailableError) and gate.database.refusal == ""
 
 
 def test_a_store_that_says_nothing_for_a_while_is_a_problem(gates: tuple[Gate, Gate]) -> None:
