@@ -40,6 +40,7 @@ COMPILED = (
     "kgate/identity/people.py",
     "kgate/identity/tokens.py",
     "kgate/identity/uses.py",
+    "kgate/kube/gzip_members.py",
     "kgate/kube/headers.py",
     "kgate/kube/operations.py",
     "kgate/kube/query.py",

@@ -7,8 +7,8 @@
 | watch, CBOR sequence | with its last data item | the same |
 | log | anywhere | a line of text, then an abort, so that kubectl does not exit 0; with ``timestamps`` it has that of the last line |
 
-What has a content coding (gzip) or says how long it is cannot be spoken into, nor can the middle of an event: the stream is then ended without a word,
-by an abort that nobody can take for a complete answer.
+A watch in gzip is spoken into by a member of our own, between two of the API server's. A log that has a content coding, and whatever says how long it
+is, cannot be spoken into, nor can the middle of an event: the stream is then ended without a word, by an abort that nobody can take for a complete answer.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from kgate.kube.cbor import CborEnds, encode_cbor
+from kgate.kube.gzip_members import GzipMembers, gzip_member
 from kgate.kube.query import parse_query, truth
 from kgate.kube.refusal import Refusal
 from kgate.model import Action, Operation
@@ -45,35 +46,41 @@ class Form(Enum):
 class WatchFollower:
     """Follows one answer's body, decoded from its transfer coding."""
 
-    __slots__ = ("_cbor", "_fed", "_head", "_last", "_left", "_line", "form")
+    __slots__ = ("_cbor", "_fed", "_head", "_last", "_left", "_line", "_members", "form")
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, *, stamped: bool = False, compressed: bool = False) -> None:
         self.form = form
+        self._members = GzipMembers() if compressed else None
         self._fed = False
         self._last = b""
         self._head = b""
         self._left = 0
         self._cbor = CborEnds()
-        self._line: bytes | None = None
+        self._line: bytes | None = b"" if stamped else None
         """The beginning of a log's last line, where lines have timestamps."""
 
     @classmethod
     def of(cls, action: Action, headers: Iterable[tuple[bytes, bytes]]) -> WatchFollower | None:
         """The follower for an answer with these headers (names in lower case), or None where no farewell can be said in it."""
         found = dict(headers)
-        if found.get(b"content-encoding", b"identity") != b"identity" or b"content-length" in found:
+        coding = found.get(b"content-encoding", b"identity")
+        if coding not in _CODINGS or b"content-length" in found:
             return None
         if action.operation is Operation.LOGS:
-            log = cls(Form.LOG)
-            query = parse_query(action.target.partition("?")[2], plain=False)
-            log._line = None if isinstance(query, Refusal) or not truth(query, "timestamps") else b""
-            return log
+            return cls(Form.LOG, stamped=asks_for_times(action.target)) if coding == b"identity" else None
         media = found.get(b"content-type", b"").split(b";")[0].strip().lower().decode("latin-1")
         watched = next((form for form in _WATCHES if form.value == media), None)
-        return cls(watched) if action.verb == "watch" and watched is not None else None
+        return cls(watched, compressed=coding == b"gzip") if action.verb == "watch" and watched is not None else None
 
     def feed(self, data: bytes) -> None:
         """These bytes went to the client."""
+        if self._members is None:
+            self._follow(data)
+            return
+        for piece in self._members.inside(data):
+            self._follow(piece)
+
+    def _follow(self, data: bytes) -> None:
         if not data:
             return
         self._fed = True
@@ -89,6 +96,8 @@ class WatchFollower:
     @property
     def at_boundary(self) -> bool:
         """Whether an event of ours may follow here."""
+        if self._members is not None and not self._members.at_boundary:
+            return False
         match self.form:
             case Form.LOG:
                 return True
@@ -107,7 +116,10 @@ class WatchFollower:
             # Not the time of the end: whoever goes on from there (stern, k9s) misses no line.
             stamp = _TIMESTAMP.match(self._line) if self._line is not None else None
             return Farewell(newline + (stamp[0] if stamp is not None else b"") + sentence.encode() + b"\n", complete=False)
-        return Farewell(_EVENTS[self.form](sentence), complete=True) if self.at_boundary else None
+        if not self.at_boundary:
+            return None
+        event = _EVENTS[self.form](sentence)
+        return Farewell(event if self._members is None else gzip_member(event), complete=True)
 
     def _last_line(self, line: bytes, data: bytes) -> bytes:
         """The beginning of the last line that has begun, ``line`` before ``data``."""
@@ -129,6 +141,12 @@ class WatchFollower:
                 if len(self._head) == 4:
                     self._left, self._head = int.from_bytes(self._head, "big"), b""
             at += step
+
+
+def asks_for_times(target: str) -> bool:
+    """Whether each line of this log begins with its time: k9s and stern ask for that, and take away the first word of each line."""
+    query = parse_query(target.partition("?")[2], plain=False)
+    return not isinstance(query, Refusal) and truth(query, "timestamps")
 
 
 def error_event(sentence: str) -> bytes:
@@ -182,5 +200,6 @@ def _varint(value: int) -> bytes:
 _TIMESTAMP: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[-+][0-9]{2}:[0-9]{2}) ")
 _LONGEST: Final = 40
 """Bytes, of a timestamp as the kubelet writes it (RFC 3339, to the nanosecond)."""
+_CODINGS: Final = (b"identity", b"gzip")
 _WATCHES: Final = (Form.JSON, Form.PROTOBUF, Form.CBOR)
 _EVENTS: Final = {Form.JSON: error_event, Form.PROTOBUF: protobuf_error_event, Form.CBOR: cbor_error_event}

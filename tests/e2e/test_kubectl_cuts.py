@@ -133,6 +133,18 @@ def test_get_watch_ends_with_an_event_that_says_why(judge: Judge, alice: Kubectl
     judge.promptly("get -w", 0, play)  # kubectl takes an ERROR event for something to show, and its end for the end
 
 
+def test_a_watch_that_begins_with_all_there_is_ends_with_an_event_that_says_why(judge: Judge, alice: Kubectl, cluster: RealCluster) -> None:
+    """As client-go's informers ask; kubectl's transport takes gzip, and the API server compresses just these watches."""
+    begins = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+
+    def play() -> Lost:
+        with alice.live("get", "--raw", f"/api/v1/namespaces/{cluster.namespace}/pods?watch=true&{begins}") as watch:
+            watch.until(b"initial-events-end")
+            return lost(judge.gate, {"verbs": ["watch"], "resources": ["pods"]}, of(watch))
+
+    judge.promptly("a watch of an informer", 0, play)
+
+
 def test_logs_follow_ends_with_a_line_that_says_why(judge: Judge, alice: Kubectl) -> None:
     def play() -> Lost:
         with alice.live("logs", "-f", "talker", "--tail=1") as logs:

@@ -28,7 +28,7 @@ def test_which_follower_an_answer_gets() -> None:
     assert follower("application/vnd.kubernetes.protobuf;stream=watch").form is Form.PROTOBUF
     assert follower("application/cbor-seq").form is Form.CBOR
     assert follower("text/plain", LOGS).form is Form.LOG
-    assert WatchFollower.of(WATCH, [(b"content-type", b"application/json"), (b"content-encoding", b"gzip")]) is None
+    assert WatchFollower.of(WATCH, [(b"content-type", b"application/json"), (b"content-encoding", b"br")]) is None
     assert WatchFollower.of(LOGS, [(b"content-encoding", b"gzip")]) is None
     assert WatchFollower.of(WATCH, [(b"content-type", b"text/html")]) is None
     assert WatchFollower.of(WATCH, []) is None
