@@ -275,7 +275,10 @@ class Admission:
     def _no_route(self, target: bytes) -> str:
         if target.startswith(PREFIX):
             return "there is no cluster of that name here; ask whoever runs this gate for your kubeconfig"
-        return "this gate serves clusters under /clusters/NAME/ or by their host names; check the server of your kubeconfig"
+        return (
+            "this gate serves clusters under /clusters/NAME/ or by their host names; "
+            "check the server of your kubeconfig (kubectl proxy needs --append-server-path)"
+        )
 
 
 def decide(

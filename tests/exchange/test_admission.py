@@ -58,6 +58,7 @@ def test_what_has_is(world: World, target: bytes) -> None:
         (b"/clusters/lab/api/v1/pods", NOBODY + b"Authorization: Basic YTpi\r\n", 401, "bearer"),
         (b"/clusters/nowhere/api/v1/pods", ALICE, 404, "there is no cluster of that name here"),
         (b"/nowhere", ALICE, 404, "this gate serves clusters under /clusters/NAME/"),
+        (b"/api/v1/pods", ALICE, 404, "kubectl proxy needs --append-server-path"),
         (b"/clusters/lab/api/v1/../pods", ALICE, 400, 'the request target has a "." or ".." segment'),
         (b"/clusters/lab/api/v1/pods", ALICE + b"Impersonate-Group: dev\r\n", 400, "cannot be impersonated without a user"),
         (b"/clusters/lab/api/v1/pods", ALICE + b"Impersonate-User: bob\r\n", 403, ""),
