@@ -28,7 +28,7 @@ def row(fields: Fields) -> tuple[str, ...]:
 
 
 def what(fields: Fields) -> str:
-    """``exec pods/web-0 -n team-a: sh -c ls``, or the event where nothing was asked for."""
+    """``exec pods/web-0 -n team-a: sh -c ls``, ``port-forward pods/db-0: 5432``, or the event where nothing was asked for."""
     event = text_of(fields.get("event", ""))
     if "verb" not in fields:
         return event
@@ -39,25 +39,35 @@ def what(fields: Fields) -> str:
     if fields.get("container"):
         words.append(f"-c {text_of(fields['container'])}")
     said = " ".join(filter(None, words))
-    command = fields.get("command")
-    return f"{said}: {' '.join(map(text_of, command))}" if isinstance(command, list) else said
+    inside = fields.get("command") or fields.get("port")
+    return f"{said}: {' '.join(map(text_of, inside))}" if isinstance(inside, list) and inside else said
 
 
 def answer(fields: Fields) -> str:
-    """How it came out."""
+    """How it came out: of a stream after how long, of what is neither asked nor ended (a relaxation) why it is said."""
     if "closed_by" in fields:
-        return f"closed by {text_of(fields['closed_by'])}"
+        return f"closed by {text_of(fields['closed_by'])}{_lasted(fields)}"
     if "allowed" not in fields:
-        return text_of(fields.get("outcome") or fields.get("status", ""))
+        came_out = text_of(fields.get("outcome") or fields.get("status", ""))
+        return f"{came_out}{_lasted(fields)}" if came_out else _first(fields.get("reasons"))
     rule = text_of(fields.get("rule", ""))
     if fields["allowed"] is True:
         return f"allowed: {rule}" if rule else "allowed"
     return f"denied: {rule}" if rule else _denied(fields.get("reasons"))
 
 
+def _lasted(fields: Fields) -> str:
+    duration = fields.get("duration_ms")
+    return f" after {duration / 1000:,.1f} s" if fields.get("event") == "stream-end" and isinstance(duration, int | float) else ""
+
+
+def _first(reasons: Any) -> str:
+    return text_of(reasons[0]) if isinstance(reasons, list) and reasons else ""
+
+
 def _denied(reasons: Any) -> str:
     """``denied (time): sre-exec`` of ``time: sre-exec: time is outside …``; the sentence of a refusal as it stands."""
-    first = text_of(reasons[0]) if isinstance(reasons, list) and reasons else ""
+    first = _first(reasons)
     ground, _, rest = first.partition(": ")
     if ground not in _GROUNDS:
         return f"denied: {first}" if first else "denied"

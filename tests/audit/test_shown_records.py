@@ -47,6 +47,18 @@ def test_a_row() -> None:
         ({"verb": "create", "action": "cp", "resource": "pods", "subresource": "exec", "name": "x", "namespace": "n"}, "cp pods/x -n n"),
         ({"verb": "get", "resource": "pods", "command": "sh"}, "get pods"),
         ({"event": "start"}, "start"),
+        (
+            {
+                "verb": "create",
+                "action": "port-forward",
+                "resource": "pods",
+                "subresource": "portforward",
+                "name": "x",
+                "port": [8080, 9090],
+            },
+            "port-forward pods/x: 8080 9090",
+        ),
+        ({"verb": "create", "action": "port-forward", "resource": "pods", "name": "x", "port": []}, "port-forward pods/x"),
     ],
 )
 def test_what_was_asked(fields: dict[str, Any], said: str) -> None:
@@ -67,6 +79,11 @@ def test_what_was_asked(fields: dict[str, Any], said: str) -> None:
         ({"allowed": True, "closed_by": "policy"}, "closed by policy"),
         ({"status": 200}, "200"),
         ({"outcome": "unknown", "status": 200}, "unknown"),
+        ({"event": "relaxation", "reasons": ["tokens.yaml:2: the token ci never expires"]}, "tokens.yaml:2: the token ci never expires"),
+        ({"event": "stream-end", "status": 101, "duration_ms": 4125.311}, "101 after 4.1 s"),
+        ({"event": "stream-end", "status": 101, "closed_by": "policy", "duration_ms": 3_600_000}, "closed by policy after 3,600.0 s"),
+        ({"event": "request-end", "status": 200, "duration_ms": 4125.311}, "200"),
+        ({"event": "stream-end", "outcome": "unknown", "duration_ms": "long"}, "unknown"),
     ],
 )
 def test_how_it_came_out(fields: dict[str, Any], said: str) -> None:
