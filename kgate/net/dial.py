@@ -32,7 +32,7 @@ class DialFailed:
 
 
 def tune(sock: socket.socket) -> None:
-    """No Nagle delay; a peer that vanished is noticed within a minute."""
+    """No Nagle delay; a peer that vanished is noticed within a minute, if nothing is under way to it (else see ``vanished``)."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):

@@ -29,6 +29,7 @@ from kgate.net.dial import tune
 from kgate.net.sockets import StreamSocket
 from kgate.net.tls import Carried, TlsTransport
 from kgate.net.turn import Turn
+from kgate.net.vanished import has_vanished
 from kgate.wire.proxy_protocol import ProxyHeaderInvalid, parse_proxy_header
 
 log = Logger()
@@ -51,6 +52,8 @@ _GONE = frozenset(
 """Nobody is there (any more): accept(2) tells errors of the new connection too, and that a firewall refused it."""
 _FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 SAID_SECONDS = 60.0
+LOOKS = 6
+"""In so many looks each connection is looked at once."""
 REST_SECONDS = 0.2
 """How long accepting pauses when the process has no descriptor left."""
 
@@ -108,9 +111,13 @@ class Listener:
         serve: Serve,
         balancers: tuple[Network, ...],
         handshake: Callable[[], float] = lambda: HANDSHAKE_SECONDS,
+        vanished: Callable[[socket.socket], bool] = has_vanished,
     ) -> None:
         self._reactor, self._turn, self._sock, self._context, self._serve = reactor, turn, sock, context, serve
-        self._balancers, self._handshake = balancers, handshake
+        self._balancers, self._handshake, self._vanished = balancers, handshake, vanished
+        self._connected: dict[int, tuple[socket.socket, StreamSocket]] = {}
+        """By descriptor; one that is closed stays until a look, or until another has its descriptor."""
+        self._looks = 0
         self._half_open = Shares()
         self._open = False
         self._said_full = float("-inf")
@@ -132,6 +139,17 @@ class Listener:
             self._open = False
             self._reactor.removeReader(self)
             self._sock.close()
+
+    def look(self) -> None:
+        """Called every few seconds: end connections whose peer vanished."""
+        self._looks = (self._looks + 1) % LOOKS
+        for number in [number for number in self._connected if number % LOOKS == self._looks]:
+            sock, stream = self._connected[number]
+            if sock.fileno() < 0:
+                del self._connected[number]
+            elif self._vanished(sock):
+                stream.abort()
+        self._turn.flush()
 
     def fileno(self) -> int:
         """The descriptor, -1 once stopped."""
@@ -192,7 +210,9 @@ class Listener:
         tune(sock)
         self._half_open.take(counted)
         settled = partial(self._half_open.let_go, counted)
-        arrival = _Arrival(StreamSocket(self._reactor, self._turn, sock), self._context(), self._serve, address, settled)
+        stream = StreamSocket(self._reactor, self._turn, sock)
+        self._connected[sock.fileno()] = sock, stream
+        arrival = _Arrival(stream, self._context(), self._serve, address, settled)
         arrival.deadline = self._reactor.callLater(self._handshake(), self._turn.wrap(arrival.late))
         arrival.start(proxied=balancer)
 

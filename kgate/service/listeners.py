@@ -51,6 +51,11 @@ class Listeners(Part):
             self._listeners.append(listener)
             log.info("kgate serves {url} on port {port}", url=settings.public_url, port=listener.port)
 
+    def look(self) -> None:
+        """Notice clients that vanished."""
+        for listener in self._listeners:
+            listener.look()
+
     def close(self) -> None:
         """Take nobody new."""
         for listener in self._listeners:

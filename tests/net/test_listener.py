@@ -6,15 +6,18 @@ import errno
 import os
 import socket
 import ssl
+import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
 from twisted.internet.task import Clock
 
 from kgate.errors import KgateError
-from kgate.net.listener import HALF_OPEN_OF_ONE_MAX, HANDSHAKE_SECONDS, REST_SECONDS, Listener, bind
+from kgate.net.listener import HALF_OPEN_OF_ONE_MAX, HANDSHAKE_SECONDS, LOOKS, REST_SECONDS, Listener, bind
 from kgate.net.turn import Turn
+from kgate.net.vanished import has_vanished, is_silent
 
 
 def refused(host: str, **how: Any) -> str:
@@ -121,3 +124,64 @@ def is_open(peer: socket.socket) -> bool:
 def test_whoever_has_a_network_of_addresses_has_no_more_handshakes_under_way(address: str) -> None:
     assert Flooded(address.format(number) for number in range(HALF_OPEN_OF_ONE_MAX + 9)).welcome() == HALF_OPEN_OF_ONE_MAX
     assert Flooded(f"2001:db8:0:{number:x}::1" for number in range(HALF_OPEN_OF_ONE_MAX + 9)).welcome() == HALF_OPEN_OF_ONE_MAX + 9
+
+
+class Watched(Flooded):
+    """Those who connected, of whom some vanish."""
+
+    def __init__(self, addresses: Iterable[str]) -> None:
+        super().__init__(addresses)
+        self.asked: list[int] = []
+        self.gone: set[int] = set()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        this = cast("Any", self)
+        serve = lambda transport, address: cast("Any", None)  # noqa: E731
+        self.listener = Listener(this, Turn(), this, lambda: context, serve, (), vanished=self.has_vanished)
+        self.listener.doRead()
+
+    def has_vanished(self, sock: socket.socket) -> bool:
+        self.asked.append(sock.fileno())
+        return sock.getpeername() in self.gone
+
+
+def test_of_a_client_that_vanished_the_connection_ends_at_one_of_the_next_looks() -> None:
+    gate = Watched(f"10.0.0.{number}" for number in range(20))
+    gone = gate.peers[3]
+    gate.gone = {gone.getsockname()}
+    for _ in range(LOOKS):
+        gate.listener.look()
+    assert len(gate.asked) == len(set(gate.asked)) == 20  # each once
+    assert [peer for peer in gate.peers if not is_open(peer)] == [gone]
+    gate.asked.clear()
+    for _ in range(LOOKS):
+        gate.listener.look()
+    assert len(gate.asked) == 19
+    for each in (*gate.peers, gate.server):
+        each.close()
+
+
+def info(unacknowledged: int, milliseconds: int) -> bytes:
+    return struct.pack("=24xI28xI", unacknowledged, milliseconds)
+
+
+def test_a_peer_that_owes_a_word_for_a_minute_has_vanished() -> None:
+    assert is_silent(info(1, 60_000))
+    assert not is_silent(info(1, 59_999))
+    assert not is_silent(info(0, 3_600_000))  # at rest, or it has no room and says so: the kernel asks it itself
+    assert not is_silent(b"")
+
+
+def test_a_peer_that_reads_nothing_has_not_vanished() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as peer,
+        server.accept()[0] as sock,
+    ):
+        sock.setblocking(False)
+        assert not has_vanished(sock)
+        with suppress(BlockingIOError):
+            while True:
+                sock.send(bytes(65536))
+        assert not has_vanished(sock)
+        peer.close()
+    assert not has_vanished(sock)
