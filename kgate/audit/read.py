@@ -53,8 +53,11 @@ class Past:
 
     @property
     def by_policy(self) -> bool:
-        """Whether the policy alone can say this again: another authorizer or a credential that is gone is not its doing."""
-        return bool(self.revision) and self.ground is not Ground.AUTHORIZER
+        """Whether the policy alone can say this again: another authorizer, a lock or a credential that is gone is not its doing."""
+        return bool(self.revision) and self.ground not in _OTHERS
+
+
+_OTHERS = frozenset({Ground.AUTHORIZER, Ground.LOCK})
 
 
 class Unusable(Enum):

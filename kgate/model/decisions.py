@@ -49,6 +49,7 @@ class Ground(Enum):
     FACT = "fact"
     EXPRESSION = "expression"
     DENIED = "denied-by-rule"
+    LOCK = "lock"
     EXPIRED = "expired"
     LOGOUT = "logout"
     IMPERSONATION = "impersonation"
@@ -138,6 +139,7 @@ class Ending(Enum):
     """The closed list of why a live stream ends before its own end. Values are ``closed_by`` of the audit record."""
 
     POLICY = "policy"
+    LOCK = "lock"
     EXPIRED = "expired"
     LOGOUT = "logout"
     TIME = "time"

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from kgate.exchange.gate import OnRecord
-from kgate.model import Action, Context, Decision, Ground, Identity, Impersonation
+from kgate.model import Action, Context, Decision, Identity, Impersonation
 from kgate.policy.evaluate import Policy
 from kgate.review.past import decide_by
-from kgate.review.turns import Turn, seen_by, turn
+from kgate.review.turns import NOT_POLICY, Turn, seen_by, turn
 
 NEVER = float("inf")
 
@@ -48,11 +48,11 @@ class Shadow:
         decision: Decision,
         stream: OnRecord | None = None,
     ) -> Otherwise | None:
-        """What the candidate says, where it is not what ``decision`` says. What another authorizer said is not its matter.
+        """What the candidate says, where it is not what ``decision`` says. What another authorizer or a lock said is not its matter.
 
         A ``stream`` is followed from here on for as long as the candidate allows it.
         """
-        if decision.reasons and decision.reasons[0].ground is Ground.AUTHORIZER:
+        if decision.reasons and decision.reasons[0].ground in NOT_POLICY:
             return None
         other = decide_by(self.policy, identity, action, context, asked_as)
         before = self._lasting.pop(stream, None) if stream is not None else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from enum import Enum
 
-from kgate.model import Decision
+from kgate.model import Decision, Ground
 
 Seen = tuple[str, tuple[str, ...]]
 """User and groups that a cluster sees."""
+NOT_POLICY = frozenset({Ground.AUTHORIZER, Ground.LOCK})
+"""Grounds that no policy says: another authorizer, a lock."""
 
 
 class Turn(Enum):

@@ -14,6 +14,7 @@ _ENDINGS = {
     Ground.COUNTRY: Ending.NETWORK,
     Ground.AUTHENTICATION: Ending.AUTHENTICATION,
     Ground.EXPRESSION: Ending.EXPRESSION,
+    Ground.LOCK: Ending.LOCK,
     Ground.GRANT: Ending.GRANT,
 }
 

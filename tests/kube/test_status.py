@@ -68,7 +68,10 @@ def test_a_near_miss_says_which_rule_and_what_was_missing() -> None:
 def test_other_grounds_speak_for_themselves() -> None:
     assert describe_reasons((Reason(Ground.DENIED, "no-secrets"),)) == 'rule "no-secrets" denies it'
     assert describe_reasons((Reason(Ground.DENIED, "no-secrets", 'rule "no-secrets" denies it'),)) == 'rule "no-secrets" denies it'
-    assert describe_reasons((Reason(Ground.AUTHORIZER, text="incidents says no"),)) == "incidents says no"
+    assert (
+        describe_reasons((Reason(Ground.LOCK, text='lock "incident-42" on user alice, by bob'),))
+        == 'lock "incident-42" on user alice, by bob'
+    )
     assert describe_reasons((Reason(Ground.EXPIRED),)) == "expired"
     assert describe_reasons((Reason(Ground.UNKNOWN_VERB),)) == "Kubernetes has no verb for this method"
     assert describe_reasons((Reason(Ground.UNKNOWN_VERB, text="it has none"),)) == "it has none"
