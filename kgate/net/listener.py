@@ -11,8 +11,10 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
@@ -115,8 +117,7 @@ class Listener:
     ) -> None:
         self._reactor, self._turn, self._sock, self._context, self._serve = reactor, turn, sock, context, serve
         self._balancers, self._handshake, self._vanished = balancers, handshake, vanished
-        self._connected: dict[int, tuple[socket.socket, StreamSocket]] = {}
-        """By descriptor; one that is closed stays until a look, or until another has its descriptor."""
+        self._connected: WeakSet[socket.socket] = WeakSet()
         self._looks = 0
         self._half_open = Shares()
         self._open = False
@@ -141,15 +142,12 @@ class Listener:
             self._sock.close()
 
     def look(self) -> None:
-        """Called every few seconds: end connections whose peer vanished."""
+        """Called every few seconds: end connections whose peer vanished. Whoever has one reads its end."""
         self._looks = (self._looks + 1) % LOOKS
-        for number in [number for number in self._connected if number % LOOKS == self._looks]:
-            sock, stream = self._connected[number]
-            if sock.fileno() < 0:
-                del self._connected[number]
-            elif self._vanished(sock):
-                stream.abort()
-        self._turn.flush()
+        for sock in [sock for sock in self._connected if sock.fileno() % LOOKS == self._looks]:
+            if self._vanished(sock):
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
     def fileno(self) -> int:
         """The descriptor, -1 once stopped."""
@@ -210,9 +208,8 @@ class Listener:
         tune(sock)
         self._half_open.take(counted)
         settled = partial(self._half_open.let_go, counted)
-        stream = StreamSocket(self._reactor, self._turn, sock)
-        self._connected[sock.fileno()] = sock, stream
-        arrival = _Arrival(stream, self._context(), self._serve, address, settled)
+        self._connected.add(sock)
+        arrival = _Arrival(StreamSocket(self._reactor, self._turn, sock), self._context(), self._serve, address, settled)
         arrival.deadline = self._reactor.callLater(self._handshake(), self._turn.wrap(arrival.late))
         arrival.start(proxied=balancer)
 

@@ -176,7 +176,7 @@ class Dials:
 
     contexts: list[Any]
 
-    def __init__(self, _reactor: Any, turn: Turn, _endpoint: Any, context: Any, _make: Any, then: Any, _seconds: float) -> None:
+    def __init__(self, _reactor: Any, turn: Turn, _endpoint: Any, _host: Any, context: Any, _make: Any, then: Any, _seconds: float) -> None:
         self._then, self._context = then, context
         wire: Any = self
         self._leg = UpstreamLeg(wire, wire, turn, lambda: 0.0, lambda leg: None, lambda leg: None, multiplexed=True)
