@@ -77,8 +77,8 @@ TRY_DEMO = (
     ("kubectl --context kgate-prod get secrets", "refused, with the reason"),
     ("kubectl --context kgate-prod --user bob exec deploy/web -- id", ""),
     ("kubectl --user mallory get pods", "nobody granted mallory anything"),
-    ("{kgate} policy explain ID --config {folder}/kgate.yaml", "why, rule by rule; ID is what the refusal names"),
 )
+TRY_WHY = (("{kgate} policy explain ID --config {folder}/kgate.yaml", "why, rule by rule; ID is what the refusal names"),)
 TRY_SIGN_IN = (
     ("$EDITOR {folder}/people.yaml", "take alice's group away: what she signed in for ends within seconds"),
     ("{kgate} login {url} --certificate-authority {folder}/ca.crt", "as whom you like"),
@@ -88,6 +88,10 @@ TRY_SIGN_IN = (
 TRY_OWN = (
     ("kubectl get pods -A", "through the gate, in your own name"),
     ("kubectl delete pod NAME", "refused: the policy only lets you read"),
+)
+TRY_THEN = (
+    ("$EDITOR {folder}/policy.yaml", "takes effect when you save"),
+    ("{kgate} audit tail -f --config {folder}/kgate.yaml", "who did what"),
 )
 
 
@@ -309,12 +313,8 @@ class Trial:
     def explain(self, context: str) -> None:
         """Say what is there and what to type."""
         where = {"folder": self.folder, "url": f"https://127.0.0.1:{self.port}", "kgate": Path(sys.executable).with_name("kgate")}
-        lines = [
-            (f"export KUBECONFIG={self.kubeconfig}", ""),
-            *((command.format(**where), remark) for command, remark in (TRY_OWN if context else TRY_DEMO + TRY_SIGN_IN)),
-            (f"$EDITOR {self.folder}/policy.yaml", "takes effect when you save"),
-            (f"tail -f {self.folder}/audit/*.jsonl", "who did what"),
-        ]
+        tries = TRY_OWN + TRY_WHY if context else TRY_DEMO + TRY_WHY + TRY_SIGN_IN
+        lines = [(f"export KUBECONFIG={self.kubeconfig}", ""), *((command.format(**where), remark) for command, remark in tries + TRY_THEN)]
         page = "" if context else "Sign in on that page, or in another terminal:"
         click.echo(f"\nThe gate runs on https://127.0.0.1:{self.port}.\n{page or 'In another terminal:'}\n")
         for command, remark in lines:

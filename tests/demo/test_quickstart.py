@@ -243,6 +243,9 @@ def test_what_it_says_a_refusal_can_be_asked_about_is_answered(quickstart: Quick
     request = refused.split("kgate policy explain ")[1].split(")")[0]
     answer = subprocess.run(asked.replace("ID", request).split(), env=quickstart.environment, capture_output=True, text=True, check=False)
     assert (answer.returncode, answer.stdout.splitlines()[0]) == (1, "mallory may not list pods in namespace default of cluster kgate-dev")
+    (looked,) = re.findall(r"^ +(\S+ audit tail) -f( --config \S+)$", said, re.MULTILINE)
+    seen = subprocess.run("".join(looked).split(), env=quickstart.environment, capture_output=True, text=True, check=False)
+    assert "mallory  kgate-dev: list pods -n default  denied" in seen.stdout
 
 
 def test_usage(quickstart: Quickstart) -> None:
