@@ -30,6 +30,7 @@ def audit() -> None:
     \b
         kgate audit search --since 7d user=alice namespace=payments,billing action=exec
         kgate audit search allowed=false cluster=prod-* secrets
+        kgate audit search --since 1d closed_by!=       what was cut: all that has the field
     """
 
 

@@ -73,6 +73,7 @@ def kgate(directory: Path, *arguments: str) -> Result:
         (["groups=developers", "allowed=false"], ["ID3"]),
         (["cluster_labels=env=dev", "action=exec"], ["ID2"]),
         (["command=ls*"], ["ID2"]),
+        (["closed_by!="], ["ID2"]),
         (["LS /"], ["ID2"]),
         (["--since", "2026-11-27T13:30:00Z", "--until", "2026-11-27T15:00:00Z"], ["ID2"]),
         (["--since", "2026-11-28"], []),
