@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from contextlib import suppress
 from typing import Final
 
 OWN: Final = 64
@@ -28,7 +29,8 @@ def raise_most(clients: int) -> None:
     needed = 3 * clients + 2 * OWN
     wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def is_for_clients(descriptor: int) -> bool:

@@ -44,3 +44,15 @@ def test_the_limit_is_raised_to_what_clients_need_and_no_further_than_the_system
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard if allowed is None else allowed, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("refusal", [ValueError("current limit exceeds maximum limit"), OSError(1, "Operation not permitted")])
+def test_a_system_that_does_not_let_the_limit_be_raised_is_served_as_it_is(monkeypatch: pytest.MonkeyPatch, refusal: Exception) -> None:
+    """macOS calls its hard limit unlimited, and refuses all above 10,240."""
+
+    def refused(*_: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", refused)
+    raise_most(10_000)
