@@ -28,7 +28,7 @@ MOST_LINES = 4000
 """Lines that are held against the policy: each costs microseconds."""
 MOST_LOOKS = 250_000
 """How often a line of one list is held against a thing that the policy names: a cluster may list lines without end that grant nothing."""
-TRUE_ANSWER = "kgate's policy has conditions that a list cannot show; kubectl auth can-i VERB RESOURCE has a true answer"
+TRUE_ANSWER = "a list cannot show all that kgate decides by; kubectl auth can-i VERB RESOURCE has a true answer"
 
 
 class RulesReview(OwnReview):
