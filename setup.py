@@ -74,6 +74,7 @@ COMPILED = (
     "kgate/policy/well_known.py",
     "kgate/service/gateway.py",
     "kgate/service/recorder.py",
+    "kgate/sessions/locks.py",
     "kgate/sessions/registry.py",
     "kgate/surroundings/board.py",
     "kgate/surroundings/geo.py",

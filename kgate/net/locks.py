@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kgate.model import Identity, Reason
 from kgate.net.database import Database, Keys, StoreUnavailableError
 from kgate.net.following import Following
 from kgate.sessions.locks import Locks
@@ -17,17 +16,9 @@ class LockBook:
 
     def __init__(self, database: Database, wall: Callable[[], float], changed: Callable[[float], None]) -> None:
         self._database, self._wall, self._changed = database, wall, changed
-        self._locks = Locks()
+        self.locks = Locks()
+        """Those in force: the same object for as long as the gate runs."""
         self.following = Following(database, TOPIC, "the locks", self._read)
-
-    def on(self, identity: Identity, cluster: str, now: float) -> Reason | None:
-        """See ``Locks``."""
-        return self._locks.on(identity, cluster, now)
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return self._locks.count
 
     async def settle(self) -> None:
         """Have what was just written in force here when this returns; where it cannot be read now, the change feed brings it."""
@@ -38,5 +29,5 @@ class LockBook:
 
     async def _read(self, names: Keys) -> None:
         heard_at, wall = self._database.now(), self._wall()
-        self._locks = Locks(await self._database.read_in_turn(lambda connection: all_locks(connection, wall)))
+        self.locks.are(await self._database.read_in_turn(lambda connection: all_locks(connection, wall)))
         self._changed(heard_at)

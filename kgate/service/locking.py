@@ -36,7 +36,7 @@ class Locking(Part):
 
     def shut_out(self, identity: Identity, cluster: str = "") -> str:
         """Why ``identity`` is shut out of ``cluster``, or without one of the gate's own pages; empty where they are not."""
-        reason = self.book.on(identity, cluster, self._shared.wall())
+        reason = self.book.locks.on(identity, cluster, self._shared.wall())
         return reason.text if reason is not None else ""
 
     def tick(self) -> None:

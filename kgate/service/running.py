@@ -181,7 +181,9 @@ class GateService(Service):
             devices=self._devices.devices,
             leavers_known=self._leavers_known,
         )
-        return Admission(self._upstreams.routing, authenticator, self._authorizing.authorizer, self._outside.world, self._locking.book)
+        return Admission(
+            self._upstreams.routing, authenticator, self._authorizing.authorizer, self._outside.world, self._locking.book.locks
+        )
 
     def _put_in_force(self, configuration: Configuration) -> None:
         """All of it, in one turn. Raises KgateError before anything is exchanged. Whoever asked for this decides what lives again, by all of it: what a part
@@ -291,7 +293,7 @@ class GateService(Service):
         watch, signing_in = self._metrics.watch, self._signing_in
         watch("kgate_live_streams", "Requests and streams that are live", lambda: len(self._live))
         watch("kgate_sessions", "People's sessions that live", lambda: signing_in.sessions if signing_in is not None else 0)
-        watch("kgate_locks", "Locks on people, programs, devices and clusters", lambda: self._locking.book.count)
+        watch("kgate_locks", "Locks on people, programs, devices and clusters", lambda: self._locking.book.locks.count)
         watch("kgate_client_connections", "Connections of clients", lambda: len(self._gateway.legs))
         watch("kgate_audit_queue", "Audit records that are not durable yet", lambda: len(self._records.journal))
         watch("kgate_upstream_connections", "Connections to clusters", self._upstreams.connections)

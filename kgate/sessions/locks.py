@@ -14,12 +14,18 @@ _Key = tuple[str, str]
 
 
 class Locks:
-    """See the module; exchanged whole. Found by the first thing that a lock names, so that a thousand cost what one does."""
+    """See the module. Found by the first thing that a lock names, so that a thousand cost what one does."""
 
     def __init__(self, each: Iterable[Lock] = ()) -> None:
         self._by: dict[_Key, list[Lock]] = {}
+        self.are(each)
+
+    def are(self, each: Iterable[Lock]) -> None:
+        """These there are from now on, and no others."""
+        found: dict[_Key, list[Lock]] = {}
         for lock in each:
-            self._by.setdefault(next(_named(lock)), []).append(lock)
+            found.setdefault(next(_named(lock)), []).append(lock)
+        self._by = found
 
     @property
     def count(self) -> int:
