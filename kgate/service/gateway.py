@@ -42,6 +42,10 @@ ADMITS_SECONDS: Final = 10.0
 """A gate that has heard nothing of its store for so long admits nobody (class 14): what was revoked elsewhere is not known here."""
 CUTS_SECONDS: Final = 15.0
 """And after so long nothing lives on."""
+UNKEPT: Final = Refused(
+    503,
+    "the policy changed, and its text could not be kept beside the audit, so no request is taken until it is; tell whoever runs this gate if it stays so",
+)
 OUT_OF_TOUCH: Final = Refused(503, "the gate has lost touch with its store, so it cannot tell who may come in; try again in a moment")
 _REVIEWS = {"selfsubjectaccessreviews": SelfReview, "selfsubjectrulesreviews": RulesReview}
 
@@ -74,6 +78,8 @@ class Gateway:
         self._bound(LimitSettings(), DeadlineSettings())
         self._fetch, self._application = fetch, application
         self.store: Store | None = None
+        self.unkept = ""
+        """Why the text of the policy in force is not beside the audit, so that no request may be decided by it; empty where it is."""
         self._unsettled: set[Waiting | LocalExchange | OwnReview] = set()
         self.seen: Callable[[Identity, str], None] = lambda identity, address: None
         """Told who makes each request, and from where."""
@@ -166,6 +172,8 @@ class Gateway:
         """The answer as of now."""
         if self._store_age() > ADMITS_SECONDS:
             return OUT_OF_TOUCH
+        if self.unkept:
+            return UNKEPT
         return self.admission.admit(request, leg.address, leg.certificate, self.wall(), said)
 
     def _owns(self, target: bytes) -> bool:

@@ -48,23 +48,27 @@ class Records:
     def open(self, configuration: Configuration) -> None:
         """Take a directory; what a crash left open ends here. Raises KgateError where it cannot be used."""
         left = self.journal.open()
-        self.keep(configuration)
+        problem = self.keep(configuration)
+        if problem:
+            raise KgateError(f"{self._settings.directory}: {problem}; make room, or check who may write")
         for id_ in left:
             self.journal.append(unknown_end(id_, self.gate, self._wall()))
         close_all([chain for chain in self._spares if chain.exists()], self.gate, self._wall)
 
-    def keep(self, configuration: Configuration) -> None:
-        """The policy's text goes beside the audit before it decides anything. Raises KgateError where that cannot be, unless best effort will do."""
+    def keep(self, configuration: Configuration) -> str:
+        """The policy's text goes beside the audit before a request is decided by it. Gives why that cannot be; empty where it was done, or best effort will
+        do."""
         directory = self._settings.directory
         try:
             keep_policy(directory, configuration.policy)
             if configuration.shadow is not None:
                 keep_policy(directory, configuration.shadow)
         except OSError as error:
-            problem = f"{directory}: the policy's text cannot be kept beside the audit: {error.strerror}; make room, or check who may write"
+            problem = f"its text cannot be kept beside the audit: {error.strerror}"
             if self._settings.mode is AuditMode.STRICT:
-                raise KgateError(problem) from error
-            log.error("{problem}", problem=problem)
+                return problem
+            log.error("the policy: {problem}; look at {directory}", problem=problem, directory=str(directory))
+        return ""
 
     def event(self, event: str, fields: Mapping[str, object], then: Then | None = None) -> None:
         """Something happened to the gate itself, or on its own pages; ``then`` is told whether that is durable."""

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -28,6 +30,11 @@ from kgate.settings.watched import watched
 log = Logger()
 MOST_SHOWN = 20
 """Mistakes that the log and the record name; ``kgate check`` names all."""
+
+
+T = TypeVar("T")
+KEEP_SECONDS = 1.0
+"""Between two tries to keep the text of a policy that is in force."""
 
 
 class FilesRead:
@@ -51,15 +58,25 @@ class FilesRead:
 
 
 class Reloads(Part):
-    """See the module. ``files`` were read at the start; ``put_in_force`` exchanges every part, or raises KgateError before it touches one."""
+    """See the module. ``files`` were read at the start; ``put_in_force`` exchanges every part, or raises KgateError before it touches one; ``withhold``
+    is told why the text of the policy in force could not be kept, and with nothing that it is."""
 
-    def __init__(self, shared: Shared, path: Path, files: FilesRead, put_in_force: Callable[[Configuration], None]) -> None:
-        self._shared, self._path, self._put_in_force = shared, path, put_in_force
+    def __init__(
+        self,
+        shared: Shared,
+        path: Path,
+        files: FilesRead,
+        put_in_force: Callable[[Configuration], None],
+        withhold: Callable[[str], None],
+    ) -> None:
+        self._shared, self._path, self._put_in_force, self._withhold = shared, path, put_in_force, withhold
         self._files = files
         """As they are in force."""
         self._watched: set[Path] = set()
         self._watch = FileWatch(())
         self._problem = ""
+        self._unkept = False
+        self._keeping = -KEEP_SECONDS
         self._reloading = self._again = False
         self._reader = ThreadPool(0, 1, "kgate-reload")
         """Not of the reactor's threads: lookups of names may have all of those while a resolver is away, and rights must end all the same."""
@@ -70,9 +87,11 @@ class Reloads(Part):
         self._look_at(self._shared.configuration())
 
     def tick(self) -> None:
-        """A changed file is a reload."""
+        """A changed file is a reload; a policy's text that could not be kept is tried again."""
         if self._watch.changed():
             self.reload()
+        if self._unkept and not self._reloading and self._shared.now() - self._keeping >= KEEP_SECONDS:
+            self._keep_again()
 
     @property
     def refused(self) -> bool:
@@ -94,11 +113,29 @@ class Reloads(Part):
             return
         self._reloading, self._again = True, False
         files = FilesRead()
-        reading = deferToThreadPool(self._shared.reactor, self._reader, quietly, lambda: self._read(files))
+        reading = self._in_thread(lambda: self._read(files))
         reading.addCallback(self._take_over, self._shared.now(), files)
         reading.addErrback(self._stay, files)
         reading.addErrback(self._broke)
         reading.addCallback(lambda _: self._done())
+
+    def _keep_again(self) -> None:
+        configuration = self._shared.configuration()
+        self._reloading, self._keeping = True, self._shared.now()
+        keeping = self._in_thread(lambda: self._shared.records.keep(configuration))
+        keeping.addCallback(self._kept)
+        keeping.addErrback(self._broke)
+        keeping.addCallback(lambda _: self._done())
+
+    def _kept(self, problem: str) -> None:
+        self._unkept = bool(problem)
+        self._withhold(problem)
+        if not problem:
+            log.info("the text of the policy in force is kept; requests are taken again")
+
+    def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
+        made: Deferred[T] = deferToThreadPool(self._shared.reactor, self._reader, quietly, work)
+        return made
 
     def stop(self) -> None:
         """What is being read is read to its end."""
@@ -110,14 +147,13 @@ class Reloads(Part):
         if self._again:
             self.reload()
 
-    def _read(self, files: FilesRead) -> Configuration:
-        """In a thread: the files as they are now, the policy's text kept beside the audit. Raises KgateError."""
+    def _read(self, files: FilesRead) -> tuple[Configuration, str]:
+        """In a thread: the files as they are now, and why the policy's text could not be kept beside the audit. Raises KgateError."""
         configuration = load_configuration(self._path, time.time(), files.read, running=True)
         needs = needs_a_restart(self._shared.configuration().settings, configuration.settings)
         if needs is not None:
             raise KgateError(f"{self._path}: {needs} changed, which a reload cannot carry out; restart the gate, or change it back")
-        self._shared.records.keep(configuration)
-        return configuration
+        return configuration, self._shared.records.keep(configuration)
 
     def _stay(self, failure: Failure, files: FilesRead) -> None:
         """The files are not good: everything stays as it is. What is new among them is looked at too, for that may be where it is mended."""
@@ -135,11 +171,20 @@ class Reloads(Part):
         self._problem = "reloading failed, which is a fault of the gate; its log says where, and a restart takes the files as they are"
         log.failure("reloading failed", failure)
 
-    def _take_over(self, configuration: Configuration, changed_at: float, files: FilesRead) -> None:
-        """The files are good. Raises KgateError before anything is exchanged."""
+    def _take_over(self, read: tuple[Configuration, str], changed_at: float, files: FilesRead) -> None:
+        """The files are good. Raises KgateError before anything is exchanged.
+
+        A policy whose text could not be kept takes rights away all the same: what lives is decided by it. No request is taken until it is kept.
+        """
+        configuration, unkept = read
         former = [self._shared.configuration().policy]
         self._put_in_force(configuration)
-        self._problem, self._files = "", files
+        self._problem, self._unkept, self._files = "", bool(unkept), files
+        self._withhold(unkept)
+        if unkept:
+            log.error(
+                "the policy in force: {problem}; no request is taken until it can be; make room, or check who may write", problem=unkept
+            )
         self._look_at(configuration)
         self._shared.records.in_force("config", configuration, {"allowed": True})
         log.info("reloaded; policy revision {revision}", revision=configuration.policy.revision)

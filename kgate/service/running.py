@@ -110,7 +110,7 @@ class GateService(Service):
 
     def _parts_of(self, shared: Shared, options: Options) -> tuple[Part, ...]:
         """Every part, in the order in which their sources of identities are asked. One with a name of its own here is needed by another."""
-        self._reloads = Reloads(shared, options.path, options.files, self._put_in_force)
+        self._reloads = Reloads(shared, options.path, options.files, self._put_in_force, self._withhold)
         self._outside = Outside(shared)
         self._upstreams = Upstreams(shared)
         self._authorizing = Authorizing(shared, self._upstreams.current, self._metrics.answered)
@@ -194,6 +194,10 @@ class GateService(Service):
             raise_most(configuration.settings.limits.connections)
         finally:
             self._exchanging = False
+
+    def _withhold(self, problem: str) -> None:
+        """The text of the policy in force is not kept, for this reason; none: it is."""
+        self._gateway.unkept = problem
 
     def _decide_again(self, selected: Callable[[Stream], bool] | None = None, since: float | None = None) -> None:
         """See ``DecideAgain``."""
@@ -281,7 +285,12 @@ class GateService(Service):
 
     def _readiness(self) -> Readiness:
         """For /readyz."""
-        stops = {"audit": self._records.journal.problem, "state": self._database.problem, "clusters": self._upstreams.unreachable}
+        stops = {
+            "audit": self._records.journal.problem,
+            "policy": self._gateway.unkept,
+            "state": self._database.problem,
+            "clusters": self._upstreams.unreachable,
+        }
         if not self.running:
             stops["gate"] = "it drains: what is under way goes on, new requests belong elsewhere"
         warns = {"clock": self._wall.problem, "state": self._database.refusal}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from lab.waiting import eventually
+from live_gate import ALLOW_ALICE
 from running import PODS, Make, chain, goes_on, watching
 
 from kgate.audit.chain import Verified
@@ -66,6 +67,27 @@ def test_a_full_disk_refuses_requests_until_there_is_room(make: Make, small_disk
         assert goes_on(live)
     arena.gate.stop()
     assert isinstance(chain(small_disk / "audit"), Verified)
+
+
+def test_a_right_that_is_taken_away_while_the_disk_is_full_ends_what_lives(make: Make, small_disk: Path) -> None:
+    """The policy's text cannot be kept beside the audit: no request is taken under it until it can, but nobody stays by the former one."""
+    arena = make(audit={"directory": str(small_disk / "audit")})
+    arena.gate.start()
+    with watching(arena) as live:
+        filler = fill(small_disk)
+        arena.gate.write_policy({"rules": [{**ALLOW_ALICE["rules"][0], "who": {"groups": ["nobody"]}}]})
+        assert b"kgate: closed by policy: no rule is for alice (request " in live.until(b"0\r\n\r\n")
+    with arena.client() as client:
+        client.send(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n" + arena.head + b"\r\n")
+        assert client.status() == 503 and b"the policy changed, and its text could not be kept beside the audit" in client.last_body
+    status, page = arena.gate.admin("/readyz")
+    assert status == 503 and "policy: its text cannot be kept beside the audit: No space left on device" in page
+    filler.unlink()
+    eventually("it is kept", lambda: arena.get(PODS) == 403)
+    eventually("ready again", lambda: arena.gate.admin("/readyz")[0] == 200)
+    arena.gate.stop()
+    assert isinstance(chain(small_disk / "audit"), Verified)
+    assert len(list((small_disk / "audit" / "policies").iterdir())) == 2
 
 
 def test_a_disk_that_is_full_at_the_start_is_said_and_nothing_starts(make: Make, small_disk: Path) -> None:

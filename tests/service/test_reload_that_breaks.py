@@ -30,7 +30,7 @@ def shared_by(reactor: Any, file: Path) -> Any:
         reactor=reactor,
         now=time.monotonic,
         turn=SimpleNamespace(flush=lambda: None),
-        records=SimpleNamespace(keep=lambda _: None, in_force=lambda *_: None),
+        records=SimpleNamespace(keep=lambda _: "", in_force=lambda *_: None),
         configuration=lambda: load_configuration(file, time.time()),
         decide_again=lambda since: None,
     )
@@ -45,7 +45,7 @@ def test_a_fault_of_the_gate_s_own_shows_and_the_next_reload_is_a_good_one(tmp_p
             raise faults.pop()
         in_force.append(configuration)
 
-    reloads = Reloads(shared_by(reactor, file), file, FilesRead(), put_in_force)
+    reloads = Reloads(shared_by(reactor, file), file, FilesRead(), put_in_force, str)
     reloads.start()
     globalLogPublisher.addObserver(logged.append)
     try:
@@ -67,7 +67,7 @@ def test_names_that_nobody_answers_for_hold_up_no_reload(tmp_path: Path, reactor
     file, in_force, answered = small_configuration(tmp_path), list[Configuration](), threading.Event()
     for _ in range(10):
         reactor.getThreadPool().callInThread(answered.wait, 20)
-    reloads = Reloads(shared_by(reactor, file), file, FilesRead(), in_force.append)
+    reloads = Reloads(shared_by(reactor, file), file, FilesRead(), in_force.append, str)
     reloads.start()
     try:
         reloads.reload()
