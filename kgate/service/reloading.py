@@ -186,7 +186,7 @@ class Reloads(Part):
                 "the policy in force: {problem}; no request is taken until it can be; make room, or check who may write", problem=unkept
             )
         self._look_at(configuration)
-        self._shared.records.in_force("config", configuration, {"allowed": True})
+        self._shared.records.in_force("config", configuration, {"allowed": True} | ({"reasons": [unkept]} if unkept else {}))
         log.info("reloaded; policy revision {revision}", revision=configuration.policy.revision)
         self._shared.decide_again(since=changed_at)
         self._reader.callInThread(let_go, former)

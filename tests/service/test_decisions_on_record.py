@@ -94,16 +94,19 @@ def test_a_session_over_a_policy_change_is_explained_and_replayed_without_a_diff
     assert changed.exit_code == 1 and f"{kept}: it is not the policy that was in force" in changed.stdout
 
 
-def test_a_policy_that_cannot_be_kept_beside_the_audit_does_not_come_into_force(arena: Arena) -> None:
-    """What decided must be there to be looked at, so a full disk (here: a file in the way) keeps the old policy."""
+def test_no_request_is_decided_by_a_policy_that_cannot_be_kept_beside_the_audit(arena: Arena) -> None:
+    """What decided must be there to be looked at. Here a file is in the way; of a full disk, and of what lives, see test_full_disk."""
     kept = arena.gate.folder / "audit" / "policies"
     kept.rename(kept.with_name("elsewhere"))
     kept.write_text("in the way")
     arena.gate.write_policy(PODS)
-    eventually("the refusal is on record", lambda: any(record["event"] == "config" for record in arena.gate.records()))
+    eventually("the policy is in force", lambda: any(record["event"] == "config" for record in arena.gate.records()))
     (config,) = [record for record in arena.gate.records() if record["event"] == "config"]
-    assert config["allowed"] is False and "cannot be kept beside the audit" in config["reasons"][0]
-    assert arena.get(b"/api/v1/namespaces/a/secrets/x") == 200
+    assert config["allowed"] is True and "cannot be kept beside the audit" in config["reasons"][0]
+    assert arena.get(b"/api/v1/namespaces/a/secrets/x") == 503
+    kept.unlink()
+    eventually("its text is kept", lambda: arena.get(b"/api/v1/namespaces/a/secrets/x") == 403)
+    assert config["policy_revision"] in {path.stem for path in kept.iterdir()}
 
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"

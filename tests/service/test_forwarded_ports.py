@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from authority import Authority
@@ -100,7 +101,8 @@ def test_one_port_is_refused_and_the_other_lives_on_until_it_is_lost_too(gate: L
             assert kubectl.wait(20) != 0
         finally:
             kubectl.kill()
-    records = [record for record in gate.records() if record["event"] == "port"]
+    eventually("it is on record", lambda: not ports(gate)[-1]["allowed"] and ports(gate)[-1]["port"] == [8080])  # kubectl may end before
+    records = ports(gate)
     *asked, lost = [(each["port"][0], each["allowed"]) for each in records[-3:]]
     assert set(asked) == {(8080, True), (9999, False)} and lost == (8080, False), records
     assert "port is 8080, not 9999" in json.dumps(records[-1])
@@ -123,8 +125,19 @@ def test_a_port_that_is_somebody_elses_now_ends(gate: LiveGate, tmp_path: Path) 
             assert kubectl.wait(20) != 0
         finally:
             kubectl.kill()
-    lost = [record for record in gate.records() if record["event"] == "port"][-1]
-    assert (lost["port"], lost["allowed"], lost["impersonated"]["groups"]) == ([8080], True, ["view"])
+
+    def lost() -> object:
+        last = ports(gate)[-1]
+        return last["port"], last["allowed"], last["impersonated"]["groups"]
+
+    eventually(
+        "it is on record", lambda: lost() == ([8080], True, ["view"])
+    )  # nobody waits for that record: kubectl may end before it is written
+
+
+def ports(gate: LiveGate) -> list[dict[str, Any]]:
+    """The records of single ports."""
+    return [record for record in gate.records() if record["event"] == "port"]
 
 
 def reloads(gate: LiveGate) -> int:
