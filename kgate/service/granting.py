@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from kgate.api.application import Routes
 from kgate.api.requests import AccessRequests
-from kgate.model import Cluster, Identity
+from kgate.model import Identity
 from kgate.net.grants import GrantBook
 from kgate.service.part import Part, Shared
 from kgate.surroundings.world import World
@@ -27,7 +27,7 @@ class Granting(Part):
             shared.callers,
             shared.database,
             lambda: shared.configuration().policy,
-            self._clusters,
+            shared.clusters,
             self._shut_out,
             shared.records.ids.next,
             shared.wall,
@@ -39,9 +39,6 @@ class Granting(Part):
     def tick(self) -> None:
         """Read what was missed."""
         self._book.tick()
-
-    def _clusters(self) -> Mapping[str, Cluster]:
-        return {name: each.as_policy_sees_it(name) for name, each in self._shared.configuration().settings.clusters.items()}
 
     def _changed(self, users: Collection[str] | None, changed_at: float) -> None:
         self._shared.decide_again(lambda stream: users is None or stream.identity.user in users, changed_at)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from kgate.api.application import Routes
 from kgate.api.locks import LockPages
-from kgate.model import Cluster, Identity
+from kgate.model import Identity
 from kgate.net.locks import LockBook
 from kgate.service.part import Part, Shared
 from kgate.surroundings.world import World
@@ -26,7 +26,7 @@ class Locking(Part):
             shared.callers,
             shared.database,
             lambda: shared.configuration().policy,
-            self._clusters,
+            shared.clusters,
             self._world.context,
             shared.wall,
             shared.records.event,
@@ -42,6 +42,3 @@ class Locking(Part):
     def tick(self) -> None:
         """Read what was missed."""
         self.book.following.tick()
-
-    def _clusters(self) -> Mapping[str, Cluster]:
-        return {name: each.as_policy_sees_it(name) for name, each in self._shared.configuration().settings.clusters.items()}

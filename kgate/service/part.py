@@ -11,7 +11,7 @@ from attrs import frozen
 from kgate.api.application import Routes
 from kgate.api.caller import Callers
 from kgate.identity.authenticator import Source
-from kgate.model import Stream
+from kgate.model import Cluster, Stream
 from kgate.net.database import Database
 from kgate.net.fetches import Fetches
 from kgate.net.turn import Turn
@@ -41,6 +41,10 @@ class Shared:
     callers: Callers
     configuration: Callable[[], Configuration]
     decide_again: DecideAgain
+
+    def clusters(self) -> Mapping[str, Cluster]:
+        """Those of the configuration in force as the policy sees them, by name."""
+        return {name: each.as_policy_sees_it(name) for name, each in self.configuration().settings.clusters.items()}
 
     def web_for(self, authority: str | None) -> Web:
         """Asks others, with these trust roots (PEM) or the system's, and through the forward proxy where there is one."""
