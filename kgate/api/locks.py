@@ -74,7 +74,7 @@ class LockPages:
         fault = self._fault(body)
         if fault:
             return error_response(400, fault)
-        lock, now = _made(body, caller.user, self.wall()), self.wall()
+        lock = _made(body, caller.user, self.wall())
         refusal = self._refusal(caller, request, lock.cluster)
         if refusal:
             return self._refused("lock", caller, lock, refusal)
@@ -83,7 +83,7 @@ class LockPages:
                 409, "it would shut you out too, and you could not undo it; name whom you mean more closely, or have another do it"
             )
         try:
-            objection = await self.store.write(lambda connection: add_lock(connection, lock, now))
+            objection = await self.store.write(lambda connection: add_lock(connection, lock, lock.begins))
         except StoreUnavailableError as error:
             return error_response(503, str(error))
         return error_response(409, objection) if objection else await self._done("lock", caller, lock, 201)
@@ -100,11 +100,11 @@ class LockPages:
             return held
         name, now = params["name"], self.wall()
         lock = next((each for each in held if each.name == name), None)
-        refusal = self._refusal(caller, request, lock.cluster) if lock is not None else ""
-        if lock is not None and refusal:
-            return self._refused("lock-removed", caller, lock, refusal)
         if lock is None:
             return error_response(404, "there is no such lock; kgate lock list shows those that there are")
+        refusal = self._refusal(caller, request, lock.cluster)
+        if refusal:
+            return self._refused("lock-removed", caller, lock, refusal)
         try:
             await self.store.write(lambda connection: remove_lock(connection, name, now))
         except StoreUnavailableError as error:
