@@ -26,6 +26,7 @@ from kgate.net.clock import Ticker, WallClock
 from kgate.net.database import Database
 from kgate.net.descriptors import raise_most
 from kgate.net.fetches import Fetches
+from kgate.net.following import Following
 from kgate.net.lifeline import Lifeline
 from kgate.net.sockets import LINGER_SECONDS, PARTING_SECONDS
 from kgate.net.telling import tell
@@ -139,14 +140,18 @@ class GateService(Service):
             self._reloads,
         )
 
+    @property
+    def _of_leavers(self) -> tuple[Following, ...]:
+        """What of the store says who is out."""
+        return self._directory.following, self._notices.following, self._locking.book.following
+
     def _leavers_known(self) -> bool:
         """Whether everybody who is out can be told from those who are not."""
-        return all(each.known for each in (self._directory.following, self._notices.following, self._locking.book.following))
+        return all(each.known for each in self._of_leavers)
 
     async def _read_leavers(self, _: LeaversWanted) -> None:
-        await self._directory.following.catch_up()
-        await self._notices.following.catch_up()
-        await self._locking.book.following.catch_up()
+        for each in self._of_leavers:
+            await each.catch_up()
 
     def _gateway_of(self, shared: Shared, application: Application) -> Gateway:
         configuration, records = self._configuration, shared.records
