@@ -173,7 +173,7 @@ class Admission:
     ) -> None:
         self._routes, self.authenticator, self._authorizer = routes, authenticator, authorizer
         self._surroundings: Surroundings = surroundings or Plain()
-        self._locks: Locks = locks or Open()
+        self._locks: Locks = locks if locks is not None else Open()  # not by truth: none of them yet is not none to ask
 
     def is_for_cluster(self, authority: bytes, target: bytes) -> bool:
         """Whether a request is meant for a cluster, there or not, rather than for the gate itself."""
