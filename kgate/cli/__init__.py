@@ -29,6 +29,7 @@ COMMANDS = {
     "logout": "kgate.cli.login:logout",
     "policy": "kgate.cli.policy:policy",
     "request": "kgate.cli.request:request",
+    "sessions": "kgate.cli.sessions:sessions",
     "token": "kgate.cli.token:token",
     "whoami": "kgate.cli.signed_in:whoami",
 }

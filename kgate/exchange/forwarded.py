@@ -17,6 +17,11 @@ class ForwardedPorts:
         self._gate, self._stream = gate, stream
         self._allowed: dict[int, bool] = {}
 
+    @property
+    def reached(self) -> tuple[int, ...]:
+        """Those that it may reach, of what it asked for."""
+        return tuple(sorted(port for port, allowed in self._allowed.items() if allowed))
+
     def admit(self, port: int, held: Decision) -> Decision | None:
         """``held``, until the port's edge and in its limits too, if the tunnel may reach ``port`` under the name that it has; None if not.
 
@@ -34,7 +39,7 @@ class ForwardedPorts:
 
     def again(self, held: Decision) -> Decision | Pending:
         """``held`` if all ports in use are still allowed under the same name, until the first of their edges. The first that is lost ends all."""
-        for port in sorted(port for port, allowed in self._allowed.items() if allowed):
+        for port in self.reached:
             found = self._gate.decide_port(self._stream, port)
             if isinstance(found, Pending):
                 return found

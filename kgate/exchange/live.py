@@ -69,6 +69,11 @@ class LiveRequest:
         return self.bytes_in + self.bytes_out if relay is None else relay.bytes_in + relay.bytes_out
 
     @property
+    def ports(self) -> tuple[int, ...]:
+        """Those that a port-forward reaches."""
+        return self._ports.reached if self._ports is not None else self.action.ports
+
+    @property
     def touched(self) -> float:
         """When bytes of the request, its answer or its tunnel last passed; of a tunnel when that was seen, for it is asked a few times a second.
 

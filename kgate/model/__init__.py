@@ -12,6 +12,7 @@ from kgate.model.decisions import Cause, Decision, Ending, Ground, Limits, Pendi
 from kgate.model.locks import Lock
 from kgate.model.people import Device, Identity, Impersonation, Pairs
 from kgate.model.requests import GRANTED_BY_NAME, Action, Cluster, Context, Fact, Grant, Operation
+from kgate.model.roll_call import Present, RollCall
 from kgate.model.streams import Stream
 
 __all__ = [
@@ -33,8 +34,10 @@ __all__ = [
     "Operation",
     "Pairs",
     "Pending",
+    "Present",
     "Reason",
     "Recording",
+    "RollCall",
     "Stream",
     "is_copy",
 ]

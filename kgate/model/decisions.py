@@ -150,6 +150,8 @@ class Ending(Enum):
     AUTHENTICATION = "authentication"
     EXPRESSION = "expression"
     LIMIT = "limit"
+    CUT = "cut"
+    """By somebody who may, or by its holder: ``kgate sessions cut``."""
     DRAIN = "drain"
     CLUSTER_GONE = "cluster-gone"
     STALE = "stale"

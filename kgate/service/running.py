@@ -47,6 +47,7 @@ from kgate.service.recorder import Recorder
 from kgate.service.records import Records, close_others
 from kgate.service.reloading import Reloads
 from kgate.service.robots import RobotUses
+from kgate.service.roll_call import Live
 from kgate.service.signals import heed_once
 from kgate.service.signing_in import SigningIn
 from kgate.service.starting import or_not_at_all
@@ -133,6 +134,7 @@ class GateService(Service):
             self._locking,
             self._devices,
             self._robots,
+            Live(shared, self._live, self._outside.world),
             Judging(shared, self._upstreams.current),
             *((self._signing_in,) if self._signing_in is not None else ()),
             self._issuers,

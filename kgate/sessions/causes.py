@@ -78,6 +78,11 @@ def over_bytes(limits: Limits, rule: str, id_: str, changed_at: float) -> Cause:
     )
 
 
+def cut_by(by: str, reason: str, id_: str, changed_at: float) -> Cause:
+    """Somebody ended this very stream; it may begin again."""
+    return Cause(Ending.CUT, f"kgate: closed by {by}{f': {reason}' if reason else ''} (request {id_})", changed_at)
+
+
 def stale(id_: str) -> Cause:
     """Nothing is known of who lost their right meanwhile (security.md promise 5)."""
     return Cause(

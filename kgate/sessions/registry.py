@@ -14,7 +14,7 @@ A decision may have to wait for somebody who is asked (``Pending``): the stream 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 
 from kgate.model import Cause, Pending, Stream
@@ -101,13 +101,26 @@ class Registry:
         """Cut each with the cause made for its id."""
         self._each(lambda stream: stream.cut(cause(stream.id)))
 
+    def cut(self, streams: Iterable[Stream], cause: Callable[[str], Cause]) -> None:
+        """Cut those of ``streams`` that still live, in slices: the first now."""
+        left, until = iter(streams), self._now() + SLICE_SECONDS
+        for stream in left:
+            if id(stream) in self._streams:
+                self._try(lambda each: each.cut(cause(each.id)), stream)
+            if self._now() >= until:
+                self._later(0, lambda: self.cut(left, cause))
+                return
+
     def _each(self, work: Callable[[Stream], None]) -> None:
         """Do ``work`` for each that lives."""
         for stream in self.streams():
-            try:
-                work(stream)
-            except Exception as bug:  # noqa: BLE001  whatever it is: the others' rights end all the same
-                self._later(0, partial(_raise, bug))
+            self._try(work, stream)
+
+    def _try(self, work: Callable[[Stream], None], stream: Stream) -> None:
+        try:
+            work(stream)
+        except Exception as bug:  # noqa: BLE001  whatever it is: the others' rights end all the same
+            self._later(0, partial(_raise, bug))
 
     def _begin(self) -> None:
         """Decide on those that are due, unless that is under way."""

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from kgate.errors import KgateError, UnreachableError
 from kgate.store.metadata import metadata
 
-MODULES = ("changes", "codes", "directory", "facts", "keys", "locks", "notices", "requests", "robots", "sessions", "signins")
+MODULES = ("changes", "codes", "directory", "facts", "keys", "locks", "notices", "requests", "robots", "roll_calls", "sessions", "signins")
 """The modules of this folder that own tables."""
 
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from authority import Authority
-from click.testing import CliRunner
-from live_gate import TOKENS, LiveGate
-from raw_client import RawClient
-from recording_cluster import Connection, RecordingCluster
-
-from kgate.cli import main
+from commanded_gate import Command, commanded_gate, commands, gets, watching
+from live_gate import LiveGate
 
 POLICY = {
     "rules": [
@@ -31,56 +25,18 @@ POLICY = {
     ]
 }
 MISS = 'rule "reads" would allow it, but lock is granted only by name, under actions'
-WATCHED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-
-
-class Ran(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    error: str
-
-
-Command = Callable[..., Ran]
 
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGate]:
-    folder: Path = tmp_path_factory.mktemp("locks")
-    authority = Authority("lock tests")
-    cluster = RecordingCluster(folder, authority)
-
-    def answer(connection: Connection, head: bytes) -> None:
-        connection.send(WATCHED if b"watch=true" in head else OK)
-
-    cluster.answer = answer
-    (folder / "ca.crt").write_bytes(authority.certificate)
-    (folder / "token").write_text("the-gate-itself")
-    server = {
-        "server": f"https://127.0.0.1:{cluster.port}",
-        "certificate_authority": str(folder / "ca.crt"),
-        "token_file": str(folder / "token"),
-    }
-    gate = LiveGate(folder / "gate", authority, {"lab": {**server}, "prod": {**server}}, POLICY)
-    gate.start()
-    yield gate
-    gate.stop()
-    cluster.stop()
+    with commanded_gate(tmp_path_factory.mktemp("locks"), POLICY) as running:
+        yield running
 
 
 @pytest.fixture
-def kgate(gate: LiveGate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
-    """``kgate …`` as somebody, with the kubeconfig that their kubectl has. What bob locked is unlocked behind each test."""
-    monkeypatch.setenv("KGATE_HOME", str(tmp_path / "nobody"))
-
-    def run(user: str, *arguments: str) -> Ran:
-        kubeconfig = tmp_path / f"{user}.kubeconfig"
-        gate.write_kubeconfig(kubeconfig, "lab", TOKENS[user])
-        ran = CliRunner().invoke(main, list(arguments), env={"KUBECONFIG": str(kubeconfig)})
-        return Ran(ran.exit_code, ran.stdout, ran.stderr)
-
+def kgate(gate: LiveGate, tmp_path: Path) -> Iterator[Command]:
+    """What bob locked is unlocked behind each test."""
+    run = commands(gate, tmp_path)
     yield run
     for each in json.loads(run("bob", "lock", "list", "-o", "json").out):
         assert run("bob", "lock", "remove", each["name"]).code == 0
@@ -92,23 +48,6 @@ def asks(gate: LiveGate, user: str, cluster: str = "lab") -> tuple[int, str]:
 
 def asks_the_gate(gate: LiveGate, user: str) -> tuple[int, str]:
     return gets(gate, user, "/kgate/v1/whoami")
-
-
-def gets(gate: LiveGate, user: str, path: str) -> tuple[int, str]:
-    with RawClient(gate.port, gate.context()) as client:
-        client.send(b"GET %b HTTP/1.1\r\n%b\r\n" % (path.encode(), as_(user)))
-        return client.status(), client.last_body.decode()
-
-
-def as_(user: str) -> bytes:
-    return b"Host: localhost\r\nAuthorization: Bearer %b\r\n" % TOKENS[user].encode()
-
-
-def watching(gate: LiveGate, user: str) -> RawClient:
-    client = RawClient(gate.port, gate.context())
-    client.send(b"GET /clusters/lab/api/v1/pods?watch=true HTTP/1.1\r\n%b\r\n" % as_(user))
-    client.until(b"{}\n\r\n")
-    return client
 
 
 def test_a_lock_cuts_what_lives_and_nothing_gets_through_until_it_is_removed(gate: LiveGate, kgate: Command) -> None:

@@ -1,0 +1,132 @@
+"""``/kgate/v1/sessions``: what is live at every gate that shares the store, and ending it.
+
+Whoever may lock people out of a cluster (the action ``lock``) sees and ends what is live there; everybody sees and ends what is their own. What of others'
+they may not see is not there, by its id neither. A cut is on record with its maker and each session that it ended; so is one that found nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from attrs import evolve, frozen
+
+from kgate.api.application import Params, Routes, error_response, json_object, json_response
+from kgate.api.caller import Callers
+from kgate.exchange.local import LocalRequest, LocalResponse
+from kgate.identity.credentials import Rejected
+from kgate.model import Cluster, Context, Identity, RollCall
+from kgate.net.roll_call import Answers
+from kgate.policy.evaluate import Policy
+from kgate.policy.locking import refused_in
+
+PATH = "/kgate/v1/sessions"
+LONGEST = 1000
+MOST = 1000
+"""Sessions in one answer, the newest; how many there are is said."""
+_ASKED = frozenset({"user", "cluster"})
+_HOW = "kgate sessions list shows what is live"
+
+Record = Callable[[str, Mapping[str, object]], None]
+
+
+@frozen
+class SessionPages:
+    """What they need. ``policy`` and ``clusters`` give what is in force when they are called; ``ask`` asks every process."""
+
+    callers: Callers
+    policy: Callable[[], Policy]
+    clusters: Callable[[], Mapping[str, Cluster]]
+    surroundings: Callable[[float, str, str, Identity], Context]
+    wall: Callable[[], float]
+    record: Record
+    ask: Callable[[RollCall], Coroutine[Any, Any, Answers]]
+
+    def routes(self) -> Routes:
+        """Their routes."""
+        return {("GET", PATH): self._list, ("GET", PATH + "/{id}"): self._show, ("POST", PATH + "/cut"): self._cut}
+
+    async def _list(self, request: LocalRequest, params: Params) -> LocalResponse:
+        caller = await self.callers.identify(request.credentials)
+        if isinstance(caller, Rejected):
+            return error_response(401, str(caller))
+        asked = dict(parse_qsl(request.query))
+        unknown = sorted(asked.keys() - _ASKED - {"all"})
+        if unknown:
+            return error_response(400, "ask for user, cluster or all, and nothing else")
+        wanted = self._call(caller, request, asked)
+        return json_response(200, _listed(await self.ask(evolve(wanted, everything="all" in asked))))
+
+    async def _show(self, request: LocalRequest, params: Params) -> LocalResponse:
+        caller = await self.callers.identify(request.credentials)
+        if isinstance(caller, Rejected):
+            return error_response(401, str(caller))
+        answers = await self.ask(evolve(self._call(caller, request, {}), id=params["id"]))
+        found = _sessions(answers)
+        return json_response(200, found[0]) if found else error_response(404, f"no session {params['id']} is live{_but(answers)}; {_HOW}")
+
+    async def _cut(self, request: LocalRequest, params: Params) -> LocalResponse:
+        caller = await self.callers.identify(request.credentials)
+        if isinstance(caller, Rejected):
+            return error_response(401, str(caller))
+        body = json_object(request)
+        if isinstance(body, LocalResponse):
+            return body
+        fault = _fault(body)
+        if fault:
+            return error_response(400, fault)
+        wanted = evolve(self._call(caller, request, body), id=body.get("id", ""), ends=True, reason=body.get("reason", ""))
+        answers = await self.ask(wanted)
+        return self._done(caller, wanted, answers)
+
+    # --- steps
+
+    def _call(self, caller: Identity, request: LocalRequest, asked: Mapping[str, str]) -> RollCall:
+        """Of what ``caller`` may see."""
+        context = self.surroundings(self.wall(), request.credentials.address, request.header("user-agent"), caller)
+        policy = self.policy()
+        theirs = tuple(name for name, cluster in self.clusters().items() if refused_in(policy, caller, (cluster,), context) is None)
+        return RollCall(caller.user, caller.issuer, theirs, whose=asked.get("user", ""), cluster=asked.get("cluster", ""))
+
+    def _done(self, caller: Identity, wanted: RollCall, answers: Answers) -> LocalResponse:
+        found = sum(each.found for each in answers.present)
+        about = {name: value for name, value in (("id", wanted.id), ("user", wanted.whose), ("cluster", wanted.cluster)) if value}
+        reasons = {"reasons": [wanted.reason]} if wanted.reason else {}
+        fields = {"user": caller.user, "groups": list(caller.groups), "wanted": about, "ended": [each["id"] for each in _sessions(answers)]}
+        self.record("cut", {**fields, "allowed": found > 0, "found": found, **reasons})
+        if not found:
+            return error_response(404, f"nothing that you may end fits{_but(answers)}; {_HOW}")
+        return json_response(200, _listed(answers))
+
+
+def _sessions(answers: Answers) -> list[Mapping[str, object]]:
+    """Of all processes, the newest first: ids sort by time."""
+    return sorted((each for present in answers.present for each in present.sessions), key=lambda each: str(each["id"]), reverse=True)[:MOST]
+
+
+def _listed(answers: Answers) -> dict[str, object]:
+    document: dict[str, object] = {"sessions": _sessions(answers), "found": sum(each.found for each in answers.present)}
+    if answers.silent:
+        document["silent"] = list(answers.silent)
+    return document | ({"problem": answers.problem} if answers.problem else {})
+
+
+def _but(answers: Answers) -> str:
+    """Where not everybody was heard."""
+    if answers.problem:
+        return f" at this gate (the others could not be asked: {answers.problem})"
+    return f" at the gates that answered ({', '.join(answers.silent)} did not)" if answers.silent else ""
+
+
+def _fault(body: Mapping[str, str]) -> str:
+    unknown = sorted(body.keys() - _ASKED - {"id", "reason"})
+    if unknown:
+        return f'"{unknown[0][:64]}" means nothing here'.encode("ascii", "replace").decode()
+    if any(len(each) > LONGEST or not each.isprintable() for each in body.values()):
+        return f"each value is one line of at most {LONGEST} characters"
+    if not (body.get("id") or body.get("user") or body.get("cluster")):
+        return "say which: an id, all of a user, or all of a cluster"
+    if body.get("id") and (body.get("user") or body.get("cluster")):
+        return "name one by its id, or all of a user or a cluster, not both"
+    return ""

@@ -1,0 +1,140 @@
+"""``kgate sessions``: what is live at the gate and every other one that shares its store, and ending it.
+
+It talks to the gate that you signed in to, or else to the one that kubectl talks to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import click
+
+from kgate.audit.show import lines, text_of, what
+from kgate.cli import Listing
+from kgate.cli.output import OUTPUT, as_json, counted, table
+from kgate.cli.request import CONTEXT, GATE
+from kgate.cli.the_gate import GateApi, the_gate
+from kgate.errors import KgateError, UsageError
+
+PATH = "/kgate/v1/sessions"
+COLUMNS = ("id", "user", "what", "age", "idle", "bytes", "rule")
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+@click.group(cls=Listing)
+def sessions() -> None:
+    """List, show and cut what is live: exec, attach, port-forward, logs -f, watches, and with --all requests that take their time."""
+
+
+@sessions.command("list")
+@click.option("--user", default="", help="Of this person only, by the name that kgate whoami shows them.")
+@click.option("--cluster", default="", help="In this cluster only.")
+@click.option("--all", "everything", is_flag=True, help="Plain requests that are under way, too.")
+@CONTEXT
+@GATE
+@OUTPUT
+def list_(user: str, cluster: str, everything: bool, context: str, gate: str, output: str) -> None:
+    """List your own, and everybody's in clusters that you may lock people out of, the newest first."""
+    asked = {name: value for name, value in (("user", user), ("cluster", cluster), ("all", "yes" if everything else "")) if value}
+    found = the_gate(context, gate).get(f"{PATH}?{urlencode(asked)}" if asked else PATH)
+    if output == "json":
+        as_json(found["sessions"])
+    elif found["sessions"]:
+        table(COLUMNS, [_row(each) for each in found["sessions"]])
+    else:
+        click.echo("nothing is live" + ("" if everything else " but, perhaps, plain requests: --all"))
+    _warn(found)
+
+
+@sessions.command()
+@click.argument("id_", metavar="ID")
+@CONTEXT
+@GATE
+@OUTPUT
+def show(id_: str, context: str, gate: str, output: str) -> None:
+    """Show all that is known of session ID."""
+    found = the_gate(context, gate).get(f"{PATH}/{quote(id_, safe='')}")
+    if output == "json":
+        as_json(found)
+        return
+    known = list(lines(found))
+    width = max(len(name) for name, _ in known)
+    for name, value in known:
+        click.echo(f"{name:<{width}}  {value}")
+
+
+@sessions.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--user", default="", help="All of this person's, and with --cluster those there.")
+@click.option("--cluster", default="", help="All in this cluster.")
+@click.option("--reason", default="", help="Why; whoever holds it reads it, and it goes on record.")
+@CONTEXT
+@GATE
+@OUTPUT
+def cut(ids: tuple[str, ...], user: str, cluster: str, reason: str, context: str, gate: str, output: str) -> None:
+    """End sessions; their holders may begin new ones, unless kgate lock keeps them out."""
+    if bool(ids) == bool(user or cluster):
+        raise UsageError("name sessions by their ids, or all of a --user or a --cluster; kgate sessions list shows them")
+    api = the_gate(context, gate)
+    asked = [{"id": each} for each in ids] or [{name: value for name, value in (("user", user), ("cluster", cluster)) if value}]
+    ended = [_cut(api, {**each, "reason": reason} if reason else each) for each in asked]
+    missed = [each for each in ended if isinstance(each, KgateError)]
+    cut_ = [each for each in ended if not isinstance(each, KgateError)]
+    if output == "json":
+        as_json([session for each in cut_ for session in each["sessions"]])
+    elif cut_:
+        click.echo(_told(cut_))
+    for each in cut_:
+        _warn(each)
+    for error in missed[:-1]:
+        click.echo(f"kgate: {error}", err=True)
+    if missed:
+        raise missed[-1]
+
+
+def _cut(api: GateApi, asked: dict[str, str]) -> Any:
+    """The gate's answer; why it is none, so that one that is over does not keep the others alive."""
+    try:
+        return api.post(f"{PATH}/cut", asked)
+    except KgateError as error:
+        return error
+
+
+def _told(ended: list[Any]) -> str:
+    people = sorted({text_of(session["user"]) for each in ended for session in each["sessions"]})
+    who = people[0] if len(people) == 1 else "NAME"
+    count = counted(sum(each["found"] for each in ended), "session")
+    return f"{count} of {', '.join(people)} cut; to keep them out: kgate lock add incident-1 --user {who}"
+
+
+def _warn(found: Mapping[str, Any]) -> None:
+    """What is not in the answer, on stderr."""
+    if "problem" in found:
+        click.echo(f"kgate: only this gate was asked: {text_of(found['problem'])}", err=True)
+    if "silent" in found:
+        silent = ", ".join(map(text_of, found["silent"]))
+        click.echo(f"kgate: no answer from {silent}: what is live there is not shown; see whether it runs", err=True)
+    more = found["found"] - len(found["sessions"])
+    if more > 0:
+        click.echo(f"kgate: {more:,} more, older ones, are not shown: name a --user or a --cluster", err=True)
+
+
+def _row(each: Mapping[str, Any]) -> list[str]:
+    said = f"{each['cluster']}: {what(each)}"
+    carried = f"{each['bytes']:,}"
+    return [each["id"], each["user"], said, _span(each["duration_ms"]), _span(each["idle_ms"]), carried, each.get("rule", "")]
+
+
+def _span(milliseconds: float) -> str:
+    """``3m12s``, ``2h5m``: the two largest units, as kubectl writes ages."""
+    seconds = int(milliseconds / 1000)
+    parts = []
+    for size, unit in _UNITS:
+        if seconds >= size:
+            parts.append(f"{seconds // size}{unit}")
+            seconds %= size
+        elif parts:
+            break
+    return "".join(parts[:2]) or "0s"

@@ -1,0 +1,33 @@
+"""Which of the live streams a roll call is about.
+
+Nothing that whoever asks may not see is ever found, by its id neither: what is hidden and what is not there are the same to them. A user's name fits in
+any case of its letters, as in a lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kgate.model import RollCall, Stream
+
+
+def called(call: RollCall, streams: Iterable[Stream]) -> list[Stream]:
+    """Those that fit, the newest first."""
+    return sorted((each for each in streams if _fits(call, each)), key=lambda each: each.started, reverse=True)
+
+
+def _fits(call: RollCall, stream: Stream) -> bool:
+    if not _visible(call, stream):
+        return False
+    if call.id:
+        return stream.id == call.id
+    return (
+        (call.everything or stream.action.follows)
+        and call.cluster in {"", stream.action.cluster.name}
+        and call.whose.casefold() in {"", stream.identity.user.casefold()}
+    )
+
+
+def _visible(call: RollCall, stream: Stream) -> bool:
+    identity = stream.identity
+    return stream.action.cluster.name in call.clusters or (identity.user, identity.issuer) == (call.user, call.issuer)
