@@ -25,6 +25,8 @@ PRESENT_SECONDS = 60.0
 """Between two words that this process is here."""
 WAIT_SECONDS = 2.0
 """For the others' answers: SQLite's feed is looked at five times a second."""
+STORE_SECONDS = 2 * WAIT_SECONDS
+"""For all that the store has to do with it."""
 
 
 @frozen
@@ -68,13 +70,20 @@ class RollCalls:
     async def ask(self, wanted: RollCall) -> Answers:
         """Everybody's answer."""
         own = self._answer(wanted, self._database.now())
+        asking = Deferred.fromCoroutine(self._others(wanted))
+        asking.addTimeout(STORE_SECONDS, self._clock)
         try:
-            expected = await self._database.read(lambda connection: others(connection, self._id, self._wall()))
-            came = await self._ask_others(wanted, expected) if expected else {}
+            answers = await asking
         except StoreUnavailableError as error:
             return Answers((own,), problem=str(error))
-        present = (own, *map(_read, came.values()))
-        return Answers(present, tuple(sorted(name for id_, name in expected.items() if id_ not in came)))
+        except TimedOut:
+            return Answers((own,), problem="the gate's store does not answer in time")
+        return Answers((own, *answers.present), answers.silent)
+
+    async def _others(self, wanted: RollCall) -> Answers:
+        expected = await self._database.read(lambda connection: others(connection, self._id, self._wall()))
+        came = await self._ask_others(wanted, expected) if expected else {}
+        return Answers(tuple(map(_read, came.values())), tuple(sorted(name for id_, name in expected.items() if id_ not in came)))
 
     async def _ask_others(self, wanted: RollCall, expected: Mapping[str, str]) -> Mapping[str, str]:
         id_, body = self._new_id(), orjson.dumps(asdict(wanted)).decode()

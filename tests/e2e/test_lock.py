@@ -1,7 +1,9 @@
-"""``kgate lock`` takes every live kubectl of whoever it names on the real cluster with it within a second, says why, and leaves the others alone."""
+"""``kgate lock`` and ``kgate sessions cut`` take every live kubectl of whoever they name on the real cluster with them within a second, say why, and leave
+the others alone."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -41,9 +43,9 @@ def people(own_gate: Gate, cluster: RealCluster, direct: Kubectl, tmp_path: Path
 
 
 def kgate(gate: Gate, who: Kubectl, home: Path, *arguments: str) -> str:
-    """``kgate lock …`` as somebody; what it prints."""
+    """``kgate …`` as somebody; what it prints."""
     ran = subprocess.run(
-        [str(Path(sys.executable).with_name("kgate")), "lock", *arguments, "--gate", f"https://127.0.0.1:{gate.port}"],
+        [str(Path(sys.executable).with_name("kgate")), *arguments, "--gate", f"https://127.0.0.1:{gate.port}"],
         env={**os.environ, "KUBECONFIG": str(who.kubeconfig), "KGATE_HOME": str(home)},
         capture_output=True,
         text=True,
@@ -65,7 +67,9 @@ def test_a_lock_ends_exec_watch_and_port_forward_of_whom_it_names(
             running = Running(stack, alice)
             other = stack.enter_context(bob.live("exec", "box", "--", "sh", "-c", "echo up; exec sleep 1000"))
             other.until(b"up")
-            assert f'lock "{name}" on user alice, by bob, counts until' in kgate(own_gate, bob, tmp_path, "add", name, "--user", "alice")
+            assert f'lock "{name}" on user alice, by bob, counts until' in kgate(
+                own_gate, bob, tmp_path, "lock", "add", name, "--user", "alice"
+            )
             added = instant(own_gate.records("lock")[-1]["time"])
             ends = running.ended()
             assert other.ended is None
@@ -74,7 +78,7 @@ def test_a_lock_ends_exec_watch_and_port_forward_of_whom_it_names(
             assert f'kgate: closed by policy: lock "{name}" on user alice, by bob (request ' in each.text, (what, each.text)
         denied = alice.run("get", "pods")
         assert denied.code == 1 and f'lock "{name}" on user alice, by bob (request ' in denied.text
-        kgate(own_gate, bob, tmp_path, "remove", name)
+        kgate(own_gate, bob, tmp_path, "lock", "remove", name)
         assert alice.run("get", "pods").code == 0
         late = {what: each.at - added for what, each in ends.items()}
         if max(late.values()) < PROMISE:
@@ -84,3 +88,25 @@ def test_a_lock_ends_exec_watch_and_port_forward_of_whom_it_names(
     measured("a lock: " + ", ".join(f"{what} over {seconds:.2f} s after" for what, seconds in late.items()))
     ends_on_record = [record for record in own_gate.records("request-end", "stream-end") if record.get("closed_by") == "lock"]
     assert len(ends_on_record[-3:]) == 3 and all(record["revocation_ms"] < 1000 for record in ends_on_record[-3:])
+
+
+def test_sessions_are_listed_as_kubectl_holds_them_and_end_where_they_are_cut(
+    own_gate: Gate, people: dict[str, Kubectl], tmp_path: Path, measured: Callable[[str], None]
+) -> None:
+    alice, bob = people["alice"], people["bob"]
+    with ExitStack() as stack:
+        running = Running(stack, alice)
+        found = json.loads(kgate(own_gate, bob, tmp_path, "sessions", "list", "--user", "alice", "-o", "json"))
+        by_what = {each.get("action", each["verb"]): each for each in found}
+        assert set(by_what) == {"exec", "watch", "port-forward"}
+        assert by_what["exec"]["command"] == ["sh", "-c", "echo up; exec sleep 1000"] and by_what["port-forward"]["port"] == [7000]
+        assert json.loads(kgate(own_gate, alice, tmp_path, "sessions", "show", by_what["watch"]["id"], "-o", "json"))["kubectl"]
+        told = kgate(own_gate, bob, tmp_path, "sessions", "cut", *(each["id"] for each in found), "--reason", "upgrade of the lab")
+        assert told.startswith("3 sessions of alice cut")
+        ends = running.ended()
+    cuts = {each["wanted"]["id"]: instant(each["time"]) for each in own_gate.records("cut")}
+    late = {what: each.at - cuts[by_what[what]["id"]] for what, each in ends.items()}
+    for what, each in ends.items():
+        assert each.code == CODES[what] and "kgate: closed by bob: upgrade of the lab (request " in each.text, (what, each.text)
+    measured("a cut: " + ", ".join(f"{what} over {seconds:.2f} s after" for what, seconds in late.items()))
+    assert alice.run("get", "pods").code == 0

@@ -24,7 +24,7 @@ from lab.waiting import eventually
 from live_gate import ALLOW_ALICE, TOKENS, LiveGate
 from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
-from running import Make, goes_on, of, watching
+from running import Make, both_up, goes_on, of, watching
 from running import chain as verified
 
 from kgate.audit.chain import Verified, verify
@@ -45,19 +45,6 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGate]:
     both_up(gate)
     yield gate
     gate.stop()
-
-
-def both_up(gate: LiveGate) -> None:
-    """Both answer their supervisor, whatever they say of the cluster, which is not there."""
-
-    def look() -> bool:
-        status, page = gate.admin("/readyz")
-        return status != 0 and "does not answer" not in page
-
-    try:
-        eventually("both workers", look, 30)
-    except AssertionError:
-        raise AssertionError(f"{gate.admin('/readyz')}:\n{gate.log.read_text()[-3000:]}") from None
 
 
 def workers(gate: LiveGate) -> dict[int, int]:

@@ -400,3 +400,33 @@ def test_what_is_on_record_as_the_end_is_what_was_lost(ground: Ground, ending: E
 def test_the_sentence_names_the_rule_that_denies_once() -> None:
     refused = Decision(False, "r2", "incident", (Reason(Ground.DENIED, "incident", 'rule "incident" denies it'),))
     assert denied(refused, "ID", None).text == 'kgate: closed by policy: rule "incident" denies it (request ID)'
+
+
+def test_very_many_are_cut_in_slices_and_who_left_meanwhile_is_not(world: World) -> None:
+    streams = [Slow(world=world, id=str(number)) for number in range(5)]
+    for each in streams:
+        world.registry.add(each)
+    world.registry.cut(streams, draining)
+    assert [len(each.cuts) for each in streams] == [1, 0, 0, 0, 0]
+    world.registry.remove(streams[2])
+    while world.later:
+        world.later.pop(0)()  # type: ignore[operator]
+    assert [len(each.cuts) for each in streams] == [1, 1, 0, 1, 1] and streams[4].cuts[0].text.endswith("(request 4)")
+
+
+def test_a_bug_in_one_cut_leaves_the_others_none(world: World) -> None:
+    streams = [world.holds(), world.holds(), world.holds()]
+    streams[1].cuts = None  # type: ignore[assignment]
+    world.registry.cut(streams, draining)
+    assert len(streams[0].cuts) == len(streams[2].cuts) == 1
+    with pytest.raises(AttributeError):
+        world.later.pop()()  # type: ignore[operator]
+
+
+class Slow(Held):
+    """Takes a slice to say farewell."""
+
+    def cut(self, cause: Cause) -> None:
+        assert self.world is not None
+        self.world.monotonic += SLICE_SECONDS
+        super().cut(cause)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from arena import Arena
+from lab.waiting import eventually
+from live_gate import LiveGate
 from raw_client import RawClient
 from recording_cluster import Connection
 
@@ -68,3 +70,16 @@ def a_full_disk(room: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def both_up(gate: LiveGate) -> None:
+    """Both answer their supervisor, whatever they say of the cluster, which is not there."""
+
+    def look() -> bool:
+        status, page = gate.admin("/readyz")
+        return status != 0 and "does not answer" not in page
+
+    try:
+        eventually("both workers", look, 30)
+    except AssertionError:
+        raise AssertionError(f"{gate.admin('/readyz')}:\n{gate.log.read_text()[-3000:]}") from None
