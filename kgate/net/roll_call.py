@@ -17,11 +17,11 @@ from twisted.logger import Logger
 
 from kgate.model import Present, RollCall
 from kgate.net.database import Database, Keys, StoreUnavailableError
-from kgate.store.roll_calls import TOPIC, answer, answered, asked, be_absent, be_present, call, others, over
+from kgate.store.roll_calls import TOPIC, answer, answered, asked, be_absent, be_present, begin, call, others, over
 
 log = Logger()
 
-PRESENT_SECONDS = 60.0
+PRESENT_SECONDS = 20.0
 """Between two words that this process is here."""
 WAIT_SECONDS = 2.0
 """For the others' answers: SQLite's feed is looked at five times a second."""
@@ -136,8 +136,9 @@ class RollCalls:
         """Say from time to time that this process is here."""
         now = self._database.now()
         if self._said is None or now - self._said >= PRESENT_SECONDS:
+            word = begin if self._said is None else be_present
             self._said = now
-            self._unless_unavailable(self._database.write(lambda connection: be_present(connection, self._id, self._name, self._wall())))
+            self._unless_unavailable(self._database.write(lambda connection: word(connection, self._id, self._name, self._wall())))
 
     def leave(self) -> None:
         """It ends."""

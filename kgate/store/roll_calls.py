@@ -1,7 +1,7 @@
 """Roll calls: the processes that share a store, what one of them asks all the others, and what they answer.
 
-A process is here under an id of its own, not only its name: while one of a host drains and the next one serves, both have sessions. It says so once a
-minute and when it ends; one that was killed is missed for ``GONE_SECONDS``, and then no longer expected to answer.
+A process is here under an id of its own, not only its name: while one of a host drains and the next one serves, both have sessions. It says so three
+times a minute and when it ends; one that was killed is missed for ``GONE_SECONDS``, or until its successor of that name begins.
 
 A call is deleted by whoever made it; one whose maker died goes with the next one. Nothing is written while nobody asks.
 """
@@ -17,7 +17,7 @@ from kgate.store.metadata import metadata
 
 TOPIC = "roll-calls"
 """Of the change feed; keys are ``asked ID`` and ``answered ID``."""
-GONE_SECONDS = 150.0
+GONE_SECONDS = 60.0
 OLD_SECONDS = 60.0
 """A call is answered for so long, whatever the clocks of two hosts make of it."""
 FORGOTTEN_SECONDS = 86400.0
@@ -44,6 +44,12 @@ answers = Table(
     Column("gate", String(32), primary_key=True),
     Column("body", Text, nullable=False),
 )
+
+
+def begin(connection: Connection, id_: str, name: str, now: float) -> None:
+    """The process ``id_`` begins. What was here by its name has ended, or drains and says so again."""
+    connection.execute(delete(gates).where(gates.c.name == name[:255]))
+    be_present(connection, id_, name, now)
 
 
 def be_present(connection: Connection, id_: str, name: str, now: float) -> None:

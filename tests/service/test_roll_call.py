@@ -76,6 +76,13 @@ def test_a_worker_that_keeps_silent_is_named(workers: LiveGate, kgate: Command) 
     assert not eventually("both answer", lambda: kgate("bob", "sessions", "list")).error
 
 
+def test_a_worker_that_was_killed_is_not_missed_once_its_successor_is_here(workers: LiveGate, kgate: Command) -> None:
+    assert workers.process is not None
+    os.kill(of(workers.process.pid)[0], signal.SIGKILL)
+    both_up(workers)
+    eventually("nobody is missed", lambda: not kgate("bob", "sessions", "list").error)
+
+
 def first_answer(clients: list[RawClient]) -> bytes:
     """Of whichever is not a frozen worker's."""
     ready, _, _ = select.select([each.tls for each in clients], [], [], 20)

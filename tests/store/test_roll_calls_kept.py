@@ -17,6 +17,7 @@ from kgate.store.roll_calls import (
     asked,
     be_absent,
     be_present,
+    begin,
     call,
     calls,
     gates,
@@ -35,6 +36,11 @@ def test_whoever_was_here_lately_is_expected_to_answer(engine: Engine) -> None:
         assert others(connection, "a", NOW) == {"b": "host/b"} and others(connection, "b", NOW) == {"a": "host/a"}
         be_present(connection, "b", "host/b", NOW + 60)
         assert others(connection, "a", NOW + GONE_SECONDS + 59) == {"b": "host/b"}
+        begin(connection, "b2", "host/b", NOW + 61)  # the next one of that name: the former one was killed,
+        assert others(connection, "a", NOW + 62) == {"b2": "host/b"}
+        be_present(connection, "b", "host/b", NOW + 63)  # or it drains
+        assert others(connection, "a", NOW + 64) == {"b": "host/b", "b2": "host/b"}
+        be_absent(connection, "b2")
         be_present(connection, "a", "host/a", NOW + FORGOTTEN_SECONDS)
         assert connection.execute(select(func.count()).select_from(gates)).scalar_one() == 2  # whoever was killed is forgotten after a day
 
