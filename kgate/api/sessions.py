@@ -97,7 +97,7 @@ class SessionPages:
         self.record("cut", {**fields, "allowed": found > 0, "found": found, **reasons})
         if not found:
             return error_response(404, f"nothing that you may end fits{_but(answers)}; {_HOW}")
-        return json_response(200, _listed(answers))
+        return json_response(200, _listed(answers) | {"by": caller.user})
 
 
 def _sessions(answers: Answers) -> list[Mapping[str, object]]:

@@ -104,9 +104,9 @@ def _cut(api: GateApi, asked: dict[str, str]) -> Any:
 
 def _told(ended: list[Any]) -> str:
     people = sorted({text_of(session["user"]) for each in ended for session in each["sessions"]})
-    who = people[0] if len(people) == 1 else "NAME"
-    count = counted(sum(each["found"] for each in ended), "session")
-    return f"{count} of {', '.join(people)} cut; to keep them out: kgate lock add incident-1 --user {who}"
+    told = f"{counted(sum(each['found'] for each in ended), 'session')} of {', '.join(people)} cut"
+    others = [each for each in people if each != ended[0]["by"]]
+    return f"{told}; to keep them out: kgate lock add incident-1 --user {others[0] if len(others) == 1 else 'NAME'}" if others else told
 
 
 def _warn(found: Mapping[str, Any]) -> None:

@@ -130,7 +130,7 @@ def test_what_somebody_may_not_see_they_cannot_end_and_their_own_they_can(gate: 
         assert unseen.code == absent.code == 1 and unseen.error.replace(hers, "X") == absent.error.replace(
             "01ARZ3NDEKTSV4RRFFQ69G5FAV", "X"
         )
-        assert kgate("mallory", "sessions", "cut", mine).code == 0
+        assert kgate("mallory", "sessions", "cut", mine).out == "1 session of mallory cut\n"
         assert b"kgate: closed by mallory (request" in own.until(b"0\r\n\r\n")
         assert live(kgate, "bob") == [("alice", "prod")]
 
