@@ -10,12 +10,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from kgate.api.application import Params, Routes, error_response, json_object, json_response
 from kgate.api.caller import Callers
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Rejected
+from kgate.memory import Shares
 from kgate.model import Cluster, Context, Identity, RollCall
 from kgate.net.roll_call import Answers
 from kgate.policy.evaluate import Policy
@@ -25,6 +26,9 @@ PATH = "/kgate/v1/sessions"
 LONGEST = 1000
 MOST = 1000
 """Sessions in one answer, the newest; how many there are is said."""
+MOST_OF_ONE = 2
+"""Calls of one person that are under way."""
+MOST_OF_ALL = 16
 _ASKED = frozenset({"user", "cluster"})
 _HOW = "kgate sessions list shows what is live"
 
@@ -42,6 +46,7 @@ class SessionPages:
     wall: Callable[[], float]
     record: Record
     ask: Callable[[RollCall], Coroutine[Any, Any, Answers]]
+    asking: Shares = field(factory=Shares, init=False)
 
     def routes(self) -> Routes:
         """Their routes."""
@@ -55,14 +60,16 @@ class SessionPages:
         unknown = sorted(asked.keys() - _ASKED - {"all"})
         if unknown:
             return error_response(400, "ask for user, cluster or all, and nothing else")
-        wanted = self._call(caller, request, asked)
-        return json_response(200, _listed(await self.ask(evolve(wanted, everything="all" in asked))))
+        answers = await self._asked(evolve(self._call(caller, request, asked), everything="all" in asked))
+        return answers if isinstance(answers, LocalResponse) else json_response(200, _listed(answers))
 
     async def _show(self, request: LocalRequest, params: Params) -> LocalResponse:
         caller = await self.callers.identify(request.credentials)
         if isinstance(caller, Rejected):
             return error_response(401, str(caller))
-        answers = await self.ask(evolve(self._call(caller, request, {}), id=params["id"]))
+        answers = await self._asked(evolve(self._call(caller, request, {}), id=params["id"]))
+        if isinstance(answers, LocalResponse):
+            return answers
         found = _sessions(answers)
         return json_response(200, found[0]) if found else error_response(404, f"no session {params['id']} is live{_but(answers)}; {_HOW}")
 
@@ -77,8 +84,8 @@ class SessionPages:
         if fault:
             return error_response(400, fault)
         wanted = evolve(self._call(caller, request, body), id=body.get("id", ""), ends=True, reason=body.get("reason", ""))
-        answers = await self.ask(wanted)
-        return self._done(caller, wanted, answers)
+        answers = await self._asked(wanted)
+        return answers if isinstance(answers, LocalResponse) else self._done(caller, wanted, answers)
 
     # --- steps
 
@@ -88,6 +95,17 @@ class SessionPages:
         policy = self.policy()
         theirs = tuple(name for name, cluster in self.clusters().items() if refused_in(policy, caller, (cluster,), context) is None)
         return RollCall(caller.user, caller.issuer, theirs, whose=asked.get("user", ""), cluster=asked.get("cluster", ""))
+
+    async def _asked(self, wanted: RollCall) -> Answers | LocalResponse:
+        """Everybody's answer, or why they are not asked: each call is written to the store by every gate, which nobody may keep busy (class 19)."""
+        whose = f"{wanted.user} {wanted.issuer}"
+        if self.asking.of(whose) >= MOST_OF_ONE or self.asking.all >= MOST_OF_ALL:
+            return error_response(429, "sessions are being looked for already; try again in a moment", ("retry-after", "1"))
+        self.asking.take(whose)
+        try:
+            return await self.ask(wanted)
+        finally:
+            self.asking.let_go(whose)
 
     def _done(self, caller: Identity, wanted: RollCall, answers: Answers) -> LocalResponse:
         found = sum(each.found for each in answers.present)

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from kgate.model import Present, RollCall
 from kgate.net.database import Database, Keys, StoreUnavailableError
-from kgate.store.roll_calls import TOPIC, answer, answered, asked, be_absent, be_present, begin, call, others, over
+from kgate.store.roll_calls import OLD_SECONDS, TOPIC, answer, answered, asked, be_absent, be_present, begin, call, others, over
 
 log = Logger()
 
@@ -62,6 +62,8 @@ class RollCalls:
         self._clock, self._database, self._id, self._name, self._wall = clock, database, id_, name, wall
         self._new_id, self._answer = new_id, answer
         self._asked: dict[str, _Asked] = {}
+        self._heard_of: dict[str, float] = {}
+        """The calls of the last minute: what one of them ends is found only once, and the next is read before the answer to the last one is written."""
         self._said: float | None = None
         database.follow(TOPIC, self._heard)
 
@@ -101,24 +103,26 @@ class RollCalls:
     # --- what others say
 
     def _heard(self, keys: Keys) -> None:
-        words = (
-            [key.partition(" ") for key in keys]
-            if keys is not None
-            else [("asked", "", ""), *(("answered", "", id_) for id_ in self._asked)]
-        )
-        if any(word == "asked" for word, _, _ in words):
+        """Of a call, an answer, or a process of this one's name that began, which took this one for its predecessor. None: of any of them."""
+        if keys is None or f"began {self._name}" in keys:
+            self._be_present()
+        if keys is None or any(key.startswith("asked ") for key in keys):
             self._unless_unavailable(self._reply())
-        for word, _, id_ in words:
-            if word == "answered" and id_ in self._asked:
+        for id_ in self._asked:
+            if keys is None or f"answered {id_}" in keys:
                 self._unless_unavailable(self._collect(id_))
 
     async def _reply(self) -> None:
         heard_at = self._database.now()
         found = await self._database.read_in_turn(lambda connection: asked(connection, self._id, self._wall()))
+        self._heard_of = {id_: at for id_, at in self._heard_of.items() if heard_at - at < 2 * OLD_SECONDS}
         for id_, body in found.items():
-            await self._say(id_, _written(self._answer(_call(body), heard_at)))
+            if id_ not in self._heard_of:
+                self._heard_of[id_] = heard_at
+                self._unless_unavailable(self._say(id_, body, heard_at))
 
-    async def _say(self, id_: str, said: str) -> None:
+    async def _say(self, id_: str, body: str, heard_at: float) -> None:
+        said = _written(self._answer(_call(body), heard_at))
         await self._database.write(lambda connection: answer(connection, id_, self._id, said, self._wall()))
 
     async def _collect(self, id_: str) -> None:
@@ -134,11 +138,13 @@ class RollCalls:
 
     def tick(self) -> None:
         """Say from time to time that this process is here."""
-        now = self._database.now()
-        if self._said is None or now - self._said >= PRESENT_SECONDS:
-            word = begin if self._said is None else be_present
-            self._said = now
-            self._unless_unavailable(self._database.write(lambda connection: word(connection, self._id, self._name, self._wall())))
+        if self._said is None or self._database.now() - self._said >= PRESENT_SECONDS:
+            self._be_present()
+
+    def _be_present(self) -> None:
+        word = begin if self._said is None else be_present
+        self._said = self._database.now()
+        self._unless_unavailable(self._database.write(lambda connection: word(connection, self._id, self._name, self._wall())))
 
     def leave(self) -> None:
         """It ends."""

@@ -16,8 +16,9 @@ from kgate.store.changes import publish
 from kgate.store.metadata import metadata
 
 TOPIC = "roll-calls"
-"""Of the change feed; keys are ``asked ID`` and ``answered ID``."""
-GONE_SECONDS = 60.0
+"""Of the change feed; keys are ``asked ID``, ``answered ID`` and ``began NAME``."""
+GONE_SECONDS = 120.0
+"""Hosts whose clocks differ by a minute still know each other."""
 OLD_SECONDS = 60.0
 """A call is answered for so long, whatever the clocks of two hosts make of it."""
 FORGOTTEN_SECONDS = 86400.0
@@ -47,9 +48,10 @@ answers = Table(
 
 
 def begin(connection: Connection, id_: str, name: str, now: float) -> None:
-    """The process ``id_`` begins. What was here by its name has ended, or drains and says so again."""
+    """The process ``id_`` begins. What was here by its name has ended, or hears of it and says that it has not: it drains, or is another gate of that host."""
     connection.execute(delete(gates).where(gates.c.name == name[:255]))
     be_present(connection, id_, name, now)
+    publish(connection, TOPIC, f"began {name}", now)
 
 
 def be_present(connection: Connection, id_: str, name: str, now: float) -> None:
