@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from attrs import asdict, frozen
+from attrs import asdict, fields, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.logger import Logger
@@ -37,6 +37,9 @@ class Answers:
     silent: tuple[str, ...] = ()
     problem: str = ""
     """Why nobody else could be asked; empty where they were."""
+
+
+_KNOWN = frozenset(each.name for each in fields(RollCall))
 
 
 @frozen
@@ -122,7 +125,10 @@ class RollCalls:
                 self._unless_unavailable(self._say(id_, body, heard_at))
 
     async def _say(self, id_: str, body: str, heard_at: float) -> None:
-        said = _written(self._answer(_call(body), heard_at))
+        wanted = _call(body)
+        if wanted is None:
+            return
+        said = _written(self._answer(wanted, heard_at))
         await self._database.write(lambda connection: answer(connection, id_, self._id, said, self._wall()))
 
     async def _collect(self, id_: str) -> None:
@@ -166,7 +172,7 @@ def _read(body: str) -> Present:
     return Present(said["gate"], tuple(said["sessions"]), said["found"])
 
 
-def _call(body: str) -> RollCall:
-    """Raises TypeError where a newer release asks for something that this one does not know: then it keeps silent, and is named."""
+def _call(body: str) -> RollCall | None:
+    """None where a newer release asks for something that this one does not know: then it keeps silent, and is named."""
     said = orjson.loads(body)
-    return RollCall(**said | {"clusters": tuple(said["clusters"])})
+    return RollCall(**said | {"clusters": tuple(said["clusters"])}) if said.keys() <= _KNOWN else None
