@@ -19,7 +19,7 @@ from kgate.cli.the_gate import GateApi, the_gate
 from kgate.errors import KgateError, UsageError
 
 PATH = "/kgate/v1/sessions"
-COLUMNS = ("id", "user", "what", "age", "idle", "bytes", "rule")
+COLUMNS = ("id", "user", "what", "age", "idle", "bytes")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -123,8 +123,7 @@ def _warn(found: Mapping[str, Any]) -> None:
 
 def _row(each: Mapping[str, Any]) -> list[str]:
     said = f"{each['cluster']}: {what(each)}"
-    carried = f"{each['bytes']:,}"
-    return [each["id"], each["user"], said, _span(each["duration_ms"]), _span(each["idle_ms"]), carried, each.get("rule", "")]
+    return [each["id"], each["user"], said, _span(each["duration_ms"]), _span(each["idle_ms"]), f"{each['bytes']:,}"]
 
 
 def _span(milliseconds: float) -> str:

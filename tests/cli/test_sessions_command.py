@@ -64,8 +64,8 @@ def test_what_is_live_is_listed_to_whoever_may_lock_there_and_to_its_holder(gate
         assert live(kgate, "bob", "--cluster", "prod") == [("bob", "prod"), ("alice", "prod")]
         assert live(kgate, "mallory", "--user", "bob") == live(kgate, "bob", "--cluster", "nowhere") == []
         table = kgate("bob", "sessions", "list").out.splitlines()
-        assert table[0].split() == ["ID", "USER", "WHAT", "AGE", "IDLE", "BYTES", "RULE"]
-        assert " mallory  lab: watch pods" in table[3] and table[3].endswith("  3      reads")
+        assert table[0].split() == ["ID", "USER", "WHAT", "AGE", "IDLE", "BYTES"]
+        assert " mallory  lab: watch pods" in table[3] and table[3].rstrip().endswith("  3")
 
 
 def test_a_plain_request_that_takes_its_time_is_listed_where_all_is_asked_for(gate: LiveGate, kgate: Command) -> None:
