@@ -65,7 +65,7 @@ class Live(Part):
         streams = called(call, self._live.streams())
         now = self._shared.now()
         described = (session(cast("Exchange", each), self._shared.records.gate, now) for each in streams)
-        present = Present(self._shared.records.gate, tuple(_fitting(described)), len(streams))
+        present = Present(self._shared.records.gate, tuple(fitting(described)), len(streams))
         if call.ends:
             self._live.cut(streams, lambda id_: cut_by(call.user, call.reason, id_, heard_at))
             self._shared.turn.flush()
@@ -96,9 +96,9 @@ def _ends(decision: Decision) -> Record:
     return until | ({"limits": stated} if stated else {})
 
 
-def _fitting(described: Iterable[Record]) -> Iterable[Record]:
-    """The first that fit."""
-    left = MOST_BYTES
+def fitting(described: Iterable[Record], most: int = MOST_BYTES) -> Iterable[Record]:
+    """The first that are ``most`` bytes of JSON together."""
+    left = most
     for record in described:
         left -= len(orjson.dumps(record))
         if left < 0:

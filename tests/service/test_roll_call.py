@@ -21,6 +21,9 @@ from live_gate import LiveGate
 from raw_client import RawClient
 from running import both_up
 
+from kgate.cli.the_gate import MOST_ANSWER
+from kgate.service.roll_call import MOST_BYTES, fitting
+
 POLICY = {
     "rules": [
         {"name": "reads", "who": {"users": ["*"]}, "clusters": {"names": ["*"]}, "allow": [{"verbs": ["*"], "resources": ["*"]}]},
@@ -104,6 +107,14 @@ def test_nobody_keeps_every_gate_busy_with_looking_for_sessions(workers: LiveGat
         assert set(statuses) == {200, 429} and b"retry-after: 1\r\n" in clients[statuses.index(429)].last_head
         clients[0].send(b"GET /kgate/v1/sessions HTTP/1.1\r\n%b\r\n" % as_("alice"))
         assert clients[0].status() == 200
+
+
+def test_what_one_process_answers_has_an_end() -> None:
+    made = iter([{"id": f"{number:04d}"} for number in range(1000)])
+    assert [each["id"] for each in fitting(made, 40)] == ["0000", "0001", "0002"] and next(made)[
+        "id"
+    ] == "0004"  # the rest is not even made
+    assert MOST_BYTES * 3 < MOST_ANSWER  # a command that asks several of them still reads it
 
 
 @pytest.fixture(scope="module")
