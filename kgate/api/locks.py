@@ -11,15 +11,14 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from kgate.api.application import Params, Routes, error_response, json_object, json_response
-from kgate.api.caller import Callers
+from kgate.api.application import Params, Routes, error_response, json_response
+from kgate.api.caller import Callers, known, telling
 from kgate.audit.record import timestamp
 from kgate.documents.values import Unacceptable, duration
 from kgate.exchange.local import LocalRequest, LocalResponse
-from kgate.identity.credentials import Rejected
 from kgate.kube.status import describe_reasons
 from kgate.model import Cluster, Context, Identity, Lock
-from kgate.net.database import Store, StoreUnavailableError
+from kgate.net.database import Store
 from kgate.policy.evaluate import Policy
 from kgate.policy.locking import refused_in
 from kgate.sessions.locks import fits, sentence
@@ -50,27 +49,20 @@ class LockPages:
 
     def routes(self) -> Routes:
         """Their routes."""
-        return {("GET", PATH): self._list, ("POST", PATH): self._add, ("POST", PATH + "/{name}/remove"): self._remove}
+        return {
+            ("GET", PATH): known(self.callers, self._list),
+            ("POST", PATH): telling(self.callers, self._add),
+            ("POST", PATH + "/{name}/remove"): telling(self.callers, self._remove),
+        }
 
-    async def _list(self, request: LocalRequest, params: Params) -> LocalResponse:
-        caller = await self.callers.identify(request.credentials)
-        if isinstance(caller, Rejected):
-            return error_response(401, str(caller))
+    async def _list(self, caller: Identity, request: LocalRequest, params: Params) -> LocalResponse:
         held = await self._held()
-        if isinstance(held, LocalResponse):
-            return held
         refusals = [self._refusal(caller, request, cluster) for cluster in self.clusters()]
         if all(refusals):
             return error_response(403, next(iter(refusals), "there is no cluster to lock anybody out of"))
         return json_response(200, {"locks": [described(each) for each in held if not self._refusal(caller, request, each.cluster)]})
 
-    async def _add(self, request: LocalRequest, params: Params) -> LocalResponse:
-        caller = await self.callers.identify(request.credentials)
-        if isinstance(caller, Rejected):
-            return error_response(401, str(caller))
-        body = json_object(request)
-        if isinstance(body, LocalResponse):
-            return body
+    async def _add(self, caller: Identity, request: LocalRequest, params: Params, body: Mapping[str, str]) -> LocalResponse:
         fault = self._fault(body)
         if fault:
             return error_response(400, fault)
@@ -82,43 +74,25 @@ class LockPages:
             return error_response(
                 409, "it would shut you out too, and you could not undo it; name whom you mean more closely, or have another do it"
             )
-        try:
-            objection = await self.store.write(lambda connection: add_lock(connection, lock, lock.begins))
-        except StoreUnavailableError as error:
-            return error_response(503, str(error))
+        objection = await self.store.write(lambda connection: add_lock(connection, lock, lock.begins))
         return error_response(409, objection) if objection else await self._done("lock", caller, lock, 201)
 
-    async def _remove(self, request: LocalRequest, params: Params) -> LocalResponse:
-        caller = await self.callers.identify(request.credentials)
-        if isinstance(caller, Rejected):
-            return error_response(401, str(caller))
-        body = json_object(request)  # which no form of another site can send: a browser shows a certificate to any of them
-        if isinstance(body, LocalResponse):
-            return body
-        held = await self._held()
-        if isinstance(held, LocalResponse):
-            return held
+    async def _remove(self, caller: Identity, request: LocalRequest, params: Params, body: Mapping[str, str]) -> LocalResponse:
         name, now = params["name"], self.wall()
-        lock = next((each for each in held if each.name == name), None)
+        lock = next((each for each in await self._held() if each.name == name), None)
         if lock is None:
             return error_response(404, "there is no such lock; kgate lock list shows those that there are")
         refusal = self._refusal(caller, request, lock.cluster)
         if refusal:
             return self._refused("lock-removed", caller, lock, refusal)
-        try:
-            await self.store.write(lambda connection: remove_lock(connection, name, now))
-        except StoreUnavailableError as error:
-            return error_response(503, str(error))
+        await self.store.write(lambda connection: remove_lock(connection, name, now))
         return await self._done("lock-removed", caller, lock, 200)
 
     # --- steps
 
-    async def _held(self) -> tuple[Lock, ...] | LocalResponse:
+    async def _held(self) -> tuple[Lock, ...]:
         now = self.wall()
-        try:
-            return await self.store.read(lambda connection: all_locks(connection, now))
-        except StoreUnavailableError as error:
-            return error_response(503, str(error))
+        return await self.store.read(lambda connection: all_locks(connection, now))
 
     def _refusal(self, caller: Identity, request: LocalRequest, cluster: str) -> str:
         """Why ``caller`` may not lock or unlock in ``cluster``, empty is all of them; empty where they may."""

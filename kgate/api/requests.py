@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import frozen
 
-from kgate.api.application import Params, Routes, error_response, json_object, json_response
-from kgate.api.caller import Callers
+from kgate.api.application import Params, Routes, error_response, json_response
+from kgate.api.caller import Callers, known, telling
 from kgate.audit.record import timestamp
 from kgate.documents.values import Unacceptable, duration
 from kgate.exchange.local import LocalRequest, LocalResponse
-from kgate.identity.credentials import Rejected
 from kgate.model import Cluster, Identity
-from kgate.net.database import Store, StoreUnavailableError
+from kgate.net.database import Store
 from kgate.policy.evaluate import Policy
 from kgate.policy.offers import Offer, ReasonWanted
 from kgate.policy.rules import Rule
@@ -38,6 +38,8 @@ from kgate.store.requests import (
 
 PATH = "/kgate/v1/requests"
 LONGEST_REASON = 1000
+_ANSWERS = {"approve": "request-approved", "deny": "request-denied", "revoke": "request-revoked"}
+"""What one does with a request → the event on record."""
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 Record = Callable[[str, Mapping[str, object]], None]
@@ -63,53 +65,26 @@ class AccessRequests:
     def routes(self) -> Routes:
         """Their routes."""
         return {
-            ("GET", PATH): self._list,
-            ("POST", PATH): self._create,
-            ("POST", PATH + "/{id}/approve"): self._approve,
-            ("POST", PATH + "/{id}/deny"): self._deny,
-            ("POST", PATH + "/{id}/revoke"): self._revoke,
+            ("GET", PATH): known(self.callers, self._list),
+            ("POST", PATH): telling(self.callers, self._create),
+            **{("POST", f"{PATH}/{{id}}/{verb}"): telling(self.callers, partial(self._answer, event)) for verb, event in _ANSWERS.items()},
         }
 
     # --- the pages
 
-    async def _list(self, request: LocalRequest, params: Params) -> LocalResponse:
-        caller = await self.callers.identify(request.credentials)
-        if isinstance(caller, Rejected):
-            return error_response(401, str(caller))
+    async def _list(self, caller: Identity, request: LocalRequest, params: Params) -> LocalResponse:
         now = self.wall()
-        try:
-            found = await self.store.read(lambda connection: latest_requests(connection, now))
-        except StoreUnavailableError as error:
-            return error_response(503, str(error))
+        found = await self.store.read(lambda connection: latest_requests(connection, now))
         shown = [each for each in found if each.user == caller.user or self._answers(caller, each) is not None]
         return json_response(200, {"requests": [self._described(each, caller) for each in shown]})
 
-    async def _create(self, request: LocalRequest, params: Params) -> LocalResponse:
-        caller, body = await self._asked(request)
-        if isinstance(body, LocalResponse) or isinstance(caller, Rejected):
-            return body if isinstance(body, LocalResponse) else error_response(401, str(caller))
+    async def _create(self, caller: Identity, request: LocalRequest, params: Params, body: Mapping[str, str]) -> LocalResponse:
         made = self._made(caller, body)
         if isinstance(made, LocalResponse):
             return made
         return await self._done(caller, "request-created", 201, lambda connection: open_request(connection, made))
 
-    async def _approve(self, request: LocalRequest, params: Params) -> LocalResponse:
-        return await self._answer(request, params["id"], "request-approved")
-
-    async def _deny(self, request: LocalRequest, params: Params) -> LocalResponse:
-        return await self._answer(request, params["id"], "request-denied")
-
-    async def _revoke(self, request: LocalRequest, params: Params) -> LocalResponse:
-        return await self._answer(request, params["id"], "request-revoked")
-
     # --- steps
-
-    async def _asked(self, request: LocalRequest) -> tuple[Identity | Rejected, Mapping[str, str] | LocalResponse]:
-        """Who calls, and what the body says."""
-        caller = await self.callers.identify(request.credentials)
-        if isinstance(caller, Rejected):
-            return caller, error_response(401, str(caller))
-        return caller, json_object(request)
 
     def _made(self, caller: Identity, body: Mapping[str, str]) -> AccessRequest | LocalResponse:
         """The request as it would be stored, or what is wrong with it."""
@@ -133,18 +108,12 @@ class AccessRequests:
             rule.request.approvals, self.wall(),
         )  # fmt: skip
 
-    async def _answer(self, request: LocalRequest, id_: str, event: str) -> LocalResponse:
+    async def _answer(self, event: str, caller: Identity, request: LocalRequest, params: Params, body: Mapping[str, str]) -> LocalResponse:
         """Approve, deny or revoke, if the rule lets the caller."""
-        caller, body = await self._asked(request)
-        if isinstance(body, LocalResponse) or isinstance(caller, Rejected):
-            return body if isinstance(body, LocalResponse) else error_response(401, str(caller))
-        reason = body.get("reason", "")
+        id_, reason = params["id"], body.get("reason", "")
         if _unprintable(reason):
             return error_response(400, _REASON_FAULT)
-        try:
-            found = await self.store.read(lambda connection: find_request(connection, id_))
-        except StoreUnavailableError as error:
-            return error_response(503, str(error))
+        found = await self.store.read(lambda connection: find_request(connection, id_))
         offer = self._answers(caller, found) if found is not None else None
         own = found is not None and found.user == caller.user
         if found is None or not (offer or own):
@@ -166,10 +135,7 @@ class AccessRequests:
 
     async def _done(self, caller: Identity, event: str, status: int, work: Callable[..., Outcome]) -> LocalResponse:
         """Write it down, on record and for the caller."""
-        try:
-            outcome = await self.store.write(work)
-        except StoreUnavailableError as error:
-            return error_response(503, str(error))
+        outcome = await self.store.write(work)
         if isinstance(outcome, Objection):
             return error_response(409, outcome.text)
         if outcome.begins:

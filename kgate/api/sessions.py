@@ -12,10 +12,9 @@ from urllib.parse import parse_qsl
 
 from attrs import evolve, field, frozen
 
-from kgate.api.application import Params, Routes, error_response, json_object, json_response
-from kgate.api.caller import Callers
+from kgate.api.application import Params, Routes, error_response, json_response
+from kgate.api.caller import Callers, known, telling
 from kgate.exchange.local import LocalRequest, LocalResponse
-from kgate.identity.credentials import Rejected
 from kgate.memory import Shares
 from kgate.model import Cluster, Context, Identity, RollCall
 from kgate.net.roll_call import Answers
@@ -50,12 +49,13 @@ class SessionPages:
 
     def routes(self) -> Routes:
         """Their routes."""
-        return {("GET", PATH): self._list, ("GET", PATH + "/{id}"): self._show, ("POST", PATH + "/cut"): self._cut}
+        return {
+            ("GET", PATH): known(self.callers, self._list),
+            ("GET", PATH + "/{id}"): known(self.callers, self._show),
+            ("POST", PATH + "/cut"): telling(self.callers, self._cut),
+        }
 
-    async def _list(self, request: LocalRequest, params: Params) -> LocalResponse:
-        caller = await self.callers.identify(request.credentials)
-        if isinstance(caller, Rejected):
-            return error_response(401, str(caller))
+    async def _list(self, caller: Identity, request: LocalRequest, params: Params) -> LocalResponse:
         asked = dict(parse_qsl(request.query))
         unknown = sorted(asked.keys() - _ASKED - {"all"})
         if unknown:
@@ -63,23 +63,14 @@ class SessionPages:
         answers = await self._asked(evolve(self._call(caller, request, asked), everything="all" in asked))
         return answers if isinstance(answers, LocalResponse) else json_response(200, _listed(answers))
 
-    async def _show(self, request: LocalRequest, params: Params) -> LocalResponse:
-        caller = await self.callers.identify(request.credentials)
-        if isinstance(caller, Rejected):
-            return error_response(401, str(caller))
+    async def _show(self, caller: Identity, request: LocalRequest, params: Params) -> LocalResponse:
         answers = await self._asked(evolve(self._call(caller, request, {}), id=params["id"]))
         if isinstance(answers, LocalResponse):
             return answers
         found = _sessions(answers)
         return json_response(200, found[0]) if found else error_response(404, f"no session {params['id']} is live{_but(answers)}; {_HOW}")
 
-    async def _cut(self, request: LocalRequest, params: Params) -> LocalResponse:
-        caller = await self.callers.identify(request.credentials)
-        if isinstance(caller, Rejected):
-            return error_response(401, str(caller))
-        body = json_object(request)
-        if isinstance(body, LocalResponse):
-            return body
+    async def _cut(self, caller: Identity, request: LocalRequest, params: Params, body: Mapping[str, str]) -> LocalResponse:
         fault = _fault(body)
         if fault:
             return error_response(400, fault)

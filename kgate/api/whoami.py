@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from kgate.api.application import Params, Routes, error_response, json_response
-from kgate.api.caller import Callers
+from kgate.api.application import Params, Routes, json_response
+from kgate.api.caller import Callers, known
 from kgate.audit.record import timestamp
 from kgate.exchange.local import LocalRequest, LocalResponse
-from kgate.identity.credentials import Rejected
 from kgate.model import Identity
 
 
 def routes(callers: Callers) -> Routes:
     """Its route."""
 
-    async def whoami(request: LocalRequest, params: Params) -> LocalResponse:
-        found = await callers.identify(request.credentials)
-        return error_response(401, str(found)) if isinstance(found, Rejected) else json_response(200, described(found))
+    async def whoami(caller: Identity, request: LocalRequest, params: Params) -> LocalResponse:
+        return json_response(200, described(caller))
 
-    return {("GET", "/kgate/v1/whoami"): whoami}
+    return {("GET", "/kgate/v1/whoami"): known(callers, whoami)}
 
 
 def described(identity: Identity) -> dict[str, object]:

@@ -194,9 +194,15 @@ def test_a_security_event_that_is_pushed_is_acted_on_before_it_is_acknowledged(s
     with scene.watch(scene.token(sub="dora", iat=time.time() - 1)) as gone:
         assert scene.pushes(token) == (202, None)
         assert b"the identity provider ended the session" in gone.until(b"0\r\n\r\n")
-    before = len(scene.records("notice"))
+
+    def on_record(sub: str) -> list[dict[str, Any]]:
+        return [each for each in scene.records("notice") if sub in json.dumps(each)]
+
+    first = eventually("it is on record", lambda: on_record("dora"))
     assert scene.pushes(token) == (202, None)  # the same once more is no news
-    assert len(scene.records("notice")) == before
+    assert scene.pushes(scene.event(CAEP + "session-revoked", "erik")) == (202, None)
+    eventually("what came behind it is", lambda: on_record("erik"))
+    assert on_record("dora") == first
 
 
 def test_a_security_event_that_waits_is_fetched_and_acknowledged_and_a_bad_one_is_sent_back_with_its_reason(scene: Scene) -> None:
