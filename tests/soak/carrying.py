@@ -9,13 +9,13 @@ import socket
 import struct
 import subprocess
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from attrs import define, field
 from raw_client import Http2Client, RawClient
+
 from soak.what_runs import CLUSTERS, World
 
 POD = "/api/v1/namespaces/team-a/pods/shell"

@@ -10,12 +10,12 @@ from contextlib import suppress
 from typing import Any
 
 from sign_in import Browser
-from soak.what_runs import PUSH, World, first_policy
 
 from kgate.api.clients import CLIENT_ID
 from kgate.identity.notice_tokens import BACKCHANNEL_LOGOUT
 from kgate.identity.pkce import challenge_of
 from kgate.store.sealing import digest
+from soak.what_runs import PUSH, World, first_policy
 
 _CAEP = "https://schemas.openid.net/secevent/caep/event-type/"
 _RISC = "https://schemas.openid.net/secevent/risc/event-type/"

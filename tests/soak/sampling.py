@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
-from soak.what_runs import World
 
 from kgate.store.engine import open_engine
+from soak.what_runs import World
 
 _SERIES = re.compile(r"^[a-z_]+(?:\{[^}]*\})? ", re.MULTILINE)
 

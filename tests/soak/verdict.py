@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from soak.ledger import Ledger
 
 from kgate.audit.search import Search
 from kgate.net import trail
+from soak.ledger import Ledger
 
 SLACK = 0.03
 """By how much the second half may have more than its own beginning before it is said to grow."""

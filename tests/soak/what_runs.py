@@ -26,8 +26,9 @@ from ports import free_port
 from postgresql import programs, throw_away
 from raw_client import RawClient
 from sign_in import KEY, Company, company
-from soak.ledger import Ledger
 from web_server import Page, document, web_server
+
+from soak.ledger import Ledger
 
 CLUSTERS = {"kgate-dev": "dev", "kgate-prod": "prod"}
 PEOPLE = 2_000
