@@ -45,7 +45,7 @@ class LockPages:
     surroundings: Surroundings
     wall: Callable[[], float]
     record: Record
-    settle: Callable[[], Coroutine[Any, Any, None]]
+    settle: Callable[[str], Coroutine[Any, Any, None]]
 
     def routes(self) -> Routes:
         """Their routes."""
@@ -118,7 +118,7 @@ class LockPages:
 
     async def _done(self, event: str, caller: Identity, lock: Lock, status: int) -> LocalResponse:
         self._on_record(event, caller, lock, {"allowed": True})
-        await self.settle()
+        await self.settle(lock.name)
         return json_response(status, described(lock))
 
     def _on_record(self, event: str, caller: Identity, lock: Lock, more: Mapping[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""The locks in memory, read anew with each news of them, so that a lock of any gate counts here at once."""
+"""The locks in memory, so that one of any gate counts here at once. News of some has just those read: in an incident a thousand may come one by one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Callable
 from kgate.net.database import Database, Keys, StoreUnavailableError
 from kgate.net.following import Following
 from kgate.sessions.locks import Locks
-from kgate.store.locks import TOPIC, all_locks
+from kgate.store.locks import TOPIC, all_locks, locks_named
+
+MOST_NAMED = 100
+"""Of more than that all are read."""
 
 
 class LockBook:
@@ -20,14 +23,17 @@ class LockBook:
         """Those in force: the same object for as long as the gate runs."""
         self.following = Following(database, TOPIC, "the locks", self._read)
 
-    async def settle(self) -> None:
-        """Have what was just written in force here when this returns; where it cannot be read now, the change feed brings it."""
+    async def settle(self, name: str) -> None:
+        """Have what was just written of the lock ``name`` in force here when this returns; where it cannot be read now, the change feed brings it."""
         try:
-            await self._read(None)
+            await self._read((name,))
         except StoreUnavailableError:
             return
 
     async def _read(self, names: Keys) -> None:
         heard_at, wall = self._database.now(), self._wall()
-        self.locks.are(await self._database.read_in_turn(lambda connection: all_locks(connection, wall)))
+        if names is None or len(names) > MOST_NAMED:
+            self.locks.are(await self._database.read_in_turn(lambda connection: all_locks(connection, wall)))
+        else:
+            self.locks.become(names, await self._database.read_in_turn(lambda connection: locks_named(connection, names, wall)), wall)
         self._changed(heard_at)

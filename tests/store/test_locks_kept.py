@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from kgate.model import Lock
 from kgate.store.changes import latest, since
-from kgate.store.locks import MOST, add_lock, all_locks, remove_lock
+from kgate.store.locks import MOST, add_lock, all_locks, locks_named, remove_lock
 
 NOW = 1_800_000_000.0
 LOCK = Lock("incident-42", user="alice", cluster="prod", reason="INC-42", by="bob", begins=NOW, until=NOW + 60)
@@ -38,3 +38,11 @@ def test_there_is_an_end_to_how_many(engine: Engine, monkeypatch: pytest.MonkeyP
     with engine.begin() as connection:
         told = [add_lock(connection, evolve(LOCK, name=name), NOW) for name in ("a", "b", "c")]
         assert told[:2] == ["", ""] and told[2].startswith("there are 2 locks already")
+
+
+def test_those_of_some_names_are_read_alone(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for name in ("a", "b", "c"):
+            add_lock(connection, evolve(LOCK, name=name), NOW)
+        assert [each.name for each in locks_named(connection, {"a", "c", "d"}, NOW)] == ["a", "c"]
+        assert locks_named(connection, ["a"], NOW + 60) == ()
