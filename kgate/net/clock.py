@@ -1,4 +1,8 @@
-"""Clocks: a wall clock for records and windows, a monotonic one for deadlines, and a tick that no clock jump can hold up.
+"""Clocks: a wall clock for records and windows, a steady one for deadlines, and a tick that no clock jump can hold up.
+
+The steady one goes on while the machine is suspended, where the system can tell (Linux' CLOCK_BOOTTIME, clock_gettime(2)). So what the gate knows of its
+store, of devices, of tokens that it asked about is as old after a sleep as it is in truth, no session is longer by it, and a wall clock that was set back
+meanwhile is found out (security.md classes 14 and 28).
 
 Twisted's timers run on the wall clock: when it is set back an hour, a timer that was due in a second is due in an hour. What ends a right must
 not depend on that (security.md class 28), so a thread that waits on the monotonic clock ticks a few times a second into the reactor.
@@ -7,9 +11,13 @@ not depend on that (security.md class 28), so a thread that waits on the monoton
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
+steady: Final[Callable[[], float]] = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+"""Seconds on the clock that nobody sets."""
 TICK_SECONDS: Final = 0.25
 SET_BACK_SECONDS: Final = 5.0
 """What is less than this is the network's time protocol at work, and is followed."""

@@ -22,7 +22,7 @@ from kgate.exchange.admission import Admission
 from kgate.identity.authenticator import LeaversWanted
 from kgate.metrics import Metrics
 from kgate.model import Stream
-from kgate.net.clock import Ticker, WallClock
+from kgate.net.clock import Ticker, WallClock, steady
 from kgate.net.database import Database
 from kgate.net.descriptors import raise_most
 from kgate.net.fetches import Fetches
@@ -77,7 +77,7 @@ class GateService(Service):
         self._reactor, self._place, self._configuration, self._twistd = reactor, options.place, options.configuration, options.twistd
         settings = self._configuration.settings
         turn = self._turn = Turn()
-        now = self._now = time.monotonic
+        now = self._now = steady
         wall = self._wall = WallClock(time.time, now)
         self._listeners = Listeners(
             reactor, turn, self._place, lambda: self._configuration, lambda transport, address: self._gateway.serve(transport, address)
