@@ -178,9 +178,13 @@ class Database:
         return done
 
     async def _run(self, pool: ThreadPool, work: Work[T], *, reads: bool) -> T:
+        return await self._run_on(self._follow_file(), pool, work, reads=reads)
+
+    async def _run_on(self, place: Place, pool: ThreadPool, work: Work[T], *, reads: bool) -> T:
+        """In a thread of ``pool``. ``place`` is what was found where the store was."""
         if self._stopped:
             raise StoreUnavailableError("the gate is shutting down; try again")
-        if self._follow_file() is Place.GONE:
+        if place is Place.GONE:
             self._say(f"its file {self._engine.url.database} is gone; put it back")
             raise StoreUnavailableError(_SILENT)
         running: Deferred[T] = deferToThreadPool(self._reactor, pool, self._transaction, work, reads)
@@ -220,14 +224,17 @@ class Database:
             self._again = True
             return
         self._looking, self._asked = True, self.now()
-        self._follow_file()
+        place = self._follow_file()
         asked, seen = self._asked, self._seen
         self._mark = self._commits.mark()
-        done = Deferred.fromCoroutine(self._run(self._feed, lambda connection: self._news(connection, seen), reads=True))
-        done.addCallbacks(lambda news: self._arrived(news, asked), self._failed)
+        done = Deferred.fromCoroutine(self._run_on(place, self._feed, lambda connection: self._news(connection, seen), reads=True))
+        done.addCallbacks(lambda news: self._arrived(news, asked, seen), self._failed)
         done.addBoth(lambda _: self._looked())
 
-    def _arrived(self, news: News, asked: float) -> None:
+    def _arrived(self, news: News, asked: float, seen: int) -> None:
+        if seen != self._seen:  # meanwhile the store became another file, which this says nothing of
+            self._again = True
+            return
         self._heard, self._seen, self._problem = asked, news.latest, ""
         if not news.complete:
             self._turn(lambda: self._tell(dict.fromkeys(self._followers)))()

@@ -20,6 +20,7 @@ from kgate.net.directory import FollowedDirectory
 from kgate.net.notices import NoticeBoard
 from kgate.net.signed_in import SignedIn
 from kgate.store.changes import publish
+from kgate.store.commits import Commits, Place
 from kgate.store.directory import KnownAs
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
@@ -308,3 +309,47 @@ def test_threat_14_a_gate_whose_store_is_another_file_now_is_not_in_touch_with_t
     gate.until_told("and its next")
     gate.stop()
     other.dispose()
+
+
+@pytest.mark.threat("14")
+def test_threat_14_a_look_asks_once_whose_file_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked twice, a file that came in between would be read from where the former one's news ended."""
+    engine = open_engine(f"sqlite:///{tmp_path}/state.db")
+    migrate(engine)
+    gate = Gate(engine)
+    try:
+        asked: list[Place] = []
+        place = Commits.place.fget
+        assert place is not None
+        monkeypatch.setattr(Commits, "place", property(lambda commits: asked.append(place(commits)) or asked[-1]))
+        gate.database.look()
+        assert asked == [Place.SAME]
+    finally:
+        gate.stop()
+
+
+@pytest.mark.threat("14")
+def test_threat_14_what_a_look_found_in_the_former_file_is_not_where_the_other_one_is_read_from(tmp_path: Path) -> None:
+    """The other file has as many changes, and another last one."""
+    place, backup = tmp_path / "state.db", tmp_path / "backup.db"
+    made = open_engine(f"sqlite:///{place}")
+    migrate(made)
+    made.dispose()
+    backup.write_bytes(place.read_bytes())
+    other = open_engine(f"sqlite:///{backup}")
+    with other.begin() as connection:
+        say("only there")(connection)
+    other.dispose()
+    gate = Gate(open_engine(f"sqlite:///{place}"))
+    try:
+        gate.wait(gate.database.write(say("only here")))
+        gate.until_told("only here")
+        gate.told.clear()
+        gate.database.look()
+        for each in tmp_path.glob("state.db*"):
+            each.unlink()
+        backup.rename(place)
+        gate.wait(gate.database.read(lambda connection: None))
+        turn_until(gate.reactor, lambda: gate.database.tick() or None in gate.told)
+    finally:
+        gate.stop()
