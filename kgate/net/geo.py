@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.documents.values import Unacceptable
+from kgate.net.beside import Beside
 from kgate.net.files import FileWatch
 from kgate.surroundings.geo import Atlas, Database
 
@@ -26,10 +25,10 @@ def read_atlas(country: Path | None, asn: Path | None) -> Atlas:
 
 
 class GeoFiles:
-    """Watches the files and gives a new ``Atlas`` to ``exchange`` when they changed."""
+    """Watches the files and gives a new ``Atlas`` to ``exchange`` when they changed; they are read ``beside``."""
 
-    def __init__(self, reactor: Any, country: Path | None, asn: Path | None, exchange: Callable[[Atlas], None]) -> None:
-        self._reactor, self._country, self._asn, self._exchange = reactor, country, asn, exchange
+    def __init__(self, beside: Beside, country: Path | None, asn: Path | None, exchange: Callable[[Atlas], None]) -> None:
+        self._beside, self._country, self._asn, self._exchange = beside, country, asn, exchange
         self._watch = FileWatch(path for path in (country, asn) if path is not None)
         self._reading = self._stopped = False
         self.problem = ""
@@ -43,7 +42,7 @@ class GeoFiles:
         if self._reading or not self._watch.changed():
             return
         self._reading = True
-        read = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), read_atlas, self._country, self._asn)
+        read = self._beside.do(lambda: read_atlas(self._country, self._asn))
         read.addCallbacks(self._read, self._failed)
         read.addErrback(lambda failure: log.failure("exchanging the geo data failed", failure))
 

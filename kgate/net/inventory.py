@@ -7,15 +7,14 @@ it does not answer, what is known holds for a stated time; after that nothing is
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from kgate.identity.devices import Inventory, InventoryMapping, read_inventory
 from kgate.identity.jose import Flaw
+from kgate.net.beside import Beside
 from kgate.net.web import Unreachable, Web
 from kgate.settings.credentials import InventoryApi
 
@@ -31,10 +30,10 @@ Changed = Callable[[frozenset[str]], None]
 
 
 class PolledInventory:
-    """See the module. ``now`` is monotonic."""
+    """See the module. ``now`` is monotonic; answers are read ``beside``."""
 
-    def __init__(self, reactor: Any, now: Callable[[], float], settings: InventoryApi, web: Web, changed: Changed) -> None:
-        self._reactor, self._now, self._settings, self._web, self._changed = reactor, now, settings, web, changed
+    def __init__(self, beside: Beside, now: Callable[[], float], settings: InventoryApi, web: Web, changed: Changed) -> None:
+        self._beside, self._now, self._settings, self._web, self._changed = beside, now, settings, web, changed
         self.inventory = Inventory()
         self.problem = ""
         self._asked = float("-inf")
@@ -100,7 +99,7 @@ class PolledInventory:
         settings, body = self._settings, reply.body
         mapping = InventoryMapping(settings.items, settings.name, settings.compliant, settings.posture)
         # A tenth of a millisecond for each device: in a thread, for the gate has others to serve and to cut.
-        found = await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), read_inventory, body, mapping)
+        found = await self._beside.do(lambda: read_inventory(body, mapping))
         if isinstance(found, Flaw):
             self._failed(f"its answer {found.text}")
             return

@@ -13,6 +13,7 @@ from kgate.api import facts
 from kgate.api.application import Routes
 from kgate.documents.values import Unacceptable
 from kgate.errors import KgateError
+from kgate.net.beside import Beside
 from kgate.net.database import Keys
 from kgate.net.facts import FactFile, FactPoll, Source
 from kgate.net.following import Following
@@ -56,6 +57,7 @@ class Outside(Part):
         self.world = World()
         self._shared, self._wall = shared, shared.wall
         self._started = False
+        self._beside = Beside(shared.reactor, "geo")
         self._geo: GeoFiles | None = None
         self._geo_settings: GeoSettings | None = None
         self._settings: tuple[FactSource, ...] = ()
@@ -77,8 +79,8 @@ class Outside(Part):
     def start(self) -> None:
         """Look from now on."""
         self._started = True
-        for source in self._sources:
-            source.start()
+        self._beside.start()
+        self._start_sources()
 
     def _see(self, settings: Settings) -> _Sight:
         geo = settings.geo
@@ -105,18 +107,18 @@ class Outside(Part):
             if self._geo is not None:
                 self._geo.stop()
             self._geo_settings = geo = settings.geo
-            self._geo = GeoFiles(self._shared.reactor, geo.country, geo.asn, self._new_atlas) if geo is not None else None
+            self._geo = GeoFiles(self._beside, geo.country, geo.asn, self._new_atlas) if geo is not None else None
             self.world.atlas = sight.atlas or Atlas()
         former = {each.source: each for each in self._settings}
         kept = [each.source for each in settings.facts if _tells_as_before(former.get(each.source), each)]
         old = Board(kept, self.world.board)
         self.world.board = Board([each.source for each in settings.facts], old)
         if (settings.facts, sight.authorities) != (self._settings, self._authorities):
-            self.stop()
+            self._stop_sources()
             self._settings, self._authorities = settings.facts, sight.authorities
             self._sources = [made for each in settings.facts if (made := self._source(each)) is not None]
             if self._started:
-                self.start()
+                self._start_sources()
         latest = {name: push.latest for name, push in self._pushes.items() if name in kept}
         self._pushes = {
             each.source: _Push(sight.keys[each.source], each.names, each.max_age or 0.0, latest.get(each.source, 0.0))
@@ -127,6 +129,14 @@ class Outside(Part):
 
     def stop(self) -> None:
         """Look no more."""
+        self._stop_sources()
+        self._beside.stop()
+
+    def _start_sources(self) -> None:
+        for source in self._sources:
+            source.start()
+
+    def _stop_sources(self) -> None:
         for source in self._sources:
             source.stop()
 

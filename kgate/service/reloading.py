@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 
 from kgate.errors import KgateError
+from kgate.net.beside import Beside
 from kgate.net.files import FileWatch, Stamp, stamp
 from kgate.service.part import Part, Shared
 from kgate.service.quiet import let_go, quietly
@@ -78,8 +77,7 @@ class Reloads(Part):
         self._unkept = False
         self._keeping = -KEEP_SECONDS
         self._reloading = self._again = False
-        self._reader = ThreadPool(0, 1, "kgate-reload")
-        """Not of the reactor's threads: lookups of names may have all of those while a resolver is away, and rights must end all the same."""
+        self._reader = Beside(shared.reactor, "reload")
 
     def start(self) -> None:
         """Look at the files from now on."""
@@ -134,8 +132,7 @@ class Reloads(Part):
             log.info("the text of the policy in force is kept; requests are taken again")
 
     def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
-        made: Deferred[T] = deferToThreadPool(self._shared.reactor, self._reader, quietly, work)
-        return made
+        return self._reader.do(lambda: quietly(work))
 
     def stop(self) -> None:
         """What is being read is read to its end."""
@@ -189,7 +186,7 @@ class Reloads(Part):
         self._shared.records.in_force("config", configuration, {"allowed": True} | ({"reasons": [unkept]} if unkept else {}))
         log.info("reloaded; policy revision {revision}", revision=configuration.policy.revision)
         self._shared.decide_again(since=changed_at)
-        self._reader.callInThread(let_go, former)
+        self._reader.do(lambda: let_go(former))
 
     def _look_at(self, configuration: Configuration) -> None:
         self._watched = watched(self._path, configuration, self._files.files)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import pytest
 from geo_data import COUNTRY, written
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
 from kgate.documents.values import Duration
@@ -19,6 +20,8 @@ from kgate.settings.surroundings import FactSource
 from kgate.settings.values import FactName, FilePath, ServerUrl, SourceName
 from kgate.surroundings.document import Values
 from kgate.surroundings.geo import Atlas
+
+T = TypeVar("T")
 
 
 class Told(list[str]):
@@ -141,22 +144,22 @@ def test_geo_data_that_were_read_when_others_are_in_force_change_nothing(tmp_pat
     path = tmp_path / "country.mmdb"
     path.write_bytes(written(COUNTRY))
     atlases: list[Atlas] = []
-    reactor = _Later()
-    files = GeoFiles(reactor, path, None, atlases.append)
+    later = _Later()
+    files = GeoFiles(cast("Any", later), path, None, atlases.append)
     path.write_bytes(written({"192.0.2.0/24": {"country": {"iso_code": "AT"}}}))
     files.tick()
     files.tick()
     files.stop()
-    for work in reactor.waiting:
+    for work in later.waiting:
         work()
-    assert len(reactor.waiting) == 1 and atlases == []
+    assert len(later.waiting) == 1 and atlases == []
 
 
 def test_geo_data_are_read_again_and_a_bad_file_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "country.mmdb"
     path.write_bytes(written(COUNTRY))
     atlases: list[Atlas] = []
-    files = GeoFiles(_Threadless(), path, None, atlases.append)
+    files = GeoFiles(cast("Any", _AtOnce()), path, None, atlases.append)
     path.write_bytes(written({"192.0.2.0/24": {"country": {"iso_code": "AT"}}}))
     files.tick()
     files.tick()
@@ -167,31 +170,20 @@ def test_geo_data_are_read_again_and_a_bad_file_changes_nothing(tmp_path: Path) 
     assert files.problem.startswith("the new geo data were not taken over, the old ones stay in force: is not a database")
 
 
-class _Threadless:
-    """A reactor whose thread pool does its work at once."""
+class _AtOnce:
+    """A thread that has done its work before anybody looks."""
 
-    def getThreadPool(self) -> _Threadless:
-        return self
-
-    def callInThreadWithCallback(self, done, work, *arguments):  # type: ignore[no-untyped-def]
-        from twisted.python.failure import Failure
-
-        try:
-            result = work(*arguments)
-        except (OSError, ValueError):
-            done(False, Failure())
-        else:
-            done(True, result)
-
-    def callFromThread(self, work, *arguments):  # type: ignore[no-untyped-def]
-        work(*arguments)
+    def do(self, work: Callable[[], T]) -> Deferred[T]:
+        return maybeDeferred(work)
 
 
-class _Later(_Threadless):
-    """One whose thread pool is busy."""
+class _Later(_AtOnce):
+    """One that is busy."""
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[], None]] = []
 
-    def callInThreadWithCallback(self, done, work, *arguments):  # type: ignore[no-untyped-def]
-        self.waiting.append(lambda: super(_Later, self).callInThreadWithCallback(done, work, *arguments))
+    def do(self, work: Callable[[], T]) -> Deferred[T]:
+        done: Deferred[T] = Deferred()
+        self.waiting.append(lambda: done.callback(work()))
+        return done

@@ -13,6 +13,7 @@ from reactors import reactor_with_threads, turn_until
 
 from kgate.expressions import Failed
 from kgate.model import Device
+from kgate.net.beside import Beside
 from kgate.net.inventory import PolledInventory
 from kgate.net.web import Reply
 
@@ -48,15 +49,41 @@ def reactor() -> Iterator[Any]:
         yield made
 
 
+@pytest.fixture
+def beside(reactor: Any) -> Iterator[Beside]:
+    made = Beside(reactor, "inventory")
+    made.start()
+    yield made
+    made.stop()
+
+
+def polled_by(beside: Beside, items: Slow, changed: list[frozenset[str]]) -> PolledInventory:
+    settings = SimpleNamespace(url="u", token_file=None, items=items, name=Name(), compliant=None, posture={}, every=60.0, keep=60.0)
+    return PolledInventory(beside, lambda: 0.0, cast("Any", settings), cast("Any", Api()), changed.append)
+
+
 @pytest.mark.threat("13")
-def test_a_long_answer_is_read_while_the_gate_goes_on(reactor: Any) -> None:
+def test_a_long_answer_is_read_while_the_gate_goes_on(reactor: Any, beside: Beside) -> None:
     """Ten thousand devices took 1.2 s, in which nothing was cut."""
     items, changed = Slow(), list[frozenset[str]]()
-    settings = SimpleNamespace(url="u", token_file=None, items=items, name=Name(), compliant=None, posture={}, every=60.0, keep=60.0)
-    polled = PolledInventory(reactor, lambda: 0.0, cast("Any", settings), cast("Any", Api()), changed.append)
+    polled = polled_by(beside, items, changed)
     polled.tick()
     turn_until(reactor, items.begun.is_set)
     assert items.where != threading.get_ident() and changed == []
     items.go_on.set()
     turn_until(reactor, lambda: bool(changed))
     assert changed == [frozenset({"laptop-1"})] and polled.inventory.find("laptop-1") == Device("laptop-1")
+
+
+@pytest.mark.threat("13")
+def test_an_answer_is_read_though_all_of_the_reactors_threads_wait_for_names(reactor: Any, beside: Beside) -> None:
+    """As where a resolver is away: the device that is not compliant any more is out all the same."""
+    items, changed, resolver = Slow(), list[frozenset[str]](), threading.Event()
+    items.go_on.set()
+    for _ in range(20):
+        reactor.getThreadPool().callInThread(resolver.wait)
+    try:
+        polled_by(beside, items, changed).tick()
+        turn_until(reactor, lambda: bool(changed))
+    finally:
+        resolver.set()
