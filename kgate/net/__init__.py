@@ -28,5 +28,5 @@ What others are asked, and what they tell:
     polling, notices              notices of issuers
     fetches                       which of these a decision waits for
 
-    clock, waker, beside, telling, files, lifeline time, threads, listeners, changed files, a supervisor that is gone
+    clock, waker, beside, telling, files, lifeline   time, threads, listeners, changed files, a supervisor that is gone
 """

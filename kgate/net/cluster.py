@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from kgate.errors import KgateError
 from kgate.exchange.legs import UpstreamLeg
 from kgate.exchange.ports import ClientWire
-from kgate.exchange.upstream import Then
 from kgate.kube.cluster_access import ClusterAccess
 from kgate.net.contexts import ALPN, client_context
 from kgate.net.credentials import Credential
@@ -21,7 +21,7 @@ from kgate.net.dial import DialFailed, HostName
 from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
 from kgate.net.upstream import Dial, Endpoint
-from kgate.net.upstream_pool import Health, UpstreamPool
+from kgate.net.upstream_pool import Health, Then, UpstreamPool
 from kgate.net.ways import through
 from kgate.wire import http1, http2
 
@@ -37,6 +37,58 @@ PING_SECONDS = 15.0
 DEAD_SECONDS = 30.0
 
 
+class Dialling:
+    """Opens connections to one cluster. It refers to no pool but the one that asks, so that a cluster that was removed is gone with its last connection."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        turn: Turn,
+        now: Callable[[], float],
+        access: ClusterAccess,
+        credential: Credential,
+        seconds: Callable[[], float],
+    ) -> None:
+        self._reactor, self._turn, self._now, self._access, self._credential, self._seconds = (
+            reactor,
+            turn,
+            now,
+            access,
+            credential,
+            seconds,
+        )
+        self._endpoint = endpoint_of(access)
+        self._host = HostName(reactor, self._endpoint.host)
+        self._contexts: dict[tuple[bool, tuple[bytes, bytes] | None], ssl.SSLContext] = {}
+
+    def open(self, pool: UpstreamPool, own: bool, then: Then) -> None:
+        """Give ``then`` a connection for ``pool``, or why there is none. ``own``: by HTTP/1.1."""
+        try:
+            context = self._context(own)
+        except KgateError as error:
+            then(DialFailed(str(error)))
+            return
+        make = partial(self._make, pool)
+        Dial(self._reactor, self._turn, self._endpoint, self._host, context, make, then, self._seconds()).start()
+
+    def _context(self, own: bool) -> ssl.SSLContext:
+        key = (own, self._credential.certificate)
+        context = self._contexts.get(key)
+        if context is None:
+            certificate, private = key[1] or (None, None)
+            authority = self._access.certificate_authority
+            roots = authority.decode("ascii", "replace") if authority else None
+            context = client_context(roots, certificate, private, alpn=["http/1.1"] if own else ALPN, verify=not self._access.insecure)
+            self._contexts = {old: kept for old, kept in self._contexts.items() if old[1] == key[1]}
+            self._contexts[key] = context
+        return context
+
+    def _make(self, pool: UpstreamPool, transport: TlsTransport) -> UpstreamLeg:
+        multiplexed = transport.alpn == "h2"
+        wire = http2.ClientConnection(UPSTREAM_LIMITS, self._now) if multiplexed else http1.ClientConnection()
+        return UpstreamLeg(cast("ClientWire", wire), transport, self._turn, self._now, pool.spare, pool.gone, multiplexed=multiplexed)
+
+
 class ClusterUpstream:
     """See the module."""
 
@@ -49,14 +101,10 @@ class ClusterUpstream:
         credential: Credential,
         connect_seconds: Callable[[], float],
     ) -> None:
-        self._reactor, self._turn, self._now, self._credential = reactor, turn, now, credential
-        self._connect_seconds = connect_seconds
-        self._access, self._endpoint = access, endpoint_of(access)
-        self._host = HostName(reactor, self._endpoint.host)
-        self._contexts: dict[tuple[bool, tuple[bytes, bytes] | None], ssl.SSLContext] = {}
+        self._now, self._access, self._credential = now, access, credential
         self._shown: tuple[bytes, bytes] | None = None
         """The certificate that the pool's connections were opened by."""
-        self.pool = UpstreamPool(self._connect, now)
+        self.pool = UpstreamPool(Dialling(reactor, turn, now, access, credential, connect_seconds).open, now)
         self.authority, self.base_path = access.server.authority.encode(), access.server.base_path.encode()
 
     @property
@@ -141,33 +189,6 @@ class ClusterUpstream:
             self._shown = certificate
             self.pool.retire()
         return self.pool
-
-    def _connect(self, own: bool, then: Callable[[UpstreamLeg | DialFailed], None]) -> None:
-        try:
-            context = self._context(own)
-        except KgateError as error:
-            then(DialFailed(str(error)))
-            return
-        Dial(self._reactor, self._turn, self._endpoint, self._host, context, self._make, then, self._connect_seconds()).start()
-
-    def _context(self, own: bool) -> ssl.SSLContext:
-        key = (own, self._credential.certificate)
-        context = self._contexts.get(key)
-        if context is None:
-            certificate, private = key[1] or (None, None)
-            authority = self._access.certificate_authority
-            roots = authority.decode("ascii", "replace") if authority else None
-            context = client_context(roots, certificate, private, alpn=["http/1.1"] if own else ALPN, verify=not self._access.insecure)
-            self._contexts = {old: kept for old, kept in self._contexts.items() if old[1] == key[1]}
-            self._contexts[key] = context
-        return context
-
-    def _make(self, transport: TlsTransport) -> UpstreamLeg:
-        multiplexed = transport.alpn == "h2"
-        wire = http2.ClientConnection(UPSTREAM_LIMITS, self._now) if multiplexed else http1.ClientConnection()
-        return UpstreamLeg(
-            cast("ClientWire", wire), transport, self._turn, self._now, self.pool.spare, self.pool.gone, multiplexed=multiplexed
-        )
 
 
 def endpoint_of(access: ClusterAccess) -> Endpoint:

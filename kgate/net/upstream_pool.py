@@ -40,9 +40,9 @@ class Health:
 
 
 class UpstreamPool:
-    """The connections to one cluster. ``connect(upgrade, then)`` starts a dial for us: it knows the endpoint and the credentials."""
+    """The connections to one cluster. ``connect(pool, own, then)`` starts a dial for us: it knows the endpoint and the credentials."""
 
-    def __init__(self, connect: Callable[[bool, Then], None], now: Callable[[], float]) -> None:
+    def __init__(self, connect: Callable[[UpstreamPool, bool, Then], None], now: Callable[[], float]) -> None:
         self._connect, self._now = connect, now
         self._multiplexed: list[UpstreamLeg] = []
         self._idle: list[UpstreamLeg] = []
@@ -72,7 +72,7 @@ class UpstreamPool:
             self._note(result)
             then(result)
 
-        self._connect(True, opened)
+        self._connect(self, True, opened)
 
     def acquire_unshared(self, then: Then) -> None:
         """Give ``then`` an HTTP/1.1 connection on which nobody else has anything: an idle one, or a new one."""
@@ -146,7 +146,7 @@ class UpstreamPool:
 
     def _dial(self) -> None:
         self._dialling += 1
-        self._connect(False, self._dialled)
+        self._connect(self, False, self._dialled)
 
     def _dialled(self, result: UpstreamLeg | DialFailed) -> None:
         self._dialling -= 1

@@ -38,7 +38,7 @@ class World:
         self.clock = 50.0
         self.dials: list[Any] = []
         self.given: list[Any] = []
-        self.pool = UpstreamPool(lambda own, then: self.dials.append(then), lambda: self.clock)
+        self.pool = UpstreamPool(lambda pool, own, then: self.dials.append(then), lambda: self.clock)
 
     def ask(self, times: int = 1) -> None:
         for _ in range(times):

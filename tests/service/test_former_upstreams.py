@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -34,8 +36,8 @@ class World:
     """The upstreams of a gate with one cluster, to which there is always a connection."""
 
     def __init__(self) -> None:
-        self.clock = 50.0
-        shared = SimpleNamespace(reactor=None, turn=Turn(), now=self.now, wall=self.now, configuration=lambda: self.configuration)
+        self.clock, self.turn = 50.0, Turn()
+        shared = SimpleNamespace(reactor=None, turn=self.turn, now=self.now, wall=self.now, configuration=lambda: self.configuration)
         self.upstreams = Upstreams(cast("Any", shared))
 
     def now(self) -> float:
@@ -49,7 +51,7 @@ class World:
         self.upstreams.reloaded()
         pool = self.upstreams.current()["lab"].pool
         wire, pipe = cast("Any", http2.ClientConnection(http2.Http2Limits(), self.now)), cast("Any", Pipe())
-        leg = UpstreamLeg(wire, pipe, Turn(), self.now, pool.spare, pool.gone, multiplexed=True)
+        leg = UpstreamLeg(wire, pipe, self.turn, self.now, pool.spare, pool.gone, multiplexed=True)
         pool.legs.add(leg)
         return leg
 
@@ -57,6 +59,7 @@ class World:
         for _ in range(seconds):
             self.clock += 1
             self.upstreams.look()
+            self.turn.flush()
 
 
 def test_a_connection_that_a_reload_replaced_is_given_up_too_where_nobody_is_there_any_more() -> None:
@@ -72,3 +75,20 @@ def test_a_connection_that_a_reload_replaced_is_given_up_too_where_nobody_is_the
     former.lost("aborted")
     world.passes(1)
     assert world.upstreams.connections() == 1
+
+
+def test_a_cluster_that_was_replaced_leaves_nothing_behind() -> None:
+    """The garbage collector does not count: it hardly ever looks at what lived for a while."""
+    gc.collect()
+    gc.disable()
+    try:
+        world = World()
+        former = world.reload("192.0.2.1")
+        replaced = weakref.ref(world.upstreams.current()["lab"]), weakref.ref(world.upstreams.current()["lab"].pool)
+        world.reload("192.0.2.2")
+        former.lost("closed")
+        del former
+        world.passes(1)
+        assert [each() for each in replaced] == [None, None]
+    finally:
+        gc.enable()
