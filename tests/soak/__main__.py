@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -57,12 +58,14 @@ def main() -> int:
         for thread in threads:
             thread.start()
         try:
-            rows = _sampled(world, objects, options.minutes)
+            sampling = _sampled(world, objects, options.minutes)
         finally:
             stop.set()
             for thread in threads:
                 thread.join(120)
-    return _conclude(world, rows)
+        last = sampling.last()
+        print(line(last), flush=True)
+    return _conclude(world, sampling.rows, last)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -102,15 +105,17 @@ def _go_on(world: World, stop: threading.Event, slower: float, activity: Activit
         world.ledger.turn(activity.__name__)
 
 
-def _sampled(world: World, objects: Path, minutes: float) -> list[dict[str, Any]]:
+def _sampled(world: World, objects: Path, minutes: float) -> Sampling:
+    """Until the time is over, or somebody wants the end of it."""
     sampling, until = Sampling(world, objects), time.monotonic() + minutes * 60
-    while time.monotonic() < until:
-        time.sleep(min(60.0, max(until - time.monotonic(), 0.0)))
+    enough = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: enough.set())
+    while time.monotonic() < until and not enough.wait(min(60.0, max(until - time.monotonic(), 0.0))):
         print(line(sampling.take()), flush=True)
-    return sampling.rows
+    return sampling
 
 
-def _conclude(world: World, rows: list[dict[str, Any]]) -> int:
+def _conclude(world: World, rows: list[dict[str, Any]], ended: dict[str, Any]) -> int:
     audit = world.gate.folder / "audit"
     problems = [*verdict.chain(audit), *verdict.on_record(audit, world.ledger), *verdict.growth(rows)]
     print("turns:", dict(world.ledger.done))
@@ -120,6 +125,8 @@ def _conclude(world: World, rows: list[dict[str, Any]]) -> int:
     for name, last in rows[-1]["objects"].items():
         if name in middle:
             print(f"{name}, more than in the middle: {', '.join(verdict.types(middle[name], last))}")
+    for name, each in ended["objects"].items():
+        print(f"{name}, found by a whole collection: {list(each['garbage'].items())[:30]}")
     for problem in problems:
         print(f"PROBLEM: {problem}")
     return 1 if problems else 0

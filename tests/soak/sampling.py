@@ -63,6 +63,13 @@ class Sampling:
         self._began = time.monotonic()
         self.rows: list[dict[str, Any]] = []
 
+    def last(self) -> dict[str, Any]:
+        """Once more, with what only a whole collection finds; not one of the rows."""
+        (self._objects / "collect").touch()
+        found = self.take()
+        self.rows.pop()
+        return found
+
     def take(self) -> dict[str, Any]:
         """Look at everything now."""
         process = self._world.gate.process

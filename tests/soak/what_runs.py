@@ -31,7 +31,7 @@ from web_server import Page, document, web_server
 from soak.ledger import Ledger
 
 CLUSTERS = {"kgate-dev": "dev", "kgate-prod": "prod"}
-PEOPLE = 2_000
+PEOPLE = 1_000
 """So many are made up; each turn is somebody's of them."""
 PUSH = "directory-token-with-enough-entropy-0123456789"
 FOLLOWING_SECONDS = 20.0
