@@ -45,10 +45,10 @@ def by_type() -> Counter[str]:
 
 
 def count(*_: object) -> None:
-    """Write it, replacing the last one. Where a file ``collect`` lies there: what a whole collection finds too, and give free memory back."""
+    """Write it, replacing the last one. Where a file ``collect`` or ``collect-PID`` lies there: what a whole collection finds too, and give free memory back."""
     kinds = by_type()
     garbage: Counter[str] = Counter()
-    if (Path(OBJECTS) / "collect").exists():
+    if any((Path(OBJECTS) / name).exists() for name in ("collect", f"collect-{os.getpid()}")):
         gc.collect()
         garbage = kinds - by_type()
         ctypes.CDLL(None).malloc_trim(0)
