@@ -25,6 +25,7 @@ record, and only then carried upstream under an impersonated name. After a 101 i
     sessions/         what is live, under which decision; re-evaluation and cutting
     store/            what gates share: who is signed in, grants, the company's directory
     settings/         the configuration file and all that it names → what a gate is made of
+    inspection/       what a cluster is like to the gate
     review/           decisions on record, explained and asked again by another policy
     net/              the only place with a reactor, sockets, TLS, files
     api/              what the gate answers itself: signing in, requests, the directory's pushes, health

@@ -19,12 +19,13 @@ ALLOWED: dict[str, set[str]] = {
     "sessions": BASE | LOWEST,
     "store": BASE | LOWEST,
     "exchange": BASE | LOWEST | {"authorizers"},
+    "inspection": BASE | LOWEST,
     "review": BASE | LOWEST | {"authorizers", "exchange"},
-    "net": BASE | LOWEST | MIDDLE | {"settings", "metrics"},
+    "net": BASE | LOWEST | MIDDLE | {"settings", "metrics", "inspection"},
     "api": BASE | LOWEST | MIDDLE | {"net", "settings", "metrics"},
     "service": BASE | LOWEST | MIDDLE | {"review", "net", "api", "settings", "metrics"},
     "demo": BASE | LOWEST | MIDDLE | {"net", "settings"},
-    "cli": BASE | LOWEST | MIDDLE | {"net", "api", "settings", "metrics", "service", "demo", "review"},
+    "cli": BASE | LOWEST | MIDDLE | {"net", "api", "settings", "metrics", "service", "demo", "review", "inspection"},
 }
 SHELL = {"net", "api", "service", "cli", "demo"}
 """Where the reactor, sockets and TLS may be used."""

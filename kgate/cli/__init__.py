@@ -21,7 +21,7 @@ from kgate.errors import KgateError, printable
 COMMANDS = {
     "audit": "kgate.cli.audit:audit",
     "check": "kgate.cli.check:check",
-    "clusters": "kgate.cli.signed_in:clusters",
+    "clusters": "kgate.cli.clusters:clusters",
     "credential": "kgate.cli.credential:credential",
     "kubeconfig": "kgate.cli.signed_in:kubeconfig",
     "lock": "kgate.cli.lock:lock",

@@ -45,11 +45,8 @@ def whoami(gate: str, output: str) -> None:
 _ORDER = ("user", "groups", "issuer", "gate", "session", "expires", "signed_in", "acr", "amr", "device", "robot", "clusters")
 
 
-@click.command()
-@GATE
-@OUTPUT
-def clusters(gate: str, output: str) -> None:
-    """List the clusters that you may see."""
+def list_clusters(gate: str, output: str) -> None:
+    """``kgate clusters``."""
     kept, client = _signed_in(gate)
     found = _clusters(client, kept)
     if output == "json":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 
 from kgate.exchange.legs import UpstreamLeg
 from kgate.exchange.ports import Loss
@@ -32,6 +32,7 @@ class Reply:
 
     status: int
     body: bytes
+    headers: Headers = field(factory=list)
 
 
 @frozen
@@ -45,10 +46,11 @@ Then = Callable[["Reply | NoReply"], None]
 
 
 class Inquiry:
-    """One such request (a ``Requester``). ``deadline`` is the owner's to watch: it calls ``give_up``."""
+    """One such request (a ``Requester``): a POST of ``body``, or a GET where that is empty. ``deadline`` is the owner's to watch: it calls ``give_up``."""
 
     def __init__(self, upstream: Upstream, target: bytes, body: bytes, impersonate: Impersonation | None, then: Then) -> None:
         self._upstream, self._target, self._request, self._impersonate = upstream, target, body, impersonate
+        self._headers: Headers = []
         self._then: Then | None = then
         self._leg: UpstreamLeg | None = None
         self._stream = self._status = self._times_asked = 0
@@ -77,18 +79,22 @@ class Inquiry:
             return
         self._leg = leg
         self._times_asked += 1
-        self._stream = leg.request(self, self._head(), False)
-        leg.wire.send_data(self._stream, self._request, True)
+        bare = not self._request
+        self._stream = leg.request(self, self._head(), bare)
+        if not bare:
+            leg.wire.send_data(self._stream, self._request, True)
         leg.touch()
 
     def _head(self) -> RequestHead:
         upstream = self._upstream
-        headers = [(b"content-type", JSON), (b"accept", JSON), (b"content-length", b"%d" % len(self._request))]
+        headers = [(b"accept", JSON)]
+        if self._request:
+            headers += [(b"content-type", JSON), (b"content-length", b"%d" % len(self._request))]
         if self._impersonate is not None:
             headers += identity_headers(self._impersonate, upstream.bearer)
         elif upstream.bearer is not None:
             headers.append((b"authorization", b"Bearer " + upstream.bearer))
-        return RequestHead(b"POST", upstream.base_path + self._target, upstream.authority, headers)
+        return RequestHead(b"POST" if self._request else b"GET", upstream.base_path + self._target, upstream.authority, headers)
 
     # --- the answer
 
@@ -97,7 +103,7 @@ class Inquiry:
 
     def upstream_response(self, status: int, headers: Headers, ended: bool) -> None:
         """The answer's head."""
-        self._status = status
+        self._status, self._headers = status, headers
         if status == 401:
             self._upstream.refused()
         if ended:
@@ -125,7 +131,7 @@ class Inquiry:
         leg, self._leg = self._leg, None
         if leg is not None:
             leg.finished(self._stream)
-        self._end(Reply(self._status, bytes(self._body)))
+        self._end(Reply(self._status, bytes(self._body), self._headers))
 
     def upstream_writable(self) -> None:
         """The request is small and went out whole."""

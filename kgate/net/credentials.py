@@ -49,6 +49,11 @@ class Credential(ABC):
     def at_hand(self) -> bool:
         """Whether there is one now, so that ``ready`` would say so at once."""
 
+    @property
+    def expires(self) -> float | None:
+        """When it ends (Unix seconds), where whoever gave it said so."""
+        return None
+
     @abstractmethod
     def ready(self, then: Callable[[str | None], None]) -> None:
         """Call ``then(None)`` once there is one, or ``then(why not)``."""
@@ -167,6 +172,11 @@ class ExecToken(Credential):
     def certificate(self) -> tuple[bytes, bytes] | None:
         """The plugin's client certificate."""
         return self._certificate
+
+    @property
+    def expires(self) -> float | None:
+        """As the plugin said."""
+        return self._credential.expires if self._credential is not None else None
 
     @property
     def at_hand(self) -> bool:

@@ -14,6 +14,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.internet.base import DelayedCall
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReadDescriptor, IWriteDescriptor
@@ -112,3 +113,12 @@ def install() -> None:
     """Make it this process' reactor, unless there is one or it cannot be."""
     if hasattr(select, "epoll") and "twisted.internet.reactor" not in sys.modules:
         installReactor(Reactor())
+
+
+def of_its_own() -> Any:
+    """One that is nobody else's, for a command that asks and ends."""
+    if hasattr(select, "epoll"):
+        return Reactor()
+    from twisted.internet.selectreactor import SelectReactor
+
+    return SelectReactor()

@@ -155,6 +155,15 @@ class StreamSocket:
         return self._fileno
 
     @property
+    def peer(self) -> str:
+        """Whom it is connected to: address and port; empty once it is not."""
+        try:
+            name = self._sock.getpeername()
+        except OSError:
+            return ""
+        return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+
+    @property
     def open(self) -> bool:
         """Whether bytes may still come."""
         return self._state is _OPEN or self._state is _DEAF

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from email.utils import formatdate
+from email.utils import formatdate, parsedate_to_datetime
 
 from kgate.wire.events import Headers
 
@@ -30,3 +30,14 @@ class Dates:
         if second != self._second:
             self._second, self._field = second, [(b"date", formatdate(second, usegmt=True).encode())]
         return self._field
+
+
+def read_date(headers: Headers) -> float | None:
+    """When an answer was made, by its maker's clock (Unix seconds, the second's beginning); None where it does not say."""
+    for name, value in headers:
+        if name == b"date":
+            try:
+                return parsedate_to_datetime(value.decode("latin-1")).timestamp()
+            except (ValueError, OverflowError):
+                return None
+    return None
