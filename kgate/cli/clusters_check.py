@@ -11,7 +11,7 @@ import click
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
-from kgate.cli.output import OUTPUT, as_json, bar, table
+from kgate.cli.output import OUTPUT, as_json, bar, table, terminal_width
 from kgate.cli.places import CONFIG, CONFIG_OPTION
 from kgate.documents.structuring import nearest
 from kgate.errors import UsageError, printable
@@ -112,13 +112,24 @@ _COLUMNS = ("cluster", "state", "version", "protocol", "certificate", "the gate 
 
 
 def _show(checked: Sequence[Checked], now: float) -> None:
-    table(_COLUMNS, [_row(each, now) for each in checked])
+    rows = [_row(each, now) for each in checked]
+    if _width(rows) <= terminal_width():
+        table(_COLUMNS, rows)
+    else:
+        for name, state, *rest in rows:
+            cells = [f"{column} {cell}" for column, cell in zip(_COLUMNS[2:], rest, strict=True) if cell]
+            click.echo(printable("; ".join([f"{name}: {state}", *cells])))
     for each in checked:
         for finding in each.found:
             hint = f"; {finding.hint}" if finding.hint else ""
             click.echo(printable(f"{each.name}: {finding.level.value}: {finding.text}{hint}"))
             for line in finding.lines:
                 click.echo(f"    {line}")
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """How many columns of a terminal the table would take."""
+    return sum(2 + max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)) - 2
 
 
 def _row(checked: Checked, now: float) -> tuple[str, ...]:

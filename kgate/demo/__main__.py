@@ -25,7 +25,8 @@ from kgate.errors import KgateError
 @click.option("--directory", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Where the kubeconfig goes.")
 @click.option("--token", default="", help="The gate's bearer token; a fresh one by default.")
 @click.option("--samples/--no-samples", default=True, help="Whether it has workloads to look at.")
-def main(name: str, port: int, directory: Path, token: str, samples: bool) -> None:
+@click.option("--generous", is_flag=True, help="Let the gate's own user do everything, which it should not be able to.")
+def main(name: str, port: int, directory: Path, token: str, samples: bool, generous: bool) -> None:
     """Run one demo cluster until it is told to stop."""
     reactor: Any = the_reactor  # zope.interface's types are not known to the type checker
     warnings: Any = LogLevelFilterPredicate(LogLevel.warn)
@@ -33,6 +34,7 @@ def main(name: str, port: int, directory: Path, token: str, samples: bool) -> No
     observer: Any = FilteringLogObserver(to_stderr, [warnings])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     cluster = DemoCluster(name, reactor, token or secrets.token_urlsafe(32), time.time, samples=samples)
+    cluster.world.generous = generous
     try:
         listening = cluster.listen(port)
     except KgateError as error:

@@ -93,12 +93,21 @@ _RIGHTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {"view": (READ, froz
 """By group: the verbs that it has, and the resources that it has not. ``system:masters`` has everything."""
 
 
-def may(user: User, verb: str, resource: str) -> bool:
-    """Whether ``user`` may ``verb`` the resource (empty for paths that are none, which all may read). All may ask about themselves."""
+IMPERSONATED = ("users", "groups", "serviceaccounts", "uids", "userextras")
+
+
+def is_gate(user: User) -> bool:
+    """Whether this is the token's own user, and nobody whom it impersonates."""
+    return user.name == GATE_USER and not user.impersonator
+
+
+def may(user: User, verb: str, resource: str, *, generous: bool = False) -> bool:
+    """Whether ``user`` may ``verb`` the resource (empty for paths that are none, which all may read). All may ask about themselves. ``generous``: the token's
+    own user may do everything, too."""
     if resource.startswith("selfsubject"):
         return True
-    if user.name == GATE_USER and not user.impersonator:
-        return not resource and verb == "get"
+    if is_gate(user) and not generous:
+        return (not resource and verb == "get") or (verb == "impersonate" and resource.split("/")[0] in IMPERSONATED)
     limited = [_RIGHTS[group] for group in user.groups if group in _RIGHTS]
     if "system:masters" in user.groups or not limited or not resource:
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kgate.demo import discovery, openapi
-from kgate.demo.access import GATE_USER, Entry, User, authenticate, denial, may
+from kgate.demo.access import GATE_USER, Entry, User, authenticate, denial, is_gate, may
 from kgate.demo.answers import Answer, Flow, Reply, refused, reply
 from kgate.demo.connect import connect
 from kgate.demo.following import LogFlow
@@ -41,9 +41,12 @@ class Api:
             return self._no_resource(request, user)
         if not asked_verb:
             return refused(wrong_method())
-        if not may(user, asked_verb, found.resource):
+        if not self._may(user, asked_verb, found.resource):
             return refused(denial(user, asked_verb, found.resource, found.kind.group, found.namespace, found.name))
         return self._resource(Asked(request, user, found, asked_verb))
+
+    def _may(self, user: User, asked_verb: str, resource: str) -> bool:
+        return may(user, asked_verb, resource, generous=self._world.generous)
 
     def _note(self, request: Request, user: User | Refusal, asked_verb: str) -> None:
         who = user if isinstance(user, User) else User("")
@@ -116,14 +119,16 @@ class Api:
         spec = body.get("spec") or {}
         attributes = spec.get("resourceAttributes") or {}
         resource = "/".join(filter(None, (attributes.get("resource", ""), attributes.get("subresource", ""))))
-        status: Object = {"allowed": may(asked.user, attributes.get("verb", "get"), resource)}
+        status: Object = {"allowed": self._may(asked.user, attributes.get("verb", "get"), resource)}
         if not status["allowed"]:
             status["reason"] = "the demo cluster's rights do not allow it"
         return reply(_review(ACCESS_REVIEW.api_version, ACCESS_REVIEW.kind) | {"spec": spec, "status": status}, 201)
 
     def _rules(self, asked: Asked) -> Answer:
         everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
-        status = {"resourceRules": [everything], "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["*"]}], "incomplete": False}
+        own = is_gate(asked.user) and not self._world.generous
+        rules, paths = (_GATE_RULES, ["/api", "/api/*", "/apis", "/apis/*", "/version"]) if own else ([everything], ["*"])
+        status = {"resourceRules": rules, "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": paths}], "incomplete": False}
         return reply(_review(RULES_REVIEW.api_version, RULES_REVIEW.kind) | {"spec": {}, "status": status}, 201)
 
     def _token(self, asked: Asked) -> Answer:
@@ -166,6 +171,18 @@ class Api:
             young = next((at for at, line in enumerate(lines) if line.at >= self._world.now() - since), len(lines))
             first = max(first, log.end - len(lines) + young)
         return first
+
+
+_OWN_REVIEWS = (ACCESS_REVIEW, RULES_REVIEW, SUBJECT_REVIEW)
+_GATE_RULES: list[Object] = [
+    {
+        "verbs": ["create"],
+        "apiGroups": ["authorization.k8s.io", "authentication.k8s.io"],
+        "resources": [each.plural for each in _OWN_REVIEWS],
+    },
+    {"verbs": ["impersonate"], "apiGroups": ["", "authentication.k8s.io"], "resources": ["*"]},
+]
+"""What the token's own user may."""
 
 
 def _review(api_version: str, kind: str) -> Object:

@@ -32,6 +32,8 @@ class World:
         self.events = Events(self.store, now, unique)
         self.workloads = Workloads(self.store, clock, now, self.events)
         self.kubelet = Kubelet(self.store, clock, now, self.events, f"{name}-node")
+        self.generous = False
+        """Whether the token's own user may do everything, not only impersonate: a credential that no gate should have."""
         self.trail: Trail = Trail(maxlen=KEPT)
         self.applied: dict[tuple[str, Key, str], Object] = {}
         """What each field manager applied last, by kind, object and manager."""
