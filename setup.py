@@ -27,6 +27,7 @@ COMPILED = (
     "kgate/exchange/legs.py",
     "kgate/exchange/live.py",
     "kgate/exchange/patience.py",
+    "kgate/exchange/quota.py",
     "kgate/exchange/refusal.py",
     "kgate/exchange/relay.py",
     "kgate/exchange/routes.py",

@@ -92,6 +92,12 @@ class Metrics:
         self._clusters: frozenset[str] | None = None
         """Those that there are, once that was said."""
         self._denied = Counter("kgate_denied", "Requests that were denied or refused, by the status given", ["code"], registry=registry)
+        self._over_quota = Counter(
+            "kgate_over_quota",
+            "Requests refused because a person, or an address in nobody's name, made too many",
+            ["of"],
+            registry=registry,
+        )
         self._cuts = Counter("kgate_cuts", "Live streams that the gate ended, by why", ["ending"], registry=registry)
         self._revocation = Histogram(
             "kgate_revocation_seconds", "From a change to the cut of a stream that it ended", buckets=FAST, registry=registry
@@ -141,6 +147,10 @@ class Metrics:
     def turned_away(self, status: int) -> None:
         """A request got no further than the gate."""
         self._denied.labels(f"{status}").inc()
+
+    def over_quota(self, of: str) -> None:
+        """A request was refused because there were too many before it: a ``person``'s, or an ``address``'."""
+        self._over_quota.labels(of).inc()
 
     def cut(self, ending: Ending, revocation: float | None) -> None:
         """A live stream was ended."""

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from kgate.authorizers.interface import Authorizer, Overview
+from kgate.exchange.quota import Quota, whole_seconds
 from kgate.exchange.routes import PREFIX, Route, Routes
 from kgate.exchange.said import Said
 from kgate.identity.credentials import Credentials, Rejected
@@ -32,6 +33,10 @@ _ANOTHER_SITE: Final = (
     "a page of another site had your browser send this with your client certificate; open it by its own address, or send a token instead"
 )
 _OWN_ORIGIN: Final = "the page of a proxied server would have this gate's own pages in its reach; open it at a host name of the cluster's, or by kubectl proxy"
+_TOO_MANY: Final = (
+    "you make more than %d requests a second here: this one was not taken, send it again in a moment "
+    "(a program should watch, rather than ask again and again)"
+)
 _UPGRADES: Final = frozenset({b"websocket", b"spdy/3.1"})
 
 
@@ -158,6 +163,8 @@ class Refused(NamedTuple):
     context: Context | None = None
     decision: Decision | None = None
     asked_as: Impersonation | None = None
+    retry_after: int = 0
+    """After how many seconds the same may be asked again; 0: that is not why."""
 
 
 class Admission:
@@ -180,11 +187,18 @@ class Admission:
         return target.startswith(PREFIX) or self._routes.is_cluster_host(authority)
 
     def admit(
-        self, request: RequestReceived, address: str, certificate: bytes | None, now: float, said: Said | None = None
+        self,
+        request: RequestReceived,
+        address: str,
+        certificate: bytes | None,
+        now: float,
+        said: Said | None = None,
+        quota: Quota | None = None,
+        at: float = 0.0,
     ) -> Admitted | Refused | Pending:
         """The answer to a request that arrived at ``now`` (Unix seconds) from ``address`` with the client's ``certificate`` (DER).
 
-        ``said`` is what its fields say, where that was read before.
+        ``said`` is what its fields say, where that was read before; ``quota`` is what each person has, held against ``at`` (monotonic seconds).
         """
         head = request.head
         said = said or Said.by(head.headers)
@@ -197,6 +211,10 @@ class Admission:
             return identity
         if isinstance(identity, Rejected):
             return Refused(401, str(identity))
+        if quota is not None:
+            wait = quota.spend(identity.user, identity.issuer, at)
+            if wait:
+                return Refused(429, _TOO_MANY % quota.rate, identity, retry_after=whole_seconds(wait))
         unasked = bearer is None and said.from_browser  # a browser shows a certificate with whatever a page asks it for
         if unasked and from_another_site(head.method, head.authority, head.headers):
             return Refused(403, _ANOTHER_SITE, identity)
@@ -219,6 +237,8 @@ class Admission:
         context = self._surroundings.context(now, address, asked.user_agent, identity)
         decision = self._decide(asked, identity, context)
         if isinstance(decision, Pending):
+            if quota is not None:
+                quota.give_back(identity.user, identity.issuer)
             return decision
         impersonate = decision.impersonate
         if not decision.allowed or impersonate is None:

@@ -12,12 +12,18 @@ MOST_SKIPPED = 1024 * 1024
 
 
 def refuse(
-    leg: ClientLeg, request: RequestReceived, status: int, message: str | bytes, content_type: bytes = b"application/json", id_: str = ""
+    leg: ClientLeg,
+    request: RequestReceived,
+    status: int,
+    message: str | bytes,
+    content_type: bytes = b"application/json",
+    id_: str = "",
+    retry_after: int = 0,
 ) -> None:
     """Answer with ``message`` (text: a Status; bytes: as they are) and skip what is still to come of the request's body."""
     stream, method = request.stream, request.head.method
     if isinstance(message, str):
-        answer_status(leg, stream, method, status, message, id_)
+        answer_status(leg, stream, method, status, message, id_, retry_after)
     else:
         answer_whole(leg, stream, method, status, [(b"content-type", content_type)], message)
     if not request.ended:
@@ -25,12 +31,14 @@ def refuse(
         leg.skips = [*leg.skips, skip]
 
 
-def answer_status(leg: ClientLeg, stream: int, method: bytes, status: int, message: str, id_: str) -> None:
-    """Answer with a ``Status``, under the request's id where that is on record."""
+def answer_status(leg: ClientLeg, stream: int, method: bytes, status: int, message: str, id_: str, retry_after: int = 0) -> None:
+    """Answer with a ``Status``, under the request's id where that is on record. ``retry_after`` (seconds) has client-go ask again by itself."""
     headers = [(b"content-type", b"application/json")]
+    if retry_after:
+        headers.append((b"retry-after", b"%d" % retry_after))
     if id_:
         headers.append((b"audit-id", id_.encode()))
-    answer_whole(leg, stream, method, status, headers, status_body(status, message))
+    answer_whole(leg, stream, method, status, headers, status_body(status, message, retry_after))
 
 
 def answer_whole(leg: ClientLeg, stream: int, method: bytes, status: int, headers: Headers, body: bytes) -> None:

@@ -37,9 +37,9 @@ _LONGEST = 256
 _LINE = 2048
 
 
-def status_body(code: int, message: str) -> bytes:
-    """The JSON body of an error answer."""
-    body = {
+def status_body(code: int, message: str, retry_after: int = 0) -> bytes:
+    """The JSON body of an error answer. ``retry_after`` is after how many seconds the client should ask again; 0 says nothing of that."""
+    body: dict[str, object] = {
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
@@ -48,6 +48,8 @@ def status_body(code: int, message: str) -> bytes:
         "reason": REASONS.get(code, "Unknown"),
         "code": code,
     }
+    if retry_after:
+        body["details"] = {"retryAfterSeconds": retry_after}
     return orjson.dumps(body)
 
 

@@ -17,6 +17,7 @@ from kgate.exchange.local import Application, LocalExchange
 from kgate.exchange.own_reviews import OwnReview, own_review
 from kgate.exchange.patience import Patience
 from kgate.exchange.ports import ClientTransport, ServerWire
+from kgate.exchange.quota import UNRECORDED, Quota, whole_seconds
 from kgate.exchange.refusal import refuse
 from kgate.exchange.rules_review import RulesReview
 from kgate.exchange.said import Said
@@ -47,6 +48,12 @@ UNKEPT: Final = Refused(
     "the policy changed, and its text could not be kept beside the audit, so no request is taken until it is; tell whoever runs this gate if it stays so",
 )
 OUT_OF_TOUCH: Final = Refused(503, "the gate has lost touch with its store, so it cannot tell who may come in; try again in a moment")
+_STRANGERS: Final = (
+    "more than %d requests a second come from your address that nobody is known to be behind: this one was not looked at, "
+    "send it again in a moment"
+)
+_STRANGE: Final = (400, 401)
+"""What somebody gets whom nobody knows."""
 _REVIEWS = {"selfsubjectaccessreviews": SelfReview, "selfsubjectrulesreviews": RulesReview}
 
 
@@ -75,6 +82,8 @@ class Gateway:
         self.turn, self.now, self.wall = turn, now, wall
         self.recorder, self.live, self.admission = recorder, live, admission
         self._date = Dates(wall)
+        self._people, self._strangers = Quota(0), Quota(0)
+        """Requests a second of each person, and of each address that nobody is known to be behind."""
         self._bound(LimitSettings(), DeadlineSettings())
         self._fetch, self._application = fetch, application
         self.store: Store | None = None
@@ -97,6 +106,8 @@ class Gateway:
 
     def _bound(self, limits: LimitSettings, deadlines: DeadlineSettings) -> None:
         self.limits, self.deadlines = limits, deadlines
+        self._people.use(limits.requests_per_person)
+        self._strangers.use(limits.requests_per_address)
         self._http2 = http2.Http2Limits(streams=limits.streams)
         self._patience = Patience(deadlines.answer, deadlines.body, deadlines.reader)
 
@@ -150,6 +161,10 @@ class Gateway:
             refuse(leg, request, 200, b"ok\n", b"text/plain")
             return
         if not self.admission.is_for_cluster(request.head.authority, request.head.target) and self._owns(request.head.target):
+            wait = self._strangers.spend(self.legs[leg], "", leg.heard_at)
+            if wait:
+                self._turn_away(leg, request, _too_many(self._strangers, wait), self.recorder.ids.next())
+                return
             local = LocalExchange(leg, request, self._application, self.now(), self._unsettled.discard, self._held, self.legs[leg])
             self._unsettled.add(local)
             local.begin()
@@ -157,7 +172,7 @@ class Gateway:
         said, headers = leg.said, request.head.headers
         if said is None or (said.headers is not headers and said.headers != headers):
             said = leg.said = Said.by(headers)
-        admitted = self._admit(leg, request, said)
+        admitted = self._admit(leg, request, leg.heard_at, said)
         if isinstance(admitted, Pending):
             self._wait(leg, request, admitted)
         else:
@@ -168,13 +183,13 @@ class Gateway:
         anonymous = leg.certificate is None and not any(name == b"authorization" for name, _ in head.headers)
         return anonymous or not self.admission.is_for_cluster(head.authority, head.target)
 
-    def _admit(self, leg: ClientLeg, request: RequestReceived, said: Said | None = None) -> Admitted | Refused | Pending:
-        """The answer as of now."""
+    def _admit(self, leg: ClientLeg, request: RequestReceived, at: float, said: Said | None = None) -> Admitted | Refused | Pending:
+        """The answer as of now, which is ``at``."""
         if self._store_age() > ADMITS_SECONDS:
             return OUT_OF_TOUCH
         if self.unkept:
             return UNKEPT
-        return self.admission.admit(request, leg.address, leg.certificate, self.wall(), said)
+        return self.admission.admit(request, leg.address, leg.certificate, self.wall(), said, self._people, at)
 
     def _owns(self, target: bytes) -> bool:
         return self._application.owns(target.decode("latin-1").partition("?")[0])
@@ -184,7 +199,7 @@ class Gateway:
             leg,
             request,
             self.now(),
-            lambda: self._admit(leg, request),
+            lambda: self._admit(leg, request, self.now()),
             self._fetch,
             lambda answer: self._decided(leg, request, answer),
             self._unsettled.discard,
@@ -209,13 +224,29 @@ class Gateway:
             self._turn_away(leg, request, answer, id_)
 
     def _turn_away(self, leg: ClientLeg, request: RequestReceived, refused: Refused, id_: str) -> None:
-        message = self.recorder.refusal(id_, leg.address, refused)
+        if refused.identity is None and refused.status in _STRANGE:
+            wait = self._strangers.spend(self.legs[leg], "", leg.heard_at)
+            if wait:
+                refused = _too_many(self._strangers, wait)
+        message, id_ = (
+            self._over_quota(leg, refused, id_) if refused.retry_after else (self.recorder.refusal(id_, leg.address, refused), id_)
+        )
         nobody = refused.identity is None  # whose connection gets one answer, and in HTTP/1.1 the answer itself says so
         if nobody and not leg.multiplexed:
             leg.wire.shutdown()
-        refuse(leg, request, refused.status, message, id_=id_)
+        refuse(leg, request, refused.status, message, id_=id_, retry_after=refused.retry_after)
         if nobody:
             leg.wire.shutdown()
+
+    def _over_quota(self, leg: ClientLeg, refused: Refused, id_: str) -> tuple[str, str]:
+        """The message for whoever asks too often, and the id under which it is on record: one in a while is, with how many came before it."""
+        identity = refused.identity
+        if identity is None:
+            missing = self._strangers.refused(self.legs[leg], "", leg.heard_at)
+        else:
+            missing = self._people.refused(identity.user, identity.issuer, leg.heard_at)
+        id_ = "" if missing == UNRECORDED else id_
+        return self.recorder.over_quota(id_, leg.address, refused, missing), id_
 
     # --- what exchanges ask
 
@@ -293,6 +324,10 @@ class Gateway:
         elif now - leg.heard_at > self.deadlines.idle or not (leg.served or now - leg.since <= self.deadlines.head):
             leg.wire.shutdown()
             leg.touch()
+
+
+def _too_many(strangers: Quota, wait: float) -> Refused:
+    return Refused(429, _STRANGERS % strangers.rate, retry_after=whole_seconds(wait))
 
 
 def _for_port(exchange: OnRecord, port: int) -> Asked:

@@ -96,6 +96,17 @@ class Recorder:
         self.journal.append(record)
         return denial_message(identity, action, decision, id_, f"kgate policy explain {id_}")
 
+    def over_quota(self, id_: str, address: str, refused: Refused, missing: int) -> str:
+        """That somebody asks too often: counted, and on record where there is an ``id_`` for it, with how many before it are ``missing`` there. The message
+        for them."""
+        self.metrics.turned_away(refused.status)
+        self.metrics.over_quota("person" if refused.identity is not None else "address")
+        if not id_:
+            return f"kgate: {refused.message}"
+        text = f"{refused.message}; {missing} before it are not on record" if missing else refused.message
+        self.journal.append(refusal_record(id_, self.gate, self._wall(), address, refused.status, text, refused.identity, refused.action))
+        return f"kgate: {refused.message} (request {id_})"
+
     def outlived(self, stream: OnRecord, verdict: Verdict, shadow: Shadow) -> None:
         """A live stream goes on by ``verdict``; if it would not by the candidate, that is on record, once."""
         action, context, asked_as = verdict.asked.action, verdict.context, verdict.asked.asked_as

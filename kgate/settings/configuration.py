@@ -70,7 +70,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file, *, runnin
     check_geo(reading, get("geo"))
     check_facts(reading, get("facts") or ())
     webhooks = all_webhooks(reading, get("authorizers") or ())
-    note_relaxations(reading, get("audit"), admin)
+    note_relaxations(reading, get("audit"), admin, get("limits"))
     settings = settings_of(reading.sections)
     if policy is None or sources is None:
         raise AssertionError("both are there, or a mistake that says why not")

@@ -36,6 +36,7 @@ from kgate.settings.values import (
     LabelKey,
     ProxyUrl,
     PublicUrl,
+    Rate,
     ServerUrl,
     SourceName,
     StateUrl,
@@ -44,6 +45,7 @@ from kgate.settings.values import (
     file_path,
     label_key,
     proxy_url,
+    rate,
     source_name,
     state_url,
 )
@@ -150,6 +152,7 @@ def settings_converter(base: Path) -> Converter:
     on(SourceName, written(source_name))
     on(FactName, written(lambda text: FactName(fact_name(text))))
     on(Count, count)
+    on(Rate, rate)
     return converter
 
 

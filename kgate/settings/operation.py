@@ -10,7 +10,7 @@ from attrs import field, frozen
 from kgate.documents.globs import Glob
 from kgate.documents.values import Address, Duration, Unacceptable, accept
 from kgate.settings.reading import Place, Reading
-from kgate.settings.values import Count, FilePath, ProxyUrl
+from kgate.settings.values import Count, FilePath, ProxyUrl, Rate
 from kgate.store.sealing import read_keys
 
 MOST_TOKEN_SECONDS = 600.0
@@ -93,6 +93,10 @@ class LimitSettings:
     connections_per_address: Count = field(default=Count(1_000))
     sign_ins_per_address: Count = field(default=Count(600))
     """Sign-ins that one address may begin in a minute."""
+    requests_per_person: Rate = field(default=Rate(1_000))
+    """Requests a second that one person or program may make, of one process; five seconds of it at once. Without it (0) one can take the whole gate."""
+    requests_per_address: Rate = field(default=Rate(200))
+    """Those of one address that nobody is known to be behind, or yet."""
 
 
 @frozen
@@ -128,9 +132,13 @@ def sealing_keys(reading: Reading, secrets: SecretsSettings | None) -> tuple[byt
         return ()
 
 
-def note_relaxations(reading: Reading, audit: AuditSettings | None, admin: AdminSettings | None) -> None:
+def note_relaxations(reading: Reading, audit: AuditSettings | None, admin: AdminSettings | None, limits: LimitSettings | None) -> None:
     """What is allowed, and said at each start."""
     if audit is not None and audit.mode is AuditMode.BEST_EFFORT:
         reading.warn(("audit", "mode"), "requests go on even where their record cannot be written", "strict is the default")
     if admin is not None and not ipaddress.ip_address(admin.address.host).is_loopback:
         reading.warn(("admin", "address"), "metrics are open to whoever reaches this address", "127.0.0.1 keeps them on this machine")
+    if limits is not None and not limits.requests_per_person:
+        reading.warn(("limits", "requests_per_person"), "one person's program can keep the gate from everybody else", "1000 is the default")
+    if limits is not None and not limits.requests_per_address:
+        reading.warn(("limits", "requests_per_address"), "strangers can keep the gate from everybody else", "200 is the default")

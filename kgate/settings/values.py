@@ -31,6 +31,8 @@ LabelKey = NewType("LabelKey", str)
 SourceName = NewType("SourceName", str)
 FactName = NewType("FactName", str)
 Count = NewType("Count", int)
+Rate = NewType("Rate", int)
+"""A second; 0 is as many as they like."""
 """A whole number, at least one."""
 
 MAX_COUNT = 1_000_000
@@ -89,6 +91,13 @@ def label_key(text: str) -> LabelKey:
     if not _LABEL.fullmatch(text):
         raise Unacceptable(f'"{text}" is not a key for a label', "use letters, digits, dash, dot, underscore and slash")
     return LabelKey(text)
+
+
+def rate(value: Plain, _: object) -> Rate:
+    """A structure hook."""
+    if not 0 <= a_whole_number(value) <= MAX_COUNT:
+        raise Unacceptable(f"{value} is out of range", f"it is at most {MAX_COUNT:,}; 0 switches it off")
+    return cast("Rate", value)
 
 
 def count(value: Plain, _: object) -> Count:

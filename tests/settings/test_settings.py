@@ -256,6 +256,7 @@ def test_the_names_of_a_listener_s_certificate_have_no_case() -> None:
 def test_relaxations_and_slips_are_warned_of() -> None:
     text = MINIMAL.replace("{directory: audit/}", "{directory: audit/, mode: best_effort}").replace("127.0.0.1:9090", "0.0.0.0:9090")
     text = text.replace("certificate_authority: ca.crt, token_file: token", "token_file: token, insecure_skip_tls_verify: true")
+    text += "limits: {requests_per_person: 0, requests_per_address: 0}\n"
     files = Files(text).but("policy.yaml", POLICY.replace("[dev]", "[dve]"))
     files.but("tls.crt", authority().server(["other"]).certificate)
     server = authority().server(["other.example.com"])
@@ -265,6 +266,8 @@ def test_relaxations_and_slips_are_warned_of() -> None:
         "kgate.yaml:7: clusters.dev.insecure_skip_tls_verify: whoever is in between can be this cluster (name its certificate_authority)",
         "kgate.yaml:12: audit.mode: requests go on even where their record cannot be written (strict is the default)",
         "kgate.yaml:13: admin.address: metrics are open to whoever reaches this address (127.0.0.1 keeps them on this machine)",
+        "kgate.yaml:14: limits.requests_per_person: one person's program can keep the gate from everybody else (1000 is the default)",
+        "kgate.yaml:14: limits.requests_per_address: strangers can keep the gate from everybody else (200 is the default)",
         'policy.yaml:4: rule "look" names the cluster dve, which is not configured (did you mean "dev"?)',
     ]
 
