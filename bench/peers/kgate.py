@@ -52,7 +52,7 @@ def _settings(ground: Ground, port: int, mode: str, workers: int) -> Document:
         "policy": "policy.yaml",
         "audit": {"directory": "audit", "mode": mode},
         "admin": {"address": f"127.0.0.1:{free_port()}"},
-        "limits": {"connections_per_address": 5000},
+        "limits": {"connections_per_address": 5000, "requests_per_person": 1_000_000},
         "drain": "1s",
         "workers": workers,
     }

@@ -82,6 +82,31 @@ def test_a_request_whose_authorizer_has_to_be_asked_waits(world: World) -> None:
     assert [wanted for wanted, _ in world.fetching] == ["may alice?"] and world.refusals == [] and len(world.live) == 0
 
 
+@pytest.mark.threat("19")
+def test_whoever_makes_too_many_requests_is_refused_before_anybody_is_asked_whether_they_may(world: World) -> None:
+    world.quota.use(1)
+    authorizer = Answers(*[NO] * 5)
+    world.admission = Admission(Routes({b"lab": Route(Cluster("lab"), world)}, {}), world.people, authorizer)  # type: ignore[arg-type]
+    for _ in range(7):
+        world.asks(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n%b\r\n" % ALICE)
+    assert [(refusal.status, refusal.retry_after) for refusal in world.refusals] == [(403, 0)] * 5 + [(429, 1)] * 2
+    assert world.refusals[-1].identity is not None and world.refusals[-1].decision is None
+
+
+@pytest.mark.threat("19")
+def test_a_request_that_waits_is_one_request(world: World) -> None:
+    """It is admitted anew each time that what it waited for has come."""
+    world.quota.use(1)
+    authorizer = Answers(*[Pending("may alice?"), NO] * 5, NO)
+    world.admission = Admission(Routes({b"lab": Route(Cluster("lab"), world)}, {}), world.people, authorizer)  # type: ignore[arg-type]
+    for _ in range(5):
+        world.asks(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n%b\r\n" % ALICE)
+        world.fetched()
+    assert [refusal.status for refusal in world.refusals] == [403] * 5
+    world.asks(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n%b\r\n" % ALICE)
+    assert world.refusals[-1].status == 429
+
+
 def test_what_lives_waits_while_an_authorizer_is_asked_again(world: World) -> None:
     answers = Answers(yes("alice"), Pending("still?"), NO)
     world.admission = Admission(Routes({b"lab": Route(Cluster("lab"), world)}, {}), world.people, answers)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from kgate.exchange.admission import Admission, Admitted, Refused, Verdict
 from kgate.exchange.exchange import Exchange
 from kgate.exchange.legs import ClientLeg, UpstreamLeg
 from kgate.exchange.patience import Patience
+from kgate.exchange.quota import Quota
 from kgate.exchange.refusal import refuse
 from kgate.exchange.routes import Route, Routes
 from kgate.exchange.waiting import Waiting
@@ -125,6 +126,7 @@ class World:
         self.authority, self.base_path, self.bearer = b"cluster:6443", b"", b"gate"
         self.labels: tuple[tuple[str, str], ...] = ()
         self.changes: list[Verdict] = []
+        self.quota = Quota(0)
         self.use(POLICY)
         date = Dates(self.now)
         self.client = ClientLeg(
@@ -150,7 +152,7 @@ class World:
 
     def answer(self, leg: ClientLeg, request: RequestReceived) -> None:
         def admit() -> Admitted | Refused | Pending:
-            return self.admission.admit(request, leg.address, None, self.clock)
+            return self.admission.admit(request, leg.address, None, self.clock, quota=self.quota, at=self.clock)
 
         admitted = admit()
         if isinstance(admitted, Pending):
