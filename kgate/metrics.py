@@ -91,6 +91,9 @@ class Metrics:
         registry.register(self._requests)
         self._clusters: frozenset[str] | None = None
         """Those that there are, once that was said."""
+        self._authorizers: frozenset[str] | None = None
+        self._answered: set[tuple[str, str]] = set()
+        """Which authorizers said what."""
         self._denied = Counter("kgate_denied", "Requests that were denied or refused, by the status given", ["code"], registry=registry)
         self._over_quota = Counter(
             "kgate_over_quota",
@@ -144,6 +147,13 @@ class Metrics:
         requests.ended = {key: count for key, count in requests.ended.items() if key[0] in self._clusters}
         requests.took = {name: took for name, took in requests.took.items() if name in self._clusters}
 
+    def only_authorizers(self, names: Iterable[str]) -> None:
+        """The same of authorizers; an answer may still come of one that is no more."""
+        self._authorizers = frozenset(names)
+        for told in [each for each in self._answered if each[0] not in self._authorizers]:
+            self._answered.discard(told)
+            self._answers.remove(*told)
+
     def turned_away(self, status: int) -> None:
         """A request got no further than the gate."""
         self._denied.labels(f"{status}").inc()
@@ -164,7 +174,9 @@ class Metrics:
 
     def answered(self, authorizer: str, answer: str) -> None:
         """Another authorizer was asked."""
-        self._answers.labels(authorizer, answer).inc()
+        if self._authorizers is None or authorizer in self._authorizers:
+            self._answered.add((authorizer, answer))
+            self._answers.labels(authorizer, answer).inc()
 
     def render(self) -> bytes:
         """The page."""

@@ -79,3 +79,17 @@ def test_what_ends_in_a_cluster_because_that_is_gone_does_not_bring_it_back() ->
     for action in ACTIONS:
         metrics.ended(action, 200, 0.1, 1, 1)
     assert 'cluster="prod-eu"' in metrics.render().decode()
+
+
+def test_authorizers_that_are_gone_are_off_the_page_and_a_late_answer_does_not_bring_them_back() -> None:
+    metrics = Metrics()
+    metrics.answered("opa", "allowed")
+    metrics.answered("opa", "nothing")
+    metrics.answered("rbac", "denied")
+    metrics.only_authorizers({"rbac"})
+    metrics.answered("opa", "allowed")
+    page = metrics.render().decode()
+    assert 'authorizer="opa"' not in page and 'kgate_authorizer_answers_total{answer="denied",authorizer="rbac"} 1.0' in page
+    metrics.only_authorizers({"rbac", "opa"})
+    metrics.answered("opa", "allowed")
+    assert 'kgate_authorizer_answers_total{answer="allowed",authorizer="opa"} 1.0' in metrics.render().decode()

@@ -290,5 +290,5 @@ def end_record(
 
 
 def event_record(event: str, id_: str, gate: str, now: float, **fields: object) -> Record:
-    """``config``, ``start``, ``stop``, ``relaxation``: what happened to the gate itself."""
+    """``config``, ``start``, ``stop``, ``relaxation``, ``relaxation-over``: what happened to the gate itself."""
     return {"time": timestamp(now), "id": id_, "gate": gate, "event": event, **fields}

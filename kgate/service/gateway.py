@@ -103,6 +103,7 @@ class Gateway:
         self.recorder.shadow = succeeding(self.recorder.shadow, configuration.shadow, living)
         self._bound(configuration.settings.limits, configuration.settings.deadlines)
         self.recorder.metrics.only_of(configuration.settings.clusters)
+        self.recorder.metrics.only_authorizers(each.name for each in configuration.settings.authorizers)
 
     def _bound(self, limits: LimitSettings, deadlines: DeadlineSettings) -> None:
         self.limits, self.deadlines = limits, deadlines

@@ -38,6 +38,8 @@ class Records:
         wall: Callable[[], float],
     ) -> None:
         self.gate, self._settings, self._wall = gate, settings, wall
+        self._relaxed: tuple[str, ...] = ()
+        """What of the configuration in force is relaxed, in its own words."""
         self._named = 1
         """How many files name what was open when they were begun."""
         self.ids = RequestIds(wall, os.urandom)
@@ -75,11 +77,20 @@ class Records:
         self.journal.append(event_record(event, self.ids.next(), self.gate, self._wall(), **fields), then)
 
     def in_force(self, event: str, configuration: Configuration, fields: Mapping[str, object]) -> None:
-        """Which policies are asked from now on, and each relaxation, which a reader of the audit must know to judge it; the log has it too."""
-        self.event(event, {**fields, **revisions(configuration)})
-        for warning in configuration.warnings:
-            log.warn("{warning}", warning=str(warning))
-            self.event("relaxation", {"reasons": [str(warning)]})
+        """Which policies are asked from now on, and how many relaxations there are, each of which a reader of the audit must know to judge it: one is on
+        record, and in the log, when it begins and when it is over. Reloads may come several a second."""
+        before, self._relaxed = self._relaxed, tuple(map(str, configuration.warnings))
+        self.event(event, {**fields, **revisions(configuration), "relaxations": len(self._relaxed)})
+        for text in self._relaxed:
+            if text not in before:
+                log.warn("{warning}", warning=text)
+                self.event("relaxation", {"reasons": [text]})
+        for text in before:
+            if text not in self._relaxed:
+                self.event("relaxation-over", {"reasons": [text]})
+        kept = sum(text in before for text in self._relaxed)
+        if kept:
+            log.info("{count} {what} as before", count=kept, what="warning is" if kept == 1 else "warnings are")
 
     def tick(self, streams: Callable[[], Iterable[str]]) -> None:
         """Called a few times a second. ``streams`` gives the ids of those that are live: each file but the first names them, for a start after a crash
