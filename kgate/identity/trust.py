@@ -104,13 +104,16 @@ def load_lists(raw: bytes, authorities: Sequence[x509.Certificate]) -> tuple[x50
                 f"holds a list of {each.issuer.rfc4514_string()}, which is no authority here", "name its list, or its authority"
             )
         if any(_limits(extension) for extension in each.extensions):
-            raise Unacceptable("is a partial list (a critical extension limits it)", "name the complete one")
+            raise Unacceptable("is a partial list (an extension limits it)", "name the complete one")
     return lists
 
 
 def _limits(extension: x509.Extension[x509.ExtensionType]) -> bool:
-    """Whether a list may leave certificates out for it that matter here."""
-    return extension.critical and not isinstance(extension.value, _KNOWN_EXTENSIONS) and extension.value != _OF_LEAVES
+    """Whether a list may leave certificates out for it that matter here. What is known to limit a list does so, though somebody forgot to call it critical;
+    of what is unknown that alone tells (RFC 5280 section 5.2)."""
+    if isinstance(extension.value, (x509.IssuingDistributionPoint, x509.DeltaCRLIndicator)):
+        return extension.value != _OF_LEAVES
+    return extension.critical and not isinstance(extension.value, _KNOWN_EXTENSIONS)
 
 
 def _until(each: x509.CertificateRevocationList) -> float:

@@ -224,6 +224,10 @@ PARTIAL = [
 """Of authorities, of attribute certificates, for some reasons, of other authorities too, of one distribution point, and what changed."""
 
 
+UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+"""Of an authority's own making: only where it is critical can it matter (RFC 5280 section 5.2)."""
+
+
 def crl(*extensions: tuple[x509.ExtensionType, bool], key: Any = MAKER, until: datetime | None = None) -> bytes:
     """A list of MAKER's of which nobody knows what it should be."""
     builder = x509.CertificateRevocationListBuilder().issuer_name(load_authorities(MAKER.certificate)[0].subject)
@@ -241,7 +245,8 @@ def crl(*extensions: tuple[x509.ExtensionType, bool], key: Any = MAKER, until: d
         (Authority("devices").crl(), "holds a list of CN=devices, which is no authority here"),  # the same name, another key
         (crl(key=PEOPLE), "holds a list of CN=devices, which is no authority here"),
         (MAKER.crl() + PEOPLE.crl(), "holds a list of CN=people, which is no authority here"),
-        *((crl((each, True)), "is a partial list (a critical extension limits it)") for each in PARTIAL),
+        *((crl((each, critical)), "is a partial list (an extension limits it)") for each in PARTIAL for critical in (True, False)),
+        (crl((UNKNOWN, True)), "is a partial list (an extension limits it)"),
         (b"", "is not a list of revoked certificates"),
         (b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----", "is not a list of revoked certificates"),
         (MAKER.certificate, "is not a list of revoked certificates"),
@@ -255,7 +260,13 @@ def test_a_list_that_is_somebody_elses_or_not_all_is_refused_when_it_is_loaded(r
 
 def test_a_list_may_say_what_limits_nothing_and_a_file_may_hold_several() -> None:
     known = [(x509.CRLNumber(1), True), (x509.AuthorityKeyIdentifier(b"x", None, None), True)]
-    for raw, count in ((crl(*known), 1), (crl((OF_LEAVES, True)), 1), (crl((OF_LEAVES, False)), 1), (MAKER.crl() + MAKER.crl(), 2)):
+    for raw, count in (
+        (crl(*known), 1),
+        (crl((OF_LEAVES, True)), 1),
+        (crl((OF_LEAVES, False)), 1),
+        (crl((UNKNOWN, False)), 1),
+        (MAKER.crl() + MAKER.crl(), 2),
+    ):
         assert len(load_lists(raw, load_authorities(MAKER.certificate))) == count
 
 
