@@ -1,11 +1,11 @@
 """When each static token was last used: gathered as requests come, written to the store a few times a minute. Of one that a reload took out nothing is
-kept: pipelines that make a token each would fill the store, and a new token of that name would have been used before it was made."""
+kept, nor of one that is not there at a start: pipelines that make a token each would fill the store, and a new token of that name would have been used before
+it was made."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -14,7 +14,7 @@ from kgate.model import Identity
 from kgate.net.database import Store, StoreUnavailableError
 from kgate.service.part import Part
 from kgate.settings import Configuration
-from kgate.store.robots import Use, forget_uses, record_uses
+from kgate.store.robots import Use, record_uses
 
 log = Logger()
 
@@ -29,9 +29,11 @@ class RobotUses(Part):
         self._store, self._now, self._wall = store, now, wall
         self._uses = Uses(wall)
         self.saw: Callable[[Identity, str], None] = self._uses.saw
-        self._names: frozenset[str] = frozenset()
-        self._gone: dict[str, float] = {}
-        """Names of tokens that are no more, and since when, of which the store was not told yet."""
+        self._since: dict[str, float] | None = None
+        """Since when uses by these names are those of the tokens that there are; None until that is known."""
+        self._others = float("-inf")
+        """And since when there is no token by any other name."""
+        self._changed = False
         self._written = now()
 
     def prepare(self, configuration: Configuration) -> Callable[[], None]:
@@ -40,26 +42,24 @@ class RobotUses(Part):
         return lambda: self.are(frozenset(each.robot for each in tokens.identities.values()) if tokens is not None else frozenset())
 
     def are(self, names: frozenset[str]) -> None:
-        """These tokens there are, and no others."""
-        self._gone |= dict.fromkeys(self._names - names, self._wall())
-        self._names = names
+        """These tokens there are, and no others. A new one may have been used already where another gate knew it earlier, but not before there was none."""
+        before, self._since = self._since, dict.fromkeys(names, self._others)
+        if before is not None:
+            self._since |= {name: since for name, since in before.items() if name in names}
+        if before is None or before.keys() != names:
+            self._others, self._changed = self._wall(), True
 
     def tick(self) -> None:
         """Write what came since."""
-        if (self._uses or self._gone) and self._now() - self._written >= EVERY:
-            self._written = self._now()
-            last, gone = self._uses.taken(), self._gone
-            self._gone = {}
-            uses = tuple(Use(name, at, address) for name, (at, address) in last.items() if at >= gone.get(name, at))
-
-            def written(connection: Connection) -> None:
-                forget_uses(connection, gone)
-                record_uses(connection, uses)
-
-            done = Deferred.fromCoroutine(self._store.write(written))
-            done.addErrback(lambda failure: self._put_back(last, gone) if failure.check(StoreUnavailableError) else failure)
+        if (self._uses or self._changed) and self._now() - self._written >= EVERY:
+            self._written, self._changed = self._now(), False
+            last, since, others = self._uses.taken(), self._since or {}, self._others
+            uses = tuple(Use(name, at, address) for name, (at, address) in last.items())
+            writing = self._store.write(lambda connection: record_uses(connection, uses, lambda name: since.get(name, others)))
+            done = Deferred.fromCoroutine(writing)
+            done.addErrback(lambda failure: self._put_back(last) if failure.check(StoreUnavailableError) else failure)
             done.addErrback(lambda failure: log.failure("recording the use of tokens failed", failure))
 
-    def _put_back(self, last: Last, gone: dict[str, float]) -> None:
+    def _put_back(self, last: Last) -> None:
         self._uses.put_back(last)
-        self._gone = gone | self._gone
+        self._changed = True

@@ -111,6 +111,36 @@ def test_of_a_token_that_is_no_more_no_use_is_kept(store: OneThread) -> None:
     assert gate.passes() == {"ci"}
 
 
+def test_nor_of_one_that_was_taken_out_while_no_gate_ran(store: OneThread) -> None:
+    """It was kept for another 400 days."""
+    before = Gate(store)
+    before.uses.are(frozenset({"ci", "build-1"}))
+    before.saw("ci")
+    before.saw("build-1")
+    assert before.passes() == {"ci", "build-1"}
+    after = Gate(store)
+    after.clock += 3600
+    after.uses.are(frozenset({"ci", "build-2"}))
+    assert after.passes() == {"ci"}
+    writes = store.writes
+    assert after.passes() == {"ci"} and store.writes == writes, "nothing is written where nothing came"
+
+
+def test_a_token_that_another_gate_has_already_is_left_alone(store: OneThread) -> None:
+    """Which reads a changed file a moment later."""
+    first, second = Gate(store), Gate(store)
+    second.uses.are(frozenset({"ci"}))
+    first.clock += 1
+    first.uses.are(frozenset({"ci", "new"}))
+    first.saw("new")
+    assert first.passes() == {"new"}
+    second.clock = first.clock
+    second.saw("ci")
+    assert second.passes() == {"ci", "new"}
+    second.uses.are(frozenset({"ci", "new"}))
+    assert second.passes() == {"ci", "new"}
+
+
 def test_a_new_token_of_a_former_ones_name_was_used_when_any_gate_saw_it(store: OneThread) -> None:
     """Each gate notices the file by itself, and writes in its own time."""
     first, second = Gate(store), Gate(store)
