@@ -155,6 +155,7 @@ class ClusterUpstream:
     def close(self) -> None:
         """The cluster was removed from the configuration."""
         self.pool.close()
+        self._credential.close()
 
     @property
     def over(self) -> bool:

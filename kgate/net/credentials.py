@@ -13,6 +13,7 @@ from pathlib import Path
 from shutil import which
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from kgate.kube.cluster_access import ClusterAccess, GateCredential, token_of
@@ -61,6 +62,9 @@ class Credential(ABC):
     @abstractmethod
     def refused(self) -> None:
         """The cluster answered 401: fetch it anew before the next use."""
+
+    def close(self) -> None:  # noqa: B027  (most have nothing to end)
+        """Nobody needs it any more."""
 
 
 class FixedCredential(Credential):
@@ -155,6 +159,7 @@ class ExecToken(Credential):
         self._credential: ExecCredential | None = None
         self._certificate: tuple[bytes, bytes] | None = None
         self._waiting: list[Callable[[str | None], None]] = []
+        self._under_way: Deferred[Any] | None = None
         self._running = self._refused = False
         self._problem, self._rests_until = "", float("-inf")
 
@@ -199,6 +204,11 @@ class ExecToken(Credential):
         the former: without any it would go as nobody."""
         self._refused = self._refused or self._now() >= self._rests_until
 
+    def close(self) -> None:
+        """End a plugin that runs."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+
     def _run(self) -> None:
         if self._running:
             return
@@ -210,7 +220,8 @@ class ExecToken(Credential):
             self._settle(f"cannot be run: there is no such program{hint}")
             return
         environment = {**os.environ, **dict(plugin.env), "KUBERNETES_EXEC_INFO": self._access.exec_info()}
-        run(self._reactor, program, plugin.args, environment, most=MAX_OUTPUT, seconds=PLUGIN_SECONDS).addCallback(self._ended)
+        self._under_way = run(self._reactor, program, plugin.args, environment, most=MAX_OUTPUT, seconds=PLUGIN_SECONDS)
+        self._under_way.addCallback(self._ended)
 
     def _ended(self, result: Printed | Unfinished) -> None:
         if isinstance(result, Unfinished):
@@ -234,7 +245,7 @@ class ExecToken(Credential):
 
     def _settle(self, wrong: str | None) -> None:
         """``wrong`` is the rest of a sentence that begins with the plugin's name."""
-        self._running = False
+        self._running, self._under_way = False, None
         problem = f"the exec plugin {self._plugin.command} {wrong}" if wrong is not None else None
         self._problem, self._rests_until = problem or "", self._now() + RETRY_SECONDS
         if problem is not None:

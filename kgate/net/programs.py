@@ -38,7 +38,7 @@ class Unfinished:
 def run(
     reactor: Any, program: str, arguments: Sequence[str], environment: Mapping[str, str], *, most: int, seconds: float
 ) -> Deferred[Printed | Unfinished]:
-    """What ``program`` prints; killed after so many bytes or seconds."""
+    """What ``program`` prints; killed after so many bytes or seconds, or when nobody wants it any more (``cancel``)."""
     running = _Running(reactor, most)
     try:
         running.process = reactor.spawnProcess(running, program, [program, *arguments], dict(environment))
@@ -57,7 +57,7 @@ class _Running(ProcessProtocol):
         self._printed = {OUTPUT: bytearray(), ERRORS: bytearray()}
         self.process: Any = None
         self._late: Any = None
-        self.done: Deferred[Printed | Unfinished] = Deferred()
+        self.done: Deferred[Printed | Unfinished] = Deferred(lambda _: self.kill(Unfinished("was given up: nobody needs it any more")))
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """It prints."""

@@ -20,6 +20,7 @@ from authority import Authority
 from click.testing import CliRunner, Result
 from demo_process import demo_cluster
 from forward_proxies import ForwardProxy
+from lab.waiting import eventually
 from recording_cluster import Connection, RecordingCluster
 from small_configuration import small_configuration
 
@@ -187,6 +188,18 @@ def test_a_plugin_s_token(operator: Operator, demo: Path) -> None:
         "from": "exec plugin",
         "ends": soon[:16].replace("T", " ") + " UTC",
     }
+
+
+def test_a_plugin_that_hangs_is_ended_with_the_command(operator: Operator, demo: Path) -> None:
+    plugin, number = operator.folder / "plugin", operator.folder / "number"
+    plugin.write_text(f"#!{sys.executable}\nimport os, time\nopen({str(number)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)\n")
+    plugin.chmod(0o700)
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}}
+    code, told = operator.found({"kubeconfig": str(operator.changed(demo, user=user))}, "--timeout", "3")
+    (wrong,) = texts(told)
+    assert code == 3 and "within 3 s" in wrong
+    line = Path(f"/proc/{number.read_text()}/cmdline")
+    eventually("the plugin is gone", lambda: not line.exists() or not line.read_bytes())  # here nobody may be left to bury it
 
 
 def test_a_silent_port_is_given_up_in_time(operator: Operator) -> None:

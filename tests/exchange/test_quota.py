@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kgate.exchange.quota import BURST_SECONDS, MOST_KEPT, QUIET_SECONDS, UNRECORDED, Quota, whole_seconds
 
+pytestmark = pytest.mark.threat("19")
 RATES = st.sampled_from([1, 2, 8, 64])
 """Of powers of two a float's sums are exact, so that the two may be held against each other to the last bit."""
 WHO = st.sampled_from([("ann", "tokens"), ("ann", "https://idp.example.com"), ("bob", "tokens")])
@@ -42,6 +43,7 @@ def test_it_gives_what_the_slow_model_gives(rate: int, steps: list[tuple[tuple[s
             assert quota.spend(*who, at) == slow.spend(who, at)
 
 
+@pytest.mark.threat("28")
 @given(st.integers(1, 1_000_000), st.floats(0, 1e9), st.lists(st.floats(-7200, 7200), max_size=20))
 def test_threat_28_whatever_the_clock_does_nobody_waits_longer_than_a_bucket_takes_to_fill(
     rate: int, at: float, jumps: list[float]
