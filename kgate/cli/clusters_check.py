@@ -108,7 +108,7 @@ async def _look(reactor: Any, configuration: Configuration, names: Sequence[str]
 # --- for people
 
 
-_COLUMNS = ("cluster", "state", "version", "protocol", "certificate", "the gate is", "credential")
+_COLUMNS = ("cluster", "state", "address", "version", "certificate", "the gate is", "credential")
 
 
 def _show(checked: Sequence[Checked], now: float) -> None:
@@ -135,12 +135,12 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
 def _row(checked: Checked, now: float) -> tuple[str, ...]:
     seen = checked.seen
     certificate = seen.certificate.validity.ends if seen.certificate is not None and seen.reached else None
-    me, protocol = seen.me, "h2" if seen.http2 else "http/1.1"
+    me = seen.me
     return (
         checked.name,
         checked.state.value,
+        seen.peer,
         seen.version if isinstance(seen.version, str) else "",
-        protocol if seen.reached else "",
         _left(certificate, now),
         me.user if isinstance(me, UserInfo) else "",
         _left(seen.validity.ends, now) if isinstance(me, UserInfo) else "",

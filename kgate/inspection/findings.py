@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import Enum
+from shlex import quote
 from typing import Final
 
 from attrs import frozen
@@ -22,6 +23,7 @@ SOON: Final = 14 * 86400.0
 CLOCKS_APART: Final = 60.0
 """Seconds."""
 _MOST_NAMED: Final = 8
+_ACCOUNT: Final = "system:serviceaccount:"
 ANONYMOUS: Final = "system:anonymous"
 
 
@@ -78,7 +80,8 @@ def findings(seen: Seen, now: float, *, delegates: bool) -> tuple[Finding, ...]:
     """All that there is to say of it at ``now`` (Unix seconds). ``delegates``: the configuration has it review tokens (``identity.service_accounts``)."""
     if not seen.reached:
         return (_unreached(seen, now),)
-    return (*_way(seen, now), *_credential(seen, now), *_answers(seen), *_impersonation(seen), *rights(seen, delegates))
+    needs = _reviews(seen) if delegates else ()
+    return (*_way(seen, now), *_credential(seen, now), *_answers(seen), *_impersonation(seen), *needs, *rights(seen, delegates))
 
 
 # --- the way there
@@ -226,6 +229,15 @@ def _impersonation(seen: Seen) -> Iterator[Finding]:
         yield Finding(Level.NOTE, About.IMPERSONATION, text, "whoever is not among those that its rules name is refused by the cluster")
     if not missing:
         yield from _trial(seen)
+
+
+def _reviews(seen: Seen) -> Iterator[Finding]:
+    if seen.reviews is False and isinstance(seen.me, UserInfo):
+        user, account = seen.me.user, seen.me.user.removeprefix(_ACCOUNT)
+        whom = f"--user {quote(user)}" if account == user else f"--serviceaccount {quote(account)}"
+        text = "the gate may not create tokenreviews there, which identity.service_accounts needs"
+        hint = f"kubectl create clusterrolebinding kgate-reviews --clusterrole system:auth-delegator {whom}"
+        yield Finding(Level.WRONG, About.RIGHTS, text, hint)
 
 
 def _trial(seen: Seen) -> Iterator[Finding]:

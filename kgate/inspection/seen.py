@@ -87,6 +87,8 @@ class Seen:
     """That of the gate's credential."""
     impersonates: Mapping[str, bool | Unknown] = field(factory=dict)
     """By the keys of ``gate_rights.NEEDED``."""
+    reviews: bool | Unknown | None = None
+    """Whether it may create tokenreviews, by which the gate knows service accounts."""
     feared: tuple[Attributes, ...] = ()
     """What of ``gate_rights.FEARED`` it may."""
     rules: tuple[Listed | Unknown, ...] = ()

@@ -30,6 +30,9 @@ NEEDED: Mapping[str, Attributes] = {
 }
 """What the API server asks for each ``Impersonate-*`` header of the gate's (k8s.io/apiserver pkg/endpoints/filters/impersonation)."""
 
+REVIEWS_TOKENS = Attributes("create", AUTHENTICATION, resource="tokenreviews")
+"""What ``identity.service_accounts`` needs besides."""
+
 RBAC_LINES = (
     '- {apiGroups: [""], resources: [users, groups, serviceaccounts], verbs: [impersonate]}',
     '- {apiGroups: [authentication.k8s.io], resources: ["*"], verbs: [impersonate]}',

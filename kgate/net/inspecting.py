@@ -144,6 +144,7 @@ class Inspection:
         for kind, attributes in NEEDED.items():
             answers[kind] = await self._may(attributes)
             self._note(impersonates=dict(answers))
+        self._note(reviews=await self._may(gate_rights.REVIEWS_TOKENS))
         rules: list[Listed | Unknown] = []
         for namespace in _namespaces(self._seen.me):
             rules.append(_rules(await self._ask(OWN_RULES, render_question(namespace))))

@@ -93,6 +93,7 @@ def test_a_cluster_that_is_well(operator: Operator, demo: Path) -> None:
 def test_several_at_once_as_a_table(operator: Operator, demo: Path) -> None:
     result = operator.check({"one": {"kubeconfig": str(demo)}, "two": {"server": "https://127.0.0.1:1", "token_file": "token"}})
     heading, one, two, wrong = result.stdout.splitlines()
+    assert urlsplit(yaml.safe_load(demo.read_text())["clusters"][0]["cluster"]["server"]).netloc in one
     assert heading.split("  ")[0] == "CLUSTER" and one.split()[:2] == ["one", "well"] and two.split() == ["two", "unreachable"]
     assert wrong.startswith("two: wrong: https://127.0.0.1:1 (127.0.0.1) cannot be reached: connection refused; nothing listens there: ")
     assert result.exit_code == 1

@@ -148,6 +148,21 @@ def test_reviews_are_what_service_accounts_need() -> None:
     assert said(evolve(WELL, rules=(Listed((*GIVEN, *REVIEWS)),)), delegates=True) == []
 
 
+def test_who_reviews_tokens_there_has_to_be_able_to() -> None:
+    assert said(evolve(WELL, reviews=True), delegates=True) == []
+    assert said(evolve(WELL, reviews=False)) == []
+    (only,) = said(evolve(WELL, reviews=False), delegates=True)
+    assert only.startswith(
+        "wrong: the gate may not create tokenreviews there, which identity.service_accounts needs; kubectl create clusterrolebinding "
+    )
+    assert "--clusterrole system:auth-delegator --user kgate" in only
+    account = UserInfo("system:serviceaccount:gates:kgate", ("system:serviceaccounts",))
+    (only,) = said(evolve(WELL, reviews=False, me=account), delegates=True)
+    assert "--clusterrole system:auth-delegator --serviceaccount gates:kgate" in only
+    (only,) = said(evolve(WELL, reviews=False, me=UserInfo("x; rm -r .")), delegates=True)
+    assert only.endswith("--user 'x; rm -r .'"), "a cluster says the name, and somebody gives it to their shell"
+
+
 def test_what_is_missing_is_told_with_the_lines_to_write_and_not_tried() -> None:
     trial = Trial(SOMEBODY, Unknown(403, "may not"))
     seen = evolve(WELL, impersonates={**dict.fromkeys(NEEDED, True), "groups": False, "uids": False}, rules=(Listed(GIVEN),), trial=trial)
