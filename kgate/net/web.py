@@ -8,7 +8,7 @@ question's own: an issuer's ``certificateAuthority``, or the system's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ from twisted.web.iweb import IBodyProducer, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
 from kgate.documents.pem import certificates_in
+from kgate.memory import remember
 from kgate.net.ways import Bounded, TooLong, Ways, WebProxy
 
 SECONDS = 5.0
@@ -35,6 +36,9 @@ MAX_BYTES = 1024 * 1024
 HEAD_BYTES = 256 * 1024
 """Besides the body: heads, chunk sizes, trailers."""
 _AGENT = b"kgate"
+PREPARED_SECONDS = 3600.0
+MOST_HOSTS = 64
+"""Of one question's kind: an issuer and whom it names."""
 
 
 @frozen
@@ -78,7 +82,7 @@ class Asking:
 
     def __init__(self, reactor: Any, authority: str | None = None, proxy: WebProxy = lambda: None) -> None:
         self._reactor = reactor
-        self._ways = Ways(reactor, _Trust(authority), proxy, SECONDS)
+        self._ways = Ways(reactor, Trust(authority, reactor.seconds), proxy, SECONDS)
 
     async def ask(
         self,
@@ -122,16 +126,26 @@ class Asking:
 
 
 @implementer(IPolicyForHTTPS)
-class _Trust:
-    """Whom to believe that they are who they say."""
+class Trust:
+    """Whom to believe that they are who they say.
 
-    def __init__(self, authority: str | None) -> None:
+    TLS is prepared for a host once in a while, not for each question: with the system's roots that is 6 ms and 800 KB, which stay until the collector comes
+    by, for connections of Twisted's are in cycles. The system's roots may be others after a while.
+    """
+
+    def __init__(self, authority: str | None, now: Callable[[], float]) -> None:
+        self._now, self._began = now, now()
+        self._prepared: dict[str, IOpenSSLClientConnectionCreator] = {}
         certificates = [Certificate.loadPEM(pem.encode()) for pem in certificates_in(authority)] if authority else []
         self._roots = trustRootFromCertificates(certificates) if authority else platformTrust()
 
     def creatorForNetloc(self, hostname: bytes, port: int) -> IOpenSSLClientConnectionCreator:
         """TLS to ``hostname``, whose certificate must be for that name."""
-        return optionsForClientTLS(hostname.decode("ascii"), trustRoot=self._roots)
+        name = hostname.decode("ascii")
+        if self._now() - self._began >= PREPARED_SECONDS:
+            self._prepared, self._began = {}, self._now()
+        known = self._prepared.get(name)
+        return known if known is not None else remember(self._prepared, name, optionsForClientTLS(name, trustRoot=self._roots), MOST_HOSTS)
 
 
 @implementer(IBodyProducer)

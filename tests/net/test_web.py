@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 from base64 import b64encode
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 from authority import Authority
 from forward_proxies import ForwardProxy
+from OpenSSL import SSL
 from reactors import turn_until
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from web_server import Page, WebServer, document, web_server
 
-from kgate.net.web import Asking, Reply, Unreachable
+from kgate.net.web import PREPARED_SECONDS, Asking, Reply, Trust, Unreachable
 from kgate.settings.operation import WebProxySettings
 from kgate.settings.values import ProxyUrl
 
@@ -250,3 +252,36 @@ def test_an_answer_without_end_outside_of_its_body_is_given_up(reactor: Any, fir
     server.close()
     assert answer == Unreachable(why)
     assert server.said < 8 * 1024 * 1024, "what is on its way in the kernel counts too"
+
+
+def contexts() -> int:
+    """OpenSSL's, that are somewhere."""
+    return sum(isinstance(each, SSL.Context) for each in gc.get_objects())
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_tls_is_prepared_once_for_all_questions_to_a_host(reactor: Any, web: WebServer) -> None:
+    """With the system's roots it is 800 KB each time, which the collector does not weigh and seldom comes for."""
+    web.pages["/keys"] = document({"keys": []})
+    asking, before = Asking(reactor, web.pem), contexts()
+    for _ in range(5):
+        assert isinstance(ask(reactor, asking, f"{web.url}/keys"), Reply)
+    assert contexts() - before == 1
+
+
+def test_tls_is_prepared_anew_after_a_while() -> None:
+    """The system's roots may be others by then."""
+    clock = [0.0]
+    trust = Trust(None, lambda: clock[0])
+    first = trust.creatorForNetloc(b"idp.example", 443)
+    assert trust.creatorForNetloc(b"idp.example", 443) is first and trust.creatorForNetloc(b"other.example", 443) is not first
+    clock[0] = PREPARED_SECONDS
+    assert trust.creatorForNetloc(b"idp.example", 443) is not first

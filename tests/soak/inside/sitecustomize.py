@@ -45,7 +45,8 @@ def by_type() -> Counter[str]:
 
 
 def count(*_: object) -> None:
-    """Write it over the last one. Where a file ``collect`` or ``collect-PID`` lies there: what a whole collection finds too, and give free memory back."""
+    """Write it, replacing the last one. Where a file ``collect`` or ``collect-PID`` lies there: what a whole collection finds too, and free memory is given
+    back."""
     kinds = by_type()
     garbage: Counter[str] = Counter()
     if any((Path(OBJECTS) / name).exists() for name in ("collect", f"collect-{os.getpid()}")):
