@@ -35,5 +35,8 @@ class LockBook:
         if names is None or len(names) > MOST_NAMED:
             self.locks.are(await self._database.read_in_turn(lambda connection: all_locks(connection, wall)))
         else:
-            self.locks.become(names, await self._database.read_in_turn(lambda connection: locks_named(connection, names, wall)), wall)
+            came = await self._database.read_in_turn(lambda connection: locks_named(connection, names, wall))
+            self.locks.become(names, came, wall)
+            if not came:
+                return  # whoever is let in again has nothing that lives to be decided on
         self._changed(heard_at)
