@@ -82,6 +82,8 @@ class Database:
         self._pools = (self._writer, self._readers, self._in_turn, self._feed)
         self._followers: dict[str, list[Follower]] = defaultdict(list)
         self._seen = 0
+        self._files = 1
+        """How many have been where the store is."""
         self._looking = self._again = self._stopped = False
         self._heard = self._asked = now()
         self._interval = LOOK_SECONDS[engine.url.get_backend_name()]
@@ -201,7 +203,7 @@ class Database:
             log.warn("the store {place} is another file now; all of it is read anew", place=self._engine.url.database)
             self._commits.close()
             self._engine.dispose()
-            self._seen, self._mark = -1, None
+            self._seen, self._mark, self._files = -1, None, self._files + 1
         return place
 
     def _say(self, text: str) -> None:
@@ -225,14 +227,14 @@ class Database:
             return
         self._looking, self._asked = True, self.now()
         place = self._follow_file()
-        asked, seen = self._asked, self._seen
+        asked, seen, files = self._asked, self._seen, self._files
         self._mark = self._commits.mark()
         done = Deferred.fromCoroutine(self._run_on(place, self._feed, lambda connection: self._news(connection, seen), reads=True))
-        done.addCallbacks(lambda news: self._arrived(news, asked, seen), self._failed)
+        done.addCallbacks(lambda news: self._arrived(news, asked, files), self._failed)
         done.addBoth(lambda _: self._looked())
 
-    def _arrived(self, news: News, asked: float, seen: int) -> None:
-        if seen != self._seen:  # meanwhile the store became another file, which this says nothing of
+    def _arrived(self, news: News, asked: float, files: int) -> None:
+        if files != self._files:  # this says nothing of the one that is there now
             self._again = True
             return
         self._heard, self._seen, self._problem = asked, news.latest, ""
