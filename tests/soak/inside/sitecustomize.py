@@ -59,7 +59,7 @@ def count(*_: object) -> None:
         "objects": sum(kinds.values()),
         "blocks": sys.getallocatedblocks(),
         "malloc": malloc(),
-        "collections": [each["collected"] for each in gc.get_stats()],
+        "collections": [each["collections"] for each in gc.get_stats()],
     }
     path = Path(OBJECTS) / f"{os.getpid()}.json"
     path.with_suffix(".new").write_text(json.dumps(found))
