@@ -55,6 +55,7 @@ def main() -> int:
     stop = threading.Event()
     with running(folder, options.workers, options.sqlite) as world:
         threads = [threading.Thread(target=_go_on, args=(world, stop, options.slower, *each), name=each[0].__name__) for each in PACE]
+        carrying.everybody(world, options.people)
         for thread in threads:
             thread.start()
         try:
@@ -74,6 +75,9 @@ def arguments() -> argparse.ArgumentParser:
         prog="scripts/soak", description="A gate under everything that comes to one, and what grows meanwhile."
     )
     parser.add_argument("--minutes", type=float, default=60.0, help="how long (%(default)s)")
+    parser.add_argument(
+        "--people", type=int, default=20_000, help="so many come once, first (%(default)s): what is remembered of people is bounded"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes of the gate (%(default)s)")
     parser.add_argument("--sqlite", action="store_true", help="not PostgreSQL, though it is installed")
     parser.add_argument("--slower", type=float, default=1.0, metavar="TIMES", help="so many times the pause between two turns")

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,8 @@ from soak.what_runs import CLUSTERS, World
 POD = "/api/v1/namespaces/team-a/pods/shell"
 MOST_LIVE = 15
 """Of each kind of stream, at once."""
+CROWD = 100
+"""Connections by which everybody comes: enough for each worker to have its share."""
 _STDIN = 0
 
 
@@ -37,6 +40,19 @@ def requests(world: World, kept: list[Any]) -> None:
     except BaseException:
         kept.pop().close()
         raise
+
+
+def everybody(world: World, most: int) -> None:
+    """So many requests, each of another person's token: what a gate remembers of people is bounded, and this fills it, which would take an hour otherwise."""
+
+    def some(number: int) -> None:
+        on = world.connection()
+        for _ in range(most // CROWD):
+            world.ask(on, world.token(f"{world.somebody()}-{world.chance.randrange(10**9)}"), _path(world))
+        on.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(some, range(CROWD)))
 
 
 def _path(world: World) -> str:
