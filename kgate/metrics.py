@@ -82,6 +82,19 @@ class _Requests:
         yield from (ended, took, carried)
 
 
+class _Asked:
+    """A counter that somebody else keeps."""
+
+    def __init__(self, name: str, text: str, value: Callable[[], float]) -> None:
+        self._name, self._text, self._value = name, text, value
+
+    def collect(self) -> Iterator[Metric]:
+        """For the registry."""
+        family = CounterMetricFamily(self._name, self._text)
+        family.add_metric([], self._value())
+        yield family
+
+
 class Metrics:
     """One process' figures, in a registry of their own."""
 
@@ -122,6 +135,10 @@ class Metrics:
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A gauge that is asked when somebody looks."""
         Gauge(name, text, registry=self.registry).set_function(value)
+
+    def count(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A counter that is asked when somebody looks."""
+        self.registry.register(_Asked(name, text, value))
 
     def ended(self, action: Action, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
         """A request or stream ended."""

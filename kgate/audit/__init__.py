@@ -8,4 +8,5 @@ chain     fields → a sealed line; lines → whether the chain holds
 search    which records are meant
 show      a record for a person
 text      strings of strangers, made fit for both
+recording what passed through exec and attach: casts, how they are played and read
 """

@@ -289,6 +289,14 @@ def end_record(
     return record
 
 
+def recorded_fields(name: str, size: int | None, sha256: str, problem: str) -> Record:
+    """What a stream's end says of its recording; the file is proved by it. ``size`` is None where nobody knows."""
+    recorded: Record = {"bytes": size, "sha256": sha256} if size is not None else {}
+    if problem:
+        recorded["problem"] = safe(problem)
+    return {"recording": name, "recorded": recorded}
+
+
 def event_record(event: str, id_: str, gate: str, now: float, **fields: object) -> Record:
     """``config``, ``start``, ``stop``, ``relaxation``, ``relaxation-over``: what happened to the gate itself."""
     return {"time": timestamp(now), "id": id_, "gate": gate, "event": event, **fields}

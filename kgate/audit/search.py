@@ -20,12 +20,11 @@ from kgate.documents.values import Unacceptable, duration, instant
 _WHO = "user groups issuer session source_ip device identity country asn facts grants as impersonated user_agent kubectl"
 _WHAT = "cluster cluster_labels verb action api_group resource subresource namespace name container command port path label_selector field_selector"
 _ANSWER = "allowed rule reasons policy_revision policy_sha256 shadow shadow_revision shadow_sha256 status outcome"
-_COURSE = "duration_ms bytes_in bytes_out stream closed_by revocation_ms"
+_COURSE = "duration_ms bytes_in bytes_out stream closed_by revocation_ms recording recorded"
 FIELDS = frozenset(f"time id gate event {_WHO} {_WHAT} {_ANSWER} {_COURSE} prev hash".split())
 """What decisions and their ends have; other events have more. Whoever finds nothing by another name is asked whether it is a slip."""
 ABSENT = {
     "upstream_audit_id": ("is the record's own id: the gate gives it to the cluster, whose audit has it as auditID", "ask for id=…"),
-    "recording": ("is in no record: this version makes no recordings", "ask for action=exec, say"),
 }
 """Fields that one may well look for, and why no record has them."""
 Fields = Mapping[str, Any]

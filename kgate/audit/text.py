@@ -25,6 +25,11 @@ def document(value: object) -> bytes:
     return _dumped(value, orjson.OPT_INDENT_2)
 
 
+def compact(value: object) -> bytes:
+    """The same in one line."""
+    return _dumped(value)
+
+
 def _dumped(value: object, option: int = 0) -> bytes:
     try:
         data = orjson.dumps(value, option=option)

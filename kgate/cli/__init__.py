@@ -27,6 +27,7 @@ COMMANDS = {
     "lock": "kgate.cli.lock:lock",
     "login": "kgate.cli.login:login",
     "logout": "kgate.cli.login:logout",
+    "play": "kgate.cli.play:play",
     "policy": "kgate.cli.policy:policy",
     "request": "kgate.cli.request:request",
     "sessions": "kgate.cli.sessions:sessions",

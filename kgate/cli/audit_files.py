@@ -20,14 +20,17 @@ from kgate.audit.chain import GENESIS, Broken, sealed_hash
 from kgate.audit.chain import verify as verify_chain
 from kgate.audit.show import text_of
 from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, lines_found
+from kgate.cli.audit_recordings import Recorded
 from kgate.cli.output import OUTPUT, as_json, bar, counted
-from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, audit_directory
+from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, RECORDINGS_OPTION, audit_directory, recordings_directory
 from kgate.errors import KgateError, printable
 from kgate.net import trail
 from kgate.net.archive import altered
 
 _POLICIES = re.compile(r'"(?:policy|shadow)_revision":"([0-9a-f]{1,64})","(?:policy|shadow)_sha256":"([0-9a-f]{64})"')
 """In the record of a start or a reload."""
+MOST_SAID = 20
+"""Recordings that are named one by one: of a copy without them each is missing."""
 _HEADS = re.compile(r"audit head ([0-9a-f]{64})")
 
 
@@ -65,19 +68,30 @@ class Verdict:
     multiple=True,
     help="A log of the gate, kept elsewhere, that names heads of the chain.",
 )
+@click.option("--without-recordings", is_flag=True, help="Leave the recordings out: of a copy that has none.")
+@RECORDINGS_OPTION
 @CONFIG_OPTION
 @AUDIT_OPTION
 @OUTPUT
 @click.pass_context
-def verify(ctx: click.Context, anchors: tuple[Path, ...], config: Path | None, directory: Path | None, output: str) -> None:
+def verify(
+    ctx: click.Context,
+    anchors: tuple[Path, ...],
+    without_recordings: bool,
+    recordings: Path | None,
+    config: Path | None,
+    directory: Path | None,
+    output: str,
+) -> None:
     """Whether no line was changed, dropped, inserted or moved since the gate wrote it.
 
     A chain that was cut off at its end still holds. Only an anchor can tell: the gate writes the head of its chain to its log every few minutes
-    ("audit head ..."), and a log that is kept elsewhere is given here with --anchors. The policies that are kept beside the audit are held against the
-    chain, too. Exits with 1 where a chain is broken, an anchor is not in it, or a policy is not what was in force.
+    ("audit head ..."), and a log that is kept elsewhere is given here with --anchors. The policies that are kept beside the audit and the recordings of
+    streams that ended are held against the chain, too. Exits with 1 where a chain is broken, an anchor is not in it, a policy is not what was in force,
+    or a recording is missing or not what was recorded.
     """
     place = audit_directory(config, directory)
-    chains, told = trail.chains(place), dict[str, str]()
+    chains, told, recorded = trail.chains(place), dict[str, str](), Recorded()
     wanted = {head: path for path in anchors for head in _HEADS.findall(path.read_text("utf-8", "replace"))}
     with bar("verifying", sum(trail.file_size(path) for files in chains for path in files)) as progress:
 
@@ -87,17 +101,24 @@ def verify(ctx: click.Context, anchors: tuple[Path, ...], config: Path | None, d
                 if wanted:
                     wanted.pop(sealed_hash(line) or "", None)
                 told.update(_POLICIES.findall(line.decode("utf-8", "replace")) if b'_sha256"' in line else ())
+                recorded.read(line)
                 yield line
 
         verdicts = [_verify(files, watched) for files in chains]
     policies = altered(place, told)
-    good = all(verdict.broken is None for verdict in verdicts) and not wanted and not policies
+    casts = [] if without_recordings else recorded.flaws(recordings_directory(config, directory, recordings))
+    good = all(verdict.broken is None for verdict in verdicts) and not wanted and not policies and not casts
     if output == "json":
         chains_found = [verdict.fields() for verdict in verdicts]
-        as_json({"good": good, "chains": chains_found, "missing_anchors": sorted(wanted), "altered_policies": policies})
+        found = {"good": good, "chains": chains_found, "missing_anchors": sorted(wanted), "altered_policies": policies}
+        as_json(found if without_recordings else found | {"recordings": len(recorded), "altered_recordings": casts})
     else:
-        for verdict in (*verdicts, *policies):
+        for verdict in (*verdicts, *policies, *casts[:MOST_SAID]):
             click.echo(verdict)
+        if len(casts) > MOST_SAID:
+            click.echo(f"and {counted(len(casts) - MOST_SAID, 'recording')} more; -o json names all")
+        if recorded and not casts and not without_recordings:
+            click.echo(f"{counted(len(recorded), 'recording')} as they were recorded")
         for head, path in wanted.items():
             click.echo(f"{path}: no line has the head {head}: the end was cut off, older files are not here, or these are another gate's")
     ctx.exit(0 if good else 1)
@@ -193,7 +214,7 @@ _CSV = (
         "namespace",
     ),
     *("name", "container", "command", "path", "allowed", "rule", "reasons", "policy_revision", "status", "duration_ms", "bytes_in"),
-    *("bytes_out", "closed_by"),
+    *("bytes_out", "closed_by", "recording"),
 )
 
 

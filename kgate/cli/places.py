@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from kgate.audit.recording.names import FOLDER
 from kgate.errors import UsageError
 from kgate.policy.evaluate import Policy
 from kgate.policy.load import load_policy
@@ -20,6 +21,10 @@ CONFIG_OPTION = click.option(
 )
 AUDIT_OPTION = click.option(
     "-d", "--directory", type=click.Path(path_type=Path), help="The audit directory, instead of the configuration's."
+)
+
+RECORDINGS_OPTION = click.option(
+    "--recordings", type=click.Path(path_type=Path), help="The folder of the recordings, where it is not beside the audit's files."
 )
 
 
@@ -38,6 +43,22 @@ def audit_directory(config: Path | None, directory: Path | None) -> Path:
     if settings is None:
         raise UsageError("which audit? Name the gate's configuration with --config, or the directory with --directory")
     return settings.audit.directory
+
+
+def recordings_directory(config: Path | None, directory: Path | None, recordings: Path | None) -> Path:
+    """The recordings that were named; those of the audit directory that was named (of one worker's chain they are a folder above); the configuration's.
+    Raises UsageError where none is."""
+    if recordings is not None:
+        return recordings
+    if directory is not None:
+        of_a_worker = directory.resolve().name.startswith("worker-") and not (directory / FOLDER).is_dir()
+        return (directory.resolve().parent if of_a_worker else directory) / FOLDER
+    settings = settings_of(config)
+    if settings is None:
+        raise UsageError(
+            "which recordings? Name the gate's configuration with --config, its audit with --directory, or the folder with --recordings"
+        )
+    return settings.audit.recorded
 
 
 def policy_file(file: Path | None, settings: Settings | None) -> Policy:

@@ -12,6 +12,7 @@ stream of a client leg and borrows one stream of an upstream leg.
     exchange           the request;  live  as the registry sees it;  patience  for whom it waits, and how long
     agreement, relay   the 101 that fits, or does not; bytes carried after it
     tunnel, inside     what passes there, followed: websocket_inside, spdy_inside, tunnelled_inside;  tally  counted
+    tape               what of an exec or attach is recorded, and what its recording stands in the way of
     forwarded          a port-forward's ports, each decided by itself
     farewell           why something was cut, in its own protocol
     local              what the gate answers itself;  own_reviews, self_review, rules_review  what it answers together with the cluster

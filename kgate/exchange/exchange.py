@@ -4,6 +4,8 @@
         │ not within 2 s        │ none             │ 101 ──▶ TUNNEL ──────────────────────▶ DONE
         ▼ 503                   ▼ 503              ▼ 502
 
+Where a rule says ``record`` the recording of what may become a stream is open, too, before anything goes to the cluster.
+
 It is decided and registered as live before its first wait, so a change that comes while it waits re-decides it like any other stream, and
 ``cut`` works in every phase: before the answer's head it is a ``Status`` 403, later whatever makes kubectl show the sentence
 (security.md class 13: there is no instant at which a decision is used but not watched).
@@ -61,6 +63,8 @@ _ANSWERING: Final = Phase.ANSWERING
 _TUNNEL: Final = Phase.TUNNEL
 _DONE: Final = Phase.DONE
 _PROXY: Final = Operation.PROXY
+_NOT_THEIRS: Final = frozenset({Ending.DRAIN, Ending.RECORDING})
+"""What ends for these reasons may be asked for again."""
 _BEFORE_ANSWER: Final = frozenset({_RECORDING, _CONNECTING, _ASKING})
 
 
@@ -114,7 +118,7 @@ class Exchange(LiveRequest):
                 self._say_farewell(cause)
             else:
                 self._drop_upstream()
-                self._answer_status(403 if cause.ending is not Ending.DRAIN else 503, cause.text)
+                self._answer_status(503 if cause.ending in _NOT_THEIRS else 403, cause.text)
         finally:  # a bug in what is said must not be a way to stay
             if cause.changed_at is not None:
                 self.revocation = self._gate.now() - cause.changed_at
@@ -129,6 +133,8 @@ class Exchange(LiveRequest):
         self._client.responders[self._stream] = self
         gate.live.add(self)
         self.deadline = self.started + gate.patience.answer
+        if self._asked_for_upgrade:
+            self.tape = gate.tape(self)
         gate.recorder.decision(self, self._recorded)
 
     def _recorded(self, durable: bool) -> None:
@@ -136,6 +142,19 @@ class Exchange(LiveRequest):
             return
         if not durable:
             self._fail(503, "kgate: the audit record could not be made durable in time, so nothing was sent to the cluster")
+            return
+        if self.tape is not None:
+            self.tape.open(self._taped)
+            return
+        self._phase = _CONNECTING
+        self._acquire()
+
+    def _taped(self, problem: str) -> None:
+        """Its recording is open, or cannot be."""
+        if self._phase is not _RECORDING:
+            return
+        if problem:
+            self._fail(503, f"kgate: it is to be recorded and cannot be, so nothing was sent to the cluster: {problem}; {_ASK_OPERATOR}")
             return
         self._phase = _CONNECTING
         self._acquire()
@@ -339,10 +358,29 @@ class Exchange(LiveRequest):
         self._phase, self.status, self.deadline = _TUNNEL, 101, None
         early = self._client.wire.switch(self._stream, agreed.headers)
         agreed.tunnel.admit_ports_by(self._admit_port)
-        self._relay = relay = Relay(agreed.tunnel, self._client.transport, upstream.transport, self._tunnel_ended, self._look_at_bytes)
+        passed = self._look_at_bytes
+        if self.tape is not None:
+            self.tape.follow(agreed.tunnel, self._tape_caught_up)
+            passed = self._look_at_tape
+        self._relay = relay = Relay(agreed.tunnel, self._client.transport, upstream.transport, self._tunnel_ended, passed)
         self._client.release(relay.client)
         upstream.release(relay.upstream)
         relay.start(early, rest)
+
+    def _look_at_tape(self) -> None:
+        """Something passed, and was recorded, or could not be."""
+        tape = self.tape
+        cause = tape.look() if tape is not None else None
+        if cause is not None:
+            self.cut(cause)
+            return
+        if tape is not None and tape.is_behind and self._relay is not None:
+            self._relay.hold()
+        self._look_at_bytes()
+
+    def _tape_caught_up(self) -> None:
+        if self._relay is not None:
+            self._relay.release()
 
     def _tunnel_ended(self, cause: Cause | None) -> None:
         """Both legs of the tunnel are closing."""

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from kgate.exchange.admission import Admitted, Verdict
 from kgate.exchange.patience import Patience
+from kgate.exchange.tape import Tape
 from kgate.model import Action, Cause, Identity, Pending, Stream
 
 Fetch = Callable[[Hashable, Callable[[], None]], None]
@@ -59,6 +60,17 @@ class OnRecord(Protocol):
     def revocation(self) -> float | None:
         """Seconds from the change to the end."""
 
+    @property
+    def tape(self) -> Tape | None:
+        """What is recorded of it, where anything is."""
+
+
+class Recordable(OnRecord, Protocol):
+    """A request that may become a stream of which a recording is made."""
+
+    def cut(self, cause: Cause) -> None:
+        """End it, saying why."""
+
 
 class Live(Protocol):
     """The registry of what is live."""
@@ -106,6 +118,9 @@ class Gate(Protocol):
 
     def now(self) -> float:
         """Monotonic seconds."""
+
+    def tape(self, exchange: Recordable) -> Tape | None:
+        """What is to be recorded of a request that asks for an upgrade; None where nothing is."""
 
     def decide_again(self, exchange: OnRecord) -> Verdict | Pending:
         """The decision on a live request as of now."""

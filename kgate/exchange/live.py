@@ -10,7 +10,8 @@ from kgate.exchange.admission import Admitted
 from kgate.exchange.forwarded import ForwardedPorts
 from kgate.exchange.gate import Gate
 from kgate.exchange.relay import Relay
-from kgate.model import Action, Cause, Context, Decision, Identity, Impersonation, Pending
+from kgate.exchange.tape import Tape, as_recorded
+from kgate.model import Action, Cause, Context, Decision, Identity, Impersonation, Pending, Recording
 
 
 class LiveRequest:
@@ -31,6 +32,7 @@ class LiveRequest:
         "revocation",
         "started",
         "status",
+        "tape",
     )
 
     def __init__(self, gate: Gate, admitted: Admitted, id_: str) -> None:
@@ -46,6 +48,8 @@ class LiveRequest:
         self._ports: ForwardedPorts | None = None
         self.closed_by: Cause | None = None
         self.revocation: float | None = None
+        self.tape: Tape | None = None
+        """What is recorded of it, where anything is."""
 
     @property
     def identity(self) -> Identity:
@@ -61,6 +65,11 @@ class LiveRequest:
     def context(self) -> Context:
         """Where and when."""
         return self.admitted.context
+
+    @property
+    def recording(self) -> str:
+        """The name of its recording; empty where there is none."""
+        return self.tape.name if self.tape is not None else ""
 
     @property
     def bytes_carried(self) -> int:
@@ -92,6 +101,8 @@ class LiveRequest:
             self._gate.recorder.change(self, verdict)
         if verdict.decision.allowed and self._ports is not None:
             return self._ports.again(verdict.decision)
+        if verdict.decision.record is not Recording.NONE:
+            return as_recorded(verdict.decision, self.action, self.tape.record if self.tape is not None else Recording.NONE)
         return verdict.decision
 
     def redecided(self, decision: Decision) -> None:

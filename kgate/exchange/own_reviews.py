@@ -19,6 +19,7 @@ from kgate.exchange.inquiry import Inquiry, NoReply, Reply
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.ports import Loss
 from kgate.exchange.refusal import answer_whole
+from kgate.exchange.tape import Tape
 from kgate.kube.access_review import API_VERSION
 from kgate.kube.status import status_body
 from kgate.model import Action, Cause, Decision, Identity, Impersonation, Pending
@@ -76,6 +77,7 @@ class OwnReview(ABC):
         self.bytes_in = self.bytes_out = self.status = 0
         self.closed_by: Cause | None = None
         self.revocation: float | None = None
+        self.tape: Tape | None = None
 
     @property
     def id(self) -> str:

@@ -21,7 +21,7 @@ class Relay:
     ) -> None:
         self.tunnel = tunnel
         self._ended, self._carried = ended, carried
-        self._over = False
+        self._over = self._held = False
         self.bytes_in = self.bytes_out = 0
         self.client = _Side(self, client)
         self.upstream = _Side(self, upstream)
@@ -56,6 +56,20 @@ class Relay:
             finally:  # whom no words can be found for goes without any
                 self.client.transport.part()
                 self.upstream.transport.abort()
+
+    def hold(self) -> None:
+        """Read no more of either side, until ``release``: what passes is recorded, and the recording is behind."""
+        if not self._over and not self._held:
+            self._held = True
+            self.client.transport.pause_reading()
+            self.upstream.transport.pause_reading()
+
+    def release(self) -> None:
+        """The recording has caught up."""
+        held, self._held = self._held, False
+        if held and not self._over:
+            for side in (self.client, self.upstream):
+                self._read_on(side)
 
     def side_ended(self, side: _Side) -> None:
         """One side sends no more."""
@@ -94,10 +108,13 @@ class Relay:
     def side_drained(self, side: _Side) -> None:
         """One side takes bytes again: let come what waited for that."""
         waiting, side.waiting = side.waiting, []
-        other = self.upstream if side is self.client else self.client
         for each in waiting:
-            if each not in other.waiting:
-                each.transport.resume_reading()
+            self._read_on(each)
+
+    def _read_on(self, side: _Side) -> None:
+        """Read ``side`` again, unless its bytes wait for something else, too."""
+        if not self._held and side not in self.client.waiting and side not in self.upstream.waiting:
+            side.transport.resume_reading()
 
     def _end_by(self, cause: Cause | None) -> None:
         if self._over:

@@ -11,12 +11,13 @@ from kgate.model.copies import is_copy
 from kgate.model.decisions import Cause, Decision, Ending, Ground, Limits, Pending, Reason, Recording
 from kgate.model.locks import Lock
 from kgate.model.people import Device, Identity, Impersonation, Pairs
-from kgate.model.requests import GRANTED_BY_NAME, Action, Cluster, Context, Fact, Grant, Operation
+from kgate.model.requests import GRANTED_BY_NAME, RECORDED, Action, Cluster, Context, Fact, Grant, Operation
 from kgate.model.roll_call import Present, RollCall
 from kgate.model.streams import Stream
 
 __all__ = [
     "GRANTED_BY_NAME",
+    "RECORDED",
     "Action",
     "Cause",
     "Cluster",

@@ -52,6 +52,8 @@ class Ground(Enum):
     LOCK = "lock"
     EXPIRED = "expired"
     LOGOUT = "logout"
+    RECORDING = "recording"
+    """Of a stream that lives: more of it is to be recorded than is."""
     IMPERSONATION = "impersonation"
     AUTHORIZER = "authorizer"
     GRANT = "grant"
@@ -157,6 +159,8 @@ class Ending(Enum):
     STALE = "stale"
     """The gate has not heard from its store for too long to know who was let out."""
     PROTOCOL = "protocol"
+    RECORDING = "recording"
+    """What passes could not be recorded, or the recording is as long as it may be."""
 
 
 @frozen

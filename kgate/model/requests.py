@@ -59,6 +59,10 @@ GRANTED_BY_NAME = frozenset(
 )
 
 
+RECORDED = frozenset({Operation.EXEC, Operation.ATTACH, Operation.CP})
+"""What a rule's ``record`` concerns. cp is an exec of tar, and so is its recording: whoever may have that may have any file by it."""
+
+
 class ActionParts(TypedDict, total=False):
     """What ``Action`` is made of."""
 

@@ -15,6 +15,7 @@ The data path:
 What lasts:
 
     journal, audit_file, recovery, archive    the audit: written in groups, taken up after a crash, policies beside it;  trail  read back
+    reels, reel_file              recordings on their way to the disk;  recordings  found and read again
     database, notifications       the store, from threads, and what other gates changed there
     following, signed_in, grants, directory    what of it is kept in memory, as the change feed says
 

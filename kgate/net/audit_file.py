@@ -44,10 +44,8 @@ class AuditFile:
         self._choose()
         self._torn = True
         try:
-            written = os.write(self._fd, lines)
-            while written < len(lines):
-                written += os.write(self._fd, memoryview(lines)[written:])
-            _sync(self._fd)
+            append_all(self._fd, lines)
+            sync_data(self._fd)
         except OSError:
             self._cut()
             raise
@@ -122,3 +120,15 @@ MOST_OF_A_DAY: Final = 9999
 """A number of more digits would stand before the others. Behind the last one comes the next day's first, and be it the 31st of November."""
 _NAME: Final = re.compile(r"audit-([0-9]{8})-([0-9]+)\.jsonl")
 _sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
+
+
+def append_all(fd: int, data: bytes) -> None:
+    """Write all of it, or raise OSError with a part of it written."""
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, memoryview(data)[written:])
+
+
+def sync_data(fd: int) -> None:
+    """Make what was written durable. Raises OSError."""
+    _sync(fd)

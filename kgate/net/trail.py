@@ -16,6 +16,7 @@ from fnmatch import filter as named
 from pathlib import Path
 from typing import NoReturn
 
+from kgate.audit.recording.names import FOLDER
 from kgate.audit.search import Search, time_of
 from kgate.errors import KgateError
 from kgate.settings.files import unreadable
@@ -43,8 +44,11 @@ def chains(directory: Path) -> list[list[Path]]:
 
 
 def _folders(directory: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each folder and the names in it."""
-    return ((folder, [*inside, *files]) for folder, inside, files in os.walk(directory, onerror=_refuse))
+    """Each folder and the names in it, but for recordings, which may be very many."""
+    for folder, inside, files in os.walk(directory, onerror=_refuse):
+        yield folder, [*inside, *files]
+        if FOLDER in inside:
+            inside.remove(FOLDER)
 
 
 def lines(directory: Path, search: Search) -> Iterator[bytes]:

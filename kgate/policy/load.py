@@ -18,6 +18,7 @@ from kgate.documents.reading import Mapping, line_of, read_mapping
 from kgate.documents.structuring import MOST_HINTS, Path, describe, nearest, structure, structure_list, unknown_keys
 from kgate.documents.values import Unacceptable
 from kgate.errors import InvalidFileError, Mistake
+from kgate.model import Recording
 from kgate.policy.cases import Case, Placed
 from kgate.policy.evaluate import Policy
 from kgate.policy.index import Index
@@ -109,12 +110,14 @@ class _Reading:
                     self._known(root, number, ("clusters", "sets"), self.clusters, file)
 
     def unheeded(self) -> Iterable[Mistake]:
-        """Rules that ask for a recording: whoever wrote that must not believe that there is one."""
+        """Rules that ask for a recording of what is never recorded: whoever wrote that must not believe that there is one."""
+        by_name = {rule.name: rule for rule in self.rules}
         for file, root in self._roots:
-            for number, rule in enumerate(root.get("rules", ())):
-                if rule.get("record", "none") != "none":
-                    text = f'rules[{number}].record: "{rule["record"]}" records nothing yet: this version allows the stream and makes no recording'
-                    yield Mistake(file, line_of(root, ("rules", number, "record")), text, "deny what must not go unrecorded")
+            for number, written in enumerate(root.get("rules", ())):
+                rule = by_name[written["name"]]
+                if rule.record is not Recording.NONE and not rule.may_be_recorded:
+                    text = f'rules[{number}].record: "{rule.record.value}" records nothing of what this rule allows'
+                    yield Mistake(file, line_of(root, ("rules", number, "record")), text, "exec, attach and cp are recorded, under actions")
 
     def named(self) -> Iterable[NamedCluster]:
         """The clusters that rules and sets name as they are."""

@@ -16,7 +16,7 @@ from cattrs import override
 from kgate.documents.globs import Words, words
 from kgate.documents.structuring import nearest
 from kgate.documents.values import Duration, Size, Unacceptable, accept
-from kgate.model import Limits, Operation, Recording
+from kgate.model import RECORDED, Limits, Operation, Recording
 from kgate.policy.conditions import Conditions, When
 from kgate.policy.details import Argv, Commands, Containers, Detail, Ports, SystemNames
 from kgate.policy.offers import Granted, Offer
@@ -173,6 +173,12 @@ class Rule:
         """``when``, ``unless`` and what ``request`` asks beside them."""
         granted = (Granted(self.name),) if self.request is not None else ()
         return Conditions((*(self.when.conditions if self.when else ()), *granted), self.unless.conditions if self.unless else ())
+
+    @property
+    def may_be_recorded(self) -> bool:
+        """Whether it concerns anything of which a recording can be made."""
+        actions = [entry.actions for entry in self.entries if entry.actions is not None]
+        return any(each.matches(operation.value) for each in actions for operation in RECORDED)
 
     @property
     def stream_limits(self) -> Limits:

@@ -14,6 +14,7 @@ token_issuers, judging      issuers whose tokens say who somebody is, and whom t
 signing_in   sessions of the gate's own; providers  people's identity providers; login_records
 directory, notices, devices, robots      what else is known of people and programs
 granting     access on request
+taping       recordings of exec and attach
 reloading    another configuration, all of it or nothing; quiet  reading it beside the traffic
 
 records      the gate's own events, and the journal;  recorder  what of each request goes there

@@ -11,7 +11,7 @@ from typing import Final, Protocol, cast
 from kgate.authorizers.interface import Overview
 from kgate.exchange.admission import Admission, Admitted, Asked, Refused, Verdict
 from kgate.exchange.exchange import Exchange
-from kgate.exchange.gate import Fetch, OnRecord
+from kgate.exchange.gate import Fetch, OnRecord, Recordable
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.local import Application, LocalExchange
 from kgate.exchange.own_reviews import OwnReview, own_review
@@ -22,9 +22,10 @@ from kgate.exchange.refusal import refuse
 from kgate.exchange.rules_review import RulesReview
 from kgate.exchange.said import Said
 from kgate.exchange.self_review import SelfReview
+from kgate.exchange.tape import Tape, wanted
 from kgate.exchange.waiting import Waiting
 from kgate.memory import Shares
-from kgate.model import Action, Decision, Identity, Pending
+from kgate.model import Action, Decision, Identity, Pending, Recording
 from kgate.net.addresses import whose
 from kgate.net.telling import tell
 from kgate.net.turn import Turn
@@ -90,6 +91,8 @@ class Gateway:
         self.unkept = ""
         """Why the text of the policy in force is not beside the audit, so that no request may be decided by it; empty where it is."""
         self._unsettled: set[Waiting | LocalExchange | OwnReview] = set()
+        self.tapes: Callable[[Recordable], Tape] = _no_tapes
+        """Makes the recording of a stream."""
         self.seen: Callable[[Identity, str], None] = lambda identity, address: None
         """Told who makes each request, and from where."""
         self.legs: dict[ClientLeg, str] = {}
@@ -256,6 +259,11 @@ class Gateway:
         """See ``Gate``."""
         return self._patience
 
+    def tape(self, exchange: Recordable) -> Tape | None:
+        """See ``Gate``."""
+        admitted = exchange.admitted
+        return self.tapes(exchange) if wanted(admitted.asked.action, admitted.decision) is not Recording.NONE else None
+
     def decide_again(self, exchange: OnRecord) -> Verdict | Pending:
         """The decision on a live request as of now."""
         verdict = self.admission.decide_again(exchange.admitted.asked, exchange.identity, self.wall())
@@ -334,6 +342,10 @@ def _too_many(strangers: Quota, wait: float) -> Refused:
 def _for_port(exchange: OnRecord, port: int) -> Asked:
     asked = exchange.admitted.asked
     return asked.of(asked.action.but(ports=(port,)))
+
+
+def _no_tapes(exchange: Recordable) -> Tape:
+    raise AssertionError(f"{exchange.id} is to be recorded, and nobody records here")
 
 
 def _nothing() -> None:

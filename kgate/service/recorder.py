@@ -6,14 +6,24 @@ Where a candidate policy stands beside the one in force (``review.shadow``), wha
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from kgate.audit.ids import RequestIds
 from kgate.audit.line import decision_line, end_line
-from kgate.audit.record import Record, decision_record, facts_record, refusal_record, shadow_fields
+from kgate.audit.record import (
+    Record,
+    decision_record,
+    end_record,
+    event_record,
+    facts_record,
+    recorded_fields,
+    refusal_record,
+    shadow_fields,
+)
 from kgate.audit.text import encode
 from kgate.exchange.admission import Refused, Verdict
 from kgate.exchange.gate import OnRecord
+from kgate.exchange.tape import Tape, Written
 from kgate.kube.status import denial_message
 from kgate.metrics import Metrics
 from kgate.model import Action, Context, Decision, Fact, Identity, Impersonation
@@ -26,6 +36,9 @@ class Journal(Protocol):
 
     def append(self, record: Record | str, then: Then | None = None, *, lingers: bool = False) -> None:
         """See ``kgate.net.journal``."""
+
+
+_NOTHING: Final[Record] = {}
 
 
 class Recorder:
@@ -43,7 +56,8 @@ class Recorder:
         """What was decided, before anything happens; ``then`` is told whether that is durable."""
         admitted = exchange.admitted
         event = "stream-start" if admitted.asked.action.follows else "request"
-        self._verdict(event, exchange, admitted, then)
+        tape = exchange.tape
+        self._verdict(event, exchange, admitted, then, {"recording": tape.name} if tape is not None else _NOTHING)
 
     def port(self, exchange: OnRecord, port: int, verdict: Verdict) -> None:
         """That a live port-forward may reach a port, or may not: the verdict's action names it."""
@@ -64,6 +78,9 @@ class Recorder:
         revocation = exchange.revocation if cause is not None else None
         if cause is not None:
             self.metrics.cut(cause.ending, revocation)
+        if exchange.tape is not None:
+            self._recorded_end(exchange, exchange.tape, took)
+            return
         self.journal.append(
             end_line(
                 "stream-end" if action.follows else "request-end",
@@ -81,6 +98,37 @@ class Recorder:
             ),
             lingers=True,
         )
+
+    def _recorded_end(self, exchange: OnRecord, tape: Tape, took: float) -> None:
+        """The same once its recording is complete, which is a moment later."""
+        cause = exchange.closed_by
+
+        def complete(written: Written | None) -> None:
+            record = end_record(
+                "stream-end",
+                exchange.id,
+                self.gate,
+                self._wall(),
+                exchange.action.cluster.name,
+                exchange.identity.user,
+                exchange.status,
+                took,
+                exchange.bytes_in,
+                exchange.bytes_out,
+                cause,
+                exchange.revocation if cause is not None else None,
+            )
+            if written is not None:
+                record |= recorded_fields(tape.name, written.size, written.sha256, written.problem)
+            self.journal.append(record, lingers=True)
+
+        tape.end(cause, complete)
+
+    def unrecorded(self, exchange: OnRecord, problem: str) -> None:
+        """That it goes on though it cannot be recorded: best effort."""
+        action, identity = exchange.action, exchange.identity
+        fields = {"cluster": action.cluster.name, "user": identity.user, "reasons": [f"it goes on unrecorded: {problem}"]}
+        self.journal.append(event_record("recording-lost", exchange.id, self.gate, self._wall(), **fields))
 
     def refusal(self, id_: str, address: str, refused: Refused) -> str:
         """That nobody goes on with it; the message for whoever asked."""
@@ -123,11 +171,13 @@ class Recorder:
             self._told = told
             self.journal.append(facts_record(self.ids.next(), self.gate, context.now, context.facts))
 
-    def _verdict(self, event: str, exchange: OnRecord, verdict: Verdict, then: Callable[[bool], None] | None = None) -> None:
+    def _verdict(
+        self, event: str, exchange: OnRecord, verdict: Verdict, then: Callable[[bool], None] | None = None, more: Record = _NOTHING
+    ) -> None:
         asked = verdict.asked
         stream = exchange if asked.action.follows and event != "port" else None
         shadow = self._shadowed(verdict.identity, asked.action, verdict.context, verdict.decision, asked.asked_as, stream)
-        self._put(event, exchange, verdict, shadow, then)
+        self._put(event, exchange, verdict, shadow | more if more else shadow, then)
 
     def _put(self, event: str, exchange: OnRecord, verdict: Verdict, shadow: Record, then: Callable[[bool], None] | None = None) -> None:
         asked, context, decision = verdict.asked, verdict.context, verdict.decision

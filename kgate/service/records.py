@@ -11,11 +11,13 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from kgate.audit.ids import RequestIds
-from kgate.audit.record import Record, event_record
+from kgate.audit.record import Record, event_record, recorded_fields
+from kgate.audit.recording.names import name_of
 from kgate.errors import KgateError
 from kgate.net.archive import keep_policy
 from kgate.net.journal import Journal, Then
 from kgate.net.recovery import close_abandoned
+from kgate.net.reel_file import hashed
 from kgate.policy.load import fingerprint
 from kgate.service.place import Place
 from kgate.settings import Configuration, Settings
@@ -54,8 +56,8 @@ class Records:
         if problem:
             raise KgateError(f"{self._settings.directory}: {problem}; make room, or check who may write")
         for id_ in left:
-            self.journal.append(unknown_end(id_, self.gate, self._wall()))
-        close_all([chain for chain in self._spares if chain.exists()], self.gate, self._wall)
+            self.journal.append(unknown_end(id_, self.gate, self._wall(), self._settings.recorded))
+        close_all([chain for chain in self._spares if chain.exists()], self.gate, self._wall, self._settings.recorded)
 
     def keep(self, configuration: Configuration) -> str:
         """The policy's text goes beside the audit before a request is decided by it. Gives why that cannot be; empty where it was done, or best effort will
@@ -110,20 +112,31 @@ class Records:
         return self.journal.stop()
 
 
-def unknown_end(id_: str, gate: str, now: float) -> Record:
-    """The end of what was open when a process crashed."""
-    return event_record("request-end", id_, gate, now, outcome="unknown")
+def unknown_end(id_: str, gate: str, now: float, recorded: Path) -> Record:
+    """The end of what was open when a process crashed. What there is of its recording is proved from here on."""
+    return event_record("request-end", id_, gate, now, outcome="unknown") | _left(recorded, id_)
+
+
+def _left(recorded: Path, id_: str) -> Record:
+    try:
+        name = name_of(id_)
+        found = hashed(recorded / name)
+    except (ValueError, OverflowError):
+        return {}
+    except OSError as error:
+        return recorded_fields(name, None, "", error.strerror or str(error))
+    return recorded_fields(name, *found, "the gate ended before it did") if found is not None else {}
 
 
 def close_others(settings: Settings, wall: Callable[[], float]) -> None:
     """What a crash left open in chains that no process of this gate goes on with ends here, once for all of them. Raises KgateError."""
-    close_all(Place.abandoned(settings), Place().name, wall)
+    close_all(Place.abandoned(settings), Place().name, wall, settings.audit.recorded)
 
 
-def close_all(chains: Iterable[Path], gate: str, wall: Callable[[], float]) -> None:
+def close_all(chains: Iterable[Path], gate: str, wall: Callable[[], float], recorded: Path) -> None:
     """The same for these."""
     for chain in chains:
-        close_abandoned(chain, wall, lambda id_: unknown_end(id_, gate, wall()))
+        close_abandoned(chain, wall, lambda id_: unknown_end(id_, gate, wall(), recorded))
 
 
 def revisions(configuration: Configuration) -> dict[str, object]:

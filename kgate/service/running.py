@@ -19,6 +19,7 @@ from kgate.api.admin import Readiness, admin_site
 from kgate.api.application import Application
 from kgate.api.caller import FetchingCallers
 from kgate.exchange.admission import Admission
+from kgate.exchange.gate import OnRecord
 from kgate.identity.authenticator import LeaversWanted
 from kgate.metrics import Metrics
 from kgate.model import Stream
@@ -51,6 +52,7 @@ from kgate.service.roll_call import Live
 from kgate.service.signals import heed_once
 from kgate.service.signing_in import SigningIn
 from kgate.service.starting import or_not_at_all
+from kgate.service.taping import Taping
 from kgate.service.token_issuers import TokenIssuers
 from kgate.service.upstreams import Upstreams
 from kgate.sessions.causes import draining
@@ -121,6 +123,8 @@ class GateService(Service):
         self._issuers = TokenIssuers(shared)
         self._notices = IssuerNotices(shared, self._issuers.signers)
         self._devices = DeviceInventories(shared)
+        lost: Callable[[OnRecord, str], None] = lambda exchange, problem: self._gateway.recorder.unrecorded(exchange, problem)  # noqa: E731
+        self._taping = Taping(shared, options.configuration.settings.audit, lost, tidies=self._place.worker < 2)
         self._robots = RobotUses(shared.database, shared.now, shared.wall)
         can_keep_secrets = bool(options.configuration.sealing_keys)
         self._signing_in = SigningIn(shared, self._issuers.tokens) if can_keep_secrets else None
@@ -134,6 +138,7 @@ class GateService(Service):
             self._locking,
             self._devices,
             self._robots,
+            self._taping,
             Live(shared, self._live, self._outside.world),
             Judging(shared, self._upstreams.current),
             *((self._signing_in,) if self._signing_in is not None else ()),
@@ -160,7 +165,7 @@ class GateService(Service):
         admission = self._exchanged(configuration)
         recorder = Recorder(records.gate, shared.now, shared.wall, records.ids, records.journal, self._metrics)
         gateway = Gateway(shared.turn, shared.now, shared.wall, recorder, self._live, admission, shared.fetches, application)
-        gateway.store, gateway.seen = shared.database, self._robots.saw
+        gateway.store, gateway.seen, gateway.tapes = shared.database, self._robots.saw, self._taping.tape
         gateway.use(admission, configuration)
         return gateway
 
@@ -272,7 +277,7 @@ class GateService(Service):
         for part in self._parts:
             part.stop()
         self._database.stop()
-        self._records.close().addCallback(lambda _: done.callback(None))
+        self._taping.finish().addCallback(lambda _: self._records.close()).addCallback(lambda _: done.callback(None))
         if self._admin is not None:
             self._admin.stopListening()
 
@@ -306,11 +311,14 @@ class GateService(Service):
         return Readiness(*({name: text for name, text in told.items() if text} for told in (stops, warns)))
 
     def _watch_metrics(self) -> None:
-        watch, signing_in = self._metrics.watch, self._signing_in
+        watch, count, signing_in = self._metrics.watch, self._metrics.count, self._signing_in
         watch("kgate_live_streams", "Requests and streams that are live", lambda: len(self._live))
         watch("kgate_sessions", "People's sessions that live", lambda: signing_in.sessions if signing_in is not None else 0)
         watch("kgate_locks", "Locks on people, programs, devices and clusters", lambda: self._locking.book.locks.count)
         watch("kgate_client_connections", "Connections of clients", lambda: len(self._gateway.legs))
+        count("kgate_recordings", "Recordings that were begun", lambda: self._taping.made)
+        count("kgate_recorded_bytes", "What was written of all recordings", lambda: self._taping.bytes)
+        watch("kgate_recordings_open", "Recordings that are being made", lambda: self._taping.open)
         watch("kgate_audit_queue", "Audit records that are not durable yet", lambda: len(self._records.journal))
         watch("kgate_upstream_connections", "Connections to clusters", self._upstreams.connections)
         watch(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from enum import Enum
+from pathlib import Path
 
 from attrs import field, frozen
 
+from kgate.audit.recording.names import DAY_SECONDS, FOLDER
 from kgate.documents.globs import Glob
-from kgate.documents.values import Address, Duration, Unacceptable, accept
+from kgate.documents.values import Address, Duration, Size, Unacceptable, accept
 from kgate.settings.reading import Place, Reading
 from kgate.settings.values import Count, FilePath, ProxyUrl, Rate
 from kgate.store.sealing import read_keys
@@ -27,11 +29,33 @@ class AuditMode(Enum):
 
 
 @frozen
+class RecordingSettings:
+    """What rules that say ``record`` make of exec and attach."""
+
+    directory: FilePath | None = None
+    """Beside the audit's files where none is named."""
+    bytes: Size = field(default=Size(256 * 2**20))
+    """Of one recording: what gets longer is cut."""
+    keep: Duration | None = None
+    """How long each day's are kept; None is until somebody removes them."""
+
+    def __attrs_post_init__(self) -> None:
+        short = self.keep is not None and self.keep < DAY_SECONDS
+        accept(Unacceptable("is too short", "a day's recordings are kept for 1d at least", ("keep",)) if short else None)
+
+
+@frozen
 class AuditSettings:
     """Where the records go."""
 
     directory: FilePath
     mode: AuditMode = AuditMode.STRICT
+    recordings: RecordingSettings = field(default=RecordingSettings())
+
+    @property
+    def recorded(self) -> Path:
+        """Where the recordings are."""
+        return self.recordings.directory or self.directory / FOLDER
 
 
 @frozen

@@ -10,6 +10,7 @@ import os
 import threading
 import tracemalloc
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from click.testing import CliRunner, Result
 from running import a_full_disk
 
 from kgate.audit.chain import Chain
-from kgate.audit.record import decision_record, end_record, event_record
+from kgate.audit.record import decision_record, end_record, event_record, recorded_fields
 from kgate.audit.search import search
 from kgate.cli import audit, main
 from kgate.model import Action, Cause, Cluster, Context, Decision, Ending, Ground, Identity, Operation, Reason
@@ -367,6 +368,38 @@ def test_one_is_not_counted_as_several(tmp_path: Path) -> None:
 
 
 @pytest.mark.threat("27")
+@pytest.mark.threat("25")
+def test_threat_25_recordings_are_held_against_the_chain(tmp_path: Path) -> None:
+    chain, casts = Chain(), tmp_path / "recordings"
+    names = [f"{day}/01KBD4AV3WZZZZZZZZZZZZ000{number}.cast" for number, day in enumerate(("2025-12-01", "2025-12-01", "2024-01-01"))]
+    ends = [
+        end_record("stream-end", f"ID{number}", "gate", NOON, "dev", "bob", 101, 3.5, 10, 20)
+        | recorded_fields(name, 3, sha256(b"abc").hexdigest(), "")
+        for number, name in enumerate(names)
+    ]
+    forged = {"event": "stream-end", "recording": "../../etc/passwd", "recorded": {"bytes": 3, "sha256": "x"}}
+    gone = event_record("recordings-removed", "ID9", "gate", NOON, recording="2024-01-01/", count=1)
+    unknown = event_record("request-end", "ID8", "gate", NOON, outcome="unknown") | recorded_fields(names[0], None, "", "the disk hangs")
+    (tmp_path / "audit-20261127-0001.jsonl").write_bytes(b"".join(map(chain.seal, [*ends, forged, gone, unknown])))
+    (casts / "2025-12-01").mkdir(parents=True)
+    for name in names[:2]:
+        (casts / name).write_bytes(b"abc")
+    good = kgate(tmp_path, "verify")
+    assert (good.exit_code, good.stdout.splitlines()[-1]) == (0, "2 recordings as they were recorded")
+    (casts / names[0]).write_bytes(b"abd")
+    (casts / names[1]).unlink()
+    bad = json.loads(kgate(tmp_path, "verify", "-o", "json").stdout)
+    assert (bad["good"], bad["recordings"]) == (False, 2)
+    assert bad["altered_recordings"] == [
+        f"{casts / names[0]}: the recording is not what was recorded",
+        f"{casts / names[1]}: the recording is missing",
+    ]
+    assert kgate(tmp_path, "verify", "--without-recordings").exit_code == 0
+    casts.rename(tmp_path / "elsewhere")
+    assert "2 recordings" not in kgate(tmp_path, "verify").stdout
+    assert kgate(tmp_path, "verify", "--recordings", str(tmp_path / "elsewhere")).stdout.count("the recording is") == 2
+
+
 @pytest.mark.parametrize("command", [["search"], ["tail"], ["show", "ID1"]])
 def test_threat_27_a_name_that_the_terminal_has_no_letters_for_ends_nothing(tmp_path: Path, command: list[str]) -> None:
     chain = Chain()
@@ -382,7 +415,6 @@ def test_threat_27_a_name_that_the_terminal_has_no_letters_for_ends_nothing(tmp_
             "upstream_audit_id=01J9",
             "is the record's own id: the gate gives it to the cluster, whose audit has it as auditID (ask for id=…)",
         ),
-        ("recording!=full", "is in no record: this version makes no recordings (ask for action=exec, say)"),
     ],
 )
 def test_a_field_that_no_record_ever_has_is_refused_with_words(directory: Path, term: str, said: str) -> None:

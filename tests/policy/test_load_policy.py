@@ -159,13 +159,15 @@ def test_a_file_without_rules() -> None:
     assert [str(each) for each in policy.warnings] == ["p.yaml:1: no rule allows anything (every request but discovery is denied)"]
 
 
-def test_whoever_asks_for_a_recording_is_told_that_there_is_none() -> None:
-    entry = "    allow: [{actions: [exec]}]\n"
-    policy = load_policy(
-        f"{HEAD}{entry}    record: full\n{HEAD.partition(chr(10))[2].replace('name: r', 'name: s')}{entry}    record: none\n", "p.yaml"
-    )
-    assert [str(each) for each in policy.warnings] == [
-        'p.yaml:6: rules[0].record: "full" records nothing yet: this version allows the stream and makes no recording (deny what must not go unrecorded)'
+def test_whoever_asks_for_a_recording_of_what_is_never_recorded_is_told() -> None:
+    def warnings(actions: str, record: str) -> list[str]:
+        return [str(each) for each in load_policy(f"{HEAD}    allow: [{{actions: {actions}}}]\n    record: {record}\n", "p.yaml").warnings]
+
+    for actions in ("[exec]", "[port-forward, attach]", "[cp]", '["*"]'):
+        assert warnings(actions, "full") == []
+    assert warnings("[port-forward, proxy]", "none") == []
+    assert warnings("[port-forward, proxy]", "stdout") == [
+        'p.yaml:6: rules[0].record: "stdout" records nothing of what this rule allows (exec, attach and cp are recorded, under actions)'
     ]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from kgate.audit.recording.cast import Event as CastEvent
+from kgate.audit.recording.cast import read_events
 from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.exchange.admission import Admission, Admitted, Refused, Verdict
 from kgate.exchange.exchange import Exchange
@@ -13,9 +15,10 @@ from kgate.exchange.patience import Patience
 from kgate.exchange.quota import Quota
 from kgate.exchange.refusal import refuse
 from kgate.exchange.routes import Route, Routes
+from kgate.exchange.tape import Opened, Tape, Terms, Written, wanted
 from kgate.exchange.waiting import Waiting
 from kgate.identity.credentials import Credentials, Rejected
-from kgate.model import Cluster, Identity, Pending
+from kgate.model import Cluster, Identity, Pending, Recording
 from kgate.net.cluster import UPSTREAM_LIMITS
 from kgate.policy.load import load_policy
 from kgate.sessions.registry import Registry
@@ -102,6 +105,34 @@ class Nobody:
         return Rejected("the token is not known") if not name or name in self.gone else Identity(name)
 
 
+def nothing(_: object) -> None:
+    """Nobody waits any more."""
+
+
+class KeptReel:
+    """A recording in memory, opened and failed by the test."""
+
+    def __init__(self, header: bytes, opened: Opened, failed: Callable[[str], None]) -> None:
+        self.data, self.opened, self.failed = header, opened, failed
+        self.closed = self.dropped = self.is_behind = False
+        self.caught_up: Callable[[], None] = lambda: None
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def close(self, then: Callable[[Written], None]) -> None:
+        self.closed, self.opened, self.failed = True, nothing, nothing
+        then(Written(len(self.data), "hash"))
+
+    def drop(self) -> None:
+        self.dropped, self.opened, self.failed = True, nothing, nothing
+
+    @property
+    def events(self) -> list[CastEvent]:
+        """What was recorded."""
+        return list(read_events(self.data.splitlines(keepends=True)[1:], "it"))
+
+
 class World:
     """One gate, one client connection, one cluster. ``multiplexed``: all of them speak HTTP/2."""
 
@@ -126,6 +157,9 @@ class World:
         self.authority, self.base_path, self.bearer = b"cluster:6443", b"", b"gate"
         self.labels: tuple[tuple[str, str], ...] = ()
         self.changes: list[Verdict] = []
+        self.terms = Terms(1 << 20)
+        self.losses: list[str] = []
+        self.written: list[Written | None] = []
         self.quota = Quota(0)
         self.use(POLICY)
         date = Dates(self.now)
@@ -175,6 +209,16 @@ class World:
             self.refusals.append(admitted)
             refuse(leg, request, admitted.status, admitted.message)
 
+    def tape(self, exchange: Exchange) -> Tape | None:
+        record = wanted(exchange.action, exchange.decision)
+        if record is Recording.NONE:
+            return None
+        return Tape("ID", "day/ID.cast", record, b"{}\n", self.terms, self.open_reel, self.now, exchange.cut, self.losses.append)
+
+    def open_reel(self, name: str, header: bytes, opened: Opened, failed: Callable[[str], None]) -> KeptReel:
+        self.reel = KeptReel(header, opened, failed)
+        return self.reel
+
     def decide_again(self, exchange: Exchange) -> Any:
         return self.admission.decide_again(exchange.admitted.asked, exchange.identity, self.clock)
 
@@ -195,6 +239,8 @@ class World:
 
     def end(self, exchange: Exchange) -> None:
         self.records.append(("end", exchange))
+        if exchange.tape is not None:
+            exchange.tape.end(exchange.closed_by, self.written.append)
 
     # the cluster
 

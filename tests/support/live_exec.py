@@ -13,7 +13,7 @@ Sec-WebSocket-Protocol: v5.channel.k8s.io\r
 \r
 """
 """The cluster's answer (RFC 6455 section 1.3's own example)."""
-_EXEC = b"""GET /clusters/lab/api/v1/namespaces/a/pods/web/exec?command=sh&stdin=true&stdout=true HTTP/1.1\r
+EXEC = b"""GET /clusters/lab/api/v1/namespaces/a/pods/web/exec?command=sh&stdin=true&stdout=true HTTP/1.1\r
 Host: localhost\r
 Connection: Upgrade\r
 Upgrade: websocket\r
@@ -26,7 +26,7 @@ Sec-WebSocket-Protocol: v5.channel.k8s.io\r
 def live_exec(gate: LiveGate, token: str) -> RawClient:
     """An exec that the gate let in and the cluster switched."""
     client = RawClient(gate.port, gate.context())
-    client.send(_EXEC + b"Authorization: Bearer %b\r\n\r\n" % token.encode())
+    client.send(EXEC + b"Authorization: Bearer %b\r\n\r\n" % token.encode())
     assert client.status() == 101, client.last_head
     return client
 

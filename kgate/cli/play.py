@@ -1,0 +1,209 @@
+"""``kgate play``: what somebody saw and typed in an exec or attach, as it was or as text; and which recordings have certain words in them.
+
+Nothing of a recording reaches the terminal but what draws (``kgate.audit.recording.escapes``), and the terminal is put back in the end, also after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from kgate.audit.ids import instant_of
+from kgate.audit.record import timestamp
+from kgate.audit.recording.cast import Event, Header
+from kgate.audit.recording.escapes import Filter
+from kgate.audit.recording.names import SUFFIX
+from kgate.audit.recording.playing import Line, lines, steps
+from kgate.audit.search import Search
+from kgate.cli.audit_reading import SINCE, UNTIL, asked_for
+from kgate.cli.output import OUTPUT, as_json, bar, table
+from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, RECORDINGS_OPTION, recordings_directory
+from kgate.errors import KgateError, UsageError, printable
+from kgate.net.recordings import every, find, reading
+
+_MOST_AT_ONCE = 1000
+_MOST_SHOWN = 200
+"""Characters of a line that is found."""
+
+
+@click.command()
+@click.argument("recording", required=False)
+@click.option("--speed", type=click.FloatRange(0.01, 1000), default=1.0, show_default=True, help="How many times as fast.")
+@click.option("--idle", type=click.FloatRange(0), default=2.0, show_default=True, help="Seconds that nothing may happen for, at most.")
+@click.option("--text", is_flag=True, help="Print the text at once, without colours and movements.")
+@click.option("--input", "typed", is_flag=True, help='Show what was typed, too (rules with "record: full"): passwords are among it.')
+@click.option(
+    "--search", "words", multiple=True, help="Which recordings have a line with these words (of several, all); instead of RECORDING."
+)
+@SINCE
+@UNTIL
+@RECORDINGS_OPTION
+@CONFIG_OPTION
+@AUDIT_OPTION
+@OUTPUT
+@click.pass_context
+def play(
+    ctx: click.Context,
+    recording: str | None,
+    speed: float,
+    idle: float,
+    text: bool,
+    typed: bool,
+    words: tuple[str, ...],
+    since: str,
+    until: str,
+    recordings: Path | None,
+    config: Path | None,
+    directory: Path | None,
+    output: str,
+) -> None:
+    """Play a RECORDING: the id of a request or a part of it, or a file.
+
+    kgate audit search recording!= lists what is recorded. Where the output is no terminal, the text is printed at once. asciinema plays the files, too, but
+    lets everything through that they do to a terminal.
+    """
+    if (recording is None) is not bool(words):
+        raise UsageError("name a recording to play, or --search WORDS")
+    if recording is None:
+        ctx.exit(0 if _search(recordings_directory(config, directory, recordings), words, since, until, output) else 1)
+    with reading(_path(recording, config, directory, recordings)) as (header, events):
+        if output == "json":
+            as_json({"header": _described(header), "events": [_as_fields(event) for event in events]})
+        elif text or not sys.stdout.isatty():
+            _print(events, typed)
+        else:
+            _play(header, events, speed, idle, typed)
+
+
+def _path(recording: str, config: Path | None, directory: Path | None, recordings: Path | None) -> Path:
+    path = Path(recording)
+    if path.suffix == SUFFIX and path.is_file():
+        return path
+    return find(recordings_directory(config, directory, recordings), recording)
+
+
+def _play(
+    header: Header, events: Iterable[Event], speed: float, idle: float, typed: bool, sleep: Callable[[float], object] = time.sleep
+) -> None:
+    click.echo(_introduced(header), err=True)
+    shown = Filter()
+    with _as_it_comes(header):
+        try:
+            for step in steps(events, shown, speed=speed, idle=idle, typed=typed):
+                sleep(step.after)
+                _write(step.text)
+        finally:
+            _write(shown.restored())
+
+
+@contextmanager
+def _as_it_comes(header: Header) -> Iterator[None]:
+    """What was a terminal's output is one already: a line feed that an editor wrote only goes down. Without one lines end with that alone."""
+    if header.facts.get("tty", True) is not True:
+        yield
+        return
+    descriptor = sys.stdout.fileno()
+    before = termios.tcgetattr(descriptor)
+    bare = [before[0], before[1] & ~termios.OPOST, *before[2:]]
+    try:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, bare)
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _introduced(header: Header) -> str:
+    """What is played, and whether it fits."""
+    columns, rows = shutil.get_terminal_size()
+    when = timestamp(header.began)[:19].replace("T", " ") + "Z" if header.began else ""
+    small = columns < header.width or rows < header.height
+    fits = f"; it was {header.width}x{header.height}, which this terminal is too small for" if small else ""
+    return printable(f"{header.title}, {when}{fits}")
+
+
+def _print(events: Iterable[Event], typed: bool) -> None:
+    shown = (f"{'> ' if line.typed else ''}{printable(line.text)}" for line in lines(events) if typed or not line.typed)
+    while some := list(islice(shown, _MOST_AT_ONCE)):
+        click.echo("\n".join(some))
+
+
+def _described(header: Header) -> dict[str, object]:
+    return {"width": header.width, "height": header.height, "began": timestamp(header.began), "title": header.title, **header.facts}
+
+
+def _as_fields(event: Event) -> dict[str, object]:
+    return {"at": event.at, "kind": event.kind.name.lower(), "text": event.text}
+
+
+# --- searching
+
+
+def _search(directory: Path, words: tuple[str, ...], since: str, until: str, output: str) -> bool:
+    """Whether any recording has a line with all of ``words``; each such line is printed."""
+    found = [(header, path, line) for header, path, line in _those_with(directory, words, since, until)]
+    if output == "json":
+        as_json(
+            [
+                {**_described(header), "file": str(path), "at": line.at, "typed": line.typed, "line": line.text}
+                for header, path, line in found
+            ]
+        )
+    elif found:
+        rows = [
+            (path.name.removesuffix(SUFFIX), str(header.facts.get("user", "")), _time(line.at), _shown(line))
+            for header, path, line in found
+        ]
+        table(("id", "who", "at", "line"), rows)
+    else:
+        click.echo("no recording has that", err=True)
+    return bool(found)
+
+
+def _those_with(directory: Path, words: tuple[str, ...], since: str, until: str) -> Iterator[tuple[Header, Path, Line]]:
+    asked, wanted = asked_for((), since, until), [word.casefold() for word in words]
+    paths = [path for path in every(directory) if _is_within(asked, _made(path))]
+    with bar("searching", len(paths)) as progress:
+        for path in paths:
+            try:
+                with reading(path) as (header, events):
+                    for line in lines(events):
+                        text = line.text.casefold()
+                        if all(word in text for word in wanted):
+                            yield header, path, line
+            except KgateError as error:  # what it says is not left out in silence, and the others are looked at
+                click.echo(f"kgate: {error}", err=True)
+            progress.advance(progress.task_ids[0])
+
+
+def _is_within(asked: Search, made: float) -> bool:
+    return (asked.since is None or made >= asked.since) and (asked.until is None or made < asked.until)
+
+
+def _made(path: Path) -> float:
+    try:
+        return instant_of(path.name.removesuffix(SUFFIX))
+    except ValueError:
+        return path.stat().st_mtime
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+
+
+def _shown(line: Line) -> str:
+    text = line.text.strip()
+    return f"{'> ' if line.typed else ''}{text[:_MOST_SHOWN]}{'…' if len(text) > _MOST_SHOWN else ''}"
