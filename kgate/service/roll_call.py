@@ -79,6 +79,8 @@ def session(stream: Exchange, gate: str, now: float) -> Record:
     record = decision_record("", stream.id, gate, stream.identity, stream.action, stream.context, decision, kubectl, asked.asked_as)
     if stream.ports:
         record["port"] = list(stream.ports)
+    if stream.recording:
+        record["recording"] = stream.recording
     record |= {
         "duration_ms": _milliseconds(now - stream.started),
         "idle_ms": _milliseconds(now - stream.touched),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -45,6 +46,17 @@ def play(arena: Arena) -> None:
     with begun(arena) as client:
         client.send(said(RESIZE, b'{"Width":120,"Height":40}') + said(STDIN, b"ls\r"))
         client.rest()
+
+
+def test_that_a_session_is_recorded_is_said_where_it_is_listed(make: Make) -> None:
+    arena = started(make)
+    arena.cluster.answer = saying(heard(STDOUT, b"$ "))
+    with begun(arena), arena.client() as client:
+        client.send(b"GET /kgate/v1/sessions HTTP/1.1\r\n%b\r\n" % arena.head)
+        assert client.status() == 200
+        (session,) = json.loads(client.last_body)["sessions"]
+        (start,) = of(arena, "stream-start")
+        assert session["recording"] == start["recording"] and session["id"] == start["id"]
 
 
 def test_a_recording_holds_what_was_seen_and_typed_and_is_proved_by_the_chain(make: Make) -> None:
