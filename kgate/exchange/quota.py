@@ -1,6 +1,7 @@
-"""How many requests a second one person may make, and one address in nobody's name (security.md class 19): a token bucket for each.
+"""How many requests a second one person may make, and one address in nobody's name, and how much is recorded of somebody in a day (security.md class 19):
+a token bucket for each.
 
-A bucket holds ``BURST_SECONDS`` of the rate and is refilled by it. It is kept as the instant at which it will be full again, by which a request is one
+A bucket holds some seconds of the rate and is refilled by it. It is kept as the instant at which it will be full again, by which a request is one
 addition (the generic cell rate algorithm, ITU-T I.371); one that is full need not be remembered.
 
 Instants are monotonic seconds. If such a clock went back all the same, nobody would wait for longer than an empty bucket takes to fill (class 28).
@@ -34,11 +35,12 @@ class _Bucket:
 
 
 class Quota:
-    """``rate`` a second for each; 0: as many as they like. Who somebody is: a name, and who vouches for it."""
+    """``rate`` a second for each, and so many ``seconds`` of it at once; 0: as many as they like. Who somebody is: a name, and who vouches for it."""
 
-    __slots__ = ("_buckets", "_step", "rate")
+    __slots__ = ("_buckets", "_seconds", "_step", "rate")
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: float, seconds: float = BURST_SECONDS) -> None:
+        self._seconds: Final = seconds
         self._buckets: dict[object, _Bucket] = {}
         """By the name alone for whoever came first by it: looking up a pair for each request would cost as much as all the rest."""
         self.use(rate)
@@ -47,27 +49,28 @@ class Quota:
         """How many are remembered."""
         return len(self._buckets)
 
-    def use(self, rate: int) -> None:
+    def use(self, rate: float) -> None:
         """Another rate from here on; what was used stays used."""
         self.rate = rate
         self._step = 1.0 / rate if rate else 0.0
 
-    def spend(self, name: str, issuer: str, at: float) -> float:
-        """One request at ``at``. 0.0: it may be made; otherwise it may not, and after so many seconds another may."""
-        step = self._step
+    def spend(self, name: str, issuer: str, at: float, much: int = 1) -> float:
+        """One request (or ``much``) at ``at``. 0.0: it may be made; otherwise it may not, and after so many seconds another may."""
+        step = self._step * much
         if step == 0.0:
             return 0.0
+        seconds = self._seconds
         bucket = self._buckets.get(name)
         if bucket is None or bucket.issuer != issuer:
             bucket = self._other(name, issuer, at)
         used = bucket.full - at
         if used < 0.0:
             used = 0.0
-        if used + step > BURST_SECONDS + _ROUNDING:
-            if used > BURST_SECONDS:  # the clock went back
-                bucket.full = at + BURST_SECONDS
-                used = BURST_SECONDS
-            return used + step - BURST_SECONDS
+        if used + step > seconds + _ROUNDING:
+            if used > seconds:  # the clock went back
+                bucket.full = at + seconds
+                used = seconds
+            return used + step - seconds
         bucket.full = at + used + step
         return 0.0
 

@@ -78,11 +78,19 @@ OpenReel = Callable[[str, bytes, Opened, Callable[[str], None]], Reel]
 """Name, header; told whether it is open, and later once if it cannot go on."""
 
 
+def _spend(_: int) -> bool:
+    return True
+
+
 class Terms(NamedTuple):
-    """``most`` bytes of one recording; ``strict``: nothing passes unrecorded."""
+    """``most`` bytes of one recording; ``strict``: nothing passes unrecorded; ``spend(bytes)``: whether that may still be recorded of whoever it is, in
+    whatever mode: what they fill up is everybody's disk (security.md class 19)."""
 
     most: int
     strict: bool = True
+    spend: Callable[[int], bool] = _spend
+    spent: str = "no more is recorded of you today"
+    """The sentence where it may not."""
 
 
 class _State(Enum):
@@ -136,7 +144,10 @@ class Tape:
                 self._lost(problem)
             then(problem if self._terms.strict else "")
 
-        self._reel = self._open(self.name, self._header, opened, self._failed)
+        if self._terms.spend(self._size):
+            self._reel = self._open(self.name, self._header, opened, self._failed)
+        else:
+            then(self._terms.spent)
 
     def follow(self, tunnel: Tunnel, caught_up: Callable[[], None]) -> None:
         """The stream begins. What waits because the recording ``is_behind`` goes on when it has ``caught_up``."""
@@ -189,7 +200,9 @@ class Tape:
         if line:
             self._size += len(line)
             self._reel.write(line)
-            if self._size >= self._terms.most:
+            if not self._terms.spend(len(line)):
+                self._end_by(self._terms.spent)
+            elif self._size >= self._terms.most:
                 self._end_by(f"its recording has the {self._terms.most:,} bytes that audit.recordings.bytes allows; run the command again")
 
     def _line(self, direction: Direction, channel: str, data: bytes) -> bytes:

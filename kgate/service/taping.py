@@ -15,8 +15,9 @@ from twisted.internet.defer import Deferred
 
 from kgate.audit.record import Record, safe, timestamp
 from kgate.audit.recording.cast import header
-from kgate.audit.recording.names import name_of
+from kgate.audit.recording.names import DAY_SECONDS, name_of
 from kgate.exchange.gate import OnRecord, Recordable
+from kgate.exchange.quota import Quota
 from kgate.exchange.tape import Tape, Terms, wanted
 from kgate.model import Action, Recording
 from kgate.net.reels import Reels
@@ -27,6 +28,7 @@ from kgate.settings.operation import AuditMode, AuditSettings
 
 TIDY_SECONDS: Final = 3600.0
 MOST_ARGUMENTS: Final = 256
+_SPENT: Final = "what is recorded of you in a day has the %d bytes that audit.recordings.bytes_per_person allows; try again later"
 
 
 class Taping(Part):
@@ -35,7 +37,10 @@ class Taping(Part):
     def __init__(self, shared: Shared, settings: AuditSettings, lost: Callable[[OnRecord, str], None], *, tidies: bool) -> None:
         self._shared, self._lost = shared, lost
         self._gate, self._keep = shared.records.gate, settings.recordings.keep if tidies else None
-        self._terms = Terms(settings.recordings.bytes, settings.mode is AuditMode.STRICT)
+        self._terms = Terms(
+            settings.recordings.bytes, settings.mode is AuditMode.STRICT, spent=_SPENT % settings.recordings.bytes_per_person
+        )
+        self._quota = Quota(settings.recordings.bytes_per_person / DAY_SECONDS, DAY_SECONDS)
         self._reels = Reels(shared.reactor, settings.recorded, shared.now, shared.turn.flush)
         self._is_asked_for = False
         self._tidied = shared.now() - TIDY_SECONDS
@@ -57,7 +62,7 @@ class Taping(Part):
 
     def tape(self, exchange: Recordable) -> Tape:
         """The recording of ``exchange``, not yet begun."""
-        asked, decision = exchange.admitted.asked, exchange.admitted.decision
+        asked, decision, identity = exchange.admitted.asked, exchange.admitted.decision, exchange.identity
         record = wanted(asked.action, decision)
         began = self._shared.wall()
         facts = {
@@ -75,7 +80,7 @@ class Taping(Part):
             name_of(exchange.id),
             record,
             header(title, _command(asked.action), began, facts),
-            self._terms,
+            self._terms._replace(spend=lambda much: self._quota.spend(identity.user, identity.issuer, self._shared.now(), much) == 0.0),
             self._reels.open,
             self._shared.now,
             exchange.cut,

@@ -36,12 +36,16 @@ class RecordingSettings:
     """Beside the audit's files where none is named."""
     bytes: Size = field(default=Size(256 * 2**20))
     """Of one recording: what gets longer is cut."""
+    bytes_per_person: Size = field(default=Size(2 * 2**30))
+    """Of all recordings of one person in a day, of one process: they are what fills the disk that the audit needs."""
     keep: Duration | None = None
     """How long each day's are kept; None is until somebody removes them."""
 
     def __attrs_post_init__(self) -> None:
         short = self.keep is not None and self.keep < DAY_SECONDS
         accept(Unacceptable("is too short", "a day's recordings are kept for 1d at least", ("keep",)) if short else None)
+        little = self.bytes_per_person < self.bytes
+        accept(Unacceptable("is less than one recording may have", "see bytes", ("bytes_per_person",)) if little else None)
 
 
 @frozen

@@ -124,3 +124,11 @@ def test_of_what_one_is_refused_one_is_on_record_in_a_while_with_how_many_are_no
 @pytest.mark.parametrize(("wait", "said"), [(0.001, 1), (1.0, 1), (1.01, 2), (4.5, 5)])
 def test_retry_after_has_whole_seconds(wait: float, said: int) -> None:
     assert whole_seconds(wait) == said
+
+
+@pytest.mark.threat("19")
+def test_much_at_once_is_as_much_as_one_by_one_and_a_day_gives_it_back() -> None:
+    day, quota = 86400.0, Quota(1000 / 86400.0, 86400.0)
+    assert quota.spend("ann", "tokens", 0.0, 600) == 0.0 and quota.spend("ann", "tokens", 0.0, 400) == 0.0
+    assert quota.spend("ann", "tokens", 0.0, 1) == pytest.approx(86.4) and quota.spend("bob", "tokens", 0.0, 1000) == 0.0
+    assert quota.spend("ann", "tokens", day / 2, 501) > 0 and quota.spend("ann", "tokens", day / 2, 499) == 0.0

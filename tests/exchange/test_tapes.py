@@ -278,3 +278,29 @@ def test_nothing_of_it_is_left() -> None:
         assert here() - before == Counter()
     finally:
         gc.enable()
+
+
+@pytest.mark.threat("19")
+@pytest.mark.parametrize("strict", [True, False])
+def test_whoever_has_had_as_much_recorded_as_they_may_begins_none_and_what_lives_is_cut(strict: bool) -> None:
+    left = [150]
+
+    def spend(much: int) -> bool:
+        left[0] -= much
+        return left[0] >= 0
+
+    world = World()
+    world.terms = Terms(1 << 20, strict, spend, "no more of you today")
+    world.use(recording())
+    asked(world)
+    world.reel.opened("")
+    world.dials()
+    world.answers(SWITCHED + f"Upgrade: websocket\r\nSec-WebSocket-Protocol: {V5}\r\n".encode() + ACCEPTED + b"\r\n")
+    world.answers(encode_frame(BINARY, b"\1" + b"a" * 200))
+    assert b"kgate: closed: no more of you today (request ID)" in world.pipe.take() and len(world.live) == 0
+    again = World()
+    again.terms = world.terms
+    asked(again)
+    again.turn.flush()
+    assert b"nothing was sent to the cluster: no more of you today" in again.pipe.take()
+    assert not hasattr(again, "reel") and again.losses == [] and again.dialling == []
