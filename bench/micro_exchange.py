@@ -72,7 +72,7 @@ class Wire:
         """Keep it."""
         self.written.append(data)
 
-    def close(self) -> None:
+    def close(self, patient: bool = False) -> None:
         """Nothing to close."""
 
     abort = pass_through = part = pause_reading = resume_reading = close

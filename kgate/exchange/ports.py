@@ -31,8 +31,8 @@ class Transport(Protocol):
     def pass_through(self) -> None:
         """From now on what comes goes straight out again: give it on as it is decrypted, not all of a read together, and gather what is sent."""
 
-    def close(self) -> None:
-        """Flush and end, aborted after a few seconds."""
+    def close(self, patient: bool = False) -> None:
+        """Flush and end, aborted after a few seconds in which the peer takes nothing; ``patient``: after the minutes that a slow reader has."""
 
     def part(self) -> None:
         """Leave the end to the peer, which has been told to go; close if it does not go soon."""

@@ -123,7 +123,7 @@ class Relay:
             self.cut(cause)
         else:
             self._over = True
-            self.client.transport.close()
+            self.client.transport.close(patient=True)  # ``kubectl exec … cat | less``: the pager has not asked for the rest yet
             self.upstream.transport.close()
         self._ended(cause)
 

@@ -122,6 +122,7 @@ class StreamSocket:
         "_left",
         "_linger",
         "_owner",
+        "_patient",
         "_reactor",
         "_reading",
         "_sock",
@@ -145,6 +146,7 @@ class StreamSocket:
         """What the reactor is asked to tell."""
         self._linger: Any = None
         self._left = 0
+        self._patient = False
         self._waits = LINGER_MOST
         self.congested = False
 
@@ -330,23 +332,25 @@ class StreamSocket:
             self._wait(PARTING_SECONDS, end)
             self.resume_reading()
 
-    def close(self) -> None:
-        """Flush, say that nothing follows, and end; aborted after ``LINGER_SECONDS``."""
+    def close(self, patient: bool = False) -> None:
+        """Flush, say that nothing follows, and end; aborted after ``LINGER_SECONDS`` in which nothing of what is left is taken. ``patient`` is for whoever is
+        to have all of it however they stop in between, as a pager does: then only ``LINGER_MOST`` counts."""
         self.flush()
         if self._state is _DEAF:
             self.abort()
         if self._state is not _OPEN:
             return
-        self._state = _State.CLOSING
+        self._state, self._patient = _State.CLOSING, patient
         self._left = self._untaken()
         self._wait(LINGER_SECONDS, self._linger_on)
         if not self._backlog:
             self._shut_down()
 
     def _linger_on(self) -> None:
-        """Wait for as long again if the peer took something meanwhile."""
+        """Wait for as long again if the peer took something meanwhile, or may take its time."""
         left, before = self._untaken(), self._left
-        if left >= before or not self._waits:
+        stands_still = left >= before and not (self._patient and left)
+        if stands_still or not self._waits:
             self.abort()
         else:
             self._left, self._waits = left, self._waits - 1

@@ -142,7 +142,7 @@ class TlsTransport:
         """What comes goes straight out again from here on, and what is to be sent has come just now: by the record."""
         self._through = True
 
-    def close(self) -> None:
+    def close(self, patient: bool = False) -> None:
         """Say close_notify (RFC 8446 section 6.1), flush and end."""
         if self._carried is not None:
             try:
@@ -150,7 +150,7 @@ class TlsTransport:
             except ssl.SSLError:
                 pass  # wants the peer's close_notify, which we do not wait for
         self.socket.write(self._outgoing.read())
-        self.socket.close()
+        self.socket.close(patient)
 
     def part(self) -> None:
         """Leave the end to the peer: what it still sends is given on, and ``close`` comes by itself if it does not go soon."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lab.waiting import eventually
 from twisted.internet.task import Clock
 
 from kgate.net.sockets import GATHERED, HIGH_WATER, LINGER_MOST, LINGER_SECONDS, PARTING_SECONDS, StreamSocket
@@ -318,6 +319,33 @@ def test_a_peer_that_reads_nothing_is_aborted_after_a_close(world: World) -> Non
     world.stream.close()
     world.reactor.clock.advance(LINGER_SECONDS)
     assert world.lost_because == ["aborted"]
+
+
+def test_a_peer_that_reads_nothing_for_a_while_gets_all_that_a_patient_close_has_for_it() -> None:
+    with closing(over_tcp()) as world:
+        world.stream.write(bytes(8 << 20))
+        world.stream.close(patient=True)
+        for _ in range(LINGER_MOST - 10):
+            world.reactor.clock.advance(LINGER_SECONDS)
+        assert [slowly(world, 1 << 20) for _ in range(8)] == [1 << 20] * 8
+
+
+def test_a_patient_close_has_an_end_and_does_not_wait_for_whoever_has_taken_it_all() -> None:
+    with closing(over_tcp()) as world:
+        world.stream.write(bytes(8 << 20))
+        world.stream.close(patient=True)
+        for _ in range(LINGER_MOST):
+            world.reactor.clock.advance(LINGER_SECONDS)
+            assert world.lost_because == []
+        world.reactor.clock.advance(LINGER_SECONDS)
+        assert world.lost_because == ["aborted"]
+    with closing(over_tcp()) as world:
+        world.stream.write(b"all of it")
+        assert world.peer.recv(100) == b"all of it"
+        world.stream.close(patient=True)
+        eventually("its kernel has the end too", lambda: not world.stream.unsent)
+        world.reactor.clock.advance(LINGER_SECONDS)
+        assert world.lost_because == ["aborted"]
 
 
 def test_a_peer_that_reads_a_little_now_and_then_does_not_hold_a_closed_connection_for_ever() -> None:

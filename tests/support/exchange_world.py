@@ -57,7 +57,7 @@ class Pipe:
     def resume_reading(self) -> None:
         self.paused = False
 
-    def close(self) -> None:
+    def close(self, patient: bool = False) -> None:
         self.closed = True
 
     def pass_through(self) -> None:
