@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +21,13 @@ settings.load_profile("kgate")
 
 
 def pytest_configure() -> None:
-    """Until a program begins to log, Twisted keeps the last 200 events, and the frames and sockets of a test's failures with them."""
+    """Until a program begins to log, Twisted keeps the last 200 events, and the frames and sockets of a test's failures with them. And Ctrl-C is a signal."""
     critical = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(LogLevel.critical)])
     globalLogBeginner.beginLoggingTo([critical], discardBuffer=True, redirectStandardIO=False)
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # as a shell without job control starts what it is to run behind it; children have that too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
