@@ -1,7 +1,7 @@
 """Who asks for what, and whether they may: everything between a request's head and its first wait.
 
-    head ──▶ well-formed? ──▶ who? ──▶ which cluster? ──▶ what for? ──▶ locked out? ──▶ may they become whom they ask to be? ──▶ may they?
-               400            401        404               400            403             403                                     403
+    head ──▶ well-formed? ──▶ who? ──▶ too often? ──▶ which cluster? ──▶ what for? ──▶ locked out? ──▶ may they become whom they ask to be? ──▶ may they?
+               400            401       429            404               400            403             403                                     403
 
 The order tells a stranger nothing: without an identity there is no difference between a cluster that exists and one that does not. ``decide`` is the
 one decision of the gate: it is asked here, and again with the same request whenever something changed.
