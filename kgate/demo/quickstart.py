@@ -65,6 +65,7 @@ rules:
       - {verbs: ["*"], resources: ["*"]}
       - {verbs: ["*"], paths: ["*"]}
       - {actions: [exec, attach, port-forward, cp, proxy, lock]}
+    record: full
   - name: no-secrets-in-prod
     who: {groups: ["*"]}
     clusters: {labels: {env: [prod]}}
@@ -78,11 +79,13 @@ TRY_DEMO = (
     ("kubectl --context kgate-prod --user bob exec deploy/web -- id", ""),
     ("kubectl --user mallory get pods", "nobody granted mallory anything"),
 )
+TRY_PLAY = (("{kgate} play --search uid --config {folder}/kgate.yaml", "which of bob's shells had that word; kgate play ID plays it"),)
 TRY_WHY = (("{kgate} policy explain ID --config {folder}/kgate.yaml", "why, rule by rule; ID is what the refusal names"),)
 TRY_SIGN_IN = (
     ("$EDITOR {folder}/people.yaml", "take alice's group away: what she signed in for ends within seconds"),
     ("{kgate} login {url} --certificate-authority {folder}/ca.crt", "as whom you like"),
     ("{kgate} kubeconfig > {folder}/mine && export KUBECONFIG={folder}/mine", ""),
+    ("{kgate} sessions list", "as bob: who is in there now; kgate sessions cut ID ends one"),
     ("{kgate} lock add incident-1 --user alice", "as bob: alice is out at once, and what she runs is cut"),
 )
 TRY_OWN = (
@@ -313,7 +316,7 @@ class Trial:
     def explain(self, context: str) -> None:
         """Say what is there and what to type."""
         where = {"folder": self.folder, "url": f"https://127.0.0.1:{self.port}", "kgate": Path(sys.executable).with_name("kgate")}
-        tries = TRY_OWN + TRY_WHY if context else TRY_DEMO + TRY_WHY + TRY_SIGN_IN
+        tries = TRY_OWN + TRY_WHY if context else TRY_DEMO + TRY_PLAY + TRY_WHY + TRY_SIGN_IN
         lines = [(f"export KUBECONFIG={self.kubeconfig}", ""), *((command.format(**where), remark) for command, remark in tries + TRY_THEN)]
         page = "" if context else "Sign in on that page, or in another terminal:"
         click.echo(f"\nThe gate runs on https://127.0.0.1:{self.port}.\n{page or 'In another terminal:'}\n")
