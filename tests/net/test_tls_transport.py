@@ -34,7 +34,7 @@ class Wire:
 
     gather = write
 
-    def close(self) -> None:
+    def close(self, patient: bool = False) -> None:
         self.open = False
 
     def resume_reading(self) -> None:

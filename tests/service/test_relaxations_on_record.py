@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from arena import Arena
 from lab.waiting import eventually
-from running import Make
+from running import Make, of
 
 LIMITS = "limits.requests_per_person"
 
@@ -35,7 +35,8 @@ def relaxed(make: Make) -> Arena:
 
 
 def test_a_relaxation_is_on_record_at_the_start_once_and_when_it_is_over(relaxed: Arena) -> None:
-    at_start = relaxations(relaxed)
+    (start,) = eventually("its start is on record", lambda: of(relaxed, "start"))
+    at_start = eventually("they are", lambda: found if len(found := relaxations(relaxed)) == start["relaxations"] else None)
     assert len([text for _, text in at_start if LIMITS in text]) == 1 and len(at_start) > 1
     for drain in ("31s", "32s", "33s"):
         before, record = reloaded(relaxed, relaxed.gate.config | {"drain": drain})
