@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from commanded_gate import Command, commanded_gate, commands, gets, watching
+from lab.waiting import eventually
 from live_gate import LiveGate
 
 POLICY = {
@@ -108,8 +109,13 @@ def test_whoever_may_lock_in_one_cluster_locks_there_only(gate: LiveGate, kgate:
     assert [each["name"] for each in json.loads(kgate("alice", "lock", "list", "-o", "json").out)] == ["mine"]
     refused = kgate("alice", "lock", "remove", "theirs")
     assert refused.code == 1 and "alice may not lock anybody out of cluster prod" in refused.error
-    denied = [(each["event"], each["lock"]["name"]) for each in gate.records() if each["event"].startswith("lock") and not each["allowed"]]
-    assert denied[-2:] == [("lock", "all"), ("lock-removed", "theirs")]
+
+    def denied() -> list[tuple[str, str]]:
+        return [
+            (each["event"], each["lock"]["name"]) for each in gate.records() if each["event"].startswith("lock") and not each["allowed"]
+        ]
+
+    eventually("both are on record", lambda: denied()[-2:] == [("lock", "all"), ("lock-removed", "theirs")])
 
 
 def test_nobody_else_locks_sees_or_unlocks_anything(gate: LiveGate, kgate: Command) -> None:

@@ -17,6 +17,7 @@ from lab.cluster import RealCluster
 from lab.gate import ALICE, ALL, BOB, Gate, rule, running_gate
 from lab.kubectl import Kubectl
 from lab.three import CODES, Running, instant
+from lab.waiting import eventually
 
 PROMISE = 1.0
 """Seconds from the lock to the end of the person's kubectl."""
@@ -70,7 +71,8 @@ def test_a_lock_ends_exec_watch_and_port_forward_of_whom_it_names(
             assert f'lock "{name}" on user alice, by bob, counts until' in kgate(
                 own_gate, bob, tmp_path, "lock", "add", name, "--user", "alice"
             )
-            added = instant(own_gate.records("lock")[-1]["time"])
+            recorded = eventually("it is on record", lambda name=name: [r for r in own_gate.records("lock") if r["lock"]["name"] == name])
+            added = instant(recorded[-1]["time"])
             ends = running.ended()
             assert other.ended is None
         for what, each in ends.items():
@@ -104,7 +106,12 @@ def test_sessions_are_listed_as_kubectl_holds_them_and_end_where_they_are_cut(
         told = kgate(own_gate, bob, tmp_path, "sessions", "cut", *(each["id"] for each in found), "--reason", "upgrade of the lab")
         assert told.startswith("3 sessions of alice cut")
         ends = running.ended()
-    cuts = {each["wanted"]["id"]: instant(each["time"]) for each in own_gate.records("cut")}
+
+    def cut_at() -> dict[str, float]:
+        return {each["wanted"]["id"]: instant(each["time"]) for each in own_gate.records("cut")}
+
+    eventually("the cuts are on record", lambda: cut_at().keys() >= {each["id"] for each in found})
+    cuts = cut_at()
     late = {what: each.at - cuts[by_what[what]["id"]] for what, each in ends.items()}
     for what, each in ends.items():
         assert each.code == CODES[what] and "kgate: closed by bob: upgrade of the lab (request " in each.text, (what, each.text)
