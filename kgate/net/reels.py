@@ -187,7 +187,7 @@ class Reels:
         self._sync_one()
 
     def _looked(self, job: _Job) -> None:
-        self._probing = self._syncing = False
+        self._probing = False
         problem = job.problem or job.result
         if problem and problem != self._probed:
             log.error("{directory}: recordings cannot be made: {problem}", directory=str(self.directory), problem=problem)
