@@ -20,7 +20,7 @@ from authority import Authority
 from lab.waiting import eventually
 from live_gate import ALLOW_ALICE, LiveGate
 from ports import free_port
-from running import PODS, Make, of, watching
+from running import PODS, Make, children, of, watching
 from running import chain as verified
 from twisted.logger import jsonFileLogObserver
 
@@ -151,8 +151,7 @@ def test_why_a_worker_in_the_background_does_not_start_is_in_the_log(make: Make)
     assert twistd(gate.folder, f"--logfile={LOG}").returncode == 0
     try:
         gate.write("kgate.yaml", {**gate.config, "audit": {"directory": "elsewhere"}})
-        children = Path(f"/proc/{pid_of(gate.folder)}/task/{pid_of(gate.folder)}/children")
-        os.kill(int(eventually("a worker runs", lambda: children.read_text().split())[0]), signal.SIGKILL)
+        os.kill(eventually("a worker runs", lambda: children(pid_of(gate.folder)))[0], signal.SIGKILL)
         words = "is not what the other workers run by"
         eventually("it is said", lambda: words in (gate.folder / LOG).read_text())
     finally:
@@ -195,7 +194,7 @@ def test_as_another_account_it_makes_its_files_as_that(lent: Path, workers: int)
     try:
         assert done.returncode == 0, done.stdout
         pid = pid_of(lent)
-        processes = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        processes = [pid, *children(pid)]
         assert {account_of(each) for each in processes} == {owner}
         assert len(processes) == (1 if workers == 1 else 3)
         eventually("all of them serve", lambda: len([each for each in gate.records() if each["event"] == "start"]) == workers)

@@ -16,7 +16,7 @@ from lab.waiting import eventually
 from live_gate import TOKENS
 from reactors import dispose, make_reactor, turn_until
 from recording_cluster import Connection
-from running import EVENT, PODS, WATCH, Make, a_full_disk, chain, of, watching
+from running import EVENT, PODS, WATCH, Make, a_full_disk, chain, children, of, watching
 
 from kgate.audit.chain import Verified
 from kgate.audit.record import event_record
@@ -74,7 +74,7 @@ def test_whoever_tells_it_twice_reads_that_it_is_stopping(make: Make, workers: i
     assert process is not None
     eventually("it serves", lambda: arena.gate.log.read_text().count("kgate serves") == workers)
     with watching(arena):
-        processes = [process.pid, *map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())]
+        processes = [process.pid, *children(process.pid)]
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
             for pid in processes:
                 with suppress(ProcessLookupError):

@@ -12,14 +12,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import postgresql
 import pytest
 from commanded_gate import Command, as_, commanded_gate, commands, watching
-from fleet import Fleet, fleet
+from fleet import Fleet, fleet_of_postgresql
 from lab.waiting import eventually
 from live_gate import LiveGate
 from raw_client import RawClient
-from running import both_up
+from running import both_up, children
 
 from kgate.cli.the_gate import MOST_ANSWER
 from kgate.service.roll_call import MOST_BYTES, fitting
@@ -30,10 +29,6 @@ POLICY = {
         {"name": "on-call", "who": {"users": ["bob"]}, "clusters": {"names": ["*"]}, "allow": [{"actions": ["lock"]}]},
     ]
 }
-
-
-def of(process: int) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +59,7 @@ def test_any_worker_knows_what_lives_with_the_others(workers: LiveGate, kgate: C
 
 def test_a_worker_that_keeps_silent_is_named(workers: LiveGate, kgate: Command) -> None:
     assert workers.process is not None
-    frozen = of(workers.process.pid)[0]
+    frozen = children(workers.process.pid)[0]
     with ExitStack() as stack:
         clients = [stack.enter_context(RawClient(workers.port, workers.context())) for _ in range(16)]
         os.kill(frozen, signal.SIGSTOP)
@@ -81,7 +76,7 @@ def test_a_worker_that_keeps_silent_is_named(workers: LiveGate, kgate: Command) 
 
 def test_a_worker_that_was_killed_is_not_missed_once_its_successor_is_here(workers: LiveGate, kgate: Command) -> None:
     assert workers.process is not None
-    os.kill(of(workers.process.pid)[0], signal.SIGKILL)
+    os.kill(children(workers.process.pid)[0], signal.SIGKILL)
     both_up(workers)
     eventually("nobody is missed", lambda: not kgate("bob", "sessions", "list").error)
 
@@ -119,10 +114,7 @@ def test_what_one_process_answers_has_an_end() -> None:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    where = postgresql.programs()
-    if where is None:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    with postgresql.throw_away(where) as store, fleet(tmp_path_factory.mktemp("roll-call-fleet"), store) as made:
+    with fleet_of_postgresql(tmp_path_factory.mktemp("roll-call-fleet")) as made:
         yield made
 
 

@@ -24,7 +24,7 @@ from lab.waiting import eventually
 from live_gate import ALLOW_ALICE, TOKENS, LiveGate
 from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
-from running import Make, both_up, goes_on, of, watching
+from running import Make, both_up, children, goes_on, of, watching
 from running import chain as verified
 
 from kgate.audit.chain import Verified, verify
@@ -50,8 +50,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGate]:
 def workers(gate: LiveGate) -> dict[int, int]:
     """The process of each worker, by its number."""
     assert gate.process is not None
-    children = Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text().split()
-    lines = {int(child): Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0") for child in children}
+    lines = {child: Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0") for child in children(gate.process.pid)}
     return {int(words[words.index(b"--worker") + 1]): pid for pid, words in lines.items() if b"--worker" in words}
 
 

@@ -45,14 +45,8 @@ def commanded_gate(folder: Path, policy: Mapping[str, Any], settings: Mapping[st
             connection.send(WATCHED if b"watch=true" in head else OK)
 
     cluster.answer = answer
-    (folder / "ca.crt").write_bytes(authority.certificate)
-    (folder / "token").write_text("the-gate-itself")
-    server = {
-        "server": f"https://127.0.0.1:{cluster.port}",
-        "certificate_authority": str(folder / "ca.crt"),
-        "token_file": str(folder / "token"),
-    }
-    gate = LiveGate(folder / "gate", authority, {"lab": {**server}, "prod": {**server}}, policy, settings)
+    clusters = {name: cluster.access(folder / "gate") for name in ("lab", "prod")}
+    gate = LiveGate(folder / "gate", authority, clusters, policy, settings)
     gate.start()
     yield gate
     gate.stop()

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import postgresql
+import pytest
 from attrs import define
 from authority import Authority
 from issuer import TestIssuer
@@ -77,6 +79,16 @@ class Fleet:
         with RawClient(gate.port, gate.context()) as client:
             client.send(head + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
             return client.status()
+
+
+@contextmanager
+def fleet_of_postgresql(folder: Path) -> Iterator[Fleet]:
+    """One on a PostgreSQL of its own, where that is installed."""
+    where = postgresql.programs()
+    if where is None:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with postgresql.throw_away(where) as store, fleet(folder, store) as made:
+        yield made
 
 
 @contextmanager

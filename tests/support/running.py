@@ -83,3 +83,8 @@ def both_up(gate: LiveGate) -> None:
         eventually("both workers", look, 30)
     except AssertionError:
         raise AssertionError(f"{gate.admin('/readyz')}:\n{gate.log.read_text()[-3000:]}") from None
+
+
+def children(pid: int) -> list[int]:
+    """The processes that ``pid`` has started and not buried, in their order."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import postgresql
 import pytest
-from fleet import Fleet, fleet
+from fleet import Fleet, fleet_of_postgresql
 from lab.waiting import eventually
 
 pytestmark = pytest.mark.threat("14")
@@ -17,11 +15,7 @@ pytestmark = pytest.mark.threat("14")
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    where = postgresql.programs()
-    if where is None:
-        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    folder: Path = tmp_path_factory.mktemp("fleet")
-    with postgresql.throw_away(where) as store, fleet(folder, store) as made:
+    with fleet_of_postgresql(tmp_path_factory.mktemp("fleet")) as made:
         yield made
 
 
