@@ -7,7 +7,7 @@ routes as a mapping; the composition root puts them together. What a route raise
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,6 +26,8 @@ Answer = Callable[[LocalRequest, Params], Coroutine[Any, Any, LocalResponse]]
 Routes = Mapping[tuple[str, str], Answer]
 """``("GET", "/kgate/v1/whoami")`` → its coroutine."""
 
+LONGEST_LINE = 1000
+LINES_FAULT = f"each value is one line of at most {LONGEST_LINE} characters"
 JSON = ("content-type", "application/json")
 SAFE: tuple[tuple[str, str], ...] = (
     ("cache-control", "no-store"),
@@ -47,6 +49,17 @@ def json_object(request: LocalRequest) -> Mapping[str, str] | LocalResponse:
     if not isinstance(body, dict) or not all(isinstance(value, str) for value in body.values()):
         return error_response(400, "the body is not a JSON object of texts")
     return body
+
+
+def unknown_text(body: Mapping[str, str], known: Collection[str]) -> str:
+    """That ``body`` says something that nobody asked for; empty where it does not."""
+    unknown = sorted(set(body).difference(known))
+    return f'"{unknown[0][:64]}" means nothing here'.encode("ascii", "replace").decode() if unknown else ""
+
+
+def is_line(text: str) -> bool:
+    """Whether it may stand in a sentence, and on record."""
+    return len(text) <= LONGEST_LINE and text.isprintable()
 
 
 def json_response(status: int, document: object, *headers: tuple[str, str]) -> LocalResponse:

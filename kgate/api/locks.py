@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from kgate.api.application import Params, Routes, error_response, json_response
+from kgate.api.application import LINES_FAULT, Params, Routes, error_response, is_line, json_response, unknown_text
 from kgate.api.caller import Callers, known, telling
 from kgate.audit.record import timestamp
 from kgate.documents.values import Unacceptable, duration
@@ -25,7 +25,6 @@ from kgate.sessions.locks import fits, sentence
 from kgate.store.locks import add_lock, all_locks, remove_lock
 
 PATH = "/kgate/v1/locks"
-LONGEST = 1000
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _NAMED = ("user", "group", "robot", "device", "cluster")
 _KNOWN = frozenset({"name", "reason", "duration", *_NAMED})
@@ -141,15 +140,15 @@ def _made(body: Mapping[str, str], by: str, now: float) -> Lock:
 
 
 def _fault(body: Mapping[str, str]) -> str:
-    unknown = sorted(body.keys() - _KNOWN)
+    unknown = unknown_text(body, _KNOWN)
     if unknown:
-        return f'"{unknown[0][:64]}" means nothing here'.encode("ascii", "replace").decode()
+        return unknown
     if not _NAME.fullmatch(body.get("name", "")):
         return "a lock's name is letters, digits, dots and dashes, at most 63: incident-42"
     if not any(body.get(each) for each in _NAMED):
         return "say whom it shuts out: a user, a group, a robot, a device, or everybody of a cluster"
-    if any(len(each) > LONGEST or not each.isprintable() for each in body.values()):
-        return f"each value is one line of at most {LONGEST} characters"
+    if not all(map(is_line, body.values())):
+        return LINES_FAULT
     if any("*" in body.get(each, "") for each in _NAMED):
         return "a lock names one of each, without *; leave out what does not matter"
     try:

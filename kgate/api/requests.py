@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
-from kgate.api.application import Params, Routes, error_response, json_response
+from kgate.api.application import LONGEST_LINE, Params, Routes, error_response, is_line, json_response, unknown_text
 from kgate.api.caller import Callers, known, telling
 from kgate.audit.record import timestamp
 from kgate.documents.values import Unacceptable, duration
@@ -37,7 +37,6 @@ from kgate.store.requests import (
 )
 
 PATH = "/kgate/v1/requests"
-LONGEST_REASON = 1000
 _ANSWERS = {"approve": "request-approved", "deny": "request-denied", "revoke": "request-revoked"}
 """What one does with a request → the event on record."""
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -111,7 +110,7 @@ class AccessRequests:
     async def _answer(self, event: str, caller: Identity, request: LocalRequest, params: Params, body: Mapping[str, str]) -> LocalResponse:
         """Approve, deny or revoke, if the rule lets the caller."""
         id_, reason = params["id"], body.get("reason", "")
-        if _unprintable(reason):
+        if not is_line(reason):
             return error_response(400, _REASON_FAULT)
         found = await self.store.read(lambda connection: find_request(connection, id_))
         offer = self._answers(caller, found) if found is not None else None
@@ -174,16 +173,16 @@ class AccessRequests:
         return {name: value for name, value in facts.items() if value or name == "approvals"} | {"yours_to_answer": mine}
 
 
-_REASON_FAULT = f"a reason is one line of at most {LONGEST_REASON} characters"
+_REASON_FAULT = f"a reason is one line of at most {LONGEST_LINE} characters"
 
 
 def _body_fault(body: Mapping[str, str], offer: Offer) -> str:
     """What is wrong with a request's own words; empty where nothing is."""
     reason, namespace = body.get("reason", ""), body.get("namespace", "")
-    unknown = sorted(set(body) - {"cluster", "rule", "namespace", "duration", "reason"})
+    unknown = unknown_text(body, ("cluster", "rule", "namespace", "duration", "reason"))
     if unknown:
-        return f'"{unknown[0][:64]}" means nothing here'.encode("ascii", "replace").decode()
-    if _unprintable(reason):
+        return unknown
+    if not is_line(reason):
         return _REASON_FAULT
     if offer.reason is ReasonWanted.REQUIRED and not reason.strip():
         return "say why: the rule asks for a reason"
@@ -194,7 +193,3 @@ def _body_fault(body: Mapping[str, str], offer: Offer) -> str:
     except Unacceptable:
         return "write the duration as 30m or 2h"
     return ""
-
-
-def _unprintable(reason: str) -> bool:
-    return len(reason) > LONGEST_REASON or not reason.isprintable()

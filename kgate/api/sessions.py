@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from attrs import evolve, field, frozen
 
-from kgate.api.application import Params, Routes, error_response, json_response
+from kgate.api.application import LINES_FAULT, Params, Routes, error_response, is_line, json_response, unknown_text
 from kgate.api.caller import Callers, known, telling
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.memory import Shares
@@ -22,7 +22,6 @@ from kgate.policy.evaluate import Policy
 from kgate.policy.locking import refused_in
 
 PATH = "/kgate/v1/sessions"
-LONGEST = 1000
 MOST = 1000
 """Sessions in one answer, the newest; how many there are is said."""
 MOST_OF_ONE = 2
@@ -129,11 +128,11 @@ def _but(answers: Answers) -> str:
 
 
 def _fault(body: Mapping[str, str]) -> str:
-    unknown = sorted(body.keys() - _ASKED - {"id", "reason"})
+    unknown = unknown_text(body, _ASKED | {"id", "reason"})
     if unknown:
-        return f'"{unknown[0][:64]}" means nothing here'.encode("ascii", "replace").decode()
-    if any(len(each) > LONGEST or not each.isprintable() for each in body.values()):
-        return f"each value is one line of at most {LONGEST} characters"
+        return unknown
+    if not all(map(is_line, body.values())):
+        return LINES_FAULT
     if not (body.get("id") or body.get("user") or body.get("cluster")):
         return "say which: an id, all of a user, or all of a cluster"
     if body.get("id") and (body.get("user") or body.get("cluster")):

@@ -146,7 +146,6 @@ class Exchange(LiveRequest):
         if self.tape is not None:
             self.tape.open(self._taped)
             return
-        self._phase = _CONNECTING
         self._acquire()
 
     def _taped(self, problem: str) -> None:
@@ -156,10 +155,10 @@ class Exchange(LiveRequest):
         if problem:
             self._fail(503, f"kgate: it is to be recorded and cannot be, so nothing was sent to the cluster: {problem}; {_ASK_OPERATOR}")
             return
-        self._phase = _CONNECTING
         self._acquire()
 
     def _acquire(self) -> None:
+        self._phase = _CONNECTING
         upstream = self.admitted.route.upstream
         if self._asked_for_upgrade:
             upstream.acquire_own(self._connected)
@@ -335,7 +334,6 @@ class Exchange(LiveRequest):
         stream = self._upstream_stream  # of this connection: asked again, it has one of the next
         if self._phase is _ASKING:
             if loss.unprocessed and self._can_ask_again():
-                self._phase = _CONNECTING
                 self._acquire()
             else:
                 self._unreachable(loss.text)

@@ -119,7 +119,8 @@ def _name_of(path: Path) -> tuple[str, int]:
 MOST_OF_A_DAY: Final = 9999
 """A number of more digits would stand before the others. Behind the last one comes the next day's first, and be it the 31st of November."""
 _NAME: Final = re.compile(r"audit-([0-9]{8})-([0-9]+)\.jsonl")
-_sync: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
+sync_data: Final[Callable[[int], None]] = getattr(os, "fdatasync", os.fsync)
+"""Makes what was written durable. Raises OSError."""
 
 
 def append_all(fd: int, data: bytes) -> None:
@@ -127,8 +128,3 @@ def append_all(fd: int, data: bytes) -> None:
     written = os.write(fd, data)
     while written < len(data):
         written += os.write(fd, memoryview(data)[written:])
-
-
-def sync_data(fd: int) -> None:
-    """Make what was written durable. Raises OSError."""
-    _sync(fd)

@@ -49,14 +49,8 @@ class Dialling:
         credential: Credential,
         seconds: Callable[[], float],
     ) -> None:
-        self._reactor, self._turn, self._now, self._access, self._credential, self._seconds = (
-            reactor,
-            turn,
-            now,
-            access,
-            credential,
-            seconds,
-        )
+        self._reactor, self._turn, self._now, self._seconds = reactor, turn, now, seconds
+        self._access, self._credential = access, credential
         self._endpoint = endpoint_of(access)
         self._host = HostName(reactor, self._endpoint.host)
         self._contexts: dict[tuple[bool, tuple[bytes, bytes] | None], ssl.SSLContext] = {}

@@ -160,7 +160,8 @@ class ExecToken(Credential):
         self._certificate: tuple[bytes, bytes] | None = None
         self._waiting: list[Callable[[str | None], None]] = []
         self._under_way: Deferred[Any] | None = None
-        self._running = self._refused = False
+        """The plugin's run."""
+        self._refused = False
         self._problem, self._rests_until = "", float("-inf")
 
     @property
@@ -193,7 +194,7 @@ class ExecToken(Credential):
         """At once while the credential holds, or shortly after a run; else after the plugin's run."""
         if self.at_hand:
             then(None)
-        elif not self._running and self._now() < self._rests_until:
+        elif self._under_way is None and self._now() < self._rests_until:
             then(self._problem or None)
         else:
             self._waiting.append(then)
@@ -210,9 +211,8 @@ class ExecToken(Credential):
             self._under_way.cancel()
 
     def _run(self) -> None:
-        if self._running:
+        if self._under_way is not None:
             return
-        self._running = True
         plugin = self._plugin
         program = which(plugin.command)
         if program is None:
@@ -245,7 +245,7 @@ class ExecToken(Credential):
 
     def _settle(self, wrong: str | None) -> None:
         """``wrong`` is the rest of a sentence that begins with the plugin's name."""
-        self._running, self._under_way = False, None
+        self._under_way = None
         problem = f"the exec plugin {self._plugin.command} {wrong}" if wrong is not None else None
         self._problem, self._rests_until = problem or "", self._now() + RETRY_SECONDS
         if problem is not None:

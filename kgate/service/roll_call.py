@@ -15,7 +15,7 @@ from kgate.api.application import Routes
 from kgate.api.sessions import SessionPages
 from kgate.audit.record import Record, decision_record, timestamp
 from kgate.exchange.exchange import Exchange
-from kgate.model import Decision, Limits, Present, RollCall
+from kgate.model import Decision, Present, RollCall
 from kgate.net.roll_call import RollCalls
 from kgate.service.part import Part, Shared
 from kgate.sessions.causes import cut_by
@@ -91,7 +91,7 @@ def session(stream: Exchange, gate: str, now: float) -> Record:
 
 def _ends(decision: Decision) -> Record:
     """When it ends by itself, or may."""
-    limits: Limits = decision.limits
+    limits = decision.limits
     known: Record = {"duration": limits.duration, "idle": limits.idle, "bytes": limits.bytes}
     stated = {name: value for name, value in known.items() if value is not None}
     until: Record = {"until": timestamp(decision.until)} if decision.until is not None else {}

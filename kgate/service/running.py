@@ -19,7 +19,6 @@ from kgate.api.admin import Readiness, admin_site
 from kgate.api.application import Application
 from kgate.api.caller import FetchingCallers
 from kgate.exchange.admission import Admission
-from kgate.exchange.gate import OnRecord
 from kgate.identity.authenticator import LeaversWanted
 from kgate.metrics import Metrics
 from kgate.model import Stream
@@ -123,8 +122,12 @@ class GateService(Service):
         self._issuers = TokenIssuers(shared)
         self._notices = IssuerNotices(shared, self._issuers.signers)
         self._devices = DeviceInventories(shared)
-        lost: Callable[[OnRecord, str], None] = lambda exchange, problem: self._gateway.recorder.unrecorded(exchange, problem)  # noqa: E731
-        self._taping = Taping(shared, options.configuration.settings.audit, lost, tidies=self._place.worker < 2)
+        self._taping = Taping(
+            shared,
+            options.configuration.settings.audit,
+            lambda exchange, problem: self._gateway.recorder.unrecorded(exchange, problem),
+            tidies=self._place.worker < 2,
+        )
         self._robots = RobotUses(shared.database, shared.now, shared.wall)
         can_keep_secrets = bool(options.configuration.sealing_keys)
         self._signing_in = SigningIn(shared, self._issuers.tokens) if can_keep_secrets else None

@@ -13,7 +13,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from kgate.audit.record import Record, safe, timestamp
+from kgate.audit.record import MOST_ARGUMENTS, Record, safe, timestamp, what
 from kgate.audit.recording.cast import header
 from kgate.audit.recording.names import DAY_SECONDS, name_of
 from kgate.exchange.gate import OnRecord, Recordable
@@ -27,7 +27,7 @@ from kgate.settings import Configuration
 from kgate.settings.operation import AuditMode, AuditSettings
 
 TIDY_SECONDS: Final = 3600.0
-MOST_ARGUMENTS: Final = 256
+_FACTS: Final = frozenset({"cluster", "action", "namespace", "name", "container", "command"})
 _SPENT: Final = "what is recorded of you in a day has the %d bytes that audit.recordings.bytes_per_person allows; try again later"
 
 
@@ -134,15 +134,8 @@ def _records(policy: Policy) -> bool:
 
 
 def _of(action: Action) -> Record:
-    """What was asked for, in the words of the audit's records."""
-    operation = action.operation.value if action.operation is not None else ""
-    found: Record = {"cluster": action.cluster.name, "action": operation, "namespace": action.namespace, "name": action.name}
-    found |= {"container": action.container, "command": list(action.command[:MOST_ARGUMENTS]), "tty": action.tty}
-    return {
-        key: [safe(each) for each in value] if isinstance(value, list) else value
-        for key, value in found.items()
-        if value != "" and value != []
-    }
+    """What was asked for, as its audit record has it."""
+    return {name: value for name, value in what(action) if name in _FACTS} | {"tty": action.tty}
 
 
 def _command(action: Action) -> str:
