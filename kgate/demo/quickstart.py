@@ -39,6 +39,7 @@ CLUSTERS = {"kgate-dev": "dev", "kgate-prod": "prod"}
 PEOPLE = {"alice": ["developers"], "bob": ["sre"], "mallory": []}
 START_SECONDS = 30
 END_SECONDS = 10
+POLL_SECONDS = 0.05
 ALONE_SECONDS = 2
 """For a command that Ctrl-C has reached too, before it is told again."""
 HELP = {"help_option_names": ["-h", "--help"], "ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -266,7 +267,7 @@ class Trial:
         deadline = time.monotonic() + START_SECONDS
         process = self._processes[-1]
         while not holds():  # type: ignore[operator]
-            if process.poll() is not None or time.monotonic() > deadline:
+            if status_of(process, self._signals) is not None or time.monotonic() > deadline:
                 raise KgateError(f"{what} did not start:\n{self._last_words(log)}")
             time.sleep(0.05)
 
@@ -282,7 +283,7 @@ class Trial:
         except OSError as error:
             raise KgateError(f"{command[0]} cannot be run ({error.strerror}); install it, or check its name") from error
         try:
-            status = ended(process)
+            status = ended(process, self._signals)
         except Interrupted as interrupted:
             if interrupted.number == signal.SIGINT:  # of which the terminal told it too
                 self._ends(process, ALONE_SECONDS)
@@ -291,7 +292,7 @@ class Trial:
 
     def wait(self) -> NoReturn:
         """Until Ctrl-C, or until the gate ends by itself."""
-        code = ended(self._processes[-1])
+        code = ended(self._processes[-1], self._signals)
         how = f"with status {code}" if code >= 0 else f"by signal {-code}"
         raise KgateError(f"the gate ended {how}:\n{self._last_words('gate.log')}")
 
@@ -328,11 +329,18 @@ class Trial:
             click.echo(f"\n{NO_KUBECTL}")
 
 
-def ended(process: subprocess.Popen[bytes]) -> int:
-    """The status of ``process``, once it has ended. In one wait without end, a signal that came just before it would be heeded only after it."""
-    while True:
-        with suppress(subprocess.TimeoutExpired):
-            return process.wait(1)
+def ended(process: subprocess.Popen[bytes], signals: Signals) -> int:
+    """The status of ``process``, once it has ended. Raises Interrupted, while it only sleeps: see ``status_of``."""
+    while (code := status_of(process, signals)) is None:
+        time.sleep(POLL_SECONDS)
+    return code
+
+
+def status_of(process: subprocess.Popen[bytes], signals: Signals) -> int | None:
+    """The status of ``process``, None while it runs. Without a signal in between: subprocess takes a lock for it, and an exception that a signal raises
+    just behind that leaves the lock taken, for which whoever waits for the process later would wait without end."""
+    with signals.raised(False):
+        return process.poll()
 
 
 def check_port(port: int) -> None:

@@ -19,6 +19,7 @@ from real_kubectl import needs_kubectl
 from sign_in import Browser
 
 from kgate.demo.quickstart import ended
+from kgate.demo.signals import Interrupted, Signals
 
 SECONDS = 60
 
@@ -139,23 +140,29 @@ def test_a_command_that_was_not_waited_for_is_no_success(quickstart: Quickstart,
     assert process.returncode == 128 + number
 
 
-class Lasting:
-    """A process that has not ended when it is first waited for."""
+class Signalled:
+    """A process that is asked for its status just as a signal comes."""
 
-    def __init__(self) -> None:
-        self.waits: list[float | None] = []
+    asked = answered = 0
 
-    def wait(self, timeout: float | None = None) -> int:
-        self.waits.append(timeout)
-        if len(self.waits) == 1:
-            raise subprocess.TimeoutExpired("gate", 0)
-        return 5
+    def poll(self) -> int | None:
+        self.asked += 1
+        if self.asked == 2:
+            signal.raise_signal(signal.SIGTERM)
+        self.answered += 1
+        return None
 
 
-def test_nothing_is_waited_for_without_end_as_a_signal_that_came_just_before_would_be_heeded_only_then() -> None:
-    process = Lasting()
-    assert ended(cast("subprocess.Popen[bytes]", process)) == 5
-    assert len(process.waits) == 2 and all(process.waits)
+def test_a_signal_is_heeded_once_a_process_has_answered_for_what_is_behind_its_lock_would_wait_for_ever() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signals, process = Signals(), Signalled()
+        with pytest.raises(Interrupted), signals.raised():
+            ended(cast("subprocess.Popen[bytes]", process), signals)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert process.asked == process.answered == 2
 
 
 def test_a_gate_that_ends_by_itself_is_said_with_its_last_words(quickstart: Quickstart) -> None:

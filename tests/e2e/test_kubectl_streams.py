@@ -73,7 +73,7 @@ def test_a_shell_in_a_terminal_knows_its_size_and_leaves_it_as_it_was(tunnel_way
             window.until("~\n")
             window.type(":q!")
             window.until("\n/ #")
-            window.type("trap 'echo caught' INT; echo asleep; sleep 1000")
+            window.type("trap 'echo caught; up=1' INT; echo asleep; until [ $up ]; do sleep 5; done")  # it may come before the first sleep
             window.until("\nasleep")
             window.press("C-c")
             window.until("^Ccaught\n/ #")
