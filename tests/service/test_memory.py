@@ -35,6 +35,7 @@ def reload(arena: Arena, times: int) -> None:
 
 def test_connections_that_are_over_leave_no_memory_behind(make: Make) -> None:
     arena = make()
+    arena.gate.preloaded = False
     arena.gate.start()
     assert {arena.get(PODS) for _ in range(FEW)} == {200}
     before = resident_kb(arena)
@@ -44,6 +45,7 @@ def test_connections_that_are_over_leave_no_memory_behind(make: Make) -> None:
 
 def test_reloads_leave_no_memory_behind(make: Make) -> None:
     arena = make()
+    arena.gate.preloaded = False
     arena.gate.start()
     reload(arena, SOME)
     before = resident_kb(arena)

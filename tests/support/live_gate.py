@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import http.client
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -21,6 +22,7 @@ from typing import Any
 import yaml
 from authority import Authority
 from ports import free_port
+from preloaded import Forked, fits, forked
 
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
@@ -91,7 +93,9 @@ class LiveGate:
             **(settings or {}),
         }
         self.write("kgate.yaml", self.config)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
+        self.preloaded = True
+        """Whether a process that has imported everything forks for it, instead of one that starts as from a shell."""
         self.twistd_options: tuple[str, ...] = ()
 
     def write(self, name: str, document: object) -> None:
@@ -118,11 +122,14 @@ class LiveGate:
         self.launch()
         return self.until_it_serves()
 
-    def launch(self) -> subprocess.Popen[bytes]:
+    def launch(self) -> subprocess.Popen[bytes] | Forked:
         """Run it."""
         self.log = self.folder / "gate.log"
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, cwd=self.folder, stdout=log, stderr=log)
+            if self.preloaded and not self.twistd_options and fits(os.environ):
+                self.process = forked(self._command, self.folder, log)
+            else:
+                self.process = subprocess.Popen(self._command, cwd=self.folder, stdout=log, stderr=log)
         return self.process
 
     def until_it_serves(self) -> LiveGate:
