@@ -25,8 +25,9 @@ from kgate.api.scim_dialects import usual
 from kgate.api.scim_patches import is_endless, parts
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.identity.credentials import Rejected
+from kgate.identity.directory import KnownAs
 from kgate.net.database import Store, StoreUnavailableError
-from kgate.store.directory import KnownAs, deactivated_since, names_out
+from kgate.store.directory import deactivated_since, names_out
 from kgate.store.scim import PROVIDER, DirectoryStorage
 from kgate.store.sessions import end_sessions, sessions_of_user
 

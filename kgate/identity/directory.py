@@ -7,8 +7,17 @@ and who vouches for the others is their issuer.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from enum import Enum
 
 from attrs import frozen
+
+
+class KnownAs(Enum):
+    """Which of a person's names the gate knows them by."""
+
+    USER_NAME = "userName"
+    EXTERNAL_ID = "externalId"
+    EMAIL = "email"
 
 
 @frozen

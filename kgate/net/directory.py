@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kgate.identity.directory import Directory
+from kgate.identity.directory import Directory, KnownAs
 from kgate.net.database import Database, Keys
 from kgate.net.following import Following
-from kgate.store.directory import EVERYBODY, TOPIC, KnownAs, listed
+from kgate.store.directory import EVERYBODY, TOPIC, listed
 
 
 class FollowedDirectory:

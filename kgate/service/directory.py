@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 from kgate.api.application import Params, Routes, error_response
 from kgate.exchange.local import LocalRequest, LocalResponse
-from kgate.identity.directory import Directory
+from kgate.identity.directory import Directory, KnownAs
 from kgate.net.directory import FollowedDirectory
 from kgate.net.following import Following
 from kgate.service.part import Part, Shared
 from kgate.settings.people import ScimSettings
-from kgate.store.directory import KnownAs
 
 if TYPE_CHECKING:
     from kgate.api.scim import ScimPages

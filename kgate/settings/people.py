@@ -7,13 +7,12 @@ from enum import Enum
 from attrs import frozen
 
 from kgate.documents.values import Unacceptable, accept
-from kgate.identity.directory import Directory
+from kgate.identity.directory import Directory, KnownAs
 from kgate.identity.people import Credential, Merge, People, Roster
 from kgate.identity.roster_file import RosterFile, load_roster
 from kgate.identity.tokens import Tokens
 from kgate.settings.reading import Reading
 from kgate.settings.values import FilePath
-from kgate.store.directory import KnownAs
 
 
 class GroupSource(Enum):

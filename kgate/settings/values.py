@@ -6,9 +6,6 @@ import re
 from pathlib import Path
 from typing import NewType, cast
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
 from kgate.documents.reading import Plain
 from kgate.documents.structuring import a_whole_number
 from kgate.documents.values import Unacceptable, forward_proxy
@@ -65,6 +62,10 @@ def proxy_url(text: str) -> ProxyUrl:
 
 def state_url(base: Path, text: str) -> StateUrl:
     """A database; SQLite's file is relative to the folder ``base``."""
+    # Here: with a third of a second it is half of what starting `kgate audit` and `kgate play` takes, for which the store is nothing.
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
     hint = "write sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME; in a password @ is %40"
     try:
         url = make_url(text)

@@ -35,7 +35,7 @@ from sqlalchemy import (
     update,
 )
 
-from kgate.identity.directory import Listed
+from kgate.identity.directory import KnownAs, Listed
 from kgate.store.changes import publish
 from kgate.store.metadata import metadata
 
@@ -82,14 +82,6 @@ class Kind(Enum):
 
     USER = "User"
     GROUP = "Group"
-
-
-class KnownAs(Enum):
-    """Which of a person's names the gate knows them by."""
-
-    USER_NAME = "userName"
-    EXTERNAL_ID = "externalId"
-    EMAIL = "email"
 
 
 _COLUMNS = {KnownAs.USER_NAME: entries.c.name, KnownAs.EXTERNAL_ID: entries.c.external_id, KnownAs.EMAIL: entries.c.email}

@@ -17,8 +17,8 @@ from sqlalchemy import create_engine
 
 from kgate.api.scim_dialects import ENTERPRISE, usual
 from kgate.api.scim_patches import parts
-from kgate.identity.directory import Listed
-from kgate.store.directory import KnownAs, listed
+from kgate.identity.directory import KnownAs, Listed
+from kgate.store.directory import listed
 from kgate.store.metadata import metadata
 from kgate.store.scim import PROVIDER, DirectoryStorage
 

@@ -15,13 +15,13 @@ from sqlalchemy.exc import OperationalError
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogEvent, globalLogPublisher
 
+from kgate.identity.directory import KnownAs
 from kgate.net.database import READERS, SILENT_SECONDS, TRIED_SECONDS, Database, StoreUnavailableError
 from kgate.net.directory import FollowedDirectory
 from kgate.net.notices import NoticeBoard
 from kgate.net.signed_in import SignedIn
 from kgate.store.changes import publish
 from kgate.store.commits import Commits, Place
-from kgate.store.directory import KnownAs
 from kgate.store.engine import open_engine
 from kgate.store.migrate import migrate
 from kgate.store.robots import Use, last_uses, record_uses, robot_uses

@@ -12,9 +12,9 @@ from scim2_server.storage import ScimStorage
 from scim2_server.testing import ScimStorageContract
 from sqlalchemy import Connection, Engine, select
 
-from kgate.identity.directory import Directory, Listed
+from kgate.identity.directory import Directory, KnownAs, Listed
 from kgate.store.changes import latest, since
-from kgate.store.directory import EVERYBODY, MANY, Entry, KnownAs, deactivated_since, entries, listed, names_out
+from kgate.store.directory import EVERYBODY, MANY, Entry, deactivated_since, entries, listed, names_out
 from kgate.store.scim import PROVIDER, DirectoryStorage
 
 

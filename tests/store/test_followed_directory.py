@@ -13,10 +13,9 @@ from reactors import dispose, make_reactor, turn_until
 from scim2_models import EnterpriseUser, Group, User
 from sqlalchemy import Engine, event
 
-from kgate.identity.directory import Directory
+from kgate.identity.directory import Directory, KnownAs
 from kgate.net.database import Database
 from kgate.net.directory import FollowedDirectory
-from kgate.store.directory import KnownAs
 from kgate.store.scim import PROVIDER, DirectoryStorage
 
 USERS, GROUPS = PROVIDER.resource_types

@@ -17,12 +17,12 @@ from attrs import asdict, evolve
 from sqlalchemy import Connection, Engine, MetaData, insert, inspect, text
 
 from kgate.errors import KgateError, UnreachableError
-from kgate.identity.directory import Listed
+from kgate.identity.directory import KnownAs, Listed
 from kgate.identity.notices import Kind as NoticeKind
 from kgate.identity.notices import Notice, Subject
 from kgate.store.changes import latest, publish
 from kgate.store.codes import find_user_code
-from kgate.store.directory import KnownAs, Member, listed, members_of
+from kgate.store.directory import Member, listed, members_of
 from kgate.store.engine import open_engine
 from kgate.store.facts import Message, last_messages
 from kgate.store.keys import load_keys
