@@ -28,6 +28,8 @@ CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 @pytest.fixture(scope="module")
 def deployed(cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    if os.environ.get("KGATE_E2E_STAND_IN"):
+        pytest.skip("needs the gate itself, and KGATE_E2E_STAND_IN is set")
     containerd = engine(cluster)
     if containerd is None:
         pytest.skip("the gate's image cannot be brought to this cluster's node: that needs ctr, and its containerd on this machine")
@@ -58,6 +60,13 @@ def test_people_work_through_it_and_what_it_writes_is_its_own(deployed: Deployme
     for path in (audit, *audit.iterdir()):
         status = path.stat()
         assert (status.st_uid, status.st_mode & 0o007) == (10001, 0), path
+
+
+def test_its_right_in_the_cluster_is_all_that_it_needs_and_no_more(deployed: Deployment) -> None:
+    """As an operator asks in the pod, where there is no home and the account has no name."""
+    (told,) = json.loads(deployed.kubectl("exec", POD, "--", "kgate", "clusters", "check", "-o", "json"))
+    assert (told["cluster"], told["state"], told["findings"]) == ("prod-eu", "well", [])
+    assert told["user"]["name"] == GATE_ACCOUNT.format(deployed.namespace)
 
 
 def test_a_namespace_of_restricted_pods_takes_the_manifest_as_it_is(cluster: RealCluster, deployed: Deployment) -> None:

@@ -24,7 +24,7 @@ from lab.cluster import RealCluster
 from lab.gate import ALICE, BOB, PEOPLE, usual_policy, write_kubeconfig
 from lab.image import archive, folders
 from lab.kubectl import Kubectl, binaries
-from lab.waiting import eventually
+from lab.waiting import TookTooLong, eventually
 from ports import free_port
 from twisted.plugin import getCache
 
@@ -131,7 +131,10 @@ class Deployment:
             ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
             return pod if pod and ready and pod["metadata"]["uid"] != after else None
 
-        return eventually("the gate's pod is ready", look, 60, 0.1)
+        try:
+            return eventually("the gate's pod is ready", look, 60, 0.1)
+        except TookTooLong as slow:
+            raise TookTooLong(f"{slow}\n{self.kubectl('get', 'events')}\n{self.log}") from None
 
     def person(self, name: str) -> Kubectl:
         """kubectl of somebody through the gate."""
