@@ -41,9 +41,13 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
+ORDER = ("tests/wire/", "tests/e2e/", "tests/test_packaging.py", "tests/signing_in/", "tests/service/")
+"""What computes comes first, while scripts/test still compiles; then what takes longest, or one worker would have it left when the others are done."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes a third of the whole run begins first, or the other worker would wait for it at the end."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_packaging.py"))
+    """See ``ORDER``."""
+    items.sort(key=lambda item: next((rank for rank, begin in enumerate(ORDER) if item.nodeid.startswith(begin)), len(ORDER)))
 
 
 @pytest.fixture(scope="session")
