@@ -70,6 +70,30 @@ def test_what_was_typed_is_lines_of_its_own() -> None:
     ]
 
 
+@pytest.mark.threat("27")
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("ihello\x1b:!sh\r", "ihello^[:!sh"),
+        ("\x1b]\rrm -rf /\r", "^[]"),
+        ("\x1bPrm -rf /\r", "^[Prm -rf /"),
+        ("\x9drm -rf /\r", "\\x9drm -rf /"),
+        ("\x1bOA\x1b[1;5Dls\x1b[200~ -l\r", "ls -l"),
+        ("\x1bOhello\r", "^[Ohello"),
+    ],
+)
+def test_threat_27_nothing_that_is_typed_hides_what_is_typed_behind_it(typed: str, line: str) -> None:
+    """Escape is a key, in vi for one; what keys for moving send is left out."""
+    assert next(lines([Event(1, IN, typed)])) == Line(1, line, typed=True)
+    piecewise = [Event(1, IN, each) for each in typed]
+    assert "".join(found.text for found in lines(piecewise)).count("rm -rf /") == typed.count("rm -rf /"), "however it was cut"
+
+
+def test_a_string_that_never_ends_hides_no_more_than_its_line() -> None:
+    """Where there is no terminal, whoever reads it has all of it."""
+    assert page("one\n\x1b]two\nthree\n\x9dfour\nfive\n") == ["one", "", "three", "", "five"]
+
+
 def test_typed_keys_are_spelt_out() -> None:
     assert spelt("ls\r\x03\x1b[A\t\x7f\u202e\u00fc") == "ls⏎^C^[[A⇥⌫\\u202e\u00fc"
 

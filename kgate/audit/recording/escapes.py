@@ -74,10 +74,11 @@ class _State(Enum):
 
 
 class Parser:
-    """Takes text apart, however it was cut. What is begun and not ended is kept, within a bound."""
+    """Takes text apart, however it was cut. What is begun and not ended is kept, within a bound. ``lines``: no string goes on into the next line, as some
+    terminals have it, so that one that never ends hides little."""
 
-    def __init__(self) -> None:
-        self._state = _State.GROUND
+    def __init__(self, *, lines: bool = False) -> None:
+        self._state, self._lines = _State.GROUND, lines
         self._kept = ""
 
     @property
@@ -114,6 +115,9 @@ class Parser:
         elif "\x80" <= character <= "\x9f":
             self._begin(_STATES.get(character, _State.GROUND))  # the same as ESC and the character that is 64 before it
         elif self._state is _State.STRING:
+            if character == "\n" and self._lines:
+                self._begin(_State.GROUND)
+                return Control(character)
             if character == "\a":
                 self._begin(_State.GROUND)
         elif character < " " or character == "\x7f":

@@ -1,7 +1,8 @@
 """What a terminal showed, as plain lines of text: for reading, searching and pipes.
 
 A line is put together as the terminal does it: what goes back over it (a shell's editing, a progress bar) shows as it stood in the end. Whatever draws
-elsewhere on the screen, as editors do, begins a line of its own: all that was shown is there, though not where it was shown.
+elsewhere on the screen, as editors do, begins a line of its own: all that was shown is there, though not where it was shown. A terminal's strings (titles,
+links) are left out to the end of their line and no farther: whoever reads an output that goes elsewhere than to a terminal has what stands in them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Page:
     """Lines from a terminal's text, however it was cut."""
 
     def __init__(self) -> None:
-        self._parser = Parser()
+        self._parser = Parser(lines=True)
         self._cells: list[str] = []
         self._at = 0
 

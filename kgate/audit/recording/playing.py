@@ -6,6 +6,7 @@ a terminal echoes most of it, and what it does not echo is a password.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -16,6 +17,8 @@ from kgate.audit.recording.page import Page
 _REVERSED: Final = "\x1b[7m{}\x1b[27m"
 _ENTER: Final = {"\r": "⏎", "\n": "⏎", "\t": "⇥", "\x7f": "⌫", "\b": "⌫"}
 _BACK: Final = "\b\x1b[K"
+_MOVES: Final = re.compile(r"\x1b(?:\[[0-9;]{0,16}[A-Za-z~]|O[A-DFHMP-S])")
+"""What arrows, Home, F1 and the like send, in one piece, and what a terminal puts around what is pasted."""
 
 
 class Step(NamedTuple):
@@ -54,7 +57,11 @@ def _spelt(character: str) -> str:
         return _ENTER[character]
     if character < " ":
         return f"^{chr(ord(character) + 64)}"
-    return character if character.isprintable() else character.encode("unicode_escape").decode()
+    return character if character.isprintable() else _escaped(character)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 class Line(NamedTuple):
@@ -79,8 +86,9 @@ def lines(events: Iterable[Event]) -> Iterator[Line]:
 
 
 def _edited(text: str) -> str:
-    """A line ends where Enter was hit; the key for going back takes a character away. Other controls are spelt out, but those that begin a sequence."""
-    return "".join(_key(character) for character in text.translate(BIDIRECTIONAL))
+    """A line ends where Enter was hit; the key for going back takes a character away. Keys that move are left out; other controls are spelt out, those
+    that begin a sequence too, for it would hide what was typed behind it: of a terminal's own words nothing is typed, and Escape is a key."""
+    return "".join(_key(character) for character in _MOVES.sub("", text.translate(BIDIRECTIONAL)))
 
 
 def _key(character: str) -> str:
@@ -88,4 +96,6 @@ def _key(character: str) -> str:
         return "\n"
     if character in "\x7f\b":
         return _BACK
-    return f"^{chr(ord(character) + 64)}" if character < " " and character not in "\t\x1b" else character
+    if "\x80" <= character <= "\x9f":
+        return _escaped(character)
+    return f"^{chr(ord(character) + 64)}" if character < " " and character != "\t" else character
