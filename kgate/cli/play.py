@@ -27,7 +27,7 @@ from kgate.cli.audit_reading import SINCE, UNTIL, asked_for
 from kgate.cli.output import OUTPUT, as_json, bar, table
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, RECORDINGS_OPTION, recordings_directory
 from kgate.errors import KgateError, UsageError, printable
-from kgate.net.recordings import every, find, reading
+from kgate.net.recordings import every, find, reading, refused
 
 _MOST_AT_ONCE = 1000
 _MOST_SHOWN = 200
@@ -85,9 +85,18 @@ def play(
 
 def _path(recording: str, config: Path | None, directory: Path | None, recordings: Path | None) -> Path:
     path = Path(recording)
-    if path.suffix == SUFFIX and path.is_file():
+    if path.suffix == SUFFIX and _is_there(path):
         return path
     return find(recordings_directory(config, directory, recordings), recording)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError as error:
+        raise refused(path, error) from error
+    except OSError:  # no file can be called so, but a part of an id
+        return False
 
 
 def _play(
@@ -128,7 +137,7 @@ def _write(text: str) -> None:
 def _introduced(header: Header) -> str:
     """What is played, and whether it fits."""
     columns, rows = shutil.get_terminal_size()
-    when = timestamp(header.began)[:19].replace("T", " ") + "Z" if header.began else ""
+    when = _began(header)[:19].replace("T", " ") + "Z" if header.began else ""
     small = columns < header.width or rows < header.height
     fits = f"; it was {header.width}x{header.height}, which this terminal is too small for" if small else ""
     return printable(f"{header.title}, {when}{fits}")
@@ -141,7 +150,11 @@ def _print(events: Iterable[Event], typed: bool) -> None:
 
 
 def _described(header: Header) -> dict[str, object]:
-    return {"width": header.width, "height": header.height, "began": timestamp(header.began), "title": header.title, **header.facts}
+    return {"width": header.width, "height": header.height, "began": _began(header), "title": header.title, **header.facts}
+
+
+def _began(header: Header) -> str:
+    return timestamp(header.began) if header.began else ""
 
 
 def _as_fields(event: Event) -> dict[str, object]:

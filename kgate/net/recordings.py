@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
 from kgate.audit.recording.cast import Event, Header, read_events, read_header
 from kgate.audit.recording.names import SUFFIX
@@ -49,8 +51,31 @@ def reading(path: Path) -> Iterator[tuple[Header, Iterator[Event]]]:
     """Its header, and its events as they are read. Raises KgateError where it cannot be read, or is none."""
     name = printable(str(path))
     try:
-        with path.open("rb") as file:
-            header = read_header(file.readline(LONGEST_LINE), name)
-            yield header, read_events(iter(lambda: file.readline(LONGEST_LINE), b""), name)
+        file = path.open("rb")
     except OSError as error:
-        raise KgateError(f"{unreadable(path, error)}; run this as somebody who may read the gate's recordings") from error
+        raise refused(path, error) from error
+    with file:
+        lines = _lines(file, path)
+        yield read_header(next(lines, b""), name), read_events(lines, name)
+
+
+def refused(path: Path, error: OSError) -> KgateError:
+    """In words."""
+    return KgateError(f"{unreadable(path, error)}; run this as somebody who may read the gate's recordings")
+
+
+def _lines(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Those of one file. What goes wrong where they are used, such as a pipe that nobody reads, is none of its."""
+    for number in count(1):
+        try:
+            line = file.readline(LONGEST_LINE)
+        except OSError as error:
+            raise refused(path, error) from error
+        if not line:
+            return
+        if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+            raise KgateError(
+                f"{printable(str(path))}:{number}: this line is longer than any that a gate writes; kgate audit verify says whether somebody changed"
+                " the file"
+            )
+        yield line

@@ -19,6 +19,7 @@ from kgate.audit.ids import instant_of
 from kgate.audit.record import timestamp
 from kgate.audit.recording.cast import Cast, Kind, header
 from kgate.cli import main
+from kgate.net import recordings
 
 FIRST, SECOND = "01KBD4AV3WZZZZZZZZZZZZ0001", "01KBD5AV3WZZZZZZZZZZZZ0002"
 EVIL = "\x1b]52;c;cm0gLXJmIC8K\x07\x1b[6n\x1b]8;;http://evil/\x1b\\\x1bP+q544e\x1b\\\x1b[c\x1b]2;owned\x07\u202e"
@@ -109,6 +110,56 @@ def test_a_file_that_is_no_recording_is_said_and_the_others_are_searched(folder:
     assert "this is no recording: its first line is not the header of an asciicast v2" in play(folder, "0.cast").stderr
     result = play(folder, "--search", "root:x")
     assert result.exit_code == 0 and FIRST in result.stdout and "0.cast: this is no recording" in result.stderr
+
+
+def test_who_stops_reading_hears_nothing_of_the_file(folder: Path) -> None:
+    """``kgate play ID | head``: the pipe is broken, not the recording."""
+    write(folder, SECOND, *((1.0, Kind.OUTPUT, b"x" * 50_000 + b"\n") for _ in range(20)), tty=False)
+    command = [Path(sys.executable).with_name("kgate"), "play", "-d", folder, SECOND]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.read(3) == b"xxx"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    with Path("/dev/full").open("wb") as nowhere:
+        full = subprocess.run([*command, "--text"], stdout=nowhere, stderr=subprocess.PIPE, check=False)
+    assert (full.returncode, full.stderr) == (1, b"kgate: what this prints cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            b'[1,"o","%s"]\n' % (b"x" * 2000),
+            ":2: this line is longer than any that a gate writes; kgate audit verify says whether somebody",
+        ),
+        (b'["inf","o","x"]\n', ":2: this line is no event"),
+        (b'[true,"o","x"]\n', ":2: this line is no event"),
+    ],
+)
+def test_what_no_gate_wrote_does_not_hide_what_stands_behind_it(
+    folder: Path, line: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "LONGEST_LINE", 1000)
+    path = write(folder, SECOND)
+    path.write_bytes(path.read_bytes() + line + b'[2,"o","behind"]\n')
+    result = play(folder, SECOND)
+    assert result.exit_code == 1 and said in result.stderr
+    result = play(folder, "--search", "root:x")
+    assert result.exit_code == 0 and FIRST in result.stdout and said in result.stderr
+
+
+@pytest.mark.parametrize("moment", ["1e300", "-1e300", "99999999999999", "null"])
+def test_a_moment_that_no_calendar_has_is_none(folder: Path, moment: str) -> None:
+    path = folder / "strange.cast"
+    path.write_text(f'{{"version":2,"timestamp":{moment}}}\n[1e300,"o","hello\\n"]\n')
+    assert play(folder, str(path)).stdout == "hello\n"
+    assert json.loads(play(folder, str(path), "-o", "json").stdout)["header"]["began"] == ""
+
+
+def test_a_name_that_no_file_can_have_is_one_that_is_not_there(folder: Path) -> None:
+    result = play(folder, "a" * 300 + ".cast")
+    assert result.exit_code == 1 and "in its name; kgate audit search" in result.stderr
 
 
 def on_a_terminal(folder: Path, *arguments: str, stop_at: bytes = b"") -> tuple[bytes, int]:

@@ -118,6 +118,9 @@ def _size(text: bytes) -> tuple[int, int] | None:
 
 # --- the way back
 
+_LATEST: Final = 253_402_300_800.0
+"""Seconds to the year 10000: what is written beyond that is no time, nor a span of it."""
+
 
 class Header(NamedTuple):
     """What of the first line is of use. ``facts`` is empty for a cast that is not the gate's."""
@@ -136,13 +139,20 @@ def read_header(line: bytes, name: str) -> Header:
         if not isinstance(fields, dict) or fields.get("version") != 2:
             raise ValueError
         width, height, began, facts = (fields.get(key) for key in ("width", "height", "timestamp", "kgate"))
-        return Header(_number(width, WIDTH), _number(height, HEIGHT), float(began or 0), str(fields.get("title") or ""), _facts(facts))
-    except (ValueError, TypeError) as error:
+        return Header(_number(width, WIDTH), _number(height, HEIGHT), _moment(began), str(fields.get("title") or ""), _facts(facts))
+    except ValueError as error:
         raise KgateError(f"{name}: this is no recording: its first line is not the header of an asciicast v2") from error
 
 
 def _number(value: object, otherwise: int) -> int:
     return value if type(value) is int and 0 < value <= MOST_OF_A_TERMINAL else otherwise
+
+
+def _moment(value: object) -> float:
+    """Unix seconds; 0 where there are none, or so many that no calendar has them. Raises ValueError for what is none."""
+    if value is not None and type(value) not in (int, float):
+        raise ValueError(value)
+    return float(value) if isinstance(value, (int, float)) and 0 < value < _LATEST else 0.0
 
 
 def _facts(value: object) -> Mapping[str, Any]:
@@ -172,9 +182,9 @@ def _event(line: bytes) -> Event | None:
     """None: it is none."""
     try:
         at, code, text = orjson.loads(line)
-        if not isinstance(text, str) or not isinstance(code, str):
+        if not isinstance(text, str) or not isinstance(code, str) or type(at) not in (int, float):
             return None
         kind = _KINDS.get(code)
-        return Event(max(0.0, float(at)), kind, text) if kind is not None else Event(0.0, Kind.MARK, "")
+        return Event(min(max(0.0, float(at)), _LATEST), kind, text) if kind is not None else Event(0.0, Kind.MARK, "")
     except (ValueError, TypeError, OverflowError):
         return None
