@@ -57,6 +57,12 @@ def unknown_text(body: Mapping[str, str], known: Collection[str]) -> str:
     return f'"{unknown[0][:64]}" means nothing here'.encode("ascii", "replace").decode() if unknown else ""
 
 
+def empty_text(body: Mapping[str, str], names: Collection[str]) -> str:
+    """That ``body`` names somebody or something by nothing, which would mean everybody; empty where it does not."""
+    empty = [name for name in sorted(names) if body.get(name) == ""]
+    return f"{empty[0]} is empty, which would mean all of them; name one, or leave it out" if empty else ""
+
+
 def is_line(text: str) -> bool:
     """Whether it may stand in a sentence, and on record."""
     return len(text) <= LONGEST_LINE and text.isprintable()

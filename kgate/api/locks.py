@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import asdict, frozen
 
-from kgate.api.application import LINES_FAULT, Params, Routes, error_response, is_line, json_response, unknown_text
+from kgate.api.application import LINES_FAULT, Params, Routes, empty_text, error_response, is_line, json_response, unknown_text
 from kgate.api.caller import Callers, known, telling
 from kgate.audit.record import timestamp
 from kgate.documents.values import Unacceptable, duration
@@ -140,9 +140,9 @@ def _made(body: Mapping[str, str], by: str, now: float) -> Lock:
 
 
 def _fault(body: Mapping[str, str]) -> str:
-    unknown = unknown_text(body, _KNOWN)
-    if unknown:
-        return unknown
+    fault = unknown_text(body, _KNOWN) or empty_text(body, _NAMED)
+    if fault:
+        return fault
     if not _NAME.fullmatch(body.get("name", "")):
         return "a lock's name is letters, digits, dots and dashes, at most 63: incident-42"
     if not any(body.get(each) for each in _NAMED):

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from attrs import evolve, field, frozen
 
-from kgate.api.application import LINES_FAULT, Params, Routes, error_response, is_line, json_response, unknown_text
+from kgate.api.application import LINES_FAULT, Params, Routes, empty_text, error_response, is_line, json_response, unknown_text
 from kgate.api.caller import Callers, known, telling
 from kgate.exchange.local import LocalRequest, LocalResponse
 from kgate.memory import Shares
@@ -128,9 +128,9 @@ def _but(answers: Answers) -> str:
 
 
 def _fault(body: Mapping[str, str]) -> str:
-    unknown = unknown_text(body, _ASKED | {"id", "reason"})
-    if unknown:
-        return unknown
+    fault = unknown_text(body, _ASKED | {"id", "reason"}) or empty_text(body, _ASKED)
+    if fault:
+        return fault
     if not all(map(is_line, body.values())):
         return LINES_FAULT
     if not (body.get("id") or body.get("user") or body.get("cluster")):

@@ -13,7 +13,7 @@ import click
 
 from kgate.cli import Listing
 from kgate.cli.output import OUTPUT, as_json, table
-from kgate.cli.request import CONTEXT, GATE
+from kgate.cli.request import CONTEXT, GATE, named
 from kgate.cli.the_gate import the_gate
 
 PATH = "/kgate/v1/locks"
@@ -27,11 +27,11 @@ def lock() -> None:
 
 @lock.command()
 @click.argument("name")
-@click.option("--user", default="", help="The person, by the name that kgate whoami shows them.")
-@click.option("--group", default="", help="Everybody in this group.")
-@click.option("--robot", default="", help="The program, by the name of its token.")
-@click.option("--device", default="", help="Whoever comes from this device.")
-@click.option("--cluster", default="", help="Only there; by default everywhere. Alone it closes the cluster to everybody.")
+@click.option("--user", callback=named, help="The person, by the name that kgate whoami shows them.")
+@click.option("--group", callback=named, help="Everybody in this group.")
+@click.option("--robot", callback=named, help="The program, by the name of its token.")
+@click.option("--device", callback=named, help="Whoever comes from this device.")
+@click.option("--cluster", callback=named, help="Only there; by default everywhere. Alone it closes the cluster to everybody.")
 @click.option("--for", "duration", default="", help="How long, such as 30m or 2h; by default until it is removed.")
 @click.option("--reason", default="", help="Why; it goes on record, and whoever is shut out does not read it.")
 @CONTEXT

@@ -14,6 +14,7 @@ import click
 from kgate.cli import Listing
 from kgate.cli.output import OUTPUT, as_json, table
 from kgate.cli.the_gate import the_gate
+from kgate.errors import UsageError
 
 PATH = "/kgate/v1/requests"
 CONTEXT = click.option("--context", default="", help="A context of your kubeconfig, whose gate and credential are meant.")
@@ -22,15 +23,22 @@ COLUMNS = ("id", "state", "user", "rule", "cluster", "namespace", "approvals", "
 FINISHED = frozenset({"denied", "withdrawn", "revoked", "lapsed", "over"})
 
 
+def named(_ctx: click.Context, option: click.Parameter, value: str | None) -> str:
+    """The callback of an option that says who or what is meant: one that is empty, as a shell's variable that is not set makes it, would mean all."""
+    if value == "":
+        raise UsageError(f"{option.opts[0]} is empty, which would mean all of them; name one, or leave it out")
+    return value or ""
+
+
 @click.group(cls=Listing)
 def request() -> None:
     """Ask for access that a rule offers, approve or deny what others ask for, revoke what was given."""
 
 
 @request.command()
-@click.option("--cluster", required=True, help="The cluster, by its name at the gate.")
+@click.option("--cluster", required=True, callback=named, help="The cluster, by its name at the gate.")
 @click.option("--rule", required=True, help="The rule that offers it; the denial names it.")
-@click.option("--namespace", "-n", default="", help="For one namespace only; by default for all that the rule is about.")
+@click.option("--namespace", "-n", callback=named, help="For one namespace only; by default for all that the rule is about.")
 @click.option("--duration", default="", help="How long, such as 30m or 2h; by default as long as the rule offers.")
 @click.option("--reason", default="", help="Why; whoever approves reads it, and it goes on record.")
 @CONTEXT

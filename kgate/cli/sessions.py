@@ -14,7 +14,7 @@ import click
 from kgate.audit.show import lines, text_of, what
 from kgate.cli import Listing
 from kgate.cli.output import OUTPUT, as_json, counted, table
-from kgate.cli.request import CONTEXT, GATE
+from kgate.cli.request import CONTEXT, GATE, named
 from kgate.cli.the_gate import GateApi, the_gate
 from kgate.errors import KgateError, UsageError
 
@@ -29,8 +29,8 @@ def sessions() -> None:
 
 
 @sessions.command("list")
-@click.option("--user", default="", help="Of this person only, by the name that kgate whoami shows them.")
-@click.option("--cluster", default="", help="In this cluster only.")
+@click.option("--user", callback=named, help="Of this person only, by the name that kgate whoami shows them.")
+@click.option("--cluster", callback=named, help="In this cluster only.")
 @click.option("--all", "everything", is_flag=True, help="Plain requests that are under way, too.")
 @CONTEXT
 @GATE
@@ -67,8 +67,8 @@ def show(id_: str, context: str, gate: str, output: str) -> None:
 
 @sessions.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--user", default="", help="All of this person's, and with --cluster those there.")
-@click.option("--cluster", default="", help="All in this cluster.")
+@click.option("--user", callback=named, help="All of this person's, and with --cluster those there.")
+@click.option("--cluster", callback=named, help="All in this cluster.")
 @click.option("--reason", default="", help="Why; whoever holds it reads it, and it goes on record.")
 @CONTEXT
 @GATE

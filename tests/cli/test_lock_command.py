@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commanded_gate import Command, commanded_gate, commands, gets, watching
+from commanded_gate import Command, commanded_gate, commands, gets, posts, watching
 from lab.waiting import eventually
 from live_gate import LiveGate
 
@@ -144,6 +144,17 @@ def test_nobody_else_locks_sees_or_unlocks_anything(gate: LiveGate, kgate: Comma
 def test_a_lock_that_makes_no_sense_is_refused_with_what_to_do(kgate: Command, arguments: tuple[str, ...], why: str) -> None:
     refused = kgate("bob", "lock", "add", *arguments)
     assert refused.code == 1 and why in refused.error
+
+
+@pytest.mark.parametrize("option", ["--user", "--group", "--robot", "--device", "--cluster"])
+def test_a_variable_that_is_not_set_locks_out_nobody_else(gate: LiveGate, kgate: Command, option: str) -> None:
+    """``kgate lock add x --cluster prod --user "$WHO"`` closed prod to everybody."""
+    other = ("--cluster", "prod") if option != "--cluster" else ("--user", "alice")
+    refused = kgate("bob", "lock", "add", "x", option, "", *other)
+    assert refused.code == 2 and f"{option} is empty" in refused.error
+    status, said = posts(gate, "bob", "/kgate/v1/locks", {"name": "x", option[2:]: "", other[0][2:]: other[1]})
+    assert status == 400 and f"{option[2:]} is empty" in said
+    assert "nobody is locked out" in kgate("bob", "lock", "list").out
 
 
 def test_a_name_that_is_taken_is_said(kgate: Command) -> None:

@@ -146,6 +146,8 @@ def test_what_somebody_may_not_see_they_cannot_end_and_their_own_they_can(gate: 
         (("01ARZ3NDEKTSV4RRFFQ69G5FAV", "--user", "alice"), 2, "name sessions by their ids, or all of a --user"),
         (("--user", "alice", "--reason", "two\nlines"), 1, "each value is one line of at most 1000 characters"),
         (("--user", "a" * 1001), 1, "each value is one line of at most 1000 characters"),
+        (("--user", "", "--cluster", "prod"), 2, "--user is empty, which would mean all of them; name one, or leave it out"),
+        (("--user", "alice", "--cluster", ""), 2, "--cluster is empty, which would mean"),
     ],
 )
 def test_a_cut_that_says_too_little_or_too_much_is_refused(kgate: Command, arguments: tuple[str, ...], code: int, why: str) -> None:
@@ -162,7 +164,14 @@ def test_nobody_whom_the_gate_does_not_know_sees_anything(gate: LiveGate) -> Non
 
 @pytest.mark.parametrize(
     ("document", "status"),
-    [({"id": "x", "user": "y"}, 400), ({}, 400), ({"everything": "yes"}, 400), ({"reason": "why"}, 400), ({"user": "nobody"}, 404)],
+    [
+        ({"id": "x", "user": "y"}, 400),
+        ({}, 400),
+        ({"everything": "yes"}, 400),
+        ({"reason": "why"}, 400),
+        ({"user": "nobody"}, 404),
+        ({"user": "", "cluster": "prod"}, 400),
+    ],
     ids=str,
 )
 def test_a_program_that_asks_for_nonsense_is_told(gate: LiveGate, document: dict[str, str], status: int) -> None:

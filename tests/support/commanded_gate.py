@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +69,14 @@ def commands(gate: LiveGate, folder: Path) -> Command:
 def gets(gate: LiveGate, user: str, path: str) -> tuple[int, str]:
     with RawClient(gate.port, gate.context()) as client:
         client.send(b"GET %b HTTP/1.1\r\n%b\r\n" % (path.encode(), as_(user)))
+        return client.status(), client.last_body.decode()
+
+
+def posts(gate: LiveGate, user: str, path: str, document: dict[str, str]) -> tuple[int, str]:
+    body = json.dumps(document).encode()
+    with RawClient(gate.port, gate.context()) as client:
+        client.send(b"POST %b HTTP/1.1\r\n%bContent-Type: application/json\r\n" % (path.encode(), as_(user)))
+        client.send(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
         return client.status(), client.last_body.decode()
 
 
