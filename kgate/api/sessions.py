@@ -20,6 +20,7 @@ from kgate.model import Cluster, Context, Identity, RollCall
 from kgate.net.roll_call import Answers
 from kgate.policy.evaluate import Policy
 from kgate.policy.locking import refused_in
+from kgate.sessions.roll_call import fitting
 
 PATH = "/kgate/v1/sessions"
 MOST = 1000
@@ -60,7 +61,7 @@ class SessionPages:
         if unknown:
             return error_response(400, "ask for user, cluster or all, and nothing else")
         answers = await self._asked(evolve(self._call(caller, request, asked), everything="all" in asked))
-        return answers if isinstance(answers, LocalResponse) else json_response(200, _listed(answers))
+        return answers if isinstance(answers, LocalResponse) else json_response(200, listed(answers))
 
     async def _show(self, caller: Identity, request: LocalRequest, params: Params) -> LocalResponse:
         answers = await self._asked(evolve(self._call(caller, request, {}), id=params["id"]))
@@ -105,7 +106,7 @@ class SessionPages:
         self.record("cut", {**fields, "allowed": found > 0, "found": found, **reasons})
         if not found:
             return error_response(404, f"nothing that you may end fits{_but(answers)}; {_HOW}")
-        return json_response(200, _listed(answers) | {"by": caller.user})
+        return json_response(200, listed(answers) | {"by": caller.user})
 
 
 def _sessions(answers: Answers) -> list[Mapping[str, object]]:
@@ -113,8 +114,9 @@ def _sessions(answers: Answers) -> list[Mapping[str, object]]:
     return sorted((each for present in answers.present for each in present.sessions), key=lambda each: str(each["id"]), reverse=True)[:MOST]
 
 
-def _listed(answers: Answers) -> dict[str, object]:
-    document: dict[str, object] = {"sessions": _sessions(answers), "found": sum(each.found for each in answers.present)}
+def listed(answers: Answers) -> dict[str, object]:
+    """All that came, and who was not heard: of more sessions than whoever asks reads (they stop after some MiB) the newest."""
+    document: dict[str, object] = {"sessions": list(fitting(_sessions(answers))), "found": sum(each.found for each in answers.present)}
     if answers.silent:
         document["silent"] = list(answers.silent)
     return document | ({"problem": answers.problem} if answers.problem else {})

@@ -6,10 +6,8 @@ A session is described by the fields of its audit record, as of now: the rule is
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import cast
-
-import orjson
 
 from kgate.api.application import Routes
 from kgate.api.sessions import SessionPages
@@ -20,11 +18,9 @@ from kgate.net.roll_call import RollCalls
 from kgate.service.part import Part, Shared
 from kgate.sessions.causes import cut_by
 from kgate.sessions.registry import Registry
-from kgate.sessions.roll_call import called
+from kgate.sessions.roll_call import called, fitting
 from kgate.surroundings.world import World
 
-MOST_BYTES = 1024 * 1024
-"""Of the sessions that one process describes; those that do not fit are counted."""
 _INTERNAL = ("event", "facts")
 
 
@@ -96,16 +92,6 @@ def _ends(decision: Decision) -> Record:
     stated = {name: value for name, value in known.items() if value is not None}
     until: Record = {"until": timestamp(decision.until)} if decision.until is not None else {}
     return until | ({"limits": stated} if stated else {})
-
-
-def fitting(described: Iterable[Record], most: int = MOST_BYTES) -> Iterable[Record]:
-    """The first that are ``most`` bytes of JSON together."""
-    left = most
-    for record in described:
-        left -= len(orjson.dumps(record))
-        if left < 0:
-            return
-        yield record
 
 
 def _milliseconds(seconds: float) -> float:

@@ -6,9 +6,14 @@ any case of its letters, as in a lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+import orjson
 
 from kgate.model import RollCall, Stream
+
+MOST_BYTES = 1024 * 1024
+"""Of the sessions that one process describes, and of those in one answer; those that do not fit are counted."""
 
 
 def called(call: RollCall, streams: Iterable[Stream]) -> list[Stream]:
@@ -31,3 +36,13 @@ def _fits(call: RollCall, stream: Stream) -> bool:
 def _visible(call: RollCall, stream: Stream) -> bool:
     identity = stream.identity
     return stream.action.cluster.name in call.clusters or (identity.user, identity.issuer) == (call.user, call.issuer)
+
+
+def fitting(described: Iterable[Mapping[str, object]], most: int = MOST_BYTES) -> Iterable[Mapping[str, object]]:
+    """The first that are ``most`` bytes of JSON together."""
+    left = most
+    for record in described:
+        left -= len(orjson.dumps(record))
+        if left < 0:
+            return
+        yield record

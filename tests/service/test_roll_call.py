@@ -21,7 +21,7 @@ from raw_client import RawClient
 from running import both_up, children
 
 from kgate.cli.the_gate import MOST_ANSWER
-from kgate.service.roll_call import MOST_BYTES, fitting
+from kgate.sessions.roll_call import MOST_BYTES, fitting
 
 POLICY = {
     "rules": [
