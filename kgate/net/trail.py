@@ -9,12 +9,12 @@ from __future__ import annotations
 import heapq
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from fnmatch import filter as named
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from kgate.audit.recording.names import FOLDER
 from kgate.audit.search import Search, time_of
@@ -31,16 +31,20 @@ Places = dict[Path, int]
 
 def chains(directory: Path) -> list[list[Path]]:
     """The files of each chain below ``directory``, in order. Raises KgateError where there are none."""
+    found = _chains(directory)
+    if not found:
+        raise KgateError(f"{directory}: there are no audit files here; name the gate's audit directory with --directory")
+    return found
+
+
+def _chains(directory: Path) -> list[list[Path]]:
     with _reading(directory):
         if not directory.is_dir():
             raise KgateError(
                 f"{directory}: there is no such directory; name the gate's with --directory, or its configuration with --config"
             )
     found = sorted((Path(folder), sorted(named(names, _FILES))) for folder, names in _folders(directory))
-    chains = [[folder / name for name in names] for folder, names in found if names]
-    if not chains:
-        raise KgateError(f"{directory}: there are no audit files here; name the gate's audit directory with --directory")
-    return chains
+    return [[folder / name for name in names] for folder, names in found if names]
 
 
 def _folders(directory: Path) -> Iterator[tuple[str, list[str]]]:
@@ -84,15 +88,45 @@ def latest(directory: Path, places: Places) -> Iterator[bytes]:
 
 
 def follow(directory: Path, places: Places, sleep: Callable[[float], object] = time.sleep) -> Iterator[bytes]:
-    """Lines that are written from ``places`` on, for ever; new files and new chains included."""
-    while True:
-        fresh = []
-        for files in chains(directory):
-            for path in files[-2:]:
-                fresh += _after(path, places)
-        yield from sorted(fresh, key=time_of)
-        if not fresh:
-            sleep(LOOK_SECONDS)
+    """Lines that are written from ``places`` on, for ever; new files and new chains included, however many came since the last look. A file is kept open
+    until the next one of its chain is there: what was written before somebody moved it away is in no file of the directory any more."""
+    held: dict[Path, BinaryIO] = {}
+    with ExitStack() as stack:
+        while True:
+            found = _chains(directory)
+            for path in _unread(found, places):
+                _hold(path, held, places, stack)
+            fresh = [line for path, file in held.items() for line in _after(path, file, places)]
+            for path in _finished(found, held):
+                held.pop(path).close()
+            yield from sorted(fresh, key=time_of)
+            if not fresh:
+                sleep(LOOK_SECONDS)
+
+
+def _unread(found: list[list[Path]], places: Places) -> Iterator[Path]:
+    """Of each chain the last file that was read of, and those behind it."""
+    for files in found:
+        known = [number for number, path in enumerate(files) if path in places]
+        yield from files[known[-1] if known else 0 :]
+
+
+def _finished(found: list[list[Path]], held: Iterable[Path]) -> list[Path]:
+    """Those whose chain has gone on to another file."""
+    last = {files[-1].parent: files[-1] for files in found}
+    return [path for path in held if last.get(path.parent, path) != path]
+
+
+def _hold(path: Path, held: dict[Path, BinaryIO], places: Places, stack: ExitStack) -> None:
+    if path in held:
+        return
+    try:
+        held[path] = stack.enter_context(path.open("rb"))
+    except FileNotFoundError:
+        return  # moved away since it was listed
+    except OSError as error:
+        _refuse(error, path)
+    places.setdefault(path, 0)
 
 
 def file_size(path: Path) -> int:
@@ -101,15 +135,12 @@ def file_size(path: Path) -> int:
         return path.stat().st_size
 
 
-def _after(path: Path, places: Places) -> list[bytes]:
-    try:
-        with path.open("rb") as file:
-            file.seek(places.get(path, 0))
-            data = file.read()
-    except FileNotFoundError:
-        return []  # moved away since it was listed
+def _after(path: Path, file: BinaryIO, places: Places) -> list[bytes]:
+    with _reading(path):
+        file.seek(places[path])
+        data = file.read()
     end = data.rfind(b"\n") + 1
-    places[path] = places.get(path, 0) + end
+    places[path] += end
     return data[:end].splitlines(keepends=True)
 
 

@@ -10,6 +10,7 @@ import os
 import threading
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,56 @@ def test_tail_follows_into_the_next_file(directory: Path) -> None:
         (directory / "audit-20261128-0001.jsonl").write_bytes(line)
 
     assert json.loads(next(follow(directory, ends(directory), sleep)))["id"] == "ID1"
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def followed(directory: Path, *turns: Callable[[], object]) -> list[str]:
+    """The ids of what ``follow`` gives while it all happens, one turn after the other."""
+    steps = iter(turns)
+
+    def sleep(_: float) -> None:
+        step = next(steps, None)
+        if step is None:
+            raise KeyboardInterrupt
+        step()
+
+    found = []
+    with suppress(KeyboardInterrupt):
+        for line in follow(directory, ends(directory), sleep):
+            found.append(json.loads(line)["id"])
+    return found
+
+
+def test_tail_that_nobody_reads_for_a_while_misses_no_file(directory: Path) -> None:
+    """A pager stands still, and the gate goes from file to file."""
+    chain = Chain()
+
+    def meanwhile() -> None:
+        append(directory / "audit-20261127-0002.jsonl", chain.seal({"id": "LAST-OF-2"}))
+        for number in (3, 4, 5, 6):
+            (directory / f"audit-20261127-000{number}.jsonl").write_bytes(chain.seal({"id": f"IN-{number}"}))
+
+    assert followed(directory, meanwhile) == ["LAST-OF-2", "IN-3", "IN-4", "IN-5", "IN-6"]
+
+
+def test_tail_has_what_was_written_before_a_file_was_moved_away(directory: Path, tmp_path: Path) -> None:
+    """As logrotate does it; until the gate has something to write there is no other."""
+    chain, last = Chain(), directory / "audit-20261127-0002.jsonl"
+
+    def moved() -> None:
+        append(last, chain.seal({"id": "BEFORE"}))
+        for path in directory.glob("*.jsonl"):
+            path.rename(tmp_path / path.name)
+
+    def gone_on_with() -> None:
+        append(tmp_path / last.name, chain.seal({"id": "BEHIND"}))
+        (directory / "audit-20261127-0003.jsonl").write_bytes(chain.seal({"id": "NEXT"}))
+
+    assert followed(directory, moved, list, gone_on_with) == ["BEFORE", "BEHIND", "NEXT"]
 
 
 def instead_of(file: Path) -> None:
