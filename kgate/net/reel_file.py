@@ -6,6 +6,7 @@ owner alone, one a day, and no link is followed into somebody else's.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -58,8 +59,10 @@ class ReelFile:
         self._hash.update(data)
 
     def sync(self) -> None:
-        """Make what was appended durable."""
+        """Make what was appended durable. A file without a name is none: what is written to it is gone with this process."""
         sync_data(self._fd)
+        if os.fstat(self._fd).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "somebody removed its file")
 
     def finish(self) -> tuple[int, str]:
         """Nothing more comes: its size, and its SHA-256 in hex."""

@@ -177,7 +177,7 @@ class Reels:
         if self._syncing:
             return
         due = self._now() - SYNC_SECONDS
-        reel = next((reel for reel in self._reels if reel.dirty_since <= due and reel.is_idle), None)
+        reel = next((reel for reel in self._reels if reel.dirty_since <= due and reel.is_open), None)
         if reel is not None:
             self._syncing = True
             reel.sync(self._synced)
@@ -231,6 +231,8 @@ class Reel:
         self._busy_since: float | None = None
         self.dirty_since = _NEVER
         """When the oldest of what is not durable was written."""
+        self._synced: Callable[[], None] | None = None
+        """Who waits for it to be made durable."""
         self._submit(lambda: file.open(header), self._made, now())
 
     @property
@@ -282,21 +284,15 @@ class Reel:
             closed(Written(problem=self._problem or _LATE))
 
     @property
-    def is_idle(self) -> bool:
-        """Whether the thread has nothing of it to do."""
-        return self._busy_since is None and self._state is _State.OPEN
+    def is_open(self) -> bool:
+        """Whether it is written to."""
+        return self._state is _State.OPEN
 
     def sync(self, then: Callable[[], None]) -> None:
-        """Make durable what is written."""
-
-        def synced(job: _Job) -> None:
-            self.dirty_since = _NEVER
-            if job.problem:
-                self._reels.heard(job.problem)
-                self._fail(job.problem)
-            then()
-
-        self._submit(self._file.sync, synced, self._now())
+        """Make durable what is written, before anything else is: what is written without a pause has no idle moment for it. Where it ends meanwhile, that
+        makes it durable."""
+        self._synced = then
+        self._next()
 
     # --- jobs
 
@@ -314,7 +310,12 @@ class Reel:
         """What is to be done now, if nothing is under way."""
         if self._busy_since is not None:
             return
-        if self._state in (_State.UNMADE, _State.DROPPED):
+        synced, self._synced = self._synced, None
+        if synced is not None and not self.is_open:
+            synced()
+        if synced is not None and self.is_open:
+            self._submit(self._file.sync, lambda job: self._was_synced(job, synced), self._now())
+        elif self._state in (_State.UNMADE, _State.DROPPED):
             self._state = _State.CLOSED
             self._submit(self._file.drop, lambda job: self._reels.over(self), self._now())
         elif self._pending and self._state in (_State.OPEN, _State.CLOSING):
@@ -348,6 +349,13 @@ class Reel:
         self.dirty_since = min(self.dirty_since, self._now())
         if was_behind and not self.is_behind:
             self.caught_up()
+
+    def _was_synced(self, job: _Job, then: Callable[[], None]) -> None:
+        self.dirty_since = _NEVER
+        if job.problem:
+            self._reels.heard(job.problem)
+            self._fail(job.problem)
+        then()
 
     def _finished(self, job: _Job) -> None:
         self._state = _State.CLOSED

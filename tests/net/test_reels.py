@@ -220,6 +220,67 @@ def test_what_was_written_is_made_durable_after_a_while_one_after_the_other(worl
     assert len(synced) == 2
 
 
+def test_a_look_at_the_folder_lets_no_second_flush_begin_beside_one_that_is_under_way(world: World) -> None:
+    reels = [world.begin(f"2026-12-01/{number}.cast") for number in (1, 2)]
+    for reel in reels:
+        reel.write(b"[1]\n")
+    world.settled()
+    jobs: list[str] = []
+    do = world.reels.do
+    with world.hanging():
+        world.reels.look()
+        world.reels.do = lambda work, then: (jobs.append("flush"), do(work, then))[1]  # type: ignore[method-assign]
+        world.passes(SYNC_SECONDS)
+        assert jobs == ["flush"]
+        world.reels._looked(module._Job(str, str))
+        world.reels.tick()
+        assert jobs == ["flush"]
+    turn_until(world.reactor, lambda: jobs == ["flush", "flush"])
+
+
+def test_what_is_written_without_a_pause_is_made_durable_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever somebody looks, something of it is on its way."""
+    reel, synced = world.begin(), list[str]()
+    monkeypatch.setattr(module.ReelFile, "sync", lambda file: synced.append(file._path.name))
+    for _ in range(4):
+        with world.hanging():
+            reel.write(b"[1]\n")
+            world.passes(SYNC_SECONDS / 3)
+        world.settled()
+    world.settled()
+    assert synced == ["01A.cast"] and world.failed == []
+    assert world.ends(reel).size == len(HEADER) + 16
+
+
+def test_one_that_ends_before_its_turn_to_be_made_durable_keeps_no_other_from_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, first = list[str](), world.begin()
+    first.write(b"[1]\n")
+    world.settled()
+    world.clock += SYNC_SECONDS - 1
+    with world.hanging():
+        first.write(b"[2]\n")
+        world.passes(1)
+        first.close(world.written.append)
+    turn_until(world.reactor, lambda: bool(world.written))
+    second = world.begin("2026-12-01/01B.cast")
+    monkeypatch.setattr(module.ReelFile, "sync", lambda file: synced.append(file._path.name))
+    second.write(b"[1]\n")
+    world.settled()
+    world.passes(SYNC_SECONDS)
+    turn_until(world.reactor, lambda: synced == ["01B.cast"])
+
+
+def test_a_recording_that_somebody_removes_is_not_gone_on_with(world: World) -> None:
+    """By a tidy-up of old folders: what passed from then on was recorded nowhere."""
+    reel = world.begin()
+    reel.write(b"[1]\n")
+    world.settled()
+    world.path.unlink()
+    world.passes(SYNC_SECONDS)
+    turn_until(world.reactor, lambda: world.failed == ["somebody removed its file"])
+    assert world.ends(reel).problem == "somebody removed its file"
+
+
 def test_a_disk_on_which_nothing_can_be_made_durable_ends_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reel = world.begin()
     reel.write(b"[1]\n")
