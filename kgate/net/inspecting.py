@@ -70,6 +70,8 @@ class Inspection:
             await looking
         except (TookTooLong, CancelledError):
             self._note(late=seconds)
+            if self._seen.credential is Credential.PLUGIN and not self._credential.at_hand and not self._seen.failure:
+                self._note(failure=f"{self._seen.where.removeprefix('of ')} was not done after {seconds:g} s")
         self._note(validity=self._validity())
         _part(self._upstream, self._turn)
         return self._seen
