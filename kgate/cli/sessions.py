@@ -5,7 +5,8 @@ It talks to the gate that you signed in to, or else to the one that kubectl talk
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,7 +17,7 @@ from kgate.cli import Listing
 from kgate.cli.output import OUTPUT, as_json, counted, table
 from kgate.cli.request import CONTEXT, GATE, named
 from kgate.cli.the_gate import GateApi, the_gate
-from kgate.errors import KgateError, UsageError
+from kgate.errors import KgateError, UnreachableError, UsageError
 
 PATH = "/kgate/v1/sessions"
 COLUMNS = ("id", "user", "what", "age", "idle", "bytes")
@@ -78,8 +79,10 @@ def cut(ids: tuple[str, ...], user: str, cluster: str, reason: str, context: str
     if bool(ids) == bool(user or cluster):
         raise UsageError("name sessions by their ids, or all of a --user or a --cluster; kgate sessions list shows them")
     api = the_gate(context, gate)
-    asked = [{"id": each} for each in ids] or [{name: value for name, value in (("user", user), ("cluster", cluster)) if value}]
-    ended = [_cut(api, {**each, "reason": reason} if reason else each) for each in asked]
+    asked = [{"id": each} for each in dict.fromkeys(ids)] or [
+        {name: value for name, value in (("user", user), ("cluster", cluster)) if value}
+    ]
+    ended = list(_cuts(api, [{**each, "reason": reason} if reason else each for each in asked]))
     missed = [each for each in ended if isinstance(each, KgateError)]
     cut_ = [each for each in ended if not isinstance(each, KgateError)]
     if output == "json":
@@ -90,23 +93,33 @@ def cut(ids: tuple[str, ...], user: str, cluster: str, reason: str, context: str
         _warn(each)
     for error in missed[:-1]:
         click.echo(f"kgate: {error}", err=True)
+    if len(ended) < len(asked):
+        click.echo(f"kgate: {counted(len(asked) - len(ended), 'session')} more not asked for: it would not answer to that either", err=True)
     if missed:
         raise missed[-1]
 
 
-def _cut(api: GateApi, asked: dict[str, str]) -> Any:
-    """The gate's answer; why it is none, so that one that is over does not keep the others alive."""
-    try:
-        return api.post(f"{PATH}/cut", asked)
-    except KgateError as error:
-        return error
+def _cuts(api: GateApi, asked: list[dict[str, str]]) -> Iterator[Any]:
+    """The gate's answers; why one is none, so that a session that is over does not keep the others alive. A gate that does not answer is asked once."""
+    for each in asked:
+        try:
+            yield api.post(f"{PATH}/cut", each)
+        except UnreachableError as error:
+            yield error
+            return
+        except KgateError as error:
+            yield error
 
 
 def _told(ended: list[Any]) -> str:
     people = sorted({text_of(session["user"]) for each in ended for session in each["sessions"]})
     told = f"{counted(sum(each['found'] for each in ended), 'session')} of {', '.join(people)} cut"
     others = [each for each in people if each != ended[0]["by"]]
-    return f"{told}; to keep them out: kgate lock add incident-1 --user {others[0] if len(others) == 1 else 'NAME'}" if others else told
+    return (
+        f"{told}; to keep them out: kgate lock add incident-1 --user {shlex.quote(others[0]) if len(others) == 1 else 'NAME'}"
+        if others
+        else told
+    )
 
 
 def _warn(found: Mapping[str, Any]) -> None:

@@ -48,7 +48,7 @@ def the_gate(context: str = "", gate: str = "") -> GateApi:
         kept = fresh(wallet, url)
         return GateApi(_server(url), _Shown(kept.token), kept.certificate_authority, trusted=True)
     access = _access(context)
-    url = gate or _gate_of(access)
+    url = gate_url(gate) if gate else _gate_of(access)
     authority = (access.certificate_authority or b"").decode("ascii", "replace")
     return GateApi(_server(url) if url else access.server, _credential(access), authority, trusted=not access.insecure)
 

@@ -14,6 +14,8 @@ from live_exec import live_exec
 from live_gate import TOKENS, LiveGate
 from raw_client import RawClient
 
+from kgate.cli.sessions import _told
+
 POLICY = {
     "rules": [
         {
@@ -137,6 +139,20 @@ def test_what_somebody_may_not_see_they_cannot_end_and_their_own_they_can(gate: 
         assert kgate("mallory", "sessions", "cut", mine).out == "1 session of mallory cut\n"
         assert b"kgate: closed by mallory (request" in own.until(b"0\r\n\r\n")
         assert live(kgate, "bob") == [("alice", "prod")]
+
+
+def test_a_gate_that_does_not_answer_is_asked_for_one_of_many(gate: LiveGate, kgate: Command) -> None:
+    """Each took 20 s to be given up, and said the same."""
+    gone = kgate("bob", "sessions", "cut", "--gate", "127.0.0.1:1", "ONE", "TWO", "TWO", "THREE")
+    not_asked = "kgate: 2 sessions more not asked for: it would not answer to that either\n"
+    assert (gone.code, gone.out) == (3, "")
+    assert gone.error.startswith(f"{not_asked}kgate: the gate at https://127.0.0.1:1 does not answer") and gone.error.count("\n") == 2
+
+
+@pytest.mark.threat("27")
+def test_threat_27_what_is_there_to_be_copied_runs_nothing_of_a_name() -> None:
+    told = _told([{"found": 1, "by": "bob", "sessions": [{"user": "eve; rm -rf ~"}]}])
+    assert told.endswith("kgate lock add incident-1 --user 'eve; rm -rf ~'")
 
 
 @pytest.mark.parametrize(
