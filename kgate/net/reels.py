@@ -121,7 +121,16 @@ class Reels:
 
     def remove(self, day: str) -> None:
         """Remove a day's recordings."""
-        self.do(lambda: remove(self.directory, day), lambda job: None)
+
+        def removed(job: _Job) -> None:
+            if job.problem:
+                log.error(
+                    "{folder}: these recordings are to be removed, which is on record, and cannot be: {problem}",
+                    folder=str(self.directory / day),
+                    problem=job.problem,
+                )
+
+        self.do(lambda: remove(self.directory, day), removed)
 
     def stop(self) -> Deferred[None]:
         """Fires when every recording is complete, or known not to be."""

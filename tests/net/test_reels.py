@@ -13,6 +13,7 @@ import pytest
 from lab.waiting import eventually
 from reactors import dispose, make_reactor, turn_until
 from running import a_full_disk
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from kgate.exchange.tape import Written
 from kgate.net import reels as module
@@ -341,7 +342,16 @@ def test_days_that_are_over_go_with_all_that_was_recorded_on_them(world: World) 
     found: list[list[tuple[str, int]]] = []
     world.reels.outlived(before, found.append)
     turn_until(world.reactor, lambda: found == [[("2026-11-28", 2)]])
+    logged: list[LogEvent] = []
+    globalLogPublisher.addObserver(logged.append)
     world.reels.remove("2026-11-28")
+    (world.folder / "2026-11-27" / "A.cast").mkdir(parents=True)  # which no unlink removes
+    world.reels.remove("2026-11-27")
     world.settled()
+    globalLogPublisher.removeObserver(logged.append)
+    (said,) = map(formatEvent, logged)
+    assert said == f"{world.folder}/2026-11-27: these recordings are to be removed, which is on record, and cannot be: Is a directory"
+    (world.folder / "2026-11-27" / "A.cast").rmdir()
+    (world.folder / "2026-11-27").rmdir()
     assert sorted(path.name for path in world.folder.iterdir()) == sorted(days[1:])
     assert outlived(world.folder / "nowhere", before) == []
