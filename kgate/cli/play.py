@@ -6,19 +6,20 @@ Nothing of a recording reaches the terminal but what draws (``kgate.audit.record
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import termios
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import click
 
 from kgate.audit.ids import instant_of
 from kgate.audit.record import timestamp
-from kgate.audit.recording.cast import Event, Header
+from kgate.audit.recording.cast import Event, Header, Kind
 from kgate.audit.recording.escapes import Filter
 from kgate.audit.recording.names import SUFFIX
 from kgate.audit.recording.playing import Line, lines, steps
@@ -102,9 +103,10 @@ def _is_there(path: Path) -> bool:
 def _play(
     header: Header, events: Iterable[Event], speed: float, idle: float, typed: bool, sleep: Callable[[float], object] = time.sleep
 ) -> None:
+    header, events = _as_large_as_it_was(header, iter(events))
     click.echo(_introduced(header), err=True)
     shown = Filter()
-    with _as_it_comes(header):
+    with _ended_in_order(), _as_it_comes(header):
         try:
             for step in steps(events, shown, speed=speed, idle=idle, typed=typed):
                 sleep(step.after)
@@ -127,6 +129,29 @@ def _as_it_comes(header: Header) -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Whoever ends it by a signal (timeout 60 kgate play) has the terminal put back, too."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _as_large_as_it_was(header: Header, events: Iterator[Event]) -> tuple[Header, Iterator[Event]]:
+    """With the size that the client told before anything else: the header is written before that is known."""
+    first: list[Event] = []
+    for event in events:
+        first.append(event)
+        if event.kind is not Kind.RESIZE:
+            break
+        width, _, height = event.text.partition("x")
+        if width.isdecimal() and height.isdecimal():
+            header = header._replace(width=int(width), height=int(height))
+    return header, chain(first, events)
 
 
 def _write(text: str) -> None:

@@ -162,8 +162,8 @@ def test_a_name_that_no_file_can_have_is_one_that_is_not_there(folder: Path) -> 
     assert result.exit_code == 1 and "in its name; kgate audit search" in result.stderr
 
 
-def on_a_terminal(folder: Path, *arguments: str, stop_at: bytes = b"") -> tuple[bytes, int]:
-    """All that a terminal gets to see of the command, and its exit code. Ctrl-C comes once it has seen ``stop_at``."""
+def on_a_terminal(folder: Path, *arguments: str, stop_at: bytes = b"", by: signal.Signals = signal.SIGINT) -> tuple[bytes, int]:
+    """All that a terminal gets to see of the command, and its exit code. Ctrl-C, or another signal, comes once it has seen ``stop_at``."""
     leader, follower = pty.openpty()
     command = [Path(sys.executable).with_name("kgate"), "play", "-d", folder, *arguments]
     process = subprocess.Popen(
@@ -180,7 +180,7 @@ def on_a_terminal(folder: Path, *arguments: str, stop_at: bytes = b"") -> tuple[
             break
         seen += data
         if stop_at and stop_at in seen:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(by)
             stop_at = b""
     os.close(leader)
     return seen, process.wait(10)
@@ -208,3 +208,14 @@ def test_threat_27_the_terminal_is_put_back_after_ctrl_c_too(tmp_path: Path) -> 
     seen, code = on_a_terminal(tmp_path, FIRST, "--idle", "60", stop_at=b"here")
     assert code == 130 and time.monotonic() - began < 20
     assert seen.endswith(b"here\x1b[?1049l\x1b[?25h\x1b[0m\x1b(B\x1b)B\x0f\r\n\r\nkgate: stopped by Ctrl-C\r\n")
+    seen, code = on_a_terminal(tmp_path, FIRST, "--idle", "60", stop_at=b"here", by=signal.SIGTERM)  # timeout 60 kgate play
+    assert code == 143 and seen.endswith(b"here\x1b[?1049l\x1b[?25h\x1b[0m\x1b(B\x1b)B\x0f\r\n")
+
+
+def test_a_terminal_that_is_too_small_is_said_by_the_size_that_it_had(tmp_path: Path) -> None:
+    """The header says 80x24 of each: the client tells its size later."""
+    path = write(tmp_path, FIRST, (0.1, Kind.OUTPUT, b"here"))
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first, b'[0.01,"r","200x50"]\n', *rest]))
+    seen, _ = on_a_terminal(tmp_path, FIRST)
+    assert b"; it was 200x50, which this terminal is too small for\r\n" in seen and b"here" in seen
