@@ -43,6 +43,11 @@ def test_a_line_is_as_it_stood_in_the_end(text: str, shown: list[str]) -> None:
     assert page(text) == shown
 
 
+@pytest.mark.threat("27")
+def test_threat_27_few_bytes_do_not_fill_the_memory_of_whoever_reads_them() -> None:
+    assert sum(map(len, page("\x1b[9999@" * 100 + "x"))) <= 2 * LONGEST
+
+
 def test_a_line_without_end_is_cut() -> None:
     assert [len(line) for line in page("x" * (2 * LONGEST + 5))] == [LONGEST, LONGEST, 5]
 

@@ -97,7 +97,7 @@ class Page:
             count = min(count, len(self._cells) - self._at)
             self._cells[self._at : self._at + count] = " " * count
         elif sequence.final == "@":
-            self._cells[self._at : self._at] = " " * min(count, LONGEST)
+            self._cells[self._at : self._at] = " " * min(count, LONGEST - len(self._cells))
 
     def _go(self, place: int) -> None:
         """Move within the line; what was not written yet is blank."""
