@@ -25,12 +25,14 @@ from kgate.audit.recording.names import SUFFIX
 from kgate.audit.recording.playing import Line, lines, steps
 from kgate.audit.search import Search
 from kgate.cli.audit_reading import SINCE, UNTIL, asked_for
-from kgate.cli.output import OUTPUT, as_json, bar, table
+from kgate.cli.output import OUTPUT, as_json, bar, counted, table
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, RECORDINGS_OPTION, recordings_directory
 from kgate.errors import KgateError, UsageError, printable
 from kgate.net.recordings import every, find, reading, refused
 
 _MOST_AT_ONCE = 1000
+_MOST_OF_ONE = 100
+"""Lines of one recording that are found: whoever is recorded can write very many."""
 _MOST_SHOWN = 200
 """Characters of a line that is found."""
 
@@ -217,13 +219,20 @@ def _those_with(directory: Path, words: tuple[str, ...], since: str, until: str)
         for path in paths:
             try:
                 with reading(path) as (header, events):
-                    for line in lines(events):
-                        text = line.text.casefold()
-                        if all(word in text for word in wanted):
-                            yield header, path, line
+                    fitting = (line for line in lines(events) if _has(line, wanted))
+                    yield from ((header, path, line) for line in islice(fitting, _MOST_OF_ONE))
+                    more = sum(1 for _ in fitting)
+                if more:
+                    id_ = printable(path.name.removesuffix(SUFFIX))
+                    click.echo(f"kgate: {counted(more, 'line')} more of {id_} have that; kgate play {id_} --text shows all of it", err=True)
             except KgateError as error:  # what it says is not left out in silence, and the others are looked at
                 click.echo(f"kgate: {error}", err=True)
             progress.advance(progress.task_ids[0])
+
+
+def _has(line: Line, words: list[str]) -> bool:
+    text = line.text.casefold()
+    return all(word in text for word in words)
 
 
 def _is_within(asked: Search, made: float) -> bool:

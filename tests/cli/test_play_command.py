@@ -86,6 +86,15 @@ def test_words_are_found_in_what_was_shown_and_typed(folder: Path) -> None:
     assert [each["id"] for each in json.loads(play(folder, "--search", "root", "--until", between, "-o", "json").stdout)] == [FIRST]
 
 
+def test_one_recording_does_not_drown_the_others(folder: Path) -> None:
+    """``yes root:`` is as many lines as fit on the disk."""
+    write(folder, SECOND, (0.2, Kind.OUTPUT, b"root:\n" * 5000), user="bob")
+    result = play(folder, "--search", "root:", "-o", "json")
+    found = [each["id"] for each in json.loads(result.stdout)]
+    assert (found.count(FIRST), found.count(SECOND)) == (1, 100)
+    assert result.stderr == f"kgate: 4,900 lines more of {SECOND} have that; kgate play {SECOND} --text shows all of it\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
