@@ -107,7 +107,7 @@ def _play(
 ) -> None:
     header, events = _as_large_as_it_was(header, iter(events))
     click.echo(_introduced(header), err=True)
-    shown = Filter()
+    shown = Filter(lines=not header.tty)
     with _ended_in_order(), _as_it_comes(header):
         try:
             for step in steps(events, shown, speed=speed, idle=idle, typed=typed):
@@ -120,7 +120,7 @@ def _play(
 @contextmanager
 def _as_it_comes(header: Header) -> Iterator[None]:
     """What was a terminal's output is one already: a line feed that an editor wrote only goes down. Without one lines end with that alone."""
-    if header.facts.get("tty", True) is not True:
+    if not header.tty:
         yield
         return
     descriptor = sys.stdout.fileno()

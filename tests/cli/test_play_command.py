@@ -204,6 +204,8 @@ def test_threat_27_on_a_terminal_it_is_as_it_was_but_for_what_does_not_draw(fold
     assert shown == b"$ cat /etc/passwd\r\n\x1b[31mroot:x:0:0\x1b[m\r\n$ exit\r\n\x1b[0m\x1b(B\x1b)B\x0f\r\n"
     write(folder, SECOND, (0.1, Kind.OUTPUT, b"one\ntwo\n"), tty=False)
     assert b"one\r\ntwo\r\n" in on_a_terminal(folder, SECOND)[0]
+    write(folder, SECOND, (0.1, Kind.OUTPUT, b"\x1b]one\ntwo\n"), tty=False)
+    assert b"two\r\n" in on_a_terminal(folder, SECOND)[0], "where no terminal was, none left it out"
     write(folder, SECOND, (0.1, Kind.OUTPUT, b"one\ntwo"))
     assert b"one\ntwo\x1b[0m" in on_a_terminal(folder, SECOND)[0], "a line feed that an editor wrote only goes down"
     typed, _ = on_a_terminal(folder, FIRST, "--speed", "100", "--input")

@@ -131,6 +131,11 @@ class Header(NamedTuple):
     title: str
     facts: Mapping[str, Any]
 
+    @property
+    def tty(self) -> bool:
+        """Whether it was a terminal's; asciinema's own are."""
+        return self.facts.get("tty", True) is True
+
 
 def read_header(line: bytes, name: str) -> Header:
     """The first line; ``name`` is what to call the file. Raises KgateError where it is none."""

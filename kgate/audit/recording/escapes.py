@@ -186,10 +186,10 @@ _INSERTS: Final = "4"
 
 
 class Filter:
-    """Text as a terminal may have it; ``restored`` ends it."""
+    """Text as a terminal may have it; ``restored`` ends it. ``lines`` as of the ``Parser``: for what no terminal had."""
 
-    def __init__(self) -> None:
-        self._parser = Parser()
+    def __init__(self, *, lines: bool = False) -> None:
+        self._parser = Parser(lines=lines)
         self._modes: dict[str, None] = {}
         """Those that were changed."""
         self._drawn = False
