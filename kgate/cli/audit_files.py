@@ -19,7 +19,7 @@ from attrs import frozen
 from kgate.audit.chain import GENESIS, Broken, sealed_hash
 from kgate.audit.chain import verify as verify_chain
 from kgate.audit.show import text_of
-from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, lines_found
+from kgate.cli.audit_reading import SINCE, TERMS, UNTIL, Fields, asked_for, lines_found, warn_of_packed
 from kgate.cli.audit_recordings import Recorded
 from kgate.cli.output import OUTPUT, as_json, bar, counted
 from kgate.cli.places import AUDIT_OPTION, CONFIG_OPTION, RECORDINGS_OPTION, audit_directory, recordings_directory
@@ -91,6 +91,7 @@ def verify(
     or a recording is missing or not what was recorded.
     """
     place = audit_directory(config, directory)
+    warn_of_packed(place)
     chains, told, recorded = trail.chains(place), dict[str, str](), Recorded()
     wanted = {head: path for path in anchors for head in _HEADS.findall(path.read_text("utf-8", "replace"))}
     with bar("verifying", sum(trail.file_size(path) for files in chains for path in files)) as progress:

@@ -12,9 +12,9 @@ import click
 
 from kgate.audit.read import parsed
 from kgate.audit.search import Search, search
-from kgate.cli.output import bar
+from kgate.cli.output import bar, counted
 from kgate.documents.values import Unacceptable
-from kgate.errors import UsageError
+from kgate.errors import UsageError, printable
 from kgate.net import trail
 
 Fields = dict[str, Any]
@@ -31,8 +31,17 @@ def asked_for(terms: Iterable[str], since: str, until: str) -> Search:
         raise UsageError(f"{error.text}" + (f" ({error.hint})" if error.hint else "")) from error
 
 
+def warn_of_packed(place: Path) -> None:
+    """An answer without them is not all of it."""
+    packed = trail.packed(place)
+    if packed:
+        of_them = f"{counted(len(packed), 'compressed file')} of it ({printable(packed[-1])}) not read"
+        click.echo(f"kgate: {printable(str(place))}: {of_them}; unpack a copy of the directory and name that", err=True)
+
+
 def lines_found(place: Path, asked: Search) -> Iterator[tuple[bytes, Fields]]:
     """The lines that fit, and what they say; with a bar, for there may be millions."""
+    warn_of_packed(place)
     return _those_that_fit(trail.lines(place, asked), asked, trail.size(place, asked))
 
 
@@ -52,5 +61,6 @@ def records_found(place: Path, asked: Search) -> Iterator[Fields]:
 
 def latest_found(place: Path, asked: Search, places: trail.Places, number: int) -> list[Fields]:
     """What the last ``number`` of the lines say that fit and stand before ``places``, oldest first."""
+    warn_of_packed(place)
     fitting = _those_that_fit(trail.latest(place, places), asked, sum(places.values()))
     return [fields for _, fields in islice(fitting, number)][::-1]

@@ -47,6 +47,13 @@ def _chains(directory: Path) -> list[list[Path]]:
     return [[folder / name for name in names] for folder, names in found if names]
 
 
+def packed(directory: Path) -> list[str]:
+    """The names of files of chains that are not read, for somebody compressed or renamed them (``audit-20261127-0001.jsonl.gz``)."""
+    with _reading(directory):
+        folders = _folders(directory) if directory.is_dir() else ()
+    return sorted(name for _, names in folders for name in named(names, f"{_FILES}.*"))
+
+
 def _folders(directory: Path) -> Iterator[tuple[str, list[str]]]:
     """Each folder and the names in it, but for recordings, which may be very many."""
     for folder, inside, files in os.walk(directory, onerror=_refuse):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import gzip
 import io
 import json
 import os
@@ -278,6 +279,16 @@ def test_a_file_that_cannot_be_read_is_one_sentence(directory: Path, command: li
     result = kgate(directory, *command)
     said = f"kgate: {directory}/audit-20261127-0002.jsonl cannot be read: is a directory; name another directory, or a copy of this one\n"
     assert (result.exit_code, result.stderr) == (1, said)
+
+
+@pytest.mark.parametrize("command", [["search"], ["verify"], ["export"], ["tail"], ["show", "ID3"]], ids=lambda words: words[0])
+def test_files_that_logrotate_compressed_are_not_left_out_in_silence(directory: Path, command: list[str]) -> None:
+    first = directory / "audit-20261127-0001.jsonl"
+    first.with_suffix(".jsonl.gz").write_bytes(gzip.compress(first.read_bytes()))
+    first.unlink()
+    result = kgate(directory, *command)
+    said = f"kgate: {directory}: 1 compressed file of it (audit-20261127-0001.jsonl.gz) not read; unpack a copy of the directory and name that\n"
+    assert said in result.stderr and result.exit_code == 0 and result.stdout
 
 
 def test_a_chain_that_cannot_be_listed_is_not_passed_over(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
