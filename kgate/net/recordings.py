@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -19,14 +20,23 @@ _MOST_NAMED = 5
 
 
 def every(directory: Path) -> list[Path]:
-    """All there are, the oldest first. Raises KgateError where there is no such folder."""
+    """All there are, the oldest first. Raises KgateError where there is no such folder, or one cannot be read: it would be an answer without it."""
     try:
         days = sorted(folder for folder in directory.iterdir() if folder.is_dir())
-        return [path for day in days for path in sorted(day.glob(f"*{SUFFIX}"))]
+        return [day / name for day in days for name in sorted(_names(day)) if name.endswith(SUFFIX)]
+    except PermissionError as error:
+        raise refused(Path(error.filename or directory), error) from error
     except OSError as error:
         raise KgateError(
             f"{unreadable(directory, error)}; name the folder of the recordings with --recordings, or the audit's with --directory"
         ) from error
+
+
+def _names(day: Path) -> list[str]:
+    try:
+        return os.listdir(day)
+    except FileNotFoundError:
+        return []  # it was removed meanwhile, as old days are
 
 
 def find(directory: Path, text: str) -> Path:

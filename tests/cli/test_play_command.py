@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -164,6 +166,23 @@ def test_a_moment_that_no_calendar_has_is_none(folder: Path, moment: str) -> Non
     path.write_text(f'{{"version":2,"timestamp":{moment}}}\n[1e300,"o","hello\\n"]\n')
     assert play(folder, str(path)).stdout == "hello\n"
     assert json.loads(play(folder, str(path), "-o", "json").stdout)["header"]["began"] == ""
+
+
+@pytest.mark.parametrize("arguments", [("ZZZZ0001",), ("--search", "root")])
+def test_a_day_that_cannot_be_read_is_not_one_without_recordings(
+    folder: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day, listdir = folder / "recordings" / "2025-12-01", os.listdir
+
+    def refused(path: Any = ".") -> list[str]:
+        if Path(path) == day:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    result = play(folder, *arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{day} cannot be read: permission denied; run this as somebody who may read the gate's recordings" in result.stderr
 
 
 def test_a_name_that_no_file_can_have_is_one_that_is_not_there(folder: Path) -> None:
