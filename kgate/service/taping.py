@@ -44,6 +44,7 @@ class Taping(Part):
         self._reels = Reels(shared.reactor, settings.recorded, shared.now, shared.turn.flush)
         self._is_asked_for = False
         self._tidied = shared.now() - TIDY_SECONDS
+        self._ahead = shared.wall() - shared.now()
 
     @property
     def open(self) -> int:
@@ -108,7 +109,7 @@ class Taping(Part):
             self._reels.look()
         if self._keep is not None and self._shared.now() - self._tidied >= TIDY_SECONDS:
             self._tidied = self._shared.now()
-            self._reels.outlived(self._shared.wall() - self._keep, self._tidy)
+            self._reels.outlived(self._today() - self._keep, self._tidy)
 
     def problems(self) -> Mapping[str, str]:
         """For /readyz: what is to be recorded is refused then, or goes on unrecorded."""
@@ -118,6 +119,11 @@ class Taping(Part):
     def finish(self) -> Deferred[None]:
         """Fires when every recording is complete, or known not to be."""
         return self._reels.stop()
+
+    def _today(self) -> float:
+        """Unix seconds, by which something is old. A clock that was set forward since the start is not believed: what ends early is the safe side, what is
+        removed early is gone (security.md class 28)."""
+        return min(self._shared.wall(), self._shared.now() + self._ahead)
 
     def _tidy(self, days: list[tuple[str, int]]) -> None:
         """What goes is on record before it goes: ``kgate audit verify`` would miss it."""
