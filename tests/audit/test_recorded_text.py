@@ -99,6 +99,17 @@ def test_a_string_that_never_ends_hides_no_more_than_its_line() -> None:
     assert page("one\n\x1b]two\nthree\n\x9dfour\nfive\n") == ["one", "", "three", "", "five"]
 
 
+def test_why_the_gate_ended_it_is_the_last_word() -> None:
+    events = [Event(1, OUT, "$ sle"), Event(2, Kind.MARK, 'kgate: closed by policy: lock "x" \x1b]0;y')]
+    said = 'kgate: closed by policy: lock "x" ^[]0;y'
+    assert list(lines(events)) == [Line(2, "$ sle"), Line(2, said)]
+    events[0] = Event(1, OUT, "\x1b[?1049hvi")
+    assert [step.text for step in steps(events, Filter())] == [
+        "\x1b[?1049hvi",
+        f"\x1b[?1049l\x1b[0m\x1b(B\x1b)B\x0f\r\n\x1b[7m{said}\x1b[27m",
+    ]
+
+
 def test_typed_keys_are_spelt_out() -> None:
     assert spelt("ls\r\x03\x1b[A\t\x7f\u202e\u00fc") == "ls⏎^C^[[A⇥⌫\\u202e\u00fc"
 

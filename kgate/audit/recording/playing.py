@@ -44,6 +44,8 @@ def steps(events: Iterable[Event], shown: Filter, *, speed: float = 1.0, idle: f
 def _shown(event: Event, shown: Filter, typed: bool) -> str:
     if event.kind is Kind.OUTPUT:
         return shown.feed(event.text)
+    if event.kind is Kind.MARK:
+        return shown.restored() + _REVERSED.format(spelt(event.text))  # an editor's screen is gone in the end, and this is to stay
     return _REVERSED.format(spelt(event.text)) if event.kind is Kind.INPUT and typed else ""
 
 
@@ -73,7 +75,7 @@ class Line(NamedTuple):
 
 
 def lines(events: Iterable[Event]) -> Iterator[Line]:
-    """All that was shown and typed, as lines, in the order in which they were complete."""
+    """All that was shown and typed, as lines, in the order in which they were complete; and why the gate ended it, which its holder read elsewhere."""
     shown, typed, at = Page(), Page(), 0.0
     for event in events:
         at = max(at, event.at)
@@ -81,6 +83,8 @@ def lines(events: Iterable[Event]) -> Iterator[Line]:
             yield from (Line(at, text) for text in shown.feed(event.text))
         elif event.kind is Kind.INPUT:
             yield from (Line(at, text, typed=True) for text in typed.feed(_edited(event.text)))
+        elif event.kind is Kind.MARK:
+            yield from (Line(at, text) for text in (*shown.ended(), spelt(event.text)))
     yield from (Line(at, text) for text in shown.ended())
     yield from (Line(at, text, typed=True) for text in typed.ended())
 
