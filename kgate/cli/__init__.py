@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import importlib
 import io
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -96,5 +97,7 @@ class Commands(Listing):
 @click.version_option(__version__, prog_name="kgate")
 def main() -> None:
     """Access to Kubernetes clusters through a gate that knows who you are."""
+    if sys.stdout is None:  # closed by whoever runs this (>&-)
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  as long as the program
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a stranger's name must not end what somebody reads in Latin-1

@@ -68,3 +68,12 @@ def test_a_full_disk_is_one_line_whatever_is_printed(arguments: str, tmp_path: P
         run = [sys.executable, "-c", "from kgate.cli import main; main()", *arguments.format(tokens).split()]
         done = subprocess.run(run, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "kgate: what this prints cannot be written: No space left on device\n")
+
+
+def test_whoever_has_no_output_at_all_has_no_stack_trace(tmp_path: Path) -> None:
+    """``>&-``, as some who run commands by a timer do it: a table asks whether it is a terminal."""
+    tokens = tmp_path / "tokens.yaml"
+    tokens.write_text(f"robots: [{{name: ci, sha256: {64 * 'a'}, user: ci}}]")
+    run = f'exec "{sys.executable}" -c "from kgate.cli import main; main()" token list --file "{tokens}" >&-'
+    done = subprocess.run(["sh", "-c", run], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
