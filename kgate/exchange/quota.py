@@ -37,10 +37,12 @@ class _Bucket:
 class Quota:
     """``rate`` a second for each, and so many ``seconds`` of it at once; 0: as many as they like. Who somebody is: a name, and who vouches for it."""
 
-    __slots__ = ("_buckets", "_seconds", "_step", "rate")
+    __slots__ = ("_buckets", "_most", "_seconds", "_step", "rate")
 
-    def __init__(self, rate: float, seconds: float = BURST_SECONDS) -> None:
+    def __init__(self, rate: float, seconds: float = BURST_SECONDS, *, lends: bool = False) -> None:
         self._seconds: Final = seconds
+        self._most: Final = 2 * seconds if lends else seconds
+        """What a bucket may be behind: where it ``lends``, a whole one is owed besides."""
         self._buckets: dict[object, _Bucket] = {}
         """By the name alone for whoever came first by it: looking up a pair for each request would cost as much as all the rest."""
         self.use(rate)
@@ -67,12 +69,23 @@ class Quota:
         if used < 0.0:
             used = 0.0
         if used + step > seconds + _ROUNDING:
-            if used > seconds:  # the clock went back
-                bucket.full = at + seconds
-                used = seconds
+            if used > self._most:  # the clock went back
+                bucket.full = at + self._most
+                used = self._most
             return used + step - seconds
         bucket.full = at + used + step
         return 0.0
+
+    def charge(self, name: str, issuer: str, at: float, much: int) -> bool:
+        """``much`` that was used before anybody was asked: it counts, though it is more than there is. Whether it was not: what is owed is made up for
+        before anything is spent again."""
+        step = self._step * much
+        if step == 0.0:
+            return True
+        bucket = self._found(name, issuer) or self._other(name, issuer, at)
+        used = max(0.0, bucket.full - at) + step
+        bucket.full = at + min(used, self._most)
+        return used <= self._seconds + _ROUNDING
 
     def give_back(self, name: str, issuer: str) -> None:
         """The request was not looked at yet: it is spent again once it is."""

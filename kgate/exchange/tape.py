@@ -84,11 +84,12 @@ def _spend(_: int) -> bool:
 
 class Terms(NamedTuple):
     """``most`` bytes of one recording; ``strict``: nothing passes unrecorded; ``spend(bytes)``: whether that may still be recorded of whoever it is, in
-    whatever mode: what they fill up is everybody's disk (security.md class 19)."""
+    whatever mode: what they fill up is everybody's disk (security.md class 19); ``charge(bytes)``: the same of what was, so it counts in any case."""
 
     most: int
     strict: bool = True
     spend: Callable[[int], bool] = _spend
+    charge: Callable[[int], bool] = _spend
     spent: str = "no more is recorded of you today"
     """The sentence where it may not."""
 
@@ -200,7 +201,7 @@ class Tape:
         if line:
             self._size += len(line)
             self._reel.write(line)
-            if not self._terms.spend(len(line)):
+            if not self._terms.charge(len(line)):
                 self._end_by(self._terms.spent)
             elif self._size >= self._terms.most:
                 self._end_by(f"its recording has the {self._terms.most:,} bytes that audit.recordings.bytes allows; run the command again")

@@ -40,7 +40,7 @@ class Taping(Part):
         self._terms = Terms(
             settings.recordings.bytes, settings.mode is AuditMode.STRICT, spent=_SPENT % settings.recordings.bytes_per_person
         )
-        self._quota = Quota(settings.recordings.bytes_per_person / DAY_SECONDS, DAY_SECONDS)
+        self._quota = Quota(settings.recordings.bytes_per_person / DAY_SECONDS, DAY_SECONDS, lends=True)
         self._reels = Reels(shared.reactor, settings.recorded, shared.now, shared.turn.flush)
         self._is_asked_for = False
         self._tidied = shared.now() - TIDY_SECONDS
@@ -81,7 +81,10 @@ class Taping(Part):
             name_of(exchange.id),
             record,
             header(title, _command(asked.action), began, facts),
-            self._terms._replace(spend=lambda much: self._quota.spend(identity.user, identity.issuer, self._shared.now(), much) == 0.0),
+            self._terms._replace(
+                spend=lambda much: self._quota.spend(identity.user, identity.issuer, self._shared.now(), much) == 0.0,
+                charge=lambda much: self._quota.charge(identity.user, identity.issuer, self._shared.now(), much),
+            ),
             self._reels.open,
             self._shared.now,
             exchange.cut,

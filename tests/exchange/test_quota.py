@@ -132,3 +132,13 @@ def test_much_at_once_is_as_much_as_one_by_one_and_a_day_gives_it_back() -> None
     assert quota.spend("ann", "tokens", 0.0, 600) == 0.0 and quota.spend("ann", "tokens", 0.0, 400) == 0.0
     assert quota.spend("ann", "tokens", 0.0, 1) == pytest.approx(86.4) and quota.spend("bob", "tokens", 0.0, 1000) == 0.0
     assert quota.spend("ann", "tokens", day / 2, 501) > 0 and quota.spend("ann", "tokens", day / 2, 499) == 0.0
+
+
+@pytest.mark.threat("19")
+def test_what_was_used_before_anybody_was_asked_is_owed_but_no_more_than_a_whole_bucket() -> None:
+    day, quota = 86_400.0, Quota(1000 / 86_400, 86_400, lends=True)
+    assert quota.charge("ann", "tokens", 0.0, 900) and not quota.charge("ann", "tokens", 0.0, 200)
+    assert quota.spend("ann", "tokens", day / 20, 1) > 0 and quota.spend("ann", "tokens", day / 5, 99) == 0.0
+    assert not quota.charge("ann", "tokens", day / 5, 10**12) and quota.spend("ann", "tokens", 1.1 * day, 1) > 0
+    assert quota.spend("ann", "tokens", 1.3 * day, 90) == 0.0
+    assert Quota(0).charge("ann", "tokens", 0.0, 10**12)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from test_left_behind import ACCEPTED, SPDY, SWITCHED, WEBSOCKET, here, upgrade
 
 from kgate.audit.recording.cast import Kind
+from kgate.exchange.quota import Quota
 from kgate.exchange.tape import Base64, Terms, as_recorded, wanted
 from kgate.model import Action, Cluster, Decision, Ending, Operation, Recording
 from kgate.wire.spdy import data_frame
@@ -290,7 +291,7 @@ def test_whoever_has_had_as_much_recorded_as_they_may_begins_none_and_what_lives
         return left[0] >= 0
 
     world = World()
-    world.terms = Terms(1 << 20, strict, spend, "no more of you today")
+    world.terms = Terms(1 << 20, strict, spend, spend, "no more of you today")
     world.use(recording())
     asked(world)
     world.reel.opened("")
@@ -304,3 +305,27 @@ def test_whoever_has_had_as_much_recorded_as_they_may_begins_none_and_what_lives
     again.turn.flush()
     assert b"nothing was sent to the cluster: no more of you today" in again.pipe.take()
     assert not hasattr(again, "reel") and again.losses == [] and again.dialling == []
+
+
+@pytest.mark.threat("19")
+def test_whoever_comes_again_at_once_has_no_more_recorded() -> None:
+    """What was cut was written: had it not counted, an exec a moment would have filled the disk, with as much as passes at once each time."""
+    quota, begun = Quota(1000 / 86_400, 86_400, lends=True), 0
+    for moment in range(10):
+        world = World()
+        world.terms = Terms(
+            1 << 20,
+            spend=lambda much, at=moment: quota.spend("alice", "", at, much) == 0.0,
+            charge=lambda much, at=moment: quota.charge("alice", "", at, much),
+        )
+        world.use(recording())
+        asked(world)
+        world.turn.flush()
+        if hasattr(world, "reel"):
+            begun += 1
+            world.reel.opened("")
+            world.dials()
+            world.answers(SWITCHED + f"Upgrade: websocket\r\nSec-WebSocket-Protocol: {V5}\r\n".encode() + ACCEPTED + b"\r\n")
+            world.answers(encode_frame(BINARY, b"\1" + b"a" * 5000))
+            assert b"kgate: closed: no more is recorded of you today" in world.pipe.take()
+    assert begun == 1
