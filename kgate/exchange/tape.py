@@ -78,6 +78,10 @@ OpenReel = Callable[[str, bytes, Opened, Callable[[str], None]], Reel]
 """Name, header; told whether it is open, and later once if it cannot go on."""
 
 
+LEAST: Final = 4096
+"""Bytes of a disk that a file takes, though hardly anything stands in it."""
+
+
 def _spend(_: int) -> bool:
     return True
 
@@ -145,7 +149,7 @@ class Tape:
                 self._lost(problem)
             then(problem if self._terms.strict else "")
 
-        if self._terms.spend(self._size):
+        if self._terms.spend(max(self._size, LEAST)):
             self._reel = self._open(self.name, self._header, opened, self._failed)
         else:
             then(self._terms.spent)

@@ -14,7 +14,7 @@ from test_left_behind import ACCEPTED, SPDY, SWITCHED, WEBSOCKET, here, upgrade
 
 from kgate.audit.recording.cast import Kind
 from kgate.exchange.quota import Quota
-from kgate.exchange.tape import Base64, Terms, as_recorded, wanted
+from kgate.exchange.tape import LEAST, Base64, Terms, as_recorded, wanted
 from kgate.model import Action, Cluster, Decision, Ending, Operation, Recording
 from kgate.wire.spdy import data_frame
 from kgate.wire.spdy_session import Session
@@ -284,7 +284,7 @@ def test_nothing_of_it_is_left() -> None:
 @pytest.mark.threat("19")
 @pytest.mark.parametrize("strict", [True, False])
 def test_whoever_has_had_as_much_recorded_as_they_may_begins_none_and_what_lives_is_cut(strict: bool) -> None:
-    left = [150]
+    left = [LEAST + 150]
 
     def spend(much: int) -> bool:
         left[0] -= much
@@ -308,9 +308,19 @@ def test_whoever_has_had_as_much_recorded_as_they_may_begins_none_and_what_lives
 
 
 @pytest.mark.threat("19")
+def test_a_recording_of_nothing_counts_as_what_a_file_takes() -> None:
+    spent = list[int]()
+    world = World()
+    world.terms = Terms(1 << 20, spend=lambda much: not spent.append(much))  # type: ignore[func-returns-value]
+    world.use(recording())
+    asked(world)
+    assert spent == [4096]
+
+
+@pytest.mark.threat("19")
 def test_whoever_comes_again_at_once_has_no_more_recorded() -> None:
     """What was cut was written: had it not counted, an exec a moment would have filled the disk, with as much as passes at once each time."""
-    quota, begun = Quota(1000 / 86_400, 86_400, lends=True), 0
+    quota, begun = Quota(50_000 / 86_400, 86_400, lends=True), 0
     for moment in range(10):
         world = World()
         world.terms = Terms(
@@ -326,6 +336,6 @@ def test_whoever_comes_again_at_once_has_no_more_recorded() -> None:
             world.reel.opened("")
             world.dials()
             world.answers(SWITCHED + f"Upgrade: websocket\r\nSec-WebSocket-Protocol: {V5}\r\n".encode() + ACCEPTED + b"\r\n")
-            world.answers(encode_frame(BINARY, b"\1" + b"a" * 5000))
+            world.answers(encode_frame(BINARY, b"\1" + b"a" * 50_000))
             assert b"kgate: closed: no more is recorded of you today" in world.pipe.take()
     assert begun == 1
