@@ -81,6 +81,8 @@ class GateApi:
             return _read(answer.status, answer.read(MOST_ANSWER))
         except ssl.SSLCertVerificationError as error:
             raise UnreachableError(f"the certificate of {server.url} is not trusted: {error.verify_message}") from error
+        except TimeoutError as error:  # whose own words are OpenSSL's, or none
+            raise UnreachableError(f"the gate at {server.url} does not answer within {SECONDS:g} s; is it running?") from error
         except (OSError, http.client.HTTPException) as error:
             raise UnreachableError(f"the gate at {server.url} does not answer: {error}; is it running?") from error
         finally:

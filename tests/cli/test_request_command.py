@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from click.testing import CliRunner
 from live_gate import TOKENS, LiveGate
 from raw_client import RawClient
 
-from kgate.cli import main
+from kgate.cli import main, the_gate
 from kgate.cli.wallet import Kept, Wallet, steady
 
 POLICY = {
@@ -223,6 +224,23 @@ def test_with_an_exec_plugin_the_gate_is_the_one_that_it_was_given(gate: LiveGat
     (tmp_path / "plugin.kubeconfig").write_text(yaml.safe_dump(kubeconfig))
     ran = CliRunner().invoke(main, ["request", "list", "-o", "json"], env={"KUBECONFIG": str(tmp_path / "plugin.kubeconfig")})
     assert ran.exit_code == 0 and json.loads(ran.stdout) == [], ran.stderr
+
+
+def test_a_gate_that_says_nothing_is_given_up_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process of it that hangs, and has the connection; OpenSSL's words for that name a line of its source."""
+    monkeypatch.setattr(the_gate, "SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        kubeconfig = {
+            "kind": "Config",
+            "current-context": "a",
+            "clusters": [{"name": "a", "cluster": {"server": f"{url}/clusters/a", "insecure-skip-tls-verify": True}}],
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+            "users": [{"name": "a", "user": {"token": "t"}}],
+        }
+        (tmp_path / "config").write_text(yaml.safe_dump(kubeconfig))
+        ran = CliRunner().invoke(main, ["request", "list"], env={"KUBECONFIG": str(tmp_path / "config")})
+    assert (ran.exit_code, ran.stderr) == (3, f"kgate: the gate at {url}/clusters/a does not answer within 0.2 s; is it running?\n")
 
 
 @pytest.mark.parametrize(
