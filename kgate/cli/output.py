@@ -25,21 +25,32 @@ ROOM = 120
 WHOLE = 26
 """Columns up to the width of a request's id are never broken."""
 NARROW = 12
+_BETWEEN = 2
 _WIDE = 4096
 """Columns where nobody looks: a pipe gets whole cells."""
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], style: str = "") -> None:
-    """Rows under headings. Where they are too wide for the terminal, columns of words go on in the next line; names, times and ids stay whole."""
+    """Rows under headings. Where they are too wide for the terminal, columns of words go on in the next line; names, times and ids stay whole. Where there
+    is no room for that either, a row is a sentence: what a table leaves out to fit is left out in silence."""
     console, rows = _console(), [tuple(map(printable, row)) for row in rows]
+    widths = [max((cell_len(row[number]) for row in rows), default=0) for number in range(len(columns))]
+    wholes = [max(width, len(column)) if width <= WHOLE else None for column, width in zip(columns, widths, strict=True)]
+    if sum(whole or NARROW for whole in wholes) + _BETWEEN * (len(columns) - 1) > console.width:
+        for row in rows:
+            click.echo(_sentence(columns, row))
+        return
     made = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", style=style)
-    for number, column in enumerate(columns):
-        width = max((cell_len(row[number]) for row in rows), default=0)
-        whole = max(width, len(column)) if width <= WHOLE else None
+    for column, whole in zip(columns, wholes, strict=True):
         made.add_column(column.upper(), no_wrap=whole is not None, min_width=whole or NARROW, overflow="fold")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     console.print(made)
+
+
+def _sentence(columns: Sequence[str], row: Sequence[str]) -> str:
+    first, *rest = row
+    return f"{first}: {'; '.join(f'{column} {cell}' for column, cell in zip(columns[1:], rest, strict=True) if cell)}"
 
 
 def terminal_width() -> int:
