@@ -85,6 +85,7 @@ def test_what_was_typed_is_lines_of_its_own() -> None:
         ("\x9drm -rf /\r", "\\x9drm -rf /"),
         ("\x1bOA\x1b[1;5Dls\x1b[200~ -l\r", "ls -l"),
         ("\x1bOhello\r", "^[Ohello"),
+        ("\x1b[<0;10;10Mls\x1b[?1;2c\r", "ls"),
     ],
 )
 def test_threat_27_nothing_that_is_typed_hides_what_is_typed_behind_it(typed: str, line: str) -> None:

@@ -17,8 +17,8 @@ from kgate.audit.recording.page import Page
 _REVERSED: Final = "\x1b[7m{}\x1b[27m"
 _ENTER: Final = {"\r": "⏎", "\n": "⏎", "\t": "⇥", "\x7f": "⌫", "\b": "⌫"}
 _BACK: Final = "\b\x1b[K"
-_MOVES: Final = re.compile(r"\x1b(?:\[[0-9;]{0,16}[A-Za-z~]|O[A-DFHMP-S])")
-"""What arrows, Home, F1 and the like send, in one piece, and what a terminal puts around what is pasted."""
+_MOVES: Final = re.compile(r"\x1b(?:\[[<>?]?[0-9;]{0,16}[A-Za-z~]|O[A-DFHMP-S])")
+"""What arrows, Home, F1 and the like send, in one piece, a mouse, and a terminal around what is pasted and as its answers."""
 
 
 class Step(NamedTuple):
