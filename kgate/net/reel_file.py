@@ -59,9 +59,10 @@ class ReelFile:
         self._hash.update(data)
 
     def sync(self) -> None:
-        """Make what was appended durable. A file without a name is none: what is written to it is gone with this process."""
+        """Make what was appended durable. A file without a name is none: what is written to it is gone with this process. (Some file systems count no names,
+        and one that was moved with its folder is whole there.)"""
         sync_data(self._fd)
-        if os.fstat(self._fd).st_nlink == 0:
+        if os.fstat(self._fd).st_nlink == 0 and not os.path.lexists(self._path):
             raise FileNotFoundError(errno.ENOENT, "somebody removed its file")
 
     def finish(self) -> tuple[int, str]:
