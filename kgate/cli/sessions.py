@@ -89,14 +89,14 @@ def cut(ids: tuple[str, ...], user: str, cluster: str, reason: str, context: str
         as_json([session for each in cut_ for session in each["sessions"]])
     elif cut_:
         click.echo(_told(cut_))
-    for each in cut_:
-        _warn(each)
     for error in missed[:-1]:
         click.echo(f"kgate: {error}", err=True)
     if len(ended) < len(asked):
         click.echo(f"kgate: {counted(len(asked) - len(ended), 'session')} more not asked for: it would not answer to that either", err=True)
     if missed:
         raise missed[-1]
+    if not ids:
+        _hold_to_all(cut_[0])
 
 
 def _cuts(api: GateApi, asked: list[dict[str, str]]) -> Iterator[Any]:
@@ -109,6 +109,18 @@ def _cuts(api: GateApi, asked: list[dict[str, str]]) -> Iterator[Any]:
             return
         except KgateError as error:
             yield error
+
+
+def _hold_to_all(ended: Mapping[str, Any]) -> None:
+    """All of somebody's or of a cluster is more than what is live at the gates that answered: raises UnreachableError where one did not."""
+    unnamed = ended["found"] - len(ended["sessions"])
+    if unnamed > 0:
+        click.echo(f"kgate: {unnamed:,} of them, older ones, are not named here", err=True)
+    if "problem" in ended:
+        raise UnreachableError(f"only this gate was asked, and nothing cut at others: {text_of(ended['problem'])}")
+    if "silent" in ended:
+        silent = ", ".join(map(text_of, ended["silent"]))
+        raise UnreachableError(f"no answer from {silent}: what is live there was not cut; see whether it runs")
 
 
 def _told(ended: list[Any]) -> str:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from commanded_gate import Command, as_, commanded_gate, commands, watching
 from lab.waiting import eventually
 from live_exec import live_exec
 from live_gate import TOKENS, LiveGate
 from raw_client import RawClient
 
+from kgate.cli import main
 from kgate.cli.sessions import _told
 
 POLICY = {
@@ -147,6 +149,35 @@ def test_a_gate_that_does_not_answer_is_asked_for_one_of_many(gate: LiveGate, kg
     not_asked = "kgate: 2 sessions more not asked for: it would not answer to that either\n"
     assert (gone.code, gone.out) == (3, "")
     assert gone.error.startswith(f"{not_asked}kgate: the gate at https://127.0.0.1:1 does not answer") and gone.error.count("\n") == 2
+
+
+class Fleet:
+    """Two gates, of which one does not answer."""
+
+    def __init__(self, **more: object) -> None:
+        self._more = more
+
+    def post(self, path: str, document: dict[str, str]) -> dict[str, object]:
+        return {"found": 1, "by": "bob", "sessions": [{"id": "ONE", "user": "alice"}], **self._more}
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        ({"silent": ["gate-2"]}, 3, "kgate: no answer from gate-2: what is live there was not cut; see whether it runs\n"),
+        ({"problem": "the store is gone"}, 3, "kgate: only this gate was asked, and nothing cut at others: the store is gone\n"),
+        ({"found": 5}, 0, "kgate: 4 of them, older ones, are not named here\n"),
+        ({}, 0, ""),
+    ],
+    ids=str,
+)
+def test_a_cut_that_not_every_gate_heard_of_is_not_done(
+    more: dict[str, object], code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was 0, and told of what is not shown."""
+    monkeypatch.setattr("kgate.cli.sessions.the_gate", lambda context, gate: Fleet(**more))
+    ran = CliRunner().invoke(main, ["sessions", "cut", "--user", "alice"])
+    assert (ran.exit_code, ran.stderr) == (code, said) and "of alice cut" in ran.stdout
 
 
 @pytest.mark.threat("27")
