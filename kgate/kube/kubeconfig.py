@@ -213,7 +213,7 @@ class _Reading:
         if not name:
             return ""
         path, line = self._path(name), user.lines["tokenFile"]
-        data = self._content(path, line)
+        data = self._content(path, line, later=True)
         if data is not None and token_of(data) is None:
             self.fault(line, f"{path} holds no token", "put the cluster's token for the gate there")
         return path
@@ -287,7 +287,8 @@ class _Reading:
             self.fault(line, f"{key} is not base64", "copy it again, or name the file instead")
             return None
 
-    def _content(self, path: str, line: int) -> bytes | None:
+    def _content(self, path: str, line: int, *, later: bool = False) -> bytes | None:
+        """``later``: it is read again as it is used, so what does not answer now is no mistake."""
         if "\0" in path:
             self.fault(line, "the path has a NUL")
             return None
@@ -295,6 +296,8 @@ class _Reading:
         try:
             return self._read(path)
         except OSError as error:
+            if later and isinstance(error, TimeoutError):
+                return None
             self.fault(
                 line, f"{path} cannot be read: {(error.strerror or 'unknown error').lower()}", "paths are relative to this file's folder"
             )

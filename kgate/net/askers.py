@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -17,6 +16,7 @@ from kgate.exchange.upstream import Upstream
 from kgate.kube.access_review import OWN_REVIEWS
 from kgate.kube.cluster_access import token_of
 from kgate.model import Impersonation
+from kgate.net.disk import NeededFile
 from kgate.net.web import Unreachable, Web
 
 _SECONDS = 60.0
@@ -69,7 +69,7 @@ class ClusterRbac(OwnReviews):
 class Opa(OpaQuestions):
     """One OPA. ``token_file`` is read at each question: whoever renews it need tell nobody."""
 
-    def __init__(self, name: str, web: Web, url: str, token_file: Path | None) -> None:
+    def __init__(self, name: str, web: Web, url: str, token_file: NeededFile | None) -> None:
         super().__init__(name)
         self._web, self._url, self._token_file = web, url, token_file
 
@@ -78,11 +78,11 @@ class Opa(OpaQuestions):
         headers = [("content-type", "application/json")]
         if self._token_file is not None:
             try:
-                token = token_of(self._token_file.read_bytes())
+                token = token_of(await self._token_file.read())
             except OSError as error:
-                return Unanswered(f"cannot be asked: {self._token_file} cannot be read: {error.strerror}")
+                return Unanswered(f"cannot be asked: {self._token_file.path} cannot be read: {error.strerror}")
             if token is None:
-                return Unanswered(f"cannot be asked: there is no token in {self._token_file}")
+                return Unanswered(f"cannot be asked: there is no token in {self._token_file.path}")
             headers.append(("authorization", f"Bearer {token.decode()}"))
         reply = await self._web.ask("POST", self._url, headers, _body(question), seconds=_SECONDS)
         return Unanswered(reply.text) if isinstance(reply, Unreachable) else opa.answer_of(reply.status, reply.body)

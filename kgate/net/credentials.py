@@ -15,10 +15,13 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from kgate.kube.cluster_access import ClusterAccess, GateCredential, token_of
 from kgate.kube.execplugin import MAX_OUTPUT, ExecCredential, ExecPlugin, parse_exec_credential
+from kgate.net.disk import Disk, NeededFile
 from kgate.net.programs import Printed, Unfinished, run
+from kgate.net.telling import tell
 
 log = Logger(__name__)
 
@@ -97,23 +100,19 @@ class FixedCredential(Credential):
 
 
 class TokenFile(Credential):
-    """A token in a file that something else rotates: read again when it changes, looked at once a second at most."""
+    """A token in a file that something else rotates: read again as it is used, once a second at most."""
 
-    def __init__(self, path: Path, now: Callable[[], float], certificate: tuple[bytes, bytes] | None = None) -> None:
-        self._path, self._now, self._certificate = path, now, certificate
-        self._looked = -RECHECK_SECONDS
-        self._stamp: tuple[int, int, int] | None = None
+    def __init__(self, file: NeededFile, now: Callable[[], float], certificate: tuple[bytes, bytes] | None = None) -> None:
+        self._file, self._now, self._certificate = file, now, certificate
+        self._looked = float("-inf")
         self._token: bytes | None = None
+        self._waiting: list[Callable[[str | None], None]] = []
         self._unreadable = False
         """Said already."""
 
     @property
     def bearer(self) -> bytes | None:
         """The file's content without the white space around it; the last one that could be read."""
-        now = self._now()
-        if now - self._looked >= RECHECK_SECONDS:
-            self._looked = now
-            self._read()
         return self._token
 
     @property
@@ -123,30 +122,41 @@ class TokenFile(Credential):
 
     @property
     def at_hand(self) -> bool:
-        """Whether a token was ever read."""
-        return bool(self.bearer)
+        """For a second after each look, where a token was ever read."""
+        return self._token is not None and self._now() - self._looked < RECHECK_SECONDS
 
     def ready(self, then: Callable[[str | None], None]) -> None:
-        """A file that was never readable is the operator's to mend."""
-        then(None if self.at_hand else f"the token file {self._path} cannot be read or is empty")
+        """After a look. A file that was never readable is the operator's to mend; one that does not answer is waited for once."""
+        if self.at_hand:
+            then(None)
+            return
+        self._waiting.append(then)
+        if len(self._waiting) == 1:
+            self._file.read().addCallbacks(self._read, self._not_read).addBoth(self._settle)
 
     def refused(self) -> None:
         """Look again at once."""
-        self._looked, self._stamp = -RECHECK_SECONDS, None
+        self._looked = float("-inf")
 
-    def _read(self) -> None:
-        try:
-            status = os.stat(self._path)
-            stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
-            if stamp != self._stamp:
-                self._token = token_of(self._path.read_bytes()) or self._token
-                self._stamp = stamp
-            self._unreadable = False
-        except OSError as error:
-            if not self._unreadable:
-                goes_on = "the last token stays in use" if self._token else "there is no token yet"
-                log.error("the token file {path} cannot be read: {error}; {on}", path=str(self._path), error=error.strerror, on=goes_on)
-            self._unreadable = True
+    def _read(self, content: bytes) -> None:
+        self._token = token_of(content) or self._token
+        self._unreadable = False
+
+    def _not_read(self, failure: Failure) -> None:
+        failure.trap(OSError)
+        if not self._unreadable:
+            error: Any = failure.value
+            goes_on = "the last token stays in use" if self._token else "there is no token yet"
+            log.error("the token file {path} cannot be read: {error}; {on}", path=str(self._file.path), error=error.strerror, on=goes_on)
+        self._unreadable = True
+
+    def _settle(self, result: object) -> object:
+        self._looked = self._now()
+        problem = None if self._token else f"the token file {self._file.path} cannot be read or is empty"
+        waiting, self._waiting = self._waiting, []
+        for then in waiting:
+            tell(then, problem)
+        return result
 
 
 class ExecToken(Credential):
@@ -255,12 +265,12 @@ class ExecToken(Credential):
             then(problem)
 
 
-def credential_of(reactor: Any, now: Callable[[], float], wall: Callable[[], float], access: ClusterAccess) -> Credential:
+def credential_of(reactor: Any, disk: Disk, now: Callable[[], float], wall: Callable[[], float], access: ClusterAccess) -> Credential:
     """The source that ``access`` names; a client certificate may stand beside a token."""
     given: GateCredential = access.credential
     pair = (given.certificate, given.key) if given.certificate else None
     if given.plugin is not None:
         return ExecToken(reactor, now, wall, given.plugin, access)
     if given.token_file:
-        return TokenFile(Path(given.token_file), now, pair)
+        return TokenFile(disk.file(Path(given.token_file)), now, pair)
     return FixedCredential(given.token.encode() if given.token else None, pair)

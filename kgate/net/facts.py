@@ -1,7 +1,7 @@
 """The sources of facts that the gate itself looks at: files, and servers that it asks again and again.
 
 A file's facts are as old as the file, a server's as its last good answer. What cannot be read is unknown at once where it is a file (somebody wrote
-it so), and after ``max_age`` where it is a server (a network hiccup is no news).
+it so), and after ``max_age`` where it is a server (a network hiccup is no news), or a file that does not answer.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from kgate.net.files import FileWatch
+from kgate.net.disk import Disk
+from kgate.net.files import FilesFollowed, Stamp, stamp
 from kgate.net.web import Unreachable, Web
+from kgate.settings.files import read_file
 from kgate.settings.surroundings import FactSource
 from kgate.surroundings.document import MOST_BYTES, Unreadable, Values, told
 
@@ -41,51 +44,63 @@ class Source(Protocol):
         """Called a few times a second."""
 
 
-class FactFile:
-    """A file."""
+@frozen
+class FactsRead:
+    """What a file told. ``stamp`` and ``written`` (Unix seconds) are of the moment before it was read."""
 
-    def __init__(self, path: Path, settings: FactSource, wall: Callable[[], float], tell: Tell) -> None:
-        self._path, self._settings, self._wall, self._tell = path, settings, wall, tell
-        self._watch = FileWatch((path,))
+    found: Values | Unreadable
+    stamp: Stamp
+    written: float
+
+
+def read_facts(path: Path, settings: FactSource) -> FactsRead:
+    """In a thread."""
+    before = stamp(path)
+    try:
+        written, found = path.stat().st_mtime, told(read_file(path), settings.names)
+    except OSError as error:
+        written, found = 0.0, Unreadable(f"cannot be read: {error.strerror}")
+    return FactsRead(found, before, written)
+
+
+class FactFile:
+    """A file. ``read`` is what it told to whoever made this; None where it did not answer."""
+
+    def __init__(self, disk: Disk, path: Path, settings: FactSource, wall: Callable[[], float], tell: Tell, read: FactsRead | None) -> None:
+        self._path, self._settings, self._wall, self._tell, self._first = path, settings, wall, tell, read
+        stamps = {path: read.stamp if read is not None else None}
+        self._followed = FilesFollowed(disk, stamps, lambda: disk.ask(path, lambda: read_facts(path, settings)), self._take)
         self.problem = ""
 
     def start(self) -> None:
         """See ``Source``."""
-        self._read()
+        if self._first is not None:
+            self._take(self._first)
 
     def stop(self) -> None:
         """See ``Source``."""
+        self._followed.stop()
 
     def tick(self) -> None:
         """See ``Source``."""
-        if self._watch.changed():
-            self._read()
+        self._followed.tick()
 
-    def _read(self) -> None:
-        try:
-            written = min(self._path.stat().st_mtime, self._wall())
-            with self._path.open("rb") as file:
-                found = told(file.read(MOST_BYTES + 1), self._settings.names)
-        except OSError as error:
-            found = Unreadable(f"cannot be read: {error.strerror}")
-            written = 0.0
-        if isinstance(found, Unreadable):
-            self._told_nothing(found)
+    def _take(self, read: FactsRead) -> None:
+        if isinstance(read.found, Unreadable):
+            self.problem = f"{self._path} {read.found.text}; its facts are unknown"
+            log.error("{problem}", problem=self.problem)
+            self._tell(self._settings.source, {}, None)
             return
         self.problem = ""
         age = self._settings.max_age
-        self._tell(self._settings.source, found, written + age if age is not None else None)
-
-    def _told_nothing(self, why: Unreadable) -> None:
-        self.problem = f"{self._path} {why.text}; its facts are unknown"
-        log.error("{problem}", problem=self.problem)
-        self._tell(self._settings.source, {}, None)
+        self._tell(self._settings.source, read.found, min(read.written, self._wall()) + age if age is not None else None)
 
 
 class FactPoll:
     """A server that is asked every now and then."""
 
-    def __init__(self, reactor: Any, web: Web, url: str, settings: FactSource, wall: Callable[[], float], tell: Tell) -> None:
+    def __init__(self, reactor: Any, disk: Disk, web: Web, url: str, settings: FactSource, wall: Callable[[], float], tell: Tell) -> None:
+        self._token_file = disk.file(settings.token_file) if settings.token_file is not None else None
         self._web, self._url, self._settings, self._wall, self._tell = web, url, settings, wall, tell
         self._every = LoopingCall(self._ask)
         self._every.clock = reactor
@@ -112,7 +127,7 @@ class FactPoll:
     async def _answer(self) -> None:
         asked_at = self._wall()
         headers = [("accept", "application/json")]
-        if token := self._token():
+        if token := await self._token():
             headers.append(("authorization", f"Bearer {token}"))
         reply = await self._web.ask("GET", self._url, headers, limit=MOST_BYTES)
         if self._stopped:
@@ -133,10 +148,9 @@ class FactPoll:
         self.problem = ""
         self._tell(self._settings.source, found, asked_at + (self._settings.max_age or 0.0))
 
-    def _token(self) -> str:
+    async def _token(self) -> str:
         """Read anew each time: whoever renews it need not tell us."""
-        path = self._settings.token_file
         try:
-            return path.read_text("ascii").strip() if path is not None else ""
+            return (await self._token_file.read()).decode("ascii").strip() if self._token_file is not None else ""
         except (OSError, UnicodeDecodeError):
             return ""

@@ -32,6 +32,7 @@ from kgate.net.askers import inquire
 from kgate.net.cluster import ClusterUpstream, endpoint_of
 from kgate.net.credentials import FixedCredential, credential_of
 from kgate.net.dial import HostName
+from kgate.net.disk import Disk
 from kgate.net.tls import TlsTransport
 from kgate.net.turn import Turn
 from kgate.wire.dates import read_date
@@ -50,7 +51,7 @@ class Inspection:
     def __init__(self, reactor: Any, access: ClusterAccess, connect: float, now: Callable[[], float], wall: Callable[[], float]) -> None:
         self._reactor, self._access, self._connect, self._now, self._wall = reactor, access, connect, now, wall
         self._turn = Turn()
-        self._credential = credential_of(reactor, now, wall, access)
+        self._credential = credential_of(reactor, Disk(reactor, self._turn, now), now, wall, access)
         self._upstream = ClusterUpstream(reactor, self._turn, now, access, self._credential, lambda: connect)
         kind, where = _source(access)
         self._seen = Seen(

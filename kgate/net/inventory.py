@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from kgate.identity.devices import Inventory, InventoryMapping, read_inventory
 from kgate.identity.jose import Flaw
-from kgate.net.beside import Beside
+from kgate.net.disk import Disk, NeededFile
 from kgate.net.web import Unreachable, Web
 from kgate.settings.credentials import InventoryApi
 
@@ -30,10 +30,12 @@ Changed = Callable[[frozenset[str]], None]
 
 
 class PolledInventory:
-    """See the module. ``now`` is monotonic; answers are read ``beside``."""
+    """See the module. ``now`` is monotonic; answers are read beside the reactor."""
 
-    def __init__(self, beside: Beside, now: Callable[[], float], settings: InventoryApi, web: Web, changed: Changed) -> None:
-        self._beside, self._now, self._settings, self._web, self._changed = beside, now, settings, web, changed
+    def __init__(self, disk: Disk, now: Callable[[], float], settings: InventoryApi, web: Web, changed: Changed) -> None:
+        self._disk, self._now, self._settings, self._web, self._changed = disk, now, settings, web, changed
+        self._beside = disk.beside("inventory")
+        self._token_file = _file(disk, settings)
         self.inventory = Inventory()
         self.problem = ""
         self._asked = float("-inf")
@@ -51,7 +53,7 @@ class PolledInventory:
         how = {"token_file": settings.token_file, "every": settings.every, "keep": settings.keep, "push_sha256": settings.push_sha256}
         if evolve(self._settings, **how) != settings:  # type: ignore[arg-type]
             return False
-        self._settings = settings
+        self._settings, self._token_file = settings, _file(self._disk, settings)
         return True
 
     def poke(self) -> None:
@@ -84,7 +86,7 @@ class PolledInventory:
 
     async def _ask(self) -> None:
         try:
-            token = self._settings.token_file.read_text().strip() if self._settings.token_file is not None else ""
+            token = (await self._token_file.read()).decode().strip() if self._token_file is not None else ""
         except OSError as error:
             self._failed(f"its token file cannot be read: {error.strerror}")
             return
@@ -112,3 +114,7 @@ class PolledInventory:
         if problem != self.problem:
             log.warn("the device inventory {url}: {problem}", url=self._settings.url, problem=problem)
         self.problem = problem
+
+
+def _file(disk: Disk, settings: InventoryApi) -> NeededFile | None:
+    return disk.file(settings.token_file) if settings.token_file is not None else None

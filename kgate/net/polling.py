@@ -43,7 +43,7 @@ class State(Enum):
 class Poller:
     """See the module. ``bearer`` gives the token to ask with; ``now`` is monotonic."""
 
-    def __init__(self, url: str, web: Web, bearer: Callable[[], str], take: Take, now: Callable[[], float]) -> None:
+    def __init__(self, url: str, web: Web, bearer: Callable[[], Awaitable[str]], take: Take, now: Callable[[], float]) -> None:
         self._url, self._web, self._bearer, self._take, self._now = url, web, bearer, take, now
         self._state = State.RESTING
         self._rests_until = float("-inf")
@@ -69,7 +69,8 @@ class Poller:
     async def _ask(self) -> None:
         acks, errors = self._acks, self._errors
         question = {"maxEvents": MOST_EVENTS, "returnImmediately": False, "ack": acks, "setErrs": errors}
-        headers = [("content-type", "application/json"), ("accept", "application/json"), ("authorization", f"Bearer {self._bearer()}")]
+        bearer = await self._bearer()
+        headers = [("content-type", "application/json"), ("accept", "application/json"), ("authorization", f"Bearer {bearer}")]
         body = json.dumps(question).encode()
         reply = await self._web.ask("POST", self._url, headers, body, limit=MOST_BYTES, seconds=HELD_SECONDS)
         sets = _sets(reply)

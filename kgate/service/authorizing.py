@@ -24,9 +24,11 @@ from kgate.net.askers import ClusterRbac, Opa, Webhook
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.consulting import Consulting, Line
 from kgate.net.credentials import credential_of
-from kgate.service.part import Part, Shared
+from kgate.net.files import FilesRead
+from kgate.service.part import Part, Prepare, Shared
 from kgate.settings import Configuration
 from kgate.settings.authorizers import PLUGINS, AuthorizerSettings, OpaSettings
+from kgate.settings.files import unreadable
 
 
 class Plugin(Protocol):
@@ -58,11 +60,16 @@ class Authorizing(Part):
         self.authorizer: Authorizer = PolicyAuthorizer(shared.configuration().policy)
         """Who decides now."""
 
-    def prepare(self, configuration: Configuration) -> Callable[[], None]:
+    def read(self, configuration: Configuration, files: FilesRead) -> Prepare:
         """The authorizers that the configuration asks for, by name."""
+        authorities = {str(each.name): _authority(each.opa, files) for each in configuration.settings.authorizers}
+        return partial(self._make, configuration, authorities)
+
+    def _make(self, configuration: Configuration, authorities: Mapping[str, str | None]) -> Callable[[], None]:
         webhooks = configuration.webhooks
         made: dict[str, _Made] = {
-            settings.name: self._one(settings, webhooks.get(settings.name)) for settings in configuration.settings.authorizers
+            settings.name: self._one(settings, webhooks.get(settings.name), authorities[settings.name])
+            for settings in configuration.settings.authorizers
         }
         return partial(self._use, configuration, made)
 
@@ -90,9 +97,8 @@ class Authorizing(Part):
             if each.upstream is not None:
                 each.upstream.tick()
 
-    def _one(self, settings: AuthorizerSettings, access: ClusterAccess | None) -> _Made:
+    def _one(self, settings: AuthorizerSettings, access: ClusterAccess | None, authority: str | None) -> _Made:
         known = self._made.get(settings.name)
-        authority = _authority(settings.opa)
         if known is not None and (known.settings, known.access, known.authority) == (settings, access, authority):
             return known
         upstream = self._upstream(settings, access) if access is not None else None
@@ -102,7 +108,7 @@ class Authorizing(Part):
 
     def _upstream(self, settings: AuthorizerSettings, access: ClusterAccess) -> ClusterUpstream:
         shared = self._shared
-        credential = credential_of(shared.reactor, shared.now, shared.wall, access)
+        credential = credential_of(shared.reactor, shared.disk, shared.now, shared.wall, access)
         return ClusterUpstream(shared.reactor, shared.turn, shared.now, access, credential, lambda: settings.timeout)
 
     def _asker(self, settings: AuthorizerSettings, upstream: ClusterUpstream | None, authority: str | None) -> Asker:
@@ -110,18 +116,19 @@ class Authorizing(Part):
         if upstream is not None:
             return Webhook(name, upstream, flush)
         if settings.opa is not None:
-            return Opa(name, self._shared.web_for(authority), settings.opa.url, settings.opa.token_file)
+            token_file = self._shared.disk.file(settings.opa.token_file) if settings.opa.token_file is not None else None
+            return Opa(name, self._shared.web_for(authority), settings.opa.url, token_file)
         if settings.plugin is not None:
             plugin: Plugin = entry_points(group=PLUGINS)[settings.plugin.name].load()
             return plugin(name, settings.plugin.options, self._shared.reactor)
         return ClusterRbac(name, self._upstreams, flush)
 
 
-def _authority(settings: OpaSettings | None) -> str | None:
+def _authority(settings: OpaSettings | None, files: FilesRead) -> str | None:
     """Who signs an OPA's certificate, as the file has it now; None where that is the system's to say."""
     if settings is None or settings.certificate_authority is None:
         return None
     try:
-        return settings.certificate_authority.read_text("utf-8", "replace")
+        return files.read(settings.certificate_authority).decode("utf-8", "replace")
     except OSError as error:
-        raise KgateError(f"{error.filename}: cannot be read: {error.strerror}") from error
+        raise KgateError(unreadable(settings.certificate_authority, error)) from error

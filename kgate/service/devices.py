@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from kgate.api import devices
 from kgate.api.application import Routes
 from kgate.identity.devices import Devices, Inventory
-from kgate.net.beside import Beside
 from kgate.net.inventory import PolledInventory
 from kgate.service.part import Part, Shared
 
@@ -17,7 +16,6 @@ class DeviceInventories(Part):
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        self._beside = Beside(shared.reactor, "inventory")
         self._polled: PolledInventory | None = None
         self._trusted: str | None = None
         self.devices: Devices | None = None
@@ -39,17 +37,9 @@ class DeviceInventories(Part):
         elif self._polled is None or self._trusted != sources.api_authority or not self._polled.ask_as(settings.api):
             self._trusted = sources.api_authority
             shared, web = self._shared, self._shared.web_for(sources.api_authority)
-            self._polled = PolledInventory(self._beside, shared.now, settings.api, web, self._changed)
+            self._polled = PolledInventory(shared.disk, shared.now, settings.api, web, self._changed)
         inventory = self._polled.inventory if self._polled is not None else Inventory(sources.listed)
         self.devices = Devices(sources.trust, inventory, settings.name)
-
-    def start(self) -> None:
-        """Answers can be read."""
-        self._beside.start()
-
-    def stop(self) -> None:
-        """None is read any more."""
-        self._beside.stop()
 
     def tick(self) -> None:
         """Ask what is to be asked."""

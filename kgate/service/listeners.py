@@ -10,12 +10,16 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from kgate.errors import KgateError
 from kgate.net.contexts import server_context
+from kgate.net.files import FilesRead
 from kgate.net.listener import Listener, Serve
 from kgate.net.turn import Turn
-from kgate.service.part import Part
+from kgate.service.part import Part, Prepare
 from kgate.service.place import Place
 from kgate.settings import Configuration
+from kgate.settings.files import unreadable
+from kgate.settings.listen import Tls
 
 log = Logger()
 
@@ -34,11 +38,11 @@ class Listeners(Part):
         """Take the ports. Raises KgateError where one cannot be had."""
         self._sockets = self._place.bind(self._configuration().settings)
 
-    def prepare(self, configuration: Configuration) -> Callable[[], None]:
+    def read(self, configuration: Configuration, files: FilesRead) -> Prepare:
         """Certificates; connections that are there keep those that they came by."""
         authority = configuration.identity.authority_pem
-        contexts = [server_context(each.tls.certificate, each.tls.key, authority) for each in configuration.settings.listen]
-        return partial(self._use, contexts)
+        contexts = [_context_of(each.tls, authority, files) for each in configuration.settings.listen]
+        return lambda: partial(self._use, contexts)
 
     def start(self) -> None:
         """Accept."""
@@ -69,3 +73,11 @@ class Listeners(Part):
 
     def _handshake_seconds(self) -> float:
         return self._configuration().settings.deadlines.handshake
+
+
+def _context_of(tls: Tls, authority: str | None, files: FilesRead) -> ssl.SSLContext:
+    """Raises KgateError. Where the key hangs that is said of the certificate: both were read a moment ago."""
+    try:
+        return files.ask(tls.certificate, partial(server_context, tls.certificate, tls.key, authority))
+    except OSError as error:
+        raise KgateError(unreadable(tls.certificate, error)) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from attrs import evolve
 
@@ -12,6 +12,7 @@ from kgate.identity.issuer_configuration import Issuer, IssuerUrl
 from kgate.identity.issuers import Signers
 from kgate.identity.notice_tokens import UNAVAILABLE, Refused
 from kgate.identity.notices import Notice, Notices, concerns
+from kgate.net.disk import Disk
 from kgate.net.following import Following
 from kgate.net.notices import Dialect, NoticeBoard, Received, Receiver, Speaker
 from kgate.net.polling import Poller
@@ -84,7 +85,8 @@ class IssuerNotices(Part):
             self._pollers.pop(former).stop()
         for each in wanted - self._pollers.keys():
             web = self._shared.web_for(each.issuer.certificateAuthority)
-            self._pollers[each] = Poller(str(each.poll), web, _bearer_of(each), self._polled, self._shared.now)
+            bearer = _bearer_of(each, self._shared.disk)
+            self._pollers[each] = Poller(str(each.poll), web, bearer, self._polled, self._shared.now)
 
     def tick(self) -> None:
         """Read what was missed, fetch what waits."""
@@ -110,12 +112,13 @@ class IssuerNotices(Part):
         return answer
 
 
-def _bearer_of(signal: SignalSettings) -> Callable[[], str]:
+def _bearer_of(signal: SignalSettings, disk: Disk) -> Callable[[], Awaitable[str]]:
     """The token file's content as of now; one that cannot be read is an empty token, which the transmitter refuses."""
+    file = disk.file(signal.token_file) if signal.token_file is not None else None
 
-    def bearer() -> str:
+    async def bearer() -> str:
         try:
-            return signal.token_file.read_text().strip() if signal.token_file is not None else ""
+            return (await file.read()).decode().strip() if file is not None else ""
         except OSError:
             return ""
 

@@ -13,9 +13,10 @@ from twisted.python import usage
 
 from kgate.errors import KgateError
 from kgate.net import reactor
+from kgate.net.files import FilesRead
 from kgate.service.logs import Twistd
 from kgate.service.place import Place
-from kgate.service.reloading import FilesRead, fingerprint, taken_up_at_a_start
+from kgate.service.reloading import fingerprint, taken_up_at_a_start
 from kgate.service.starting import NOTHING
 from kgate.settings import Configuration, load_configuration
 

@@ -6,6 +6,9 @@ Whatever changes here is recorded and has the live streams decided again, with t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 from attrs import define, evolve
 
@@ -13,12 +16,13 @@ from kgate.api import facts
 from kgate.api.application import Routes
 from kgate.documents.values import Unacceptable
 from kgate.errors import KgateError
-from kgate.net.beside import Beside
 from kgate.net.database import Keys
-from kgate.net.facts import FactFile, FactPoll, Source
+from kgate.net.disk import Hangs
+from kgate.net.facts import FactFile, FactPoll, FactsRead, Source, read_facts
+from kgate.net.files import FilesRead, Stamp, stamp
 from kgate.net.following import Following
 from kgate.net.geo import GeoFiles, read_atlas
-from kgate.service.part import Part, Shared
+from kgate.service.part import Part, Prepare, Shared
 from kgate.settings import Configuration
 from kgate.settings.shapes import Settings
 from kgate.settings.surroundings import FactSource, GeoSettings
@@ -28,6 +32,9 @@ from kgate.surroundings.document import Unreadable, Values, told
 from kgate.surroundings.geo import Atlas
 from kgate.surroundings.push import LEAST_KEY
 from kgate.surroundings.world import World
+
+GEO_SECONDS = 30.0
+"""For one of the geo data's files at a reload: they are large."""
 
 
 @define
@@ -45,6 +52,10 @@ class _Sight:
     """What is made of the settings before anything is exchanged."""
 
     atlas: Atlas | None
+    geo_stamps: Mapping[Path, Stamp]
+    """Of its files, before they were read."""
+    facts: dict[str, FactsRead]
+    """What files told, by source; not of those that do not answer."""
     keys: dict[str, bytes]
     authorities: dict[str, str]
     """Whom to trust for a source's server, PEM."""
@@ -57,7 +68,6 @@ class Outside(Part):
         self.world = World()
         self._shared, self._wall = shared, shared.wall
         self._started = False
-        self._beside = Beside(shared.reactor, "geo")
         self._geo: GeoFiles | None = None
         self._geo_settings: GeoSettings | None = None
         self._settings: tuple[FactSource, ...] = ()
@@ -71,24 +81,29 @@ class Outside(Part):
         """Where signed messages are sent. Those of every gate that shares the database are told here."""
         return (facts.routes(self._push, self._keep, self._wall),)
 
-    def prepare(self, configuration: Configuration) -> Callable[[], None]:
-        """Geo data, and the keys of those who send messages."""
-        settings, sight = configuration.settings, self._see(configuration.settings)
-        return lambda: self._exchange(settings, sight)
+    def read(self, configuration: Configuration, files: FilesRead) -> Prepare:
+        """Geo data, what files tell, and the keys of those who send messages."""
+        sight = self._see(configuration.settings, files)
+        return lambda: partial(self._exchange, configuration.settings, sight)
 
     def start(self) -> None:
         """Look from now on."""
         self._started = True
-        self._beside.start()
         self._start_sources()
 
-    def _see(self, settings: Settings) -> _Sight:
-        geo = settings.geo
+    def _see(self, settings: Settings, files: FilesRead) -> _Sight:
+        geo = settings.geo if settings.geo != self._geo_settings else None
+        stamps: dict[Path, Stamp] = {}
+
+        def geo_file(path: Path, read: Callable[[], bytes]) -> bytes:
+            stamps[path], raw = files.ask(path, lambda: (stamp(path), read()), GEO_SECONDS)
+            return raw
+
         try:
-            atlas = read_atlas(geo.country, geo.asn) if geo is not None and geo != self._geo_settings else None
-            keys = {str(each.source): each.key_file.read_bytes().strip() for each in settings.facts if each.key_file is not None}
+            atlas = read_atlas(geo.country, geo.asn, geo_file) if geo is not None else None
+            keys = {str(each.source): files.read(each.key_file).strip() for each in settings.facts if each.key_file is not None}
             authorities = {
-                str(each.source): file.read_text("utf-8", "replace")
+                str(each.source): files.read(file).decode("utf-8", "replace")
                 for each in settings.facts
                 if (file := each.certificate_authority) is not None
             }
@@ -99,7 +114,7 @@ class Outside(Part):
         short = [name for name, key in keys.items() if len(key) < LEAST_KEY]
         if short:
             raise KgateError(f"facts: the key of {short[0]} is shorter than {LEAST_KEY} characters; make one with: openssl rand -hex 32")
-        return _Sight(atlas, keys, authorities)
+        return _Sight(atlas, stamps, _facts_of(settings.facts, files), keys, authorities)
 
     def _exchange(self, settings: Settings, sight: _Sight) -> None:
         """Look at these sources from now on. What a source told stays known over a reload that leaves what it tells as it is."""
@@ -107,7 +122,7 @@ class Outside(Part):
             if self._geo is not None:
                 self._geo.stop()
             self._geo_settings = geo = settings.geo
-            self._geo = GeoFiles(self._beside, geo.country, geo.asn, self._new_atlas) if geo is not None else None
+            self._geo = GeoFiles(self._shared.disk, geo.country, geo.asn, sight.geo_stamps, self._new_atlas) if geo is not None else None
             self.world.atlas = sight.atlas or Atlas()
         former = {each.source: each for each in self._settings}
         kept = [each.source for each in settings.facts if _tells_as_before(former.get(each.source), each)]
@@ -116,7 +131,7 @@ class Outside(Part):
         if (settings.facts, sight.authorities) != (self._settings, self._authorities):
             self._stop_sources()
             self._settings, self._authorities = settings.facts, sight.authorities
-            self._sources = [made for each in settings.facts if (made := self._source(each)) is not None]
+            self._sources = [made for each in settings.facts if (made := self._source(each, sight.facts.get(each.source))) is not None]
             if self._started:
                 self._start_sources()
         latest = {name: push.latest for name, push in self._pushes.items() if name in kept}
@@ -130,7 +145,6 @@ class Outside(Part):
     def stop(self) -> None:
         """Look no more."""
         self._stop_sources()
-        self._beside.stop()
 
     def _start_sources(self) -> None:
         for source in self._sources:
@@ -177,12 +191,13 @@ class Outside(Part):
             found["geo"] = self._geo.problem
         return found
 
-    def _source(self, settings: FactSource) -> Source | None:
+    def _source(self, settings: FactSource, read: FactsRead | None) -> Source | None:
+        disk = self._shared.disk
         if settings.file is not None:
-            return FactFile(settings.file, settings, self._wall, self._told)
+            return FactFile(disk, settings.file, settings, self._wall, self._told, read)
         if settings.url is not None:
             web = self._shared.web_for(self._authorities.get(settings.source))
-            return FactPoll(self._shared.reactor, web, settings.url, settings, self._wall, self._told)
+            return FactPoll(self._shared.reactor, disk, web, settings.url, settings, self._wall, self._told)
         return None
 
     def _push(self, name: str) -> _Push | None:
@@ -203,6 +218,15 @@ class Outside(Part):
         known = {fact.name: fact.value for fact in self.world.board.known(self._wall())}
         self._shared.records.event(what, {"changes": {name: known.get(name, "unknown") for name in names}})
         self._shared.decide_again(since=since)
+
+
+def _facts_of(sources: Iterable[FactSource], files: FilesRead) -> dict[str, FactsRead]:
+    found: dict[str, FactsRead] = {}
+    for each in sources:
+        if (path := each.file) is not None:
+            with suppress(Hangs):  # what it told holds for as long as it may; a policy does not wait for it
+                found[each.source] = files.ask(path, partial(read_facts, path, each))
+    return found
 
 
 def _tells_as_before(former: FactSource | None, source: FactSource) -> bool:

@@ -4,6 +4,7 @@ leaves as it is."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -13,11 +14,16 @@ from kgate.api.caller import Callers
 from kgate.identity.authenticator import Source
 from kgate.model import Cluster, Stream
 from kgate.net.database import Database
+from kgate.net.disk import Disk
 from kgate.net.fetches import Fetches
+from kgate.net.files import FilesRead
 from kgate.net.turn import Turn
 from kgate.net.web import Asking, Web
 from kgate.service.records import Records
 from kgate.settings import Configuration
+
+Prepare = Callable[[], Callable[[], None]]
+"""See ``Part.prepare``."""
 
 
 class DecideAgain(Protocol):
@@ -39,6 +45,7 @@ class Shared:
     database: Database
     records: Records
     callers: Callers
+    disk: Disk
     configuration: Callable[[], Configuration]
     decide_again: DecideAgain
 
@@ -58,11 +65,16 @@ class Part:
         """Its pages and endpoints; asked once."""
         return ()
 
-    def prepare(self, configuration: Configuration) -> Callable[[], None]:
-        """Before a configuration is in force, the first one too: read what else it takes; what is given back takes it over.
+    def read(self, configuration: Configuration, files: FilesRead) -> Prepare:
+        """Before a configuration is in force, the first one too: read what else it takes, by ``files``. That is not on the reactor's thread, so it touches
+        nothing. What is given back is ``prepare`` with it.
 
         Raises KgateError where something cannot be had; then every part goes on as it is.
         """
+        return partial(self.prepare, configuration)
+
+    def prepare(self, configuration: Configuration) -> Callable[[], None]:
+        """When all was read, on the reactor's thread: make what else it takes; what is given back takes it over. Raises KgateError, as ``read`` does."""
         return self.reloaded
 
     def reloaded(self) -> None:

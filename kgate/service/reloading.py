@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.errors import KgateError
-from kgate.net.beside import Beside
-from kgate.net.files import FileWatch, Stamp, stamp
+from kgate.net.files import FilesRead, FileWatch
 from kgate.service.part import Part, Shared
 from kgate.service.quiet import let_go, quietly
 from kgate.settings import Configuration, load_configuration
-from kgate.settings.files import read_file
+from kgate.settings.policies import policy_files
 from kgate.settings.shapes import Settings
 from kgate.settings.watched import watched
 
@@ -36,58 +36,46 @@ KEEP_SECONDS = 1.0
 """Between two tries to keep the text of a policy that is in force."""
 
 
-class FilesRead:
-    """Reads files, and keeps what each was like before it was read: a change that comes behind the reading is not missed, however long what is made of
-    the files takes."""
+class Read(NamedTuple):
+    """What a reload found, good as far as it can be known before any part is exchanged."""
 
-    def __init__(self) -> None:
-        self.files: dict[Path, Stamp] = {}
-        self._folders: dict[Path, Stamp] = {}
-
-    @property
-    def stamps(self) -> dict[Path, Stamp]:
-        """Of the files and of the folders that they are in: a policy may be one."""
-        return {**self._folders, **self.files}
-
-    def read(self, path: Path) -> bytes:
-        """As ``read_file``."""
-        self._folders.setdefault(path.parent, stamp(path.parent))
-        self.files.setdefault(path, stamp(path))
-        return read_file(path)
+    configuration: Configuration
+    put_in_force: Callable[[], None]
+    unkept: str
+    """Why the policy's text could not be kept beside the audit."""
 
 
 class Reloads(Part):
-    """See the module. ``files`` were read at the start; ``put_in_force`` exchanges every part, or raises KgateError before it touches one; ``withhold``
-    is told why the text of the policy in force could not be kept, and with nothing that it is."""
+    """See the module. ``files`` were read at the start; ``read_on``, not on the reactor's thread, has every part read what else it takes, and gives what
+    exchanges them all: each of the two may raise KgateError before any is touched. ``withhold`` is told why the text of the policy in force could not be
+    kept, and with nothing that it is."""
 
     def __init__(
         self,
         shared: Shared,
         path: Path,
         files: FilesRead,
-        put_in_force: Callable[[Configuration], None],
+        read_on: Callable[[Configuration, FilesRead], Callable[[], None]],
         withhold: Callable[[str], None],
     ) -> None:
-        self._shared, self._path, self._put_in_force, self._withhold = shared, path, put_in_force, withhold
+        self._shared, self._path, self._read_on, self._withhold = shared, path, read_on, withhold
         self._files = files
         """As they are in force."""
         self._watched: set[Path] = set()
-        self._watch = FileWatch(())
+        self._watch = FileWatch(shared.disk, self.reload)
         self._problem = ""
         self._unkept = False
         self._keeping = -KEEP_SECONDS
         self._reloading = self._again = False
-        self._reader = Beside(shared.reactor, "reload")
+        self._reader = shared.disk.beside("reload")
 
     def start(self) -> None:
         """Look at the files from now on."""
-        self._reader.start()
         self._look_at(self._shared.configuration())
 
     def tick(self) -> None:
         """A changed file is a reload; a policy's text that could not be kept is tried again."""
-        if self._watch.changed():
-            self.reload()
+        self._watch.tick()
         if self._unkept and not self._reloading and self._shared.now() - self._keeping >= KEEP_SECONDS:
             self._keep_again()
 
@@ -104,13 +92,13 @@ class Reloads(Part):
         """Read everything again; exchange all of it, or nothing.
 
         Reading goes to a thread: ten thousand rules take seconds, and traffic goes on meanwhile. One that is asked for while another is under
-        way follows it, so the last state of the files always counts.
+        way follows it, so the last state of the files always counts. Files that hang are a refusal that names them; once they answer they are a change.
         """
         if self._reloading:
             self._again = True
             return
         self._reloading, self._again = True, False
-        files = FilesRead()
+        files = FilesRead(self._shared.disk)
         reading = self._in_thread(lambda: self._read(files))
         reading.addCallback(self._take_over, self._shared.now(), files)
         reading.addErrback(self._stay, files)
@@ -134,29 +122,26 @@ class Reloads(Part):
     def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
         return self._reader.do(lambda: quietly(work))
 
-    def stop(self) -> None:
-        """What is being read is read to its end."""
-        self._reader.stop()
-
     def _done(self) -> None:
         self._reloading = False
-        self._shared.turn.flush()
         if self._again:
             self.reload()
 
-    def _read(self, files: FilesRead) -> tuple[Configuration, str]:
-        """In a thread: the files as they are now, and why the policy's text could not be kept beside the audit. Raises KgateError."""
-        configuration = load_configuration(self._path, time.time(), files.read, running=True)
+    def _read(self, files: FilesRead) -> Read:
+        """In a thread: the files as they are now. Raises KgateError."""
+        configuration = load_configuration(
+            self._path, time.time(), files.read, files_of=lambda path: files.ask(path, partial(policy_files, path)), running=True
+        )
         needs = needs_a_restart(self._shared.configuration().settings, configuration.settings)
         if needs is not None:
             raise KgateError(f"{self._path}: {needs} changed, which a reload cannot carry out; restart the gate, or change it back")
-        return configuration, self._shared.records.keep(configuration)
+        return Read(configuration, self._read_on(configuration, files), self._shared.records.keep(configuration))
 
     def _stay(self, failure: Failure, files: FilesRead) -> None:
         """The files are not good: everything stays as it is. What is new among them is looked at too, for that may be where it is mended."""
         failure.trap(KgateError)
         new = files.files.keys() - self._files.files.keys()
-        self._watch.watch(self._watched | new, files.stamps)
+        self._watch.watch(self._watched | new | files.hung, files.stamps)
         reasons = str(failure.value).splitlines()
         self._problem = f"not reloaded, the old one stays in force: {reasons[0]}"
         shown = reasons if len(reasons) <= MOST_SHOWN else [*reasons[: MOST_SHOWN - 1], f"and {len(reasons) - MOST_SHOWN + 1:,} more"]
@@ -168,14 +153,14 @@ class Reloads(Part):
         self._problem = "reloading failed, which is a fault of the gate; its log says where, and a restart takes the files as they are"
         log.failure("reloading failed", failure)
 
-    def _take_over(self, read: tuple[Configuration, str], changed_at: float, files: FilesRead) -> None:
+    def _take_over(self, read: Read, changed_at: float, files: FilesRead) -> None:
         """The files are good. Raises KgateError before anything is exchanged.
 
         A policy whose text could not be kept takes rights away all the same: what lives is decided by it. No request is taken until it is kept.
         """
-        configuration, unkept = read
+        configuration, put_in_force, unkept = read
         former = [self._shared.configuration().policy]
-        self._put_in_force(configuration)
+        put_in_force()
         self._problem, self._unkept, self._files = "", bool(unkept), files
         self._withhold(unkept)
         if unkept:

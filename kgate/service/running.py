@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -25,7 +26,9 @@ from kgate.model import Stream
 from kgate.net.clock import Ticker, WallClock, steady
 from kgate.net.database import Database
 from kgate.net.descriptors import raise_most
+from kgate.net.disk import Disk
 from kgate.net.fetches import Fetches
+from kgate.net.files import FilesRead
 from kgate.net.following import Following
 from kgate.net.lifeline import Lifeline
 from kgate.net.sockets import LINGER_SECONDS, PARTING_SECONDS
@@ -42,7 +45,7 @@ from kgate.service.locking import Locking
 from kgate.service.notices import IssuerNotices
 from kgate.service.options import Options
 from kgate.service.outside import Outside
-from kgate.service.part import Part, Shared
+from kgate.service.part import Part, Prepare, Shared
 from kgate.service.recorder import Recorder
 from kgate.service.records import Records, close_others
 from kgate.service.reloading import Reloads
@@ -98,8 +101,19 @@ class GateService(Service):
             wall,
             lambda who: self._locking.shut_out(who),
         )
+        self._disk = Disk(reactor, turn, now)
         shared = Shared(
-            reactor, turn, now, wall, fetches, self._database, self._records, callers, lambda: self._configuration, self._decide_again
+            reactor,
+            turn,
+            now,
+            wall,
+            fetches,
+            self._database,
+            self._records,
+            callers,
+            self._disk,
+            lambda: self._configuration,
+            self._decide_again,
         )
         self._metrics = Metrics()
         self._parts = self._parts_of(shared, options)
@@ -113,7 +127,7 @@ class GateService(Service):
 
     def _parts_of(self, shared: Shared, options: Options) -> tuple[Part, ...]:
         """Every part, in the order in which their sources of identities are asked. One with a name of its own here is needed by another."""
-        self._reloads = Reloads(shared, options.path, options.files, self._put_in_force, self._withhold)
+        self._reloads = Reloads(shared, options.path, options.files, self._read_on, self._withhold)
         self._outside = Outside(shared)
         self._upstreams = Upstreams(shared)
         self._authorizing = Authorizing(shared, self._upstreams.current, self._metrics.answered)
@@ -165,7 +179,7 @@ class GateService(Service):
 
     def _gateway_of(self, shared: Shared, application: Application) -> Gateway:
         configuration, records = self._configuration, shared.records
-        admission = self._exchanged(configuration)
+        admission = self._exchanged(configuration, self._read(configuration, FilesRead()))
         recorder = Recorder(records.gate, shared.now, shared.wall, records.ids, records.journal, self._metrics)
         gateway = Gateway(shared.turn, shared.now, shared.wall, recorder, self._live, admission, shared.fetches, application)
         gateway.store, gateway.seen, gateway.tapes = shared.database, self._robots.saw, self._taping.tape
@@ -183,9 +197,17 @@ class GateService(Service):
 
     # --- the configuration in force
 
-    def _exchanged(self, configuration: Configuration) -> Admission:
+    def _read(self, configuration: Configuration, files: FilesRead) -> list[Prepare]:
+        """Every part reads what the configuration does not hold. Raises KgateError."""
+        return [part.read(configuration, files) for part in self._parts]
+
+    def _read_on(self, configuration: Configuration, files: FilesRead) -> Callable[[], None]:
+        """The same, not on the reactor's thread; what is given back puts all of it in force."""
+        return partial(self._put_in_force, configuration, self._read(configuration, files))
+
+    def _exchanged(self, configuration: Configuration, read: list[Prepare]) -> Admission:
         """Every part takes the configuration over; who is admitted by it. Raises KgateError before anything is exchanged."""
-        take_over = [part.prepare(configuration) for part in self._parts]
+        take_over = [prepare() for prepare in read]
         self._configuration = configuration
         for each in take_over:
             each()
@@ -200,12 +222,12 @@ class GateService(Service):
             self._upstreams.routing, authenticator, self._authorizing.authorizer, self._outside.world, self._locking.book.locks
         )
 
-    def _put_in_force(self, configuration: Configuration) -> None:
+    def _put_in_force(self, configuration: Configuration, read: list[Prepare]) -> None:
         """All of it, in one turn. Raises KgateError before anything is exchanged. Whoever asked for this decides what lives again, by all of it: what a part
         finds out while it is exchanged, facts of a new source for example, is not to meet what the former configuration says."""
         self._exchanging = True
         try:
-            self._gateway.use(self._exchanged(configuration), configuration)
+            self._gateway.use(self._exchanged(configuration, read), configuration)
             raise_most(configuration.settings.limits.connections)
         finally:
             self._exchanging = False
@@ -290,6 +312,7 @@ class GateService(Service):
         tell(self._gateway.tick)
         tell(self._records.tick, lambda: [stream.id for stream in self._live.streams() if stream.action.follows])
         tell(self._database.tick)
+        tell(self._disk.tick)
         look = self._now() - self._looked > LOOK_SECONDS
         if look:
             self._looked = self._now()
@@ -308,7 +331,7 @@ class GateService(Service):
         }
         if not self.running:
             stops["gate"] = "it drains: what is under way goes on, new requests belong elsewhere"
-        warns = {"clock": self._wall.problem, "state": self._database.refusal}
+        warns = {"clock": self._wall.problem, "state": self._database.refusal, **self._disk.problems()}
         for part in self._parts:
             warns.update(part.problems())
         return Readiness(*({name: text for name, text in told.items() if text} for told in (stops, warns)))

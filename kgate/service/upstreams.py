@@ -48,7 +48,7 @@ class Upstreams(Part):
 
     def _make(self, access: ClusterAccess) -> ClusterUpstream:
         shared = self._shared
-        credential = credential_of(shared.reactor, shared.now, shared.wall, access)
+        credential = credential_of(shared.reactor, shared.disk, shared.now, shared.wall, access)
         return ClusterUpstream(shared.reactor, shared.turn, shared.now, access, credential, self._connect_seconds)
 
     def _connect_seconds(self) -> float:

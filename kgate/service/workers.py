@@ -34,7 +34,9 @@ from twisted.python.failure import Failure
 
 from kgate.api.workers import gathered_site
 from kgate.errors import KgateError
+from kgate.net.beside import Beside
 from kgate.net.listener import reserve
+from kgate.net.turn import Turn
 from kgate.service.logs import beside
 from kgate.service.options import ALIKE, Options
 from kgate.service.place import Place
@@ -53,6 +55,8 @@ SETTLED_SECONDS = 10.0
 LONGEST_PAUSE = 30.0
 KILL_SECONDS = 10.0
 """After the drain, a worker that still runs is killed."""
+READ_SECONDS = 2.0
+"""For the configuration when the end begins: whoever supervises waits for it himself, and carries nothing meanwhile."""
 LONGEST_SOCKET = 100
 """Bytes of a socket's path; the kernel takes 107, others fewer."""
 _TWISTD = "from twisted.scripts.twistd import run; run()"
@@ -192,11 +196,12 @@ class Supervisor(Service):
         return done
 
     def _drain(self) -> float:
-        """How long the workers may take: a reload may have given them longer. A file with mistakes is not what they go by."""
+        """How long the workers may take: a reload may have given them longer. A file with mistakes, or one that hangs, is not what they go by."""
         try:
-            return max(self._settings.drain, load_settings(self._path).drain)
-        except KgateError:
+            settings = Beside(self._reactor, Turn(), "drain").wait(lambda: load_settings(self._path), READ_SECONDS)
+        except (KgateError, TimeoutError):
             return self._settings.drain
+        return max(self._settings.drain, settings.drain)
 
     def ended(self, worker: _Worker, how: str) -> None:
         """``worker``'s process is gone."""

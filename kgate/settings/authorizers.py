@@ -126,7 +126,7 @@ def all_webhooks(reading: Reading, authorizers: Iterable[AuthorizerSettings]) ->
         if each.opa is not None:
             reading.authority((*place, "opa"), "certificate_authority", each.opa.certificate_authority)
         if each.opa is not None and each.opa.token_file is not None:
-            reading.bytes_of((*place, "opa", "token_file"), each.opa.token_file)
+            reading.token((*place, "opa", "token_file"), each.opa.token_file)
         installed = entry_points(group=PLUGINS).names if each.plugin is not None else frozenset()
         if each.plugin is not None and each.plugin.name not in installed:
             reading.sections.fault(

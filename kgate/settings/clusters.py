@@ -16,7 +16,7 @@ from kgate.kube.cluster_access import ClusterAccess, GateCredential, parse_serve
 from kgate.kube.kubeconfig import parse_kubeconfig
 from kgate.model import Cluster
 from kgate.settings.certificates import Finding, authority_findings, client_pair_findings
-from kgate.settings.files import Read
+from kgate.settings.files import Read, unreadable
 from kgate.settings.reading import Place, Reading
 from kgate.settings.values import FilePath, HostName, LabelKey, ProxyUrl, ServerUrl
 
@@ -85,8 +85,10 @@ def access_to_all(reading: Reading, clusters: Mapping[str, ClusterSettings], pub
 def _access(reading: Reading, name: str, cluster: ClusterSettings) -> ClusterAccess | None:
     """The files of a cluster, and what they say of how to reach it."""
     place: Place = ("clusters", name)
-    files = ("kubeconfig", "token_file", "certificate_authority", "client_certificate", "client_key")
-    found = {key: reading.bytes_of((*place, key), path) for key in files if (path := getattr(cluster, key)) is not None}
+    ways = dict.fromkeys(("kubeconfig", "certificate_authority", "client_certificate", "client_key"), reading.bytes_of) | {
+        "token_file": reading.token
+    }
+    found = {key: read((*place, key), path) for key, read in ways.items() if (path := getattr(cluster, key)) is not None}
     if None in found.values():
         return None
     if token_of(found.get("token_file") or b"x") is None or found.get("token_file") == b"":
@@ -95,6 +97,9 @@ def _access(reading: Reading, name: str, cluster: ClusterSettings) -> ClusterAcc
         access = access_of(name, cluster, reading.read)
     except InvalidFileError as error:
         reading.sections.mistakes.extend(error.mistakes)
+        return None
+    except OSError as error:  # it could be read a moment ago
+        reading.sections.fault(place, unreadable(Path(error.filename), error))
         return None
     except Unacceptable as error:
         reading.sections.fault((*place, *(error.at or ("server",))), error.text, error.hint)

@@ -16,12 +16,12 @@ from kgate.kube.cluster_access import ClusterAccess
 from kgate.policy.evaluate import Policy
 from kgate.settings.authorizers import all_webhooks
 from kgate.settings.clusters import access_to_all
-from kgate.settings.files import Read, read_file
+from kgate.settings.files import FilesOf, Read, read_file
 from kgate.settings.identity import IdentitySources, identity_sources
 from kgate.settings.listen import check_addresses, check_listeners, public_authority
 from kgate.settings.load import read_sections, settings_of
 from kgate.settings.operation import note_relaxations, sealing_keys
-from kgate.settings.policies import check_names, tested_policy
+from kgate.settings.policies import check_names, policy_files, tested_policy
 from kgate.settings.reading import Reading
 from kgate.settings.shapes import Settings
 from kgate.settings.surroundings import check_facts, check_geo
@@ -48,7 +48,9 @@ class Configuration:
     warnings: tuple[Mistake, ...]
 
 
-def load_configuration(path: Path, now: float, read: Read = read_file, *, running: bool = False) -> Configuration:
+def load_configuration(
+    path: Path, now: float, read: Read = read_file, *, files_of: FilesOf = policy_files, running: bool = False
+) -> Configuration:
     """Everything that the file at ``path`` says and names. ``now`` (Unix seconds) is held against certificates.
 
     To a gate that is ``running`` a certificate that has expired is a warning: it opens nothing to anybody, whereas refusing the whole would keep a
@@ -56,7 +58,7 @@ def load_configuration(path: Path, now: float, read: Read = read_file, *, runnin
 
     Raises InvalidFileError with every mistake in every file, UsageError where ``path`` itself cannot be read.
     """
-    reading = Reading(read_sections(path, read), read, now, running)
+    reading = Reading(read_sections(path, read), read, now, running, files_of)
     get = reading.sections.values.get
     identity, clusters, public_url = get("identity"), get("clusters") or {}, get("public_url") or ""
     check_listeners(reading, get("listen") or (), public_url)

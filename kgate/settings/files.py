@@ -11,6 +11,8 @@ from kgate.documents.reading import MAX_BYTES
 
 Read = Callable[[Path], bytes]
 """Gives a file's bytes or raises OSError."""
+FilesOf = Callable[[Path], tuple[Path, ...]]
+"""The policy files of a folder; of a file itself. Raises OSError."""
 
 
 def read_file(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from kgate.policy.evaluate import Policy
 from kgate.policy.load import join, load_policy
 from kgate.policy.trial import failures
 from kgate.settings.clusters import ClusterSettings
-from kgate.settings.files import Read, unreadable
+from kgate.settings.files import FilesOf, Read, unreadable
 from kgate.settings.reading import Place, Reading
 
 SUFFIXES = frozenset({".yaml", ".yml"})
@@ -26,11 +26,11 @@ def policy_files(path: Path) -> tuple[Path, ...]:
     return tuple(sorted(each for each in path.iterdir() if each.suffix in SUFFIXES and not each.name.startswith(".")))
 
 
-def policy_text(path: Path, read: Read) -> str:
+def policy_text(path: Path, read: Read, files_of: FilesOf = policy_files) -> str:
     """The policy's text. Raises OSError where a file cannot be read, InvalidFileError where one is no text, or a directory has none."""
     with suppress(IsADirectoryError):  # read all the same: whoever looks for changes learns of it, also where what is in it is refused
         return decode(read(path), str(path))
-    files = policy_files(path)
+    files = files_of(path)
     if not files:
         raise InvalidFileError([Mistake(str(path), 0, "the directory has no policy", "put files that end in .yaml there")])
     odd = [printable(each.name) for each in files if not each.name.isprintable()]  # it stands in the policy's text, between lines
@@ -46,7 +46,7 @@ def tested_policy(reading: Reading, place: Place, path: Path | None) -> Policy |
     if path is None:
         return None
     try:
-        policy = load_policy(policy_text(path, reading.read), str(path))
+        policy = load_policy(policy_text(path, reading.read, reading.files_of), str(path))
     except OSError as error:
         reading.sections.fault(place, unreadable(path, error))
         return None

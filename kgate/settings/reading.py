@@ -12,11 +12,13 @@ from kgate.documents.reading import Mapping, decode, line_of
 from kgate.documents.structuring import key_path
 from kgate.errors import InvalidFileError, Mistake
 from kgate.settings.certificates import Finding, authority_findings
-from kgate.settings.files import Read, unreadable
+from kgate.settings.files import FilesOf, Read, unreadable
 
 T = TypeVar("T")
 Place = tuple[str | int, ...]
 """The way to a value: keys, and numbers in lists."""
+_LATER = b"read-later"
+"""Stands for a token."""
 
 
 @define
@@ -45,6 +47,7 @@ class Reading:
     read: Read
     now: float
     running: bool
+    files_of: FilesOf
     warnings: list[Mistake] = field(factory=list)
 
     def document(self, place: Place, path: Path | None, load: Callable[[str, str], T]) -> T | None:
@@ -62,6 +65,18 @@ class Reading:
         """A file's bytes, or None with the reason noted."""
         try:
             return self.read(path)
+        except OSError as error:
+            self.sections.fault(place, unreadable(path, error))
+            return None
+
+    def token(self, place: Place, path: Path) -> bytes | None:
+        """As ``bytes_of``, of a token, which is read again as it is used: that its file does not answer now (a file system that hangs) is a warning, for a
+        policy must not wait for it."""
+        try:
+            return self.read(path)
+        except TimeoutError as error:
+            self.warn(place, f"{unreadable(path, error)}; it is read again as it is used", "look at the file system that it is on")
+            return _LATER
         except OSError as error:
             self.sections.fault(place, unreadable(path, error))
             return None

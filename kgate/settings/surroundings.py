@@ -74,7 +74,7 @@ def check_facts(reading: Reading, sources: Iterable[FactSource]) -> None:
         place: Place = ("facts", number)
         reading.authority(place, "certificate_authority", each.certificate_authority)
         if each.token_file is not None:
-            reading.bytes_of((*place, "token_file"), each.token_file)
+            reading.token((*place, "token_file"), each.token_file)
         key_bytes = reading.bytes_of((*place, "key_file"), each.key_file) if each.key_file is not None else None
         if key_bytes is not None and len(key_bytes.strip()) < LEAST_KEY:
             reading.sections.fault((*place, "key_file"), f"{each.key_file} is shorter than {LEAST_KEY} characters", "openssl rand -hex 32")

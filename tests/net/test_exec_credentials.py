@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from disk_at_once import DiskAtOnce
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -70,7 +71,7 @@ class World(Clock):
         self.told: list[str | None] = []
         plugin = ExecPlugin(VERSION, "/bin/sh")
         self.access = ClusterAccess("lab", Server("192.0.2.1", 6443), GateCredential(plugin=plugin))
-        self.credential: Credential = credential_of(self, self.seconds, self.seconds, self.access)
+        self.credential: Credential = credential_of(self, DiskAtOnce(self), self.seconds, self.seconds, self.access)
 
     def spawnProcess(self, protocol: Any, *_: Any, **__: Any) -> Process:
         self.runs.append(Process(protocol))
@@ -238,7 +239,9 @@ def test_a_certificate_that_is_none_is_said_and_nothing_else_happens(world: Worl
 def test_a_plugin_that_is_not_installed_has_its_makers_hint_told() -> None:
     world = World()
     plugin = ExecPlugin(VERSION, "no-such-login", install_hint="get it from example.com\n")
-    credential = credential_of(world, world.seconds, world.seconds, ClusterAccess("lab", Server("h", 1), GateCredential(plugin=plugin)))
+    credential = credential_of(
+        world, DiskAtOnce(world), world.seconds, world.seconds, ClusterAccess("lab", Server("h", 1), GateCredential(plugin=plugin))
+    )
     credential.ready(world.told.append)
     assert world.told == ["the exec plugin no-such-login cannot be run: there is no such program; get it from example.com"]
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar, cast
 
 import pytest
+from disk_at_once import BusyDisk, DiskAtOnce
 from geo_data import COUNTRY, written
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from kgate.documents.values import Duration
-from kgate.net.facts import FactFile, FactPoll
+from kgate.net.facts import FactFile, FactPoll, read_facts
+from kgate.net.files import stamp
 from kgate.net.geo import GeoFiles
 from kgate.net.web import Reply, Unreachable
 from kgate.settings.surroundings import FactSource
 from kgate.settings.values import FactName, FilePath, ServerUrl, SourceName
 from kgate.surroundings.document import Values
 from kgate.surroundings.geo import Atlas
-
-T = TypeVar("T")
 
 
 class Told(list[str]):
@@ -40,7 +39,7 @@ def told() -> Told:
 def in_file(path: Path, told: Told, max_age: float | None = None) -> FactFile:
     age = Duration(max_age) if max_age is not None else None
     settings = FactSource(SourceName("hand"), file=FilePath(path), max_age=age, names=(FactName("x"),))
-    return FactFile(path, settings, lambda: 1000.0, told)
+    return FactFile(DiskAtOnce(), path, settings, lambda: 1000.0, told, read_facts(path, settings))
 
 
 def look(source: FactFile) -> None:
@@ -104,7 +103,7 @@ def test_a_server_is_asked_again_and_its_last_good_answer_counts(tmp_path: Path,
     settings = FactSource(
         SourceName("s"), url=ServerUrl("https://s/f"), max_age=Duration(60.0), every=Duration(10.0), token_file=FilePath(token)
     )
-    poll = FactPoll(clock, server, "https://s/f", settings, lambda: 1000.0 + clock.seconds(), told)
+    poll = FactPoll(clock, DiskAtOnce(), server, "https://s/f", settings, lambda: 1000.0 + clock.seconds(), told)
     poll.start()
     problems = [poll.problem]
     for _ in range(4):
@@ -133,7 +132,7 @@ def test_an_answer_that_comes_when_nobody_asks_any_more_tells_nothing(told: Told
             return await answer
 
     settings = FactSource(SourceName("s"), url=ServerUrl("https://s/f"), max_age=Duration(60.0))
-    poll = FactPoll(Clock(), Slow(), "https://s/f", settings, lambda: 1000.0, told)
+    poll = FactPoll(Clock(), DiskAtOnce(), Slow(), "https://s/f", settings, lambda: 1000.0, told)
     poll.start()
     poll.stop()
     answer.callback(Reply(200, (), b'{"x": 1}'))
@@ -144,22 +143,22 @@ def test_geo_data_that_were_read_when_others_are_in_force_change_nothing(tmp_pat
     path = tmp_path / "country.mmdb"
     path.write_bytes(written(COUNTRY))
     atlases: list[Atlas] = []
-    later = _Later()
-    files = GeoFiles(cast("Any", later), path, None, atlases.append)
+    disk = BusyDisk()
+    files = GeoFiles(disk, path, None, {path: stamp(path)}, atlases.append)
     path.write_bytes(written({"192.0.2.0/24": {"country": {"iso_code": "AT"}}}))
-    files.tick()
+    for _ in range(2):
+        files.tick()
+        disk.answer()
     files.tick()
     files.stop()
-    for work in later.waiting:
-        work()
-    assert len(later.waiting) == 1 and atlases == []
+    assert disk.answer() == 1 and atlases == []
 
 
 def test_geo_data_are_read_again_and_a_bad_file_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "country.mmdb"
     path.write_bytes(written(COUNTRY))
     atlases: list[Atlas] = []
-    files = GeoFiles(cast("Any", _AtOnce()), path, None, atlases.append)
+    files = GeoFiles(DiskAtOnce(), path, None, {path: stamp(path)}, atlases.append)
     path.write_bytes(written({"192.0.2.0/24": {"country": {"iso_code": "AT"}}}))
     files.tick()
     files.tick()
@@ -168,22 +167,3 @@ def test_geo_data_are_read_again_and_a_bad_file_changes_nothing(tmp_path: Path) 
     files.tick()
     assert [atlas.locate("192.0.2.1").country for atlas in atlases] == ["AT"]
     assert files.problem.startswith("the new geo data were not taken over, the old ones stay in force: is not a database")
-
-
-class _AtOnce:
-    """A thread that has done its work before anybody looks."""
-
-    def do(self, work: Callable[[], T]) -> Deferred[T]:
-        return maybeDeferred(work)
-
-
-class _Later(_AtOnce):
-    """One that is busy."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Callable[[], None]] = []
-
-    def do(self, work: Callable[[], T]) -> Deferred[T]:
-        done: Deferred[T] = Deferred()
-        self.waiting.append(lambda: done.callback(work()))
-        return done

@@ -1,38 +1,82 @@
-"""A change is told once, after it has settled."""
+"""A change is told once, after it has settled; a look that does not come back is waited for, and no other begun."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from kgate.net.files import FileWatch
+from disk_at_once import BusyDisk, DiskAtOnce
+
+from kgate.net.files import FileWatch, stamp
+
+
+class Watched:
+    """Files as they are now, looked at."""
+
+    def __init__(self, *paths: Path) -> None:
+        self.told = 0
+        self.watch = FileWatch(DiskAtOnce(), self.changed, {path: stamp(path) for path in paths})
+
+    def changed(self) -> None:
+        self.told += 1
+
+    def looks(self, times: int) -> list[bool]:
+        """Which of so many looks told a change."""
+        found = []
+        for _ in range(times):
+            before = self.told
+            self.watch.tick()
+            found.append(self.told > before)
+        return found
 
 
 def test_a_change_is_told_once_when_it_has_settled(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("one")
-    watch = FileWatch([policy])
-    assert not watch.changed()
+    watched = Watched(policy)
+    assert watched.looks(1) == [False]
     policy.write_text("two, longer")
-    assert [watch.changed() for _ in range(3)] == [False, True, False]
+    assert watched.looks(3) == [False, True, False]
 
 
 def test_a_file_that_is_replaced_removed_or_made_counts(tmp_path: Path) -> None:
     policy, other = tmp_path / "policy.yaml", tmp_path / "new.yaml"
     policy.write_text("same")
     other.write_text("same")
-    watch = FileWatch([policy, tmp_path / "later.yaml"])
+    watched = Watched(policy, tmp_path / "later.yaml")
     other.rename(policy)
-    assert [watch.changed(), watch.changed()] == [False, True]
+    assert watched.looks(2) == [False, True]
     policy.unlink()
-    assert [watch.changed(), watch.changed()] == [False, True]
+    assert watched.looks(2) == [False, True]
     (tmp_path / "later.yaml").write_text("here")
-    assert [watch.changed(), watch.changed()] == [False, True]
+    assert watched.looks(2) == [False, True]
 
 
 def test_a_file_that_may_be_read_again_counts(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("same")
     policy.chmod(0o000)
-    watch = FileWatch([policy])
+    watched = Watched(policy)
     policy.chmod(0o644)
-    assert [watch.changed(), watch.changed()] == [False, True]
+    assert watched.looks(2) == [False, True]
+
+
+def test_a_file_that_nobody_read_counts_from_the_first_look_on(tmp_path: Path) -> None:
+    policy, folder = tmp_path / "policy.yaml", tmp_path / "policies"
+    policy.write_text("one")
+    watched = Watched(policy)
+    watched.watch.watch((policy, folder), {})
+    assert watched.looks(3) == [False, False, False]
+    folder.mkdir()
+    assert watched.looks(2) == [False, True]
+
+
+def test_one_look_is_under_way_at_a_time_and_is_taken_whenever_it_comes(tmp_path: Path) -> None:
+    policy, told, disk = tmp_path / "policy.yaml", list[str](), BusyDisk()
+    policy.write_text("one")
+    watch = FileWatch(disk, lambda: told.append(policy.read_text()), {policy: stamp(policy)})
+    for _ in range(100):
+        watch.tick()
+    policy.write_text("two, longer")
+    assert disk.answer() == 1 and told == []
+    watch.tick()
+    assert disk.answer() == 1 and told == ["two, longer"]

@@ -13,8 +13,9 @@ from reactors import reactor_with_threads, turn_until
 
 from kgate.expressions import Failed
 from kgate.model import Device
-from kgate.net.beside import Beside
+from kgate.net.disk import Disk
 from kgate.net.inventory import PolledInventory
+from kgate.net.turn import Turn
 from kgate.net.web import Reply
 
 
@@ -49,24 +50,17 @@ def reactor() -> Iterator[Any]:
         yield made
 
 
-@pytest.fixture
-def beside(reactor: Any) -> Iterator[Beside]:
-    made = Beside(reactor, "inventory")
-    made.start()
-    yield made
-    made.stop()
-
-
-def polled_by(beside: Beside, items: Slow, changed: list[frozenset[str]]) -> PolledInventory:
+def polled_by(reactor: Any, items: Slow, changed: list[frozenset[str]]) -> PolledInventory:
     settings = SimpleNamespace(url="u", token_file=None, items=items, name=Name(), compliant=None, posture={}, every=60.0, keep=60.0)
-    return PolledInventory(beside, lambda: 0.0, cast("Any", settings), cast("Any", Api()), changed.append)
+    disk = Disk(reactor, Turn(), lambda: 0.0)
+    return PolledInventory(disk, lambda: 0.0, cast("Any", settings), cast("Any", Api()), changed.append)
 
 
 @pytest.mark.threat("13")
-def test_a_long_answer_is_read_while_the_gate_goes_on(reactor: Any, beside: Beside) -> None:
+def test_a_long_answer_is_read_while_the_gate_goes_on(reactor: Any) -> None:
     """Ten thousand devices took 1.2 s, in which nothing was cut."""
     items, changed = Slow(), list[frozenset[str]]()
-    polled = polled_by(beside, items, changed)
+    polled = polled_by(reactor, items, changed)
     polled.tick()
     turn_until(reactor, items.begun.is_set)
     assert items.where != threading.get_ident() and changed == []
@@ -76,14 +70,14 @@ def test_a_long_answer_is_read_while_the_gate_goes_on(reactor: Any, beside: Besi
 
 
 @pytest.mark.threat("13")
-def test_an_answer_is_read_though_all_of_the_reactors_threads_wait_for_names(reactor: Any, beside: Beside) -> None:
+def test_an_answer_is_read_though_all_of_the_reactors_threads_wait_for_names(reactor: Any) -> None:
     """As where a resolver is away: the device that is not compliant any more is out all the same."""
     items, changed, resolver = Slow(), list[frozenset[str]](), threading.Event()
     items.go_on.set()
     for _ in range(20):
         reactor.getThreadPool().callInThread(resolver.wait)
     try:
-        polled_by(beside, items, changed).tick()
+        polled_by(reactor, items, changed).tick()
         turn_until(reactor, lambda: bool(changed))
     finally:
         resolver.set()

@@ -47,9 +47,13 @@ class Transmitter:
         self.waiting.pop().callback(Reply(status, (), json.dumps({"sets": sets}).encode()))
 
 
+async def bearer() -> str:
+    return "secret"
+
+
 def scene() -> tuple[Transmitter, Poller]:
     transmitter = Transmitter()
-    return transmitter, Poller("https://t/poll", transmitter, lambda: "secret", transmitter.take, lambda: transmitter.now)
+    return transmitter, Poller("https://t/poll", transmitter, bearer, transmitter.take, lambda: transmitter.now)
 
 
 def test_one_question_is_under_way_and_the_next_acknowledges_what_it_brought() -> None:

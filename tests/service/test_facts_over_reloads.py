@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from disk_at_once import DiskAtOnce
 
 from kgate.documents.values import Duration
 from kgate.model import Fact
+from kgate.net.files import FilesRead
 from kgate.service.outside import Outside
 from kgate.settings.surroundings import FactSource
 from kgate.settings.values import FilePath, ServerUrl
@@ -30,13 +32,17 @@ POLLED: Any = FactSource("pager", url=ServerUrl("https://pager.example.com"), ma
 )
 def test_who_tells_the_same_is_believed_on_until_the_next_answer(changed: dict[str, Any], known: bool) -> None:
     shared: Any = SimpleNamespace(
-        database=SimpleNamespace(follow=lambda topic, follower: None), wall=lambda: 50.0, web_for=lambda authority: None, reactor=None
+        database=SimpleNamespace(follow=lambda topic, follower: None),
+        wall=lambda: 50.0,
+        web_for=lambda authority: None,
+        reactor=None,
+        disk=DiskAtOnce(),
     )
     outside = Outside(shared)
 
     def reload(source: FactSource) -> None:
         configuration: Any = SimpleNamespace(settings=SimpleNamespace(facts=(source,), geo=None))
-        outside.prepare(configuration)()
+        outside.read(configuration, FilesRead())()()
 
     reload(POLLED)
     outside.world.board.tell("pager", {"calm": "true"}, 350.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,10 @@ from reactors import reactor_with_threads, turn_until
 from small_configuration import small_configuration
 from twisted.logger import LogEvent, globalLogPublisher
 
-from kgate.service.reloading import FilesRead, Reloads
+from kgate.net.disk import Disk
+from kgate.net.files import FilesRead
+from kgate.net.turn import Turn
+from kgate.service.reloading import Reloads
 from kgate.settings import Configuration, load_configuration
 
 
@@ -28,8 +32,8 @@ def shared_by(reactor: Any, file: Path) -> Any:
     """What a gate's parts share, as far as a reload asks it."""
     return SimpleNamespace(
         reactor=reactor,
+        disk=Disk(reactor, Turn(), time.monotonic),
         now=time.monotonic,
-        turn=SimpleNamespace(flush=lambda: None),
         records=SimpleNamespace(keep=lambda _: "", in_force=lambda *_: None),
         configuration=lambda: load_configuration(file, time.time()),
         decide_again=lambda since: None,
@@ -45,7 +49,7 @@ def test_a_fault_of_the_gate_s_own_shows_and_the_next_reload_is_a_good_one(tmp_p
             raise faults.pop()
         in_force.append(configuration)
 
-    reloads = Reloads(shared_by(reactor, file), file, FilesRead(), put_in_force, str)
+    reloads = Reloads(shared_by(reactor, file), file, FilesRead(), lambda read, _: partial(put_in_force, read), str)
     reloads.start()
     globalLogPublisher.addObserver(logged.append)
     try:
@@ -59,7 +63,6 @@ def test_a_fault_of_the_gate_s_own_shows_and_the_next_reload_is_a_good_one(tmp_p
     reloads.reload()
     turn_until(reactor, lambda: bool(in_force))
     assert not reloads.refused and reloads.problems() == {}
-    reloads.stop()
 
 
 def test_names_that_nobody_answers_for_hold_up_no_reload(tmp_path: Path, reactor: Any) -> None:
@@ -67,11 +70,10 @@ def test_names_that_nobody_answers_for_hold_up_no_reload(tmp_path: Path, reactor
     file, in_force, answered = small_configuration(tmp_path), list[Configuration](), threading.Event()
     for _ in range(10):
         reactor.getThreadPool().callInThread(answered.wait, 20)
-    reloads = Reloads(shared_by(reactor, file), file, FilesRead(), in_force.append, str)
+    reloads = Reloads(shared_by(reactor, file), file, FilesRead(), lambda read, _: partial(in_force.append, read), str)
     reloads.start()
     try:
         reloads.reload()
         turn_until(reactor, lambda: bool(in_force))
     finally:
         answered.set()
-        reloads.stop()

@@ -1,0 +1,62 @@
+"""A disk whose threads have done their work before anybody looks, and one that is busy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
+
+from kgate.net.disk import Disk
+from kgate.net.turn import Turn
+
+T = TypeVar("T")
+
+
+class AtOnce:
+    """A thread that has done its work before anybody looks."""
+
+    def do(self, work: Callable[[], T]) -> Deferred[T]:
+        return maybeDeferred(work)
+
+
+class Later(AtOnce):
+    """One that is busy until its work is let go on, in its order."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def do(self, work: Callable[[], T]) -> Deferred[T]:
+        done: Deferred[T] = Deferred()
+        self.waiting.append(lambda: maybeDeferred(work).chainDeferred(done))
+        return done
+
+
+class DiskAtOnce(Disk):
+    """Answers at once. ``clock`` is its time."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        super().__init__(self.clock, Turn(), self.clock.seconds)
+
+    def beside(self, name: str) -> Any:
+        return AtOnce()
+
+
+class BusyDisk(DiskAtOnce):
+    """Answers when it is told to."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
+        self._later = Later()
+
+    def beside(self, name: str) -> Any:
+        return self._later
+
+    def answer(self) -> int:
+        """All that waits goes on; how much that was."""
+        waiting, self._later.waiting = self._later.waiting, []
+        for work in waiting:
+            work()
+        return len(waiting)
