@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from kgate.kube.cluster_access import ClusterAccess, GateCredential, token_of
 from kgate.kube.execplugin import MAX_OUTPUT, ExecCredential, ExecPlugin, parse_exec_credential
-from kgate.net.disk import Disk, NeededFile
+from kgate.net.disk import HUNG_SECONDS, Disk, NeededFile
 from kgate.net.programs import Printed, Unfinished, run
 from kgate.net.telling import tell
 
@@ -33,6 +33,8 @@ has, but it has one person's requests; here a cluster that refuses all would hav
 PLUGIN_SECONDS: Final = 30.0
 """For a run of a plugin: it asks a cloud, not a person."""
 RECHECK_SECONDS: Final = 1.0
+SOON_SECONDS: Final = 0.5
+"""For a token file that was read before: requests wait for it, and may go with the token that there is."""
 
 
 class Credential(ABC):
@@ -126,13 +128,14 @@ class TokenFile(Credential):
         return self._token is not None and self._now() - self._looked < RECHECK_SECONDS
 
     def ready(self, then: Callable[[str | None], None]) -> None:
-        """After a look. A file that was never readable is the operator's to mend; one that does not answer is waited for once."""
+        """After a look. A file that was never readable is the operator's to mend; one that does not answer is not waited for long."""
         if self.at_hand:
             then(None)
             return
         self._waiting.append(then)
         if len(self._waiting) == 1:
-            self._file.read().addCallbacks(self._read, self._not_read).addBoth(self._settle)
+            seconds = SOON_SECONDS if self._token is not None else HUNG_SECONDS
+            self._file.read(seconds).addCallbacks(self._read, self._not_read).addBoth(self._settle)
 
     def refused(self) -> None:
         """Look again at once."""

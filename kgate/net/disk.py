@@ -24,7 +24,6 @@ log = Logger()
 T = TypeVar("T")
 HUNG_SECONDS: Final = 2.0
 """A file that did not answer for so long is said to hang, and whoever cannot go on without it waits no longer."""
-_HANGS: Final = "has not answered for %.0f s"
 _COUNTS: Final = "what was read of it last counts until it does; look at the file system that it is on (findmnt -T shows which)"
 
 
@@ -32,7 +31,7 @@ class Hangs(TimeoutError):
     """A file that does not answer."""
 
     def __init__(self, path: Path, seconds: float) -> None:
-        super().__init__(errno.ETIMEDOUT, "it " + _HANGS % seconds, str(path))
+        super().__init__(errno.ETIMEDOUT, f"it {_silent(seconds)}", str(path))
 
 
 class Disk:
@@ -77,14 +76,14 @@ class Disk:
         """Called a few times a second: say which hang, and which answer again."""
         hung = self.hung()
         for path in hung.keys() - self._said.keys():
-            log.error("{path} {hangs}: {counts}", path=str(path), hangs=_HANGS % hung[path], counts=_COUNTS)
+            log.error("{path} {hangs}: {counts}", path=str(path), hangs=_silent(hung[path]), counts=_COUNTS)
         for path in self._said.keys() - hung.keys():
             log.info("{path} answers again, after {seconds:.0f} s", path=str(path), seconds=self._said[path])
         self._said = hung
 
     def problems(self) -> Mapping[str, str]:
         """For /readyz."""
-        return {f"file {path}": f"{_HANGS % seconds}: {_COUNTS}" for path, seconds in self.hung().items()}
+        return {f"file {path}": f"{_silent(seconds)}: {_COUNTS}" for path, seconds in self.hung().items()}
 
 
 class NeededFile:
@@ -94,11 +93,15 @@ class NeededFile:
         self._reactor, self._disk, self.path = reactor, disk, path
         self._beside = disk.beside("file")
 
-    def read(self) -> Deferred[bytes]:
-        """As ``read_file``; fails with Hangs, too, and no later than a file is said to hang."""
+    def read(self, seconds: float = HUNG_SECONDS) -> Deferred[bytes]:
+        """As ``read_file``; fails with Hangs, too, after so many seconds."""
         try:
             self._disk.check(self.path)
         except Hangs as hangs:
             return fail(hangs)
         reading = self._beside.do(lambda: self._disk.ask(self.path, lambda: read_file(self.path)))
-        return reading.addTimeout(HUNG_SECONDS, self._reactor, lambda *_: Failure(Hangs(self.path, HUNG_SECONDS)))
+        return reading.addTimeout(seconds, self._reactor, lambda *_: Failure(Hangs(self.path, seconds)))
+
+
+def _silent(seconds: float) -> str:
+    return f"has not answered for {seconds:.{0 if seconds >= 1 else 1}f} s"
