@@ -12,7 +12,7 @@ from kgate.settings.clusters import ClusterSettings
 from kgate.settings.configuration import Configuration
 from kgate.settings.credentials import InventoryApi
 from kgate.settings.issuers import SignalSettings
-from kgate.settings.operation import AuditSettings
+from kgate.settings.operation import AuditSettings, RecordingSettings
 from kgate.settings.surroundings import FactSource, GeoSettings
 
 NOT_WATCHED: frozenset[tuple[type, str]] = frozenset(
@@ -22,9 +22,11 @@ NOT_WATCHED: frozenset[tuple[type, str]] = frozenset(
         (GeoSettings, "country"),
         (GeoSettings, "asn"),
         (AuditSettings, "directory"),
+        (RecordingSettings, "directory"),
     }
 )
-"""Tokens are read again as they are used, facts and geo data are looked at by those who use them, and the audit's directory changes all the time."""
+"""Tokens are read again as they are used, facts and geo data are looked at by those who use them, and the directories of the audit and of recordings
+change all the time."""
 
 
 def watched(path: Path, configuration: Configuration, read: Iterable[Path]) -> set[Path]:

@@ -351,3 +351,20 @@ def test_paths_stay_the_same_where_kubernetes_exchanges_what_a_mount_shows(tmp_p
 def test_what_only_a_library_can_read_is_a_mistake_with_its_line_too(line: str, mistake: str) -> None:
     (said,) = mistakes(Files(MINIMAL + line + "\n"))
     assert said.startswith(f"kgate.yaml:{MINIMAL.count(chr(10)) + 1}: {mistake}") and "sesame" not in said
+
+
+SILENT = TimeoutError(110, "it has not answered for 2 s", "token")
+
+
+def test_a_token_whose_file_does_not_answer_is_no_mistake_for_it_is_read_again_as_it_is_used() -> None:
+    found = load_configuration(FILE, NOW, Files().but("token", SILENT).read, running=True)
+    assert [each.text for each in found.warnings if "token_file" in each.text] == [
+        f"clusters.dev.token_file: {FOLDER}/token cannot be read: it has not answered for 2 s; it is read again as it is used"
+    ]
+    assert {each.credential.token_file for each in found.access.values()} == {str(FOLDER / "token")}
+
+
+@pytest.mark.parametrize("name", ["prod-eu.kubeconfig", "policy.yaml", "tokens.yaml", "tls.key"])
+def test_any_other_file_that_does_not_answer_is_a_mistake(name: str) -> None:
+    with pytest.raises(InvalidFileError, match=f"{name} cannot be read: it has not answered for 2 s"):
+        load_configuration(FILE, NOW, Files().but(name, SILENT).read, running=True)

@@ -19,7 +19,8 @@ INVENTORY = "url: https://mdm.example.com/api/devices\n      certificate_authori
 
 
 def test_every_file_that_a_configuration_names_but_those_that_are_read_as_they_are_used() -> None:
-    text = FULL.replace(INVENTORY + "ca.crt", INVENTORY + "mdm.crt")
+    text = FULL.replace(INVENTORY + "ca.crt", INVENTORY + "mdm.crt").replace("# directory: /var/lib", f"directory: {FOLDER}")
+    assert text.count(str(FOLDER)) == 1
     configuration = load_configuration(FILE, NOW, Files(text).but("mdm.crt", authority().certificate).read)
     assert {str(path.relative_to(FOLDER)) for path in watched(FILE, configuration, ())} == {
         "kgate.yaml", "policy.yaml", "tls.crt", "tls.key", "prod-eu.kubeconfig", "ca.crt", "gate.crt", "gate.key", "oidc-secret", "tokens.yaml",
