@@ -29,5 +29,6 @@ What others are asked, and what they tell:
     polling, notices              notices of issuers
     fetches                       which of these a decision waits for
 
-    clock, waker, beside, telling, files, lifeline   time, threads, listeners, changed files, a supervisor that is gone
+    clock, waker, beside, telling, lifeline   time, threads, listeners, a supervisor that is gone
+    disk, files                   file systems that may hang; reading files, and following their changes
 """

@@ -38,7 +38,7 @@ class Disk:
     """See the module. ``now`` is monotonic."""
 
     def __init__(self, reactor: Any, turn: Turn, now: Callable[[], float]) -> None:
-        self._reactor, self._turn, self._now = reactor, turn, now
+        self._reactor, self._turn, self.now = reactor, turn, now
         self._asked: dict[object, tuple[Path, float]] = {}
         """What is being waited for, and since when, by a key of each question's own. Threads write it."""
         self._said: Mapping[Path, float] = {}
@@ -55,7 +55,7 @@ class Disk:
         """In a thread: what ``work`` gives or raises, which asks for ``path``. Raises Hangs where somebody has been waiting for it too long."""
         self.check(path)
         key = object()
-        self._asked[key] = path, self._now()
+        self._asked[key] = path, self.now()
         try:
             return work()
         finally:
@@ -69,7 +69,7 @@ class Disk:
 
     def hung(self) -> Mapping[Path, float]:
         """The files that do not answer, and since how many seconds."""
-        now = self._now()
+        now = self.now()
         return {path: now - since for path, since in list(self._asked.values()) if now - since >= HUNG_SECONDS}
 
     def tick(self) -> None:

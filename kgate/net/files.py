@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -54,7 +55,6 @@ class FilesRead:
 
     def __init__(self, disk: Disk | None = None) -> None:
         self.files: dict[Path, Stamp] = {}
-        self.hung: set[Path] = set()
         self._folders: dict[Path, Stamp] = {}
         self._disk, self._patience = disk, HUNG_SECONDS
         self._beside = disk.beside("read") if disk is not None else None
@@ -83,8 +83,7 @@ class FilesRead:
             return beside.wait(lambda: disk.ask(path, work), seconds)
         except TimeoutError as error:
             self._beside = disk.beside("read")  # the former is held up
-            self.hung.add(path)
-            self.files.setdefault(path, None)  # so its answer is a change
+            self.files.setdefault(path, None)  # so that its answer is a change
             self._patience = max(_LEAST_PATIENCE, self._patience / 2)
             raise error if isinstance(error, Hangs) else Hangs(path, seconds) from None
 
@@ -100,13 +99,15 @@ class FileWatch:
     """Has ``changed`` called when any of a set of files changed since it was last looked at, once each change has settled for one look.
 
     A file that is being written changes at each look; acting on it half written would only make noise, so a change is told at the first look
-    that finds it unchanged since the look before. One look is under way at a time, beside the reactor.
+    that finds it unchanged since the look before. Looks are beside the reactor, one at a time; one that a file holds up is given up, and the next ones pass
+    that file by until it answers.
     """
 
     def __init__(self, disk: Disk, changed: Callable[[], None], stamps: Mapping[Path, Stamp] | None = None) -> None:
         self._disk, self._changed = disk, changed
         self._beside = disk.beside("watch")
-        self._looks = False
+        self._look: Deferred[dict[Path, Stamp]] | None = None
+        self._began = 0.0
         self._known: dict[Path, Stamp] = {}
         self.watch(stamps or (), stamps or {})
 
@@ -120,24 +121,35 @@ class FileWatch:
 
     def tick(self) -> None:
         """Look, unless the last look has not come back."""
-        if not self._looks:
-            self._looks, paths = True, self._paths
-            looking = self._beside.do(lambda: {path: self._disk.ask(path, partial(stamp, path)) for path in paths})
-            looking.addCallbacks(self._looked, self._hangs)
-            looking.addErrback(lambda failure: log.failure("acting on a changed file failed", failure))
+        now = self._disk.now()
+        if self._look is not None and now - self._began >= HUNG_SECONDS and not self._disk.hung().keys().isdisjoint(self._paths):
+            self._beside, self._look = self._disk.beside("watch"), None
+        if self._look is None:
+            self._began = now
+            look = self._look = self._beside.do(partial(self._stamps, self._paths, self._seen))
+            look.addCallback(self._looked, look)
+            look.addErrback(lambda failure: log.failure("acting on a changed file failed", failure))
 
-    def _looked(self, now: dict[Path, Stamp]) -> None:
-        self._looks = False
+    def _stamps(self, paths: Iterable[Path], seen: Mapping[Path, Stamp]) -> dict[Path, Stamp]:
+        """In a thread."""
+        found: dict[Path, Stamp] = {}
+        for path in paths:
+            try:
+                found[path] = self._disk.ask(path, partial(stamp, path))
+            except Hangs:
+                found[path] = seen.get(path)
+        return found
+
+    def _looked(self, now: dict[Path, Stamp], look: Deferred[dict[Path, Stamp]]) -> None:
+        if look is self._look:
+            self._look = None
+        if now.keys() != self._paths:
+            return  # others are watched by now
         settled, self._seen = now == self._seen, now
         self._known = {**now, **self._known}
         if settled and now != self._known:
             self._known = now
             self._changed()
-
-    def _hangs(self, failure: Failure) -> None:
-        """Somebody waits for one of them already, who is told when it answers."""
-        failure.trap(TimeoutError)
-        self._looks = False
 
 
 class FilesFollowed(Generic[T]):

@@ -141,7 +141,7 @@ class Reloads(Part):
         """The files are not good: everything stays as it is. What is new among them is looked at too, for that may be where it is mended."""
         failure.trap(KgateError)
         new = files.files.keys() - self._files.files.keys()
-        self._watch.watch(self._watched | new | files.hung, files.stamps)
+        self._watch.watch(self._watched | new, files.stamps)
         reasons = str(failure.value).splitlines()
         self._problem = f"not reloaded, the old one stays in force: {reasons[0]}"
         shown = reasons if len(reasons) <= MOST_SHOWN else [*reasons[: MOST_SHOWN - 1], f"and {len(reasons) - MOST_SHOWN + 1:,} more"]

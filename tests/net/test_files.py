@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from disk_at_once import BusyDisk, DiskAtOnce
+from disk_at_once import BusyDisk, DiskAtOnce, asked
+from twisted.internet.task import Clock
 
+from kgate.net.disk import HUNG_SECONDS
 from kgate.net.files import FileWatch, stamp
 
 
@@ -80,3 +82,39 @@ def test_one_look_is_under_way_at_a_time_and_is_taken_whenever_it_comes(tmp_path
     assert disk.answer() == 1 and told == []
     watch.tick()
     assert disk.answer() == 1 and told == ["two, longer"]
+
+
+def test_a_look_that_comes_when_others_are_watched_is_none(tmp_path: Path) -> None:
+    one, two, told, disk = tmp_path / "one", tmp_path / "two", list[int](), BusyDisk()
+    watch = FileWatch(disk, lambda: told.append(1), {one: None, two: None})
+    watch.tick()
+    watch.watch((one,), {})
+    for _ in range(4):
+        disk.answer()
+        watch.tick()
+    assert told == []
+
+
+def test_a_look_that_a_file_holds_up_is_given_up_and_the_others_are_looked_at(tmp_path: Path) -> None:
+    clock, told = Clock(), list[int]()
+    one, silent, disk = tmp_path / "one", tmp_path / "silent", BusyDisk(clock)
+    silent.write_text("as ever")
+    watch = FileWatch(disk, lambda: told.append(1), {one: None, silent: stamp(silent)})
+    watch.tick()
+    held_up = disk.taken()
+    with asked(disk, silent):
+        watch.tick()
+        assert disk.answer() == 0
+        clock.advance(HUNG_SECONDS)
+        one.write_text("new")
+        for _ in range(3):
+            watch.tick()
+            assert disk.answer() == 1
+        assert told == [1]
+        silent.write_text("another")
+    for work in held_up:
+        work()
+    for _ in range(3):
+        watch.tick()
+        disk.answer()
+    assert told == [1, 1]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -54,9 +57,28 @@ class BusyDisk(DiskAtOnce):
     def beside(self, name: str) -> Any:
         return self._later
 
+    def taken(self) -> list[Callable[[], None]]:
+        """What waits, to go on later."""
+        waiting, self._later.waiting = self._later.waiting, []
+        return waiting
+
     def answer(self) -> int:
         """All that waits goes on; how much that was."""
-        waiting, self._later.waiting = self._later.waiting, []
+        waiting = self.taken()
         for work in waiting:
             work()
         return len(waiting)
+
+
+@contextmanager
+def asked(disk: Disk, path: Path) -> Iterator[None]:
+    """Somebody waits for ``path``."""
+    answers, waits = threading.Event(), threading.Event()
+    waiting = threading.Thread(target=disk.ask, args=(path, lambda: waits.set() or answers.wait(20)))
+    waiting.start()
+    assert waits.wait(5)
+    try:
+        yield
+    finally:
+        answers.set()
+        waiting.join()
