@@ -70,7 +70,7 @@ class Disk:
     def hung(self) -> Mapping[Path, float]:
         """The files that do not answer, and since how many seconds."""
         now = self.now()
-        return {path: now - since for path, since in list(self._asked.values()) if now - since >= HUNG_SECONDS}
+        return {path: now - since for path, since in reversed(list(self._asked.values())) if now - since >= HUNG_SECONDS}
 
     def tick(self) -> None:
         """Called a few times a second: say which hang, and which answer again."""
