@@ -64,7 +64,7 @@ def read_facts(path: Path, settings: FactSource) -> FactsRead:
 
 
 class FactFile:
-    """A file. ``read`` is what it told to whoever made this; None where it did not answer."""
+    """A file. ``read`` is what it told to whoever made this; None: it is to be read."""
 
     def __init__(self, disk: Disk, path: Path, settings: FactSource, wall: Callable[[], float], tell: Tell, read: FactsRead | None) -> None:
         self._path, self._settings, self._wall, self._tell, self._first = path, settings, wall, tell, read

@@ -55,7 +55,7 @@ class _Sight:
     geo_stamps: Mapping[Path, Stamp]
     """Of its files, before they were read."""
     facts: dict[str, FactsRead]
-    """What files told, by source; not of those that do not answer."""
+    """What files told, by source: of sources that were not known, and that answer. What the others told since is newer than this could be."""
     keys: dict[str, bytes]
     authorities: dict[str, str]
     """Whom to trust for a source's server, PEM."""
@@ -114,7 +114,13 @@ class Outside(Part):
         short = [name for name, key in keys.items() if len(key) < LEAST_KEY]
         if short:
             raise KgateError(f"facts: the key of {short[0]} is shorter than {LEAST_KEY} characters; make one with: openssl rand -hex 32")
-        return _Sight(atlas, stamps, _facts_of(settings.facts, files), keys, authorities)
+        kept = self._kept(settings)
+        return _Sight(atlas, stamps, _facts_of((each for each in settings.facts if each.source not in kept), files), keys, authorities)
+
+    def _kept(self, settings: Settings) -> list[str]:
+        """The sources that tell the same as before."""
+        former = {each.source: each for each in self._settings}
+        return [each.source for each in settings.facts if _tells_as_before(former.get(each.source), each)]
 
     def _exchange(self, settings: Settings, sight: _Sight) -> None:
         """Look at these sources from now on. What a source told stays known over a reload that leaves what it tells as it is."""
@@ -124,8 +130,7 @@ class Outside(Part):
             self._geo_settings = geo = settings.geo
             self._geo = GeoFiles(self._shared.disk, geo.country, geo.asn, sight.geo_stamps, self._new_atlas) if geo is not None else None
             self.world.atlas = sight.atlas or Atlas()
-        former = {each.source: each for each in self._settings}
-        kept = [each.source for each in settings.facts if _tells_as_before(former.get(each.source), each)]
+        kept = self._kept(settings)
         old = Board(kept, self.world.board)
         self.world.board = Board([each.source for each in settings.facts], old)
         if (settings.facts, sight.authorities) != (self._settings, self._authorities):

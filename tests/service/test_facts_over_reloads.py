@@ -48,3 +48,41 @@ def test_who_tells_the_same_is_believed_on_until_the_next_answer(changed: dict[s
     outside.world.board.tell("pager", {"calm": "true"}, 350.0)
     reload(evolve(POLLED, **changed))
     assert outside.world.board.known(50.0) == ((Fact("calm", "true", 350.0),) if known else ())
+
+
+def test_what_a_file_told_since_a_reload_began_to_read_is_not_taken_back_by_it(tmp_path: Path) -> None:
+    path, other = tmp_path / "facts.yaml", tmp_path / "other.yaml"
+    path.write_text("calm: true")
+    other.write_text("frozen: false")
+    disk = DiskAtOnce()
+    shared: Any = SimpleNamespace(
+        database=SimpleNamespace(follow=lambda topic, follower: None),
+        wall=lambda: 50.0,
+        now=lambda: 50.0,
+        reactor=None,
+        disk=disk,
+        records=SimpleNamespace(event=lambda *_: None),
+        decide_again=lambda since: None,
+    )
+    outside = Outside(shared)
+
+    def configured(*sources: Any) -> Any:
+        return SimpleNamespace(settings=SimpleNamespace(facts=sources, geo=None))
+
+    def known() -> dict[str, str]:
+        return {fact.name: fact.value for fact in outside.world.board.known(50.0)}
+
+    hand: Any = FactSource("hand", file=FilePath(path))
+    outside.read(configured(hand), FilesRead())()()
+    outside.start()
+    assert known() == {"calm": "true"}
+    prepare = outside.read(configured(hand, FactSource("other", file=FilePath(other))), FilesRead())  # type: ignore[arg-type]
+    path.write_text("calm: false")
+    for _ in range(2):
+        outside.tick()
+    assert known() == {"calm": "false"}
+    prepare()()
+    assert known() == {"calm": "false", "frozen": "false"}
+    for _ in range(2):
+        outside.tick()
+    assert known() == {"calm": "false", "frozen": "false"}
