@@ -78,6 +78,8 @@ class Inspection:
         return self._seen
 
     async def _look(self) -> None:
+        if self._access.credential.plugin is None:  # which is run only where it is needed; a token tells when it ends in any case
+            await self._token_read()
         await self._resolve()
         if self._seen.addresses and await self._reach():
             await self._ask_about_me()
@@ -89,6 +91,11 @@ class Inspection:
         self._seen = evolve(self._seen, **what)
 
     # --- the way there
+
+    async def _token_read(self) -> None:
+        read: Deferred[None] = Deferred()
+        self._credential.ready(lambda _: read.callback(None))
+        await read
 
     async def _resolve(self) -> None:
         found: Deferred[list[str]] = Deferred()

@@ -162,6 +162,13 @@ def test_a_token_that_says_when_it_ends(operator: Operator, demo: Path) -> None:
     assert [text for text in texts(told) if "ended on 1970-01-01" in text]
 
 
+def test_a_token_file_tells_when_its_token_ends_though_nobody_is_there(operator: Operator) -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"iat": 0, "exp": 1}).encode()).rstrip(b"=").decode()
+    (operator.folder / "token").write_text(f"e30.{claims}.c2ln")
+    code, told = operator.found({"server": "https://nowhere.invalid:6443", "token_file": "token"})
+    assert code == 3 and told["credential"]["ends"] == "1970-01-01 00:00 UTC"
+
+
 def test_a_plugin_that_gives_nothing(operator: Operator, demo: Path) -> None:
     plugin = operator.folder / "plugin"
     plugin.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('log in first')\n")
