@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from threading import Condition, Thread
 from typing import Any, Final, TypeVar
 
@@ -34,9 +35,12 @@ class Beside:
     def do(self, work: Callable[[], T]) -> Deferred[T]:
         """Have ``work`` done; what it gave or raised comes on the reactor's thread, in a turn of its own."""
         done: Deferred[T] = Deferred()
-        future = self._give(work)
-        future.add_done_callback(lambda _: self._reactor.callFromThread(self._turn.wrap(lambda: _tell(done, future))))
+        self._give(work).add_done_callback(partial(self._is_done, done))
         return done
+
+    def _is_done(self, done: Deferred[T], future: Future[T]) -> None:
+        """Nothing that the future has refers to it: what is in a cycle may stay for ever (service/quiet.py)."""
+        self._reactor.callFromThread(self._turn.wrap(partial(_tell, done, future)))
 
     def wait(self, work: Callable[[], T], seconds: float) -> T:
         """Have ``work`` done and wait for it: not on the reactor's thread. Raises TimeoutError."""

@@ -42,6 +42,7 @@ class Disk:
         self._asked: dict[object, tuple[Path, float]] = {}
         """What is being waited for, and since when, by a key of each question's own. Threads write it."""
         self._said: Mapping[Path, float] = {}
+        self._reader = self.beside("read")
 
     def beside(self, name: str) -> Beside:
         """A thread to ask in, for one purpose."""
@@ -60,6 +61,16 @@ class Disk:
             return work()
         finally:
             del self._asked[key]
+
+    def wait(self, path: Path, work: Callable[[], T], seconds: float) -> T:
+        """As ``ask``, in another thread than this one, which waits for so long. For whoever reloads, and not on the reactor's thread."""
+        try:
+            return self._reader.wait(lambda: self.ask(path, work), seconds)
+        except Hangs:
+            raise
+        except TimeoutError:
+            self._reader = self.beside("read")  # the former is held up
+            raise Hangs(path, seconds) from None
 
     def check(self, path: Path) -> None:
         """Raises Hangs where ``path`` does."""

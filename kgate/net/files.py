@@ -57,7 +57,6 @@ class FilesRead:
         self.files: dict[Path, Stamp] = {}
         self._folders: dict[Path, Stamp] = {}
         self._disk, self._patience = disk, HUNG_SECONDS
-        self._beside = disk.beside("read") if disk is not None else None
 
     @property
     def stamps(self) -> dict[Path, Stamp]:
@@ -75,17 +74,14 @@ class FilesRead:
 
     def ask(self, path: Path, work: Callable[[], T], patience: float = 0.0) -> T:
         """What ``work`` gives or raises, which asks for ``path``; it may take ``patience`` seconds at least."""
-        disk, beside = self._disk, self._beside
-        if disk is None or beside is None:
+        if self._disk is None:
             return work()
-        seconds = max(self._patience, patience)
         try:
-            return beside.wait(lambda: disk.ask(path, work), seconds)
-        except TimeoutError as error:
-            self._beside = disk.beside("read")  # the former is held up
+            return self._disk.wait(path, work, max(self._patience, patience))
+        except Hangs:
             self.files.setdefault(path, None)  # so that its answer is a change
             self._patience = max(_LEAST_PATIENCE, self._patience / 2)
-            raise error if isinstance(error, Hangs) else Hangs(path, seconds) from None
+            raise
 
 
 def _read_or_why_not(path: Path) -> bytes | OSError:

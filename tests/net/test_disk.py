@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,24 @@ def test_a_thread_is_there_while_there_is_work_and_tells_in_order_and_in_a_turn_
     turn_until(reactor, lambda: not named("kgate-test"))
     beside.do(lambda: 20).addCallback(take)
     turn_until(reactor, lambda: told[-1] == 20)
+
+
+class Made:
+    """What a thread made."""
+
+
+def test_nothing_is_kept_of_what_was_told(reactor: Any) -> None:
+    """Not even until the collector comes, which passes by whatever there was when a large policy was read."""
+    beside, told = Disk(reactor, Turn(), time.monotonic).beside("test"), list[weakref.ref[Made]]()
+    gc.collect()
+    gc.disable()
+    try:
+        beside.do(Made).addCallback(lambda made: told.append(weakref.ref(made)))
+        turn_until(reactor, lambda: bool(told))
+        reactor.iterate(0)
+        assert told[0]() is None
+    finally:
+        gc.enable()
 
 
 def named(name: str) -> list[threading.Thread]:

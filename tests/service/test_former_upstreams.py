@@ -37,7 +37,9 @@ class World:
 
     def __init__(self) -> None:
         self.clock, self.turn = 50.0, Turn()
-        shared = SimpleNamespace(reactor=None, turn=self.turn, now=self.now, wall=self.now, configuration=lambda: self.configuration)
+        shared = SimpleNamespace(
+            reactor=None, turn=self.turn, now=self.now, wall=self.now, disk=None, configuration=lambda: self.configuration
+        )
         self.upstreams = Upstreams(cast("Any", shared))
 
     def now(self) -> float:

@@ -57,7 +57,8 @@ def test_a_bug_in_one_part_keeps_no_other_from_its_work() -> None:
     service._gateway = SimpleNamespace(tick=breaks)
     service._records = SimpleNamespace(tick=lambda streams: ticked.append("records"))
     service._database = SimpleNamespace(tick=lambda: ticked.append("database"))
+    service._disk = SimpleNamespace(tick=lambda: ticked.append("disk"))
     service._parts, service._now, service._looked = (first, last), lambda: LOOK_SECONDS + 1, 0.0
     service._tick()
     service._tick()
-    assert ticked == ["records", "database"] * 2 and (last.ticks, last.looks) == (2, 1)
+    assert ticked == ["records", "database", "disk"] * 2 and (last.ticks, last.looks) == (2, 1)

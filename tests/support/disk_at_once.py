@@ -51,8 +51,8 @@ class BusyDisk(DiskAtOnce):
     """Answers when it is told to."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        super().__init__(clock)
         self._later = Later()
+        super().__init__(clock)
 
     def beside(self, name: str) -> Any:
         return self._later
