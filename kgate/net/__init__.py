@@ -30,5 +30,5 @@ What others are asked, and what they tell:
     fetches                       which of these a decision waits for
 
     clock, waker, beside, telling, lifeline   time, threads, listeners, a supervisor that is gone
-    disk, files                   file systems that may hang; reading files, and following their changes
+    disk, files, watching         file systems that may hang; what a file is; reading files, and following their changes
 """

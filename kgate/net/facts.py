@@ -16,7 +16,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from kgate.net.disk import Disk
-from kgate.net.files import FilesFollowed, Stamp, stamp
+from kgate.net.files import Stamp, stamp
+from kgate.net.watching import FilesFollowed
 from kgate.net.web import Unreachable, Web
 from kgate.settings.files import read_file
 from kgate.settings.surroundings import FactSource

@@ -9,7 +9,8 @@ from twisted.logger import Logger
 
 from kgate.documents.values import Unacceptable
 from kgate.net.disk import Disk, Hangs
-from kgate.net.files import FilesFollowed, Stamp
+from kgate.net.files import Stamp
+from kgate.net.watching import FilesFollowed
 from kgate.surroundings.geo import Atlas, Database
 
 log = Logger()

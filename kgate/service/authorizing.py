@@ -24,7 +24,7 @@ from kgate.net.askers import ClusterRbac, Opa, Webhook
 from kgate.net.cluster import ClusterUpstream
 from kgate.net.consulting import Consulting, Line
 from kgate.net.credentials import credential_of
-from kgate.net.files import FilesRead
+from kgate.net.watching import FilesRead
 from kgate.service.part import Part, Prepare, Shared
 from kgate.settings import Configuration
 from kgate.settings.authorizers import PLUGINS, AuthorizerSettings, OpaSettings

@@ -12,9 +12,9 @@ from twisted.logger import Logger
 
 from kgate.errors import KgateError
 from kgate.net.contexts import server_context
-from kgate.net.files import FilesRead
 from kgate.net.listener import Listener, Serve
 from kgate.net.turn import Turn
+from kgate.net.watching import FilesRead
 from kgate.service.part import Part, Prepare
 from kgate.service.place import Place
 from kgate.settings import Configuration

@@ -13,7 +13,7 @@ from twisted.python import usage
 
 from kgate.errors import KgateError
 from kgate.net import reactor
-from kgate.net.files import FilesRead
+from kgate.net.watching import FilesRead
 from kgate.service.logs import Twistd
 from kgate.service.place import Place
 from kgate.service.reloading import fingerprint, taken_up_at_a_start

@@ -19,9 +19,10 @@ from kgate.errors import KgateError
 from kgate.net.database import Keys
 from kgate.net.disk import Hangs
 from kgate.net.facts import FactFile, FactPoll, FactsRead, Source, read_facts
-from kgate.net.files import FilesRead, Stamp, stamp
+from kgate.net.files import Stamp, stamp
 from kgate.net.following import Following
 from kgate.net.geo import GeoFiles, read_atlas
+from kgate.net.watching import FilesRead
 from kgate.service.part import Part, Prepare, Shared
 from kgate.settings import Configuration
 from kgate.settings.shapes import Settings

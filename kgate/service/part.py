@@ -16,8 +16,8 @@ from kgate.model import Cluster, Stream
 from kgate.net.database import Database
 from kgate.net.disk import Disk
 from kgate.net.fetches import Fetches
-from kgate.net.files import FilesRead
 from kgate.net.turn import Turn
+from kgate.net.watching import FilesRead
 from kgate.net.web import Asking, Web
 from kgate.service.records import Records
 from kgate.settings import Configuration

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.errors import KgateError
-from kgate.net.files import FilesRead, FileWatch
+from kgate.net.watching import FilesRead, FileWatch
 from kgate.service.part import Part, Shared
 from kgate.service.quiet import let_go, quietly
 from kgate.settings import Configuration, load_configuration

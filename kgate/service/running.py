@@ -28,12 +28,12 @@ from kgate.net.database import Database
 from kgate.net.descriptors import raise_most
 from kgate.net.disk import Disk
 from kgate.net.fetches import Fetches
-from kgate.net.files import FilesRead
 from kgate.net.following import Following
 from kgate.net.lifeline import Lifeline
 from kgate.net.sockets import LINGER_SECONDS, PARTING_SECONDS
 from kgate.net.telling import tell
 from kgate.net.turn import Turn
+from kgate.net.watching import FilesRead
 from kgate.service.authorizing import Authorizing
 from kgate.service.devices import DeviceInventories
 from kgate.service.directory import CompanyDirectory

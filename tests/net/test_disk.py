@@ -18,8 +18,9 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from kgate.net.disk import HUNG_SECONDS, Disk, Hangs
-from kgate.net.files import FilesFollowed, FilesRead, stamp
+from kgate.net.files import stamp
 from kgate.net.turn import Turn
+from kgate.net.watching import FilesFollowed, FilesRead
 
 FILE = Path("/mnt/secrets/token")
 

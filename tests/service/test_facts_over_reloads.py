@@ -12,7 +12,7 @@ from disk_at_once import DiskAtOnce
 
 from kgate.documents.values import Duration
 from kgate.model import Fact
-from kgate.net.files import FilesRead
+from kgate.net.watching import FilesRead
 from kgate.service.outside import Outside
 from kgate.settings.surroundings import FactSource
 from kgate.settings.values import FilePath, ServerUrl

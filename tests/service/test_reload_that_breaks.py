@@ -16,8 +16,8 @@ from small_configuration import small_configuration
 from twisted.logger import LogEvent, globalLogPublisher
 
 from kgate.net.disk import Disk
-from kgate.net.files import FilesRead
 from kgate.net.turn import Turn
+from kgate.net.watching import FilesRead
 from kgate.service.reloading import Reloads
 from kgate.settings import Configuration, load_configuration
 

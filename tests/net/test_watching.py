@@ -8,7 +8,8 @@ from disk_at_once import BusyDisk, DiskAtOnce, asked
 from twisted.internet.task import Clock
 
 from kgate.net.disk import HUNG_SECONDS
-from kgate.net.files import FileWatch, stamp
+from kgate.net.files import stamp
+from kgate.net.watching import FileWatch
 
 
 class Watched:
