@@ -14,7 +14,7 @@ from kgate.audit.ids import RequestIds
 from kgate.audit.record import Record, event_record, recorded_fields
 from kgate.audit.recording.names import name_of
 from kgate.errors import KgateError
-from kgate.net.archive import keep_policy
+from kgate.net.archive import FOLDER, keep_policy
 from kgate.net.journal import Journal, Then
 from kgate.net.recovery import close_abandoned
 from kgate.net.reel_file import hashed
@@ -24,6 +24,7 @@ from kgate.settings import Configuration, Settings
 from kgate.settings.operation import AuditMode, AuditSettings
 
 log = Logger()
+Ask = Callable[[Path, Callable[[], None]], None]
 
 
 class Records:
@@ -59,14 +60,18 @@ class Records:
             self.journal.append(unknown_end(id_, self.gate, self._wall(), self._settings.recorded))
         close_all([chain for chain in self._spares if chain.exists()], self.gate, self._wall, self._settings.recorded)
 
-    def keep(self, configuration: Configuration) -> str:
-        """The policy's text goes beside the audit before a request is decided by it. Gives why that cannot be; empty where it was done, or best effort will
-        do."""
+    def keep(self, configuration: Configuration, ask: Ask = lambda path, work: work()) -> str:
+        """The policy's text goes beside the audit before a request is decided by it; ``ask`` has it done, and may raise Hangs. Gives why that cannot be; empty
+        where it was done, or best effort will do."""
         directory = self._settings.directory
-        try:
+
+        def keep_all() -> None:
             keep_policy(directory, configuration.policy)
             if configuration.shadow is not None:
                 keep_policy(directory, configuration.shadow)
+
+        try:
+            ask(directory / FOLDER, keep_all)
         except OSError as error:
             problem = f"its text cannot be kept beside the audit: {error.strerror}"
             if self._settings.mode is AuditMode.STRICT:

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kgate.errors import KgateError
+from kgate.net.disk import HUNG_SECONDS
 from kgate.net.watching import FilesRead, FileWatch
 from kgate.service.part import Part, Shared
 from kgate.service.quiet import let_go, quietly
@@ -108,7 +109,7 @@ class Reloads(Part):
     def _keep_again(self) -> None:
         configuration = self._shared.configuration()
         self._reloading, self._keeping = True, self._shared.now()
-        keeping = self._in_thread(lambda: self._shared.records.keep(configuration))
+        keeping = self._in_thread(lambda: self._keep(configuration))
         keeping.addCallback(self._kept)
         keeping.addErrback(self._broke)
         keeping.addCallback(lambda _: self._done())
@@ -135,7 +136,11 @@ class Reloads(Part):
         needs = needs_a_restart(self._shared.configuration().settings, configuration.settings)
         if needs is not None:
             raise KgateError(f"{self._path}: {needs} changed, which a reload cannot carry out; restart the gate, or change it back")
-        return Read(configuration, self._read_on(configuration, files), self._shared.records.keep(configuration))
+        return Read(configuration, self._read_on(configuration, files), self._keep(configuration))
+
+    def _keep(self, configuration: Configuration) -> str:
+        """In a thread, as ``Records.keep``: what the policy takes away does not wait for a disk that hangs."""
+        return self._shared.records.keep(configuration, partial(self._shared.disk.wait, seconds=HUNG_SECONDS))
 
     def _stay(self, failure: Failure, files: FilesRead) -> None:
         """The files are not good: everything stays as it is. What is new among them is looked at too, for that may be where it is mended."""
