@@ -34,6 +34,9 @@ FILES = {
 }
 PROMPT = 1.5
 """Seconds. A file is said to hang after two, so whoever waited for one would be slower."""
+SOON = 5.0
+TRIES = 3
+"""A machine with other work is slow once; a gate that waits for a file each time."""
 
 
 def prepared(made: Arena, authority: Authority, **files: str | bytes) -> Arena:
@@ -67,9 +70,12 @@ def arena(make_shared: Make, authority: Authority) -> Arena:
 
 def is_prompt(arena: Arena, status: int = 200) -> None:
     """A request is answered as ever."""
-    began = time.monotonic()
-    assert arena.get(PODS) == status
-    assert time.monotonic() - began < PROMPT
+    took = []
+    while not took or (took[-1] >= PROMPT and len(took) < TRIES):
+        began = time.monotonic()
+        assert arena.get(PODS) == status
+        took.append(time.monotonic() - began)
+    assert took[-1] < PROMPT, took
 
 
 def said(arena: Arena, path: Path) -> str:
@@ -104,7 +110,7 @@ def last_words(client: RawClient) -> str:
     client.tls.settimeout(10)
     began = time.monotonic()
     words = client.until(b"0\r\n\r\n").decode()
-    assert time.monotonic() - began < PROMPT
+    assert time.monotonic() - began < SOON
     return words
 
 
