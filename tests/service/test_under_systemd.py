@@ -13,7 +13,8 @@ from web_server import web_server
 
 from kgate.audit.chain import Verified
 
-UNIT = (Path(__file__).parents[2] / "conf/kgate.service").read_text()
+ROOT = Path(__file__).parents[2]
+UNIT = (ROOT / "conf/kgate.service").read_text()
 ELSEWHERE = ("User=", "ProtectHome=", "StateDirectory", "Wants=", "After=")
 """What a test's user systemd has no part in, and Python may be at somebody's home here."""
 
@@ -22,7 +23,8 @@ def unit(folder: Path) -> str:
     """As it is, but for where programs and files are."""
     text = UNIT.replace("/opt/kgate/bin", str(Path(sys.executable).parent)).replace("/etc/kgate", str(folder))
     kept = "\n".join(line for line in text.splitlines() if not line.startswith(ELSEWHERE))
-    return kept.replace("[Service]", f"[Service]\nBindPaths={folder}\nStandardOutput=append:{folder}/gate.log\nStandardError=inherit", 1)
+    here = f"BindReadOnlyPaths={sys.prefix} {ROOT}\nBindPaths={folder}"  # PrivateTmp= hides what is in /tmp, as a checkout may be
+    return kept.replace("[Service]", f"[Service]\n{here}\nStandardOutput=append:{folder}/gate.log\nStandardError=inherit", 1)
 
 
 def test_the_gate_does_all_that_it_has_to_in_the_confines_of_its_unit(make: Make, tmp_path: Path) -> None:
