@@ -34,7 +34,7 @@ def shared_by(reactor: Any, file: Path) -> Any:
         reactor=reactor,
         disk=Disk(reactor, Turn(), time.monotonic),
         now=time.monotonic,
-        records=SimpleNamespace(keep=lambda _: "", in_force=lambda *_: None),
+        records=SimpleNamespace(keep=lambda *_: "", in_force=lambda *_: None),
         configuration=lambda: load_configuration(file, time.time()),
         decide_again=lambda since: None,
     )
