@@ -12,12 +12,21 @@ import pytest
 from attrs import evolve
 from lab.cluster import RealCluster
 from lab.gate import ALICE, ALL, Gate, rule, running_gate
-from lab.kubectl import Kubectl
+from lab.kubectl import Kubectl, binaries
 from lab.terminal import terminal
 from lab.waiting import eventually
 
 POLICY = {"rules": [{**rule("watched", ALICE, ALL), "record": "full"}]}
 BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="session")
+def client(cluster: RealCluster) -> str:
+    """One kubectl: it is the protocol that a recording differs by."""
+    clients = list(binaries(cluster.admin))
+    if not clients:
+        pytest.skip("no kubectl on PATH and none beside the cluster")
+    return clients[-1]
 
 
 @pytest.fixture(scope="module")
