@@ -113,13 +113,11 @@ def _cuts(api: GateApi, asked: list[dict[str, str]]) -> Iterator[Any]:
 
 def _hold_to_all(ended: Mapping[str, Any]) -> None:
     """All of somebody's or of a cluster is more than what is live at the gates that answered: raises UnreachableError where one did not."""
-    unnamed = ended["found"] - len(ended["sessions"])
-    if unnamed > 0:
+    if unnamed := _unnamed(ended):
         click.echo(f"kgate: {unnamed:,} of them, older ones, are not named here", err=True)
     if "problem" in ended:
         raise UnreachableError(f"only this gate was asked, and nothing cut at others: {text_of(ended['problem'])}")
-    if "silent" in ended:
-        silent = ", ".join(map(text_of, ended["silent"]))
+    if silent := _silent(ended):
         raise UnreachableError(f"no answer from {silent}: what is live there was not cut; see whether it runs")
 
 
@@ -138,12 +136,20 @@ def _warn(found: Mapping[str, Any]) -> None:
     """What is not in the answer, on stderr."""
     if "problem" in found:
         click.echo(f"kgate: only this gate was asked: {text_of(found['problem'])}", err=True)
-    if "silent" in found:
-        silent = ", ".join(map(text_of, found["silent"]))
+    if silent := _silent(found):
         click.echo(f"kgate: no answer from {silent}: what is live there is not shown; see whether it runs", err=True)
-    more = found["found"] - len(found["sessions"])
-    if more > 0:
+    if more := _unnamed(found):
         click.echo(f"kgate: {more:,} more, older ones, are not shown: name a --user or a --cluster", err=True)
+
+
+def _silent(found: Mapping[str, Any]) -> str:
+    """The gates that did not answer."""
+    return ", ".join(map(text_of, found.get("silent", ())))
+
+
+def _unnamed(found: Mapping[str, Any]) -> int:
+    """How many there are beside those in the answer, which are the newest."""
+    return max(0, int(found["found"]) - len(found["sessions"]))
 
 
 def _row(each: Mapping[str, Any]) -> list[str]:

@@ -66,10 +66,6 @@ class Forked:
         if self.poll() is None:
             os.kill(self.pid, number)
 
-    def terminate(self) -> None:
-        """SIGTERM."""
-        self.send_signal(signal.SIGTERM)
-
     def kill(self) -> None:
         """SIGKILL."""
         self.send_signal(signal.SIGKILL)
@@ -146,8 +142,7 @@ def _become(request: dict[str, object], output: int) -> None:
     from twisted.scripts.twistd import run
 
     run()
-    sys.stdout.flush()
-    sys.exit(0)
+    sys.exit()
 
 
 if __name__ == "__main__":
