@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lab.cluster import RealCluster
+from lab.cluster import RealCluster, caller
 from lab.deployed import CONF, DRAIN, POD, Deployment, engine, imported
 from lab.gate import ALICE, rule, usual_policy
 from lab.waiting import eventually
@@ -123,7 +123,7 @@ def test_a_rotated_token_is_used_from_then_on(deployed: Deployment, cluster: Rea
     def credentials() -> set[str]:
         alice.run("get", "--raw", "/api/v1/namespaces/default").must(1)
         user = GATE_ACCOUNT.format(deployed.namespace)
-        return {each["user"]["extra"][CREDENTIAL][0] for each in cluster.audited(start) if each["user"]["username"] == user}
+        return {each["user"]["extra"][CREDENTIAL][0] for each in cluster.audited(start) if caller(each) == user}
 
     eventually("the API server sees the new token", lambda: f"JTI={identifier(token)}" in credentials(), every=0.3)
     assert len(deployed.records("config")) == reloads, "the configuration is the same"

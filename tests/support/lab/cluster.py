@@ -76,6 +76,11 @@ class RealCluster:
         return [json.loads(line) for line in whole]
 
 
+def caller(event: dict[str, Any]) -> str:
+    """Whom the API server's audit event names; nobody, if what came was refused before anybody was known (401)."""
+    return str(event["user"].get("username", ""))
+
+
 def _shares(things: tuple[dict[str, Any], ...], ways: int) -> list[list[dict[str, Any]]]:
     return [list(things[way::ways]) for way in range(min(ways, len(things)))]
 
