@@ -35,23 +35,30 @@ class Beside:
     def do(self, work: Callable[[], T]) -> Deferred[T]:
         """Have ``work`` done; what it gave or raised comes on the reactor's thread, in a turn of its own."""
         done: Deferred[T] = Deferred()
-        self._give(work).add_done_callback(partial(self._is_done, done))
+        future: Future[T] = Future()
+        future.add_done_callback(partial(self._is_done, done))
+        self.give(work, future)
         return done
+
+    def tell(self, work: Callable[[], None]) -> None:
+        """Called by the thread: have ``work`` done on the reactor's, in a turn of its own."""
+        self._reactor.callFromThread(self._turn.wrap(work))
 
     def _is_done(self, done: Deferred[T], future: Future[T]) -> None:
         """Nothing that the future has refers to it: what is in a cycle may stay for ever (service/quiet.py)."""
-        self._reactor.callFromThread(self._turn.wrap(partial(_tell, done, future)))
+        self.tell(partial(_tell, done, future))
 
     def wait(self, work: Callable[[], T], seconds: float) -> T:
         """Have ``work`` done and wait for it: not on the reactor's thread. Raises TimeoutError."""
-        future = self._give(work)
+        future: Future[T] = Future()
+        self.give(work, future)
         try:
             return future.result(seconds)
         finally:
             future.cancel()
 
-    def _give(self, work: Callable[[], T]) -> Future[T]:
-        future: Future[T] = Future()
+    def give(self, work: Callable[[], T], future: Future[T]) -> None:
+        """Have ``work`` done; ``future`` gets what it gave or raised, and nobody is woken for that."""
         with self._more:
             self._given.append((future, work))
             if self._works:
@@ -59,7 +66,6 @@ class Beside:
             else:
                 self._works = True
                 Thread(target=self._run, name=self._name, daemon=True).start()
-        return future
 
     def _run(self) -> None:
         while self._does_something():

@@ -7,20 +7,22 @@ file systems, and of these only a fresh ``stat`` of the path tells the truth. A 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from kgate.net.beside import Beside
 from kgate.net.disk import HUNG_SECONDS, Disk, Hangs
 from kgate.net.files import Stamp, stamp
 from kgate.settings.files import read_file
 
 log = Logger()
 T = TypeVar("T")
+Look: TypeAlias = Future[dict[Path, Stamp]]
 _LEAST_PATIENCE = 0.1
 """Seconds."""
 
@@ -76,13 +78,13 @@ class FileWatch:
 
     A file that is being written changes at each look; acting on it half written would only make noise, so a change is told at the first look
     that finds it unchanged since the look before. Looks are beside the reactor, one at a time; one that a file holds up is given up, and the next ones pass
-    that file by until it answers.
+    that file by until it answers. A look that found all as it was is heard of at the next tick: to wake the reactor for it would be half of what looking costs.
     """
 
     def __init__(self, disk: Disk, changed: Callable[[], None], stamps: Mapping[Path, Stamp] | None = None) -> None:
         self._disk, self._changed = disk, changed
         self._beside = disk.beside("watch")
-        self._look: Deferred[dict[Path, Stamp]] | None = None
+        self._look: Look | None = None
         self._began = 0.0
         self._known: dict[Path, Stamp] = {}
         self.watch(stamps or (), stamps or {})
@@ -97,14 +99,23 @@ class FileWatch:
 
     def tick(self) -> None:
         """Look, unless the last look has not come back."""
+        self._take(self._look)
         now = self._disk.now()
         if self._look is not None and now - self._began >= HUNG_SECONDS and not self._disk.hung().keys().isdisjoint(self._paths):
             self._beside, self._look = self._disk.beside("watch"), None
         if self._look is None:
             self._began = now
-            look = self._look = self._beside.do(partial(self._stamps, self._paths, self._seen))
-            look.addCallback(self._looked, look)
-            look.addErrback(lambda failure: log.failure("acting on a changed file failed", failure))
+            self._begin()
+
+    def _begin(self) -> None:
+        look = self._look = Look()
+        look.add_done_callback(partial(self._came, self._beside, self._seen if self._seen == self._known else None))
+        self._beside.give(partial(self._stamps, self._paths, self._seen), look)
+
+    def _came(self, beside: Beside, expected: dict[Path, Stamp] | None, look: Look) -> None:
+        """In a thread."""
+        if look.exception() is not None or look.result() != expected:
+            beside.tell(partial(self._take, look))
 
     def _stamps(self, paths: Iterable[Path], seen: Mapping[Path, Stamp]) -> dict[Path, Stamp]:
         """In a thread."""
@@ -116,9 +127,12 @@ class FileWatch:
                 found[path] = seen.get(path)
         return found
 
-    def _looked(self, now: dict[Path, Stamp], look: Deferred[dict[Path, Stamp]]) -> None:
-        if look is self._look:
+    def _take(self, look: Look | None) -> None:
+        if look is not None and look is self._look and look.done():
             self._look = None
+            self._looked(look.result())
+
+    def _looked(self, now: dict[Path, Stamp]) -> None:
         if now.keys() != self._paths:
             return  # others are watched by now
         settled, self._seen = now == self._seen, now

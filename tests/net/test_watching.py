@@ -85,6 +85,23 @@ def test_one_look_is_under_way_at_a_time_and_is_taken_whenever_it_comes(tmp_path
     assert disk.answer() == 1 and told == ["two, longer"]
 
 
+def test_the_reactor_is_woken_for_news_only(tmp_path: Path) -> None:
+    policy, told, disk = tmp_path / "policy.yaml", list[int](), BusyDisk()
+    policy.write_text("one")
+    watch = FileWatch(disk, lambda: told.append(1), {policy: stamp(policy)})
+
+    def woken() -> int:
+        before = disk.woken
+        watch.tick()
+        assert disk.answer() == 1
+        return disk.woken - before
+
+    assert [woken() for _ in range(3)] == [0, 0, 0]
+    policy.write_text("two, longer")
+    assert [woken() for _ in range(4)] == [1, 1, 0, 0]
+    assert told == [1]
+
+
 def test_a_look_that_comes_when_others_are_watched_is_none(tmp_path: Path) -> None:
     one, two, told, disk = tmp_path / "one", tmp_path / "two", list[int](), BusyDisk()
     watch = FileWatch(disk, lambda: told.append(1), {one: None, two: None})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,17 +24,31 @@ class AtOnce:
     def do(self, work: Callable[[], T]) -> Deferred[T]:
         return maybeDeferred(work)
 
+    def give(self, work: Callable[[], T], future: Future[T]) -> None:
+        future.set_result(work())
+
+    def tell(self, work: Callable[[], None]) -> None:
+        work()
+
 
 class Later(AtOnce):
     """One that is busy until its work is let go on, in its order."""
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[], None]] = []
+        self.woken = 0
+
+    def tell(self, work: Callable[[], None]) -> None:
+        self.woken += 1
+        work()
 
     def do(self, work: Callable[[], T]) -> Deferred[T]:
         done: Deferred[T] = Deferred()
         self.waiting.append(lambda: maybeDeferred(work).chainDeferred(done))
         return done
+
+    def give(self, work: Callable[[], T], future: Future[T]) -> None:
+        self.waiting.append(lambda: future.set_result(work()))
 
 
 class DiskAtOnce(Disk):
@@ -56,6 +71,11 @@ class BusyDisk(DiskAtOnce):
 
     def beside(self, name: str) -> Any:
         return self._later
+
+    @property
+    def woken(self) -> int:
+        """How often a thread had something to say."""
+        return self._later.woken
 
     def taken(self) -> list[Callable[[], None]]:
         """What waits, to go on later."""
