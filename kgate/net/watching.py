@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
@@ -142,40 +143,54 @@ class FileWatch:
             self._changed()
 
 
+class _Following(Enum):
+    """RESTS ──change──▶ WANTED ──tick──▶ READS ──▶ RESTS, or WANTED again where a file hangs. STOPPED is for good."""
+
+    RESTS = "rests"
+    WANTED = "wanted"
+    READS = "reads"
+    STOPPED = "stopped"
+
+
 class FilesFollowed(Generic[T]):
     """Files that are read again when they changed: ``read`` does it in a thread, ``take`` is given what it gave. ``read`` may raise Hangs where somebody waits
-    for one of them already, and is called again then."""
+    for one of them already, and is called again then. While they are read they are not looked at: a change that comes meanwhile is found by the next look."""
 
     def __init__(self, disk: Disk, stamps: Mapping[Path, Stamp], read: Callable[[], T], take: Callable[[T], None]) -> None:
         self._read, self._take = read, take
-        self._watch = FileWatch(disk, self._want, stamps)
+        self._watch = FileWatch(disk, self._changed, stamps)
         self._beside = disk.beside("read")
-        self._wanted = self._reads = self._stopped = False
+        self._now = _Following.RESTS
 
     def tick(self) -> None:
         """Called a few times a second."""
-        if self._wanted and not self._reads:
-            self._wanted, self._reads = False, True
+        if self._now is _Following.RESTS:
+            self._watch.tick()
+        elif self._now is _Following.WANTED:
+            self._now = _Following.READS
             reading = self._beside.do(self._read)
             reading.addCallbacks(self._taken, self._hangs)
             reading.addErrback(lambda failure: log.failure("taking a changed file over failed", failure))
-        elif not self._reads:
-            self._watch.tick()
 
     def stop(self) -> None:
         """What is being read is nobody's any more."""
-        self._stopped = True
+        self._now = _Following.STOPPED
 
-    def _want(self) -> None:
-        self._wanted = True
-        self.tick()
+    def _changed(self) -> None:
+        if self._becomes(_Following.WANTED):
+            self.tick()
 
     def _taken(self, read: T) -> None:
-        self._reads = False
-        if not self._stopped:
+        if self._becomes(_Following.RESTS):
             self._take(read)
 
     def _hangs(self, failure: Failure) -> None:
-        self._reads = False
+        self._becomes(_Following.WANTED if failure.check(Hangs) else _Following.RESTS)
         failure.trap(Hangs)
-        self._wanted = True
+
+    def _becomes(self, state: _Following) -> bool:
+        """Whether it still does anything."""
+        if self._now is _Following.STOPPED:
+            return False
+        self._now = state
+        return True
