@@ -97,7 +97,9 @@ def _read(status: int, body: bytes) -> Any:
     try:
         document = json.loads(body)
     except ValueError:
-        raise UnreachableError(f"what answered ({status}) is not a gate; check the server of your kubeconfig") from None
+        raise UnreachableError(
+            f"what answered ({status}) is not a gate; name it: --gate URL (a host name of a cluster is the cluster alone)"
+        ) from None
     if status >= 400:
         text = str(document.get("message", "")) if isinstance(document, dict) else ""
         if status == 503:

@@ -25,6 +25,7 @@ from raw_client import RawClient
 
 from kgate.cli import main, the_gate
 from kgate.cli.wallet import Kept, Wallet, steady
+from kgate.errors import UnreachableError
 
 POLICY = {
     "rules": [
@@ -241,6 +242,12 @@ def test_a_gate_that_says_nothing_is_given_up_in_words(tmp_path: Path, monkeypat
         (tmp_path / "config").write_text(yaml.safe_dump(kubeconfig))
         ran = CliRunner().invoke(main, ["request", "list"], env={"KUBECONFIG": str(tmp_path / "config")})
     assert (ran.exit_code, ran.stderr) == (3, f"kgate: the gate at {url}/clusters/a does not answer within 0.2 s; is it running?\n")
+
+
+def test_whose_kubeconfig_has_a_host_name_of_the_cluster_itself_is_told_to_name_the_gate() -> None:
+    """What answers there is the API server; with a token or kubelogin nothing in the kubeconfig says where the gate is."""
+    with pytest.raises(UnreachableError, match=r"\(404\) is not a gate; name it: --gate URL \(.* host name of a cluster"):
+        the_gate._read(404, b"404 page not found\n")
 
 
 @pytest.mark.parametrize(
