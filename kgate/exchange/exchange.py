@@ -446,7 +446,7 @@ class Exchange(LiveRequest):
 
     def _answer_status(self, code: int, message: str) -> None:
         self.status = code
-        answer_status(self._client, self._stream, self._head.method, code, message, self.id)
+        answer_status(self._client, self._stream, self._head, code, message, self.id)
         if not self._client_ended:
             self._client.wire.reset(self._stream, 0)  # as in ``_answered``: nobody takes the rest of it
 

@@ -1,14 +1,19 @@
-"""An answer of the gate's own to a request that goes nowhere: a ``Status`` that kubectl prints well."""
+"""An answer of the gate's own to a request that goes nowhere: a ``Status`` that kubectl prints well, and what it prints instead where it drops that."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from kgate.exchange.legs import ClientLeg
 from kgate.exchange.ports import Loss
-from kgate.kube.status import status_body
-from kgate.wire.events import Headers, RequestReceived
+from kgate.kube.discovery import is_dropped, text_is_shown, warning
+from kgate.kube.status import one_line, status_body
+from kgate.wire.events import Headers, RequestHead, RequestReceived
 
 MOST_SKIPPED = 1024 * 1024
 """Bytes of a refused request's body that are read and dropped before its stream is reset."""
+_JSON: Final = (b"content-type", b"application/json")
+_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
 
 def refuse(
@@ -21,24 +26,33 @@ def refuse(
     retry_after: int = 0,
 ) -> None:
     """Answer with ``message`` (text: a Status; bytes: as they are) and skip what is still to come of the request's body."""
-    stream, method = request.stream, request.head.method
+    stream, head = request.stream, request.head
     if isinstance(message, str):
-        answer_status(leg, stream, method, status, message, id_, retry_after)
+        answer_status(leg, stream, head, status, message, id_, retry_after)
     else:
-        answer_whole(leg, stream, method, status, [(b"content-type", content_type)], message)
+        answer_whole(leg, stream, head.method, status, [(b"content-type", content_type)], message)
     if not request.ended:
         leg.responders[stream] = skip = Skip(leg, stream)
         leg.skips = [*leg.skips, skip]
 
 
-def answer_status(leg: ClientLeg, stream: int, method: bytes, status: int, message: str, id_: str, retry_after: int = 0) -> None:
+def answer_status(leg: ClientLeg, stream: int, head: RequestHead, status: int, message: str, id_: str, retry_after: int = 0) -> None:
     """Answer with a ``Status``, under the request's id where that is on record. ``retry_after`` (seconds) has client-go ask again by itself."""
-    headers = [(b"content-type", b"application/json")]
+    headers, body = _said(head, status, one_line(message), retry_after)
     if retry_after:
         headers.append((b"retry-after", b"%d" % retry_after))
     if id_:
         headers.append((b"audit-id", id_.encode()))
-    answer_whole(leg, stream, method, status, headers, status_body(status, message, retry_after))
+    answer_whole(leg, stream, head.method, status, headers, body)
+
+
+def _said(head: RequestHead, status: int, message: str, retry_after: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The message so that the client shows it: headers, body."""
+    if not is_dropped(head.method, head.target):
+        return [_JSON], status_body(status, message, retry_after)
+    if text_is_shown(status, head.headers):
+        return [_TEXT], message.encode()
+    return [_JSON, (b"warning", warning(message))], status_body(status, message, retry_after)
 
 
 def answer_whole(leg: ClientLeg, stream: int, method: bytes, status: int, headers: Headers, body: bytes) -> None:

@@ -70,6 +70,29 @@ def test_who_is_asked_before_where_and_what_before_as_whom(world: World, target:
     assert refusal.status == status and words in refusal.message and world.pipe.take().startswith(b"HTTP/1.1 %d " % status)
 
 
+AGGREGATED = b"Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json\r\n"
+
+
+def test_a_refusal_of_discovery_is_said_so_that_client_go_shows_it(world: World) -> None:
+    """Of a ``Status`` there kubectl with an empty cache made "unknown", or that the server asks for credentials."""
+    world.asks(b"GET /clusters/nowhere/api HTTP/1.1\r\n%b%b\r\n" % (NOBODY, AGGREGATED))
+    head, _, body = world.pipe.take().partition(b"\r\n\r\n")
+    assert (
+        head.startswith(b"HTTP/1.1 401 ") and b'\r\nwarning: 299 kgate "the token is not known"\r\n' in head and b'"kind":"Status"' in body
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [(b"/api", b"text/plain; charset=utf-8"), (b"/apis?timeout=32s", b"text/plain; charset=utf-8"), (b"/api/v1/pods", b"application/json")],
+)
+def test_a_denial_of_discovery_is_text_and_any_other_a_status(world: World, path: bytes, shown: bytes) -> None:
+    world.asks(b"GET /clusters/lab%b HTTP/1.1\r\n%bImpersonate-User: bob\r\n%b\r\n" % (path, ALICE, AGGREGATED))
+    head, _, body = world.pipe.take().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 403 ") and b"\r\ncontent-type: %b\r\n" % shown in head and b"\r\nwarning:" not in head
+    assert body.startswith(b"{") == (b"/pods" in path)
+
+
 def test_a_denied_impersonation_is_on_record_as_what_was_asked(world: World) -> None:
     world.asks(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\n%bImpersonate-User: bob\r\nImpersonate-Uid: 7\r\n\r\n" % ALICE)
     assert world.refusals[0].asked_as == Impersonation("bob", uid="7")
