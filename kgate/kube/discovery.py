@@ -13,7 +13,9 @@ from collections.abc import Iterable
 
 _DROPPED = re.compile(rb"(?:/clusters/[^/?]*)?/(?:apis?|version|openapi/v2|openapi/v3(?:/[^?]*)?)/?(?:\?.*)?")
 _AGGREGATED = b"as=APIGroupDiscoveryList"
-"""In the ``Accept`` of client-go's discovery since 1.26, and of nothing that wants a ``Status``: ``get --raw`` and other libraries do not ask so."""
+"""In the ``Accept`` of client-go's discovery since 1.26."""
+_ANYTHING = b"application/json, */*"
+"""The ``Accept`` of client-go where it names no type, as for ``/version``. Other libraries, which read a ``Status``, ask for just JSON."""
 _TEXT_IS_SHOWN = frozenset({403, 502})
 _ESCAPED = re.compile(r'(["\\])')
 
@@ -25,7 +27,7 @@ def is_dropped(method: bytes, target: bytes) -> bool:
 
 def text_is_shown(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether whoever asks with these ``headers`` for what ``is_dropped`` shows a body of ``status`` that is plain text."""
-    return status in _TEXT_IS_SHOWN and any(name == b"accept" and _AGGREGATED in value for name, value in headers)
+    return status in _TEXT_IS_SHOWN and any(name == b"accept" and (_AGGREGATED in value or value == _ANYTHING) for name, value in headers)
 
 
 def warning(message: str) -> bytes:

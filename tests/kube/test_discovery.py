@@ -37,10 +37,12 @@ def test_of_all_else_it_reads_the_status(target: bytes) -> None:
     assert not is_dropped(b"GET", target) and not is_dropped(b"POST", b"/api")
 
 
-def test_text_is_for_whoever_asks_for_aggregated_discovery_alone() -> None:
+def test_text_is_for_client_go_alone() -> None:
     assert text_is_shown(403, [(b"user-agent", b"kubectl"), (b"accept", ACCEPT)])
     assert not text_is_shown(401, [(b"accept", ACCEPT)])  # client-go's own words, whatever the body
-    assert not text_is_shown(403, [(b"accept", b"application/json, */*")])
+    assert text_is_shown(502, [(b"accept", b"application/json, */*")])
+    for accept in (b"application/json", b"*/*", b"text/html,*/*;q=0.8"):
+        assert not text_is_shown(403, [(b"accept", accept)])
 
 
 def test_a_warning_is_one_line_for_all_tries() -> None:
