@@ -38,27 +38,27 @@ def refuse(
 
 def answer_status(leg: ClientLeg, stream: int, head: RequestHead, status: int, message: str, id_: str, retry_after: int = 0) -> None:
     """Answer with a ``Status``, under the request's id where that is on record. ``retry_after`` (seconds) has client-go ask again by itself."""
-    headers, body = _said(head, status, one_line(message), retry_after)
-    if retry_after:
-        headers.append((b"retry-after", b"%d" % retry_after))
+    headers = [(b"retry-after", b"%d" % retry_after)] if retry_after else []
     if id_:
         headers.append((b"audit-id", id_.encode()))
-    answer_whole(leg, stream, head.method, status, headers, body)
+    message, dropped = one_line(message), is_dropped(head.method, head.target)
+    if dropped and text_is_shown(status, head.headers):
+        answer_whole(leg, stream, head.method, status, [_TEXT, *headers], message.encode())
+        return
+    warned = (b"warning", warning(message)) if dropped else None
+    answer_whole(leg, stream, head.method, status, [_JSON, *headers], status_body(status, message, retry_after), warned)
 
 
-def _said(head: RequestHead, status: int, message: str, retry_after: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """The message so that the client shows it: headers, body."""
-    if not is_dropped(head.method, head.target):
-        return [_JSON], status_body(status, message, retry_after)
-    if text_is_shown(status, head.headers):
-        return [_TEXT], message.encode()
-    return [_JSON, (b"warning", warning(message))], status_body(status, message, retry_after)
-
-
-def answer_whole(leg: ClientLeg, stream: int, method: bytes, status: int, headers: Headers, body: bytes) -> None:
-    """An answer of the gate's own, with its content-length and date. To HEAD, what it says of a body is all that there is of it (RFC 9110 section 9.3.2)."""
+def answer_whole(
+    leg: ClientLeg, stream: int, method: bytes, status: int, headers: Headers, body: bytes, besides: tuple[bytes, bytes] | None = None
+) -> None:
+    """An answer of the gate's own, with its content-length and date, and what is said ``besides`` where the client takes so long a head. To HEAD, what it
+    says of a body is all that there is of it (RFC 9110 section 9.3.2)."""
     bare = not body or method == b"HEAD"
-    leg.wire.send_response(stream, status, [*headers, (b"content-length", b"%d" % len(body)), *leg.wire.date()], bare)
+    whole = [*headers, (b"content-length", b"%d" % len(body)), *leg.wire.date()]
+    if besides is not None and leg.wire.takes([*whole, besides]):
+        whole.append(besides)
+    leg.wire.send_response(stream, status, whole, bare)
     if not bare:
         leg.wire.send_data(stream, body, True)
     leg.touch()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from exchange_world import World
+from exchange_world import Both, World
 
 from kgate.authorizers.builtin import PolicyAuthorizer
 from kgate.exchange.admission import Admission, decide
@@ -12,6 +12,8 @@ from kgate.identity.credentials import Rejected
 from kgate.kube.impersonation import ImpersonationRequest
 from kgate.model import Action, Cluster, Context, Decision, Ending, Ground, Identity, Impersonation, Pending, Reason
 from kgate.policy.load import load_policy
+from kgate.wire import http2
+from kgate.wire.events import RequestHead, ResponseReceived
 
 ALICE = b"Host: gate\r\nAuthorization: Bearer alice\r\n"
 NOBODY = b"Host: gate\r\n"
@@ -78,7 +80,7 @@ def test_a_refusal_of_discovery_is_said_so_that_client_go_shows_it(world: World)
     world.asks(b"GET /clusters/nowhere/api HTTP/1.1\r\n%b%b\r\n" % (NOBODY, AGGREGATED))
     head, _, body = world.pipe.take().partition(b"\r\n\r\n")
     assert (
-        head.startswith(b"HTTP/1.1 401 ") and b'\r\nwarning: 299 kgate "the token is not known"\r\n' in head and b'"kind":"Status"' in body
+        head.startswith(b"HTTP/1.1 401 ") and b'\r\nwarning: 299 kgate "the token is not known"' in head and b'"kind":"Status"' in body
     )
 
 
@@ -91,6 +93,16 @@ def test_a_denial_of_discovery_is_text_and_any_other_a_status(world: World, path
     head, _, body = world.pipe.take().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 403 ") and b"\r\ncontent-type: %b\r\n" % shown in head and b"\r\nwarning:" not in head
     assert body.startswith(b"{") == (b"/pods" in path)
+
+
+@pytest.mark.parametrize(("most", "warned"), [(3000, True), (250, False)])
+def test_a_warning_is_for_whoever_takes_so_long_a_head(most: int, warned: bool) -> None:
+    """RFC 9113 section 10.5.1: who gets more than it announced may end the connection, with all that is on it."""
+    both = Both(http2.Http2Limits(header_list=most))
+    both.person.open(RequestHead(b"GET", b"/clusters/lab/version", b"gate", []), True)
+    both.carry()
+    (answer,) = [event for event in both.told if isinstance(event, ResponseReceived)]
+    assert answer.status == 401 and (b"warning" in dict(answer.headers)) == warned
 
 
 def test_a_denied_impersonation_is_on_record_as_what_was_asked(world: World) -> None:
