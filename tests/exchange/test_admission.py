@@ -79,9 +79,7 @@ def test_a_refusal_of_discovery_is_said_so_that_client_go_shows_it(world: World)
     """Of a ``Status`` there kubectl with an empty cache made "unknown", or that the server asks for credentials."""
     world.asks(b"GET /clusters/nowhere/api HTTP/1.1\r\n%b%b\r\n" % (NOBODY, AGGREGATED))
     head, _, body = world.pipe.take().partition(b"\r\n\r\n")
-    assert (
-        head.startswith(b"HTTP/1.1 401 ") and b'\r\nwarning: 299 kgate "the token is not known"' in head and b'"kind":"Status"' in body
-    )
+    assert head.startswith(b"HTTP/1.1 401 ") and b'\r\nwarning: 299 kgate "the token is not known"' in head and b'"kind":"Status"' in body
 
 
 @pytest.mark.parametrize(
