@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from twisted.logger import FilteringLogObserver, LogLevel, LogLevelFilterPredicate, globalLogBeginner, textFileLogObserver
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-# How long an example takes is the machine's matter, and the bench's.
-settings.register_profile("kgate", deadline=None)
+# How long an example takes is the machine's matter, and the bench's; so is how long it takes to make one up.
+settings.register_profile("kgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kgate")
 
 

@@ -23,9 +23,9 @@ def test_a_glob_is_the_regular_expression_with_dot_star(glob: str, value: str) -
 
 def test_many_stars_cost_no_more_than_the_value_is_long() -> None:
     hostile = Glob("*a" * 1000 + "b")
-    began = time.process_time()
+    began = time.thread_time()
     assert not hostile.matches("a" * 100_000)
-    assert time.process_time() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,9 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_hostile_file_is_refused_within_a_second(name: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     refusal(BOMBS[name])
-    assert time.process_time() - began < 1.0
+    assert time.thread_time() - began < 1.0
 
 
 def test_thirty_two_levels_are_enough_and_allowed() -> None:

@@ -30,7 +30,10 @@ INSERTED = {(SIGNATURES, 372), (SIGNATURES, 373)}
 def vectors() -> Path:
     if shutil.which("go") is None:
         pytest.skip("the vectors come as a Go module; go is not installed")
-    answer = subprocess.run(["go", "mod", "download", "-json", MODULE], capture_output=True, text=True, timeout=120, cwd="/")
+    try:
+        answer = subprocess.run(["go", "mod", "download", "-json", MODULE], capture_output=True, text=True, timeout=120, cwd="/")
+    except subprocess.TimeoutExpired:
+        pytest.skip("the Go module proxy does not give the vectors: it has not answered for two minutes")
     if answer.returncode:
         pytest.skip(f"the Go module proxy does not give the vectors: {answer.stdout[-200:]}")
     return Path(json.loads(answer.stdout)["Dir"]) / "testvectors_v1"

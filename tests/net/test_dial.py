@@ -8,7 +8,9 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
 
+from ports import free_port
 from reactors import dispose, make_reactor, turn_until
+from twisted.internet.task import Clock
 
 from kgate.exchange.legs import UpstreamLeg
 from kgate.net.dial import DialFailed, HostName, TcpDial
@@ -73,17 +75,19 @@ def test_a_name_is_looked_up_once_for_all_who_wait_and_again_for_who_comes_later
 
 
 def test_an_address_that_says_nothing_leaves_time_for_the_next_one() -> None:
-    reactor: Any = make_reactor()
-    heard = list[object]()
-    with socket.create_server(("127.0.0.2", 0), backlog=0) as silent, ExitStack() as held:
-        port = silent.getsockname()[1]
+    reactor, clock, heard, port = make_reactor(), Clock(), list[object](), free_port()
+    timed: Any = SimpleNamespace(addWriter=reactor.addWriter, removeWriter=reactor.removeWriter, callLater=clock.callLater)
+    with socket.create_server(("127.0.0.2", port), backlog=0), ExitStack() as held:
         for _ in range(4):  # whoever comes when the backlog is full gets no answer
             waits = held.enter_context(socket.socket())
             waits.setblocking(False)
             waits.connect_ex(("127.0.0.2", port))
         held.enter_context(socket.create_server(("127.0.0.1", port)))
-        dial = TcpDial(reactor, ["127.0.0.2", "127.0.0.1"], port, heard.append, 0.4)
-        dial.start()
+        TcpDial(timed, ["127.0.0.2", "127.0.0.1"], port, heard.append, 10.0).start()
+        clock.advance(4.9)
+        reactor.iterate(0.1)
+        assert heard == []
+        clock.advance(0.1)
         turn_until(reactor, lambda: bool(heard))
         (sock,) = heard
         assert isinstance(sock, socket.socket) and sock.getpeername() == ("127.0.0.1", port)

@@ -49,8 +49,8 @@ def test_threat_28_its_timers_know_nothing_of_the_machines_clock(reactor: Reacto
     """One that is set back an hour would keep each for an hour: the end of a handshake's time, of what was cut, the next slice of decisions."""
     before = time.monotonic()
     assert before <= reactor.seconds() <= time.monotonic()
-    call = reactor.callLater(5, lambda: None)
-    assert before + 5 <= call.getTime() <= time.monotonic() + 5 and 4 < (reactor.timeout() or 0) <= 5
+    call = reactor.callLater(3600, lambda: None)
+    assert before + 3600 <= call.getTime() <= time.monotonic() + 3600 and 3000 < (reactor.timeout() or 0) <= 3600
 
 
 @pytest.fixture
@@ -209,7 +209,9 @@ def test_who_has_the_number_of_one_that_hung_up_in_the_same_poll_did_not(reactor
             other = next(pipe for pipe in pipes if pipe is not one)
             reactor.removeReader(other)
             number = other.close()
-            made.append((number, connect(owner)[0].fileno()))
+            while (taken := connect(owner)[0].fileno()) < number:
+                pass  # somebody else closed one with a lower number meanwhile
+            made.append((number, taken))
 
     pipes = [Pipe(lost), Pipe(lost)]
     for pipe in pipes:

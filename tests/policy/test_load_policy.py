@@ -173,17 +173,17 @@ def test_whoever_asks_for_a_recording_of_what_is_never_recorded_is_told() -> Non
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_is_refused_with_its_line_within_a_second_or_so(name: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     found = mistakes(HOSTILE[name])
-    assert time.process_time() - began < 2.0
+    assert time.thread_time() - began < 2.0
     assert all(re.match(r"p\.yaml(/a\.yaml)?:[1-9]", line) and len(line) < 1000 for line in found)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_only_looks_hostile_loads_as_fast(name: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     load_policy(HARMLESS[name], "p.yaml")
-    assert time.process_time() - began < 2.0
+    assert time.thread_time() - began < 2.0
 
 
 def test_a_doubling_expression_and_a_control_character_are_named_as_such() -> None:
@@ -195,9 +195,9 @@ def test_a_doubling_expression_and_a_control_character_are_named_as_such() -> No
 
 def test_ten_thousand_rules_load_in_seconds() -> None:
     rule = "  - {{name: r{0}, who: {{groups: [g{0}]}}, clusters: {{names: ['*']}}, allow: [{{verbs: [get], resources: [pods]}}]}}\n"
-    began = time.process_time()
+    began = time.thread_time()
     policy = load_policy("rules:\n" + "".join(rule.format(number) for number in range(2_000)), "p.yaml")
-    assert len(policy.rules) == 2_000 and time.process_time() - began < 5.0
+    assert len(policy.rules) == 2_000 and time.thread_time() - began < 5.0
 
 
 def test_expressions_are_so_long_together() -> None:

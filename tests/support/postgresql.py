@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -65,12 +66,18 @@ def pooled(running: PostgreSql) -> Iterator[str]:
     )
     with subprocess.Popen([*_become(), program, "-q", str(settings)], cwd=folder) as process:
         try:
-            while not (folder / ".s.PGSQL.6432").exists():
+            while not _answers(folder / ".s.PGSQL.6432"):
                 assert process.poll() is None, (folder / "pgbouncer.log").read_text()
                 time.sleep(0.01)
             yield f"postgresql+psycopg://kgate@/postgres?host={folder}&port=6432"
         finally:
             process.terminate()
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens there: a socket has its name a little earlier."""
+    with socket.socket(socket.AF_UNIX) as asked:
+        return asked.connect_ex(str(path)) == 0
 
 
 def _become() -> list[str]:

@@ -34,8 +34,8 @@ def reactor_with_threads() -> Iterator[Any]:
         dispose(made)
 
 
-def turn_until(reactor: Any, holds: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Turn ``reactor`` until ``holds()``; AssertionError after ``seconds``."""
+def turn_until(reactor: Any, holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Turn ``reactor`` until ``holds()``; AssertionError after ``seconds``, which are for what will never hold: no test is to measure with them."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not come to hold in time"
