@@ -153,7 +153,7 @@ def test_a_logout_token_cuts_the_watches_of_that_session_and_no_others(scene: Sc
         client.send(b"GET /clusters/lab/api/v1/pods HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n\r\n" % token.encode())
         assert client.status() == 401 and b"you signed out" in client.last_body
     eventually("the end's record", lambda: scene.records("stream-end"))
-    assert scene.records("stream-end")[0]["revocation_ms"] >= 0  # how many they may be: of a hundred, below
+    assert scene.records("stream-end")[0]["revocation_ms"] < 1000
     told = scene.records("notice")[-1]
     assert (told["allowed"], told["notice"], told["subject"]) == (True, "logout", {"sub": "alice", "session": "s1"})
 

@@ -198,7 +198,7 @@ def on_a_terminal(folder: Path, *arguments: str, stop_at: bytes = b"", by: signa
         command, stdin=follower, stdout=follower, stderr=follower, start_new_session=True, env={**os.environ, "TERM": "xterm"}
     )
     os.close(follower)
-    seen, deadline = b"", time.monotonic() + 30
+    seen, deadline = b"", time.monotonic() + 120
     while time.monotonic() < deadline:
         if not select.select([leader], [], [], 0.1)[0]:
             continue
@@ -211,7 +211,7 @@ def on_a_terminal(folder: Path, *arguments: str, stop_at: bytes = b"", by: signa
             process.send_signal(by)
             stop_at = b""
     os.close(leader)
-    return seen, process.wait(10)
+    return seen, process.wait(60)
 
 
 @pytest.mark.threat("27")
@@ -236,7 +236,7 @@ def test_threat_27_the_terminal_is_put_back_after_ctrl_c_too(tmp_path: Path) -> 
     write(tmp_path, FIRST, (0.1, Kind.OUTPUT, b"\x1b[?1049h\x1b[?25l\x1b[31mhere"), (60.0, Kind.OUTPUT, b"never"))
     began = time.monotonic()
     seen, code = on_a_terminal(tmp_path, FIRST, "--idle", "60", stop_at=b"here")
-    assert code == 130 and time.monotonic() - began < 20
+    assert code == 130 and time.monotonic() - began < 50
     assert seen.endswith(b"here\x1b[?1049l\x1b[?25h\x1b[0m\x1b(B\x1b)B\x0f\r\n\r\nkgate: stopped by Ctrl-C\r\n")
     seen, code = on_a_terminal(tmp_path, FIRST, "--idle", "60", stop_at=b"here", by=signal.SIGTERM)  # timeout 60 kgate play
     assert code == 143 and seen.endswith(b"here\x1b[?1049l\x1b[?25h\x1b[0m\x1b(B\x1b)B\x0f\r\n")

@@ -180,7 +180,7 @@ def test_a_webhook_that_does_not_allow_denies(hooked: Hooked, request: pytest.Fi
 def test_threat_13_an_authorizer_that_does_not_answer_in_time_denies(tmp_path: Path) -> None:
     over = threading.Event()
     with webhook(tmp_path, timeout="1s") as hooked:
-        hooked.reviewer.respond = lambda: {"allowed": over.wait(20)}
+        hooked.reviewer.respond = lambda: {"allowed": over.wait(120)}
         assert "it did not answer within 1 s" in hooked.denied("slow")
         over.set()
 

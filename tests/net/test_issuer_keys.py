@@ -58,7 +58,7 @@ class Scene:
         """Fetch; what /readyz says then."""
         done: list[object] = []
         Deferred.fromCoroutine(self.keys.get(KeysWanted(self.web.url))).addBoth(done.append)
-        turn_until(self.reactor, lambda: bool(done), 10)
+        turn_until(self.reactor, lambda: bool(done))
         assert done == [None]
         return self.keys.problems().get(f"issuer {self.web.url}", "")
 
@@ -208,7 +208,7 @@ def test_what_a_token_leaves_elsewhere_is_asked_for(web: WebServer, global_react
         done: list[object] = []
         wanted = ClaimsWanted(web.url, b"digest", endpoint, "the-token")
         Deferred.fromCoroutine(scene.keys.ask_elsewhere(wanted)).addBoth(done.append)
-        turn_until(global_reactor, lambda: bool(done), 10)
+        turn_until(global_reactor, lambda: bool(done))
         return answers[0]
 
     assert ask("") == b"me"

@@ -66,7 +66,7 @@ class World:
     def hanging(self) -> Iterator[None]:
         """A disk that hangs."""
         goes_on = threading.Event()
-        self.reels.do(lambda: goes_on.wait(10), lambda job: None)
+        self.reels.do(lambda: goes_on.wait(120), lambda job: None)
         try:
             yield
         finally:

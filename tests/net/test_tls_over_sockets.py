@@ -90,7 +90,7 @@ class World:
     def run(self, work: Any, *args: Any) -> Any:
         """``work`` in a thread while the reactor turns."""
         future: Future[Any] = self.pool.submit(work, *args)
-        turn_until(self.reactor, future.done, 10)
+        turn_until(self.reactor, future.done)
         return future.result()
 
 
@@ -103,7 +103,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def dial(world: World, port: int, before: bytes = b"", alpn: list[str] | None = None) -> ssl.SSLSocket:
-    raw = socket.create_connection(("127.0.0.1", port), 5)
+    raw = socket.create_connection(("127.0.0.1", port), 60)
     raw.sendall(before)
     return world.client(alpn).wrap_socket(raw, server_hostname="localhost")
 
@@ -113,9 +113,7 @@ def ask(world: World, port: int, data: bytes, before: bytes = b"", alpn: list[st
         tls.setblocking(False)  # one thread for both ways: an SSL object takes no two at once
         answer, left = bytearray(), memoryview(data)
         while len(answer) < len(data):
-            assert any(select.select([tls], [tls] if left else [], [], 5)), (
-                f"{len(answer)} bytes came back, and then nothing for five seconds"
-            )
+            assert any(select.select([tls], [tls] if left else [], [], 60)), f"{len(answer)} bytes came back, and then nothing for a minute"
             with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 while left:
                     left = left[tls.send(left[:16384]) :]
@@ -164,7 +162,7 @@ def test_the_client_chooses_among_the_suites(world: World, order: tuple[str, ...
         context = world.client()
         context.maximum_version = ssl.TLSVersion.TLSv1_2  # whose order Python lets a client choose
         context.set_ciphers(":".join(order))
-        with context.wrap_socket(socket.create_connection(("127.0.0.1", port), 5), server_hostname="localhost") as tls:
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", port), 60), server_hostname="localhost") as tls:
             return (tls.cipher() or ("none",))[0]
 
     assert world.run(suite, world.listen()) == order[0]
@@ -176,7 +174,7 @@ def test_a_suite_that_http2_forbids_is_not_taken(world: World, weak: str) -> Non
         context = world.client()
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(weak)
-        with socket.create_connection(("127.0.0.1", port), 5) as raw, pytest.raises(ssl.SSLError) as refused:
+        with socket.create_connection(("127.0.0.1", port), 60) as raw, pytest.raises(ssl.SSLError) as refused:
             context.wrap_socket(raw, server_hostname="localhost")
         return str(refused.value)
 
@@ -244,11 +242,11 @@ def test_a_port_in_use_is_said_with_what_to_do() -> None:
 
 
 def quits_before_the_handshake(world: World, port: int) -> None:
-    socket.create_connection(("127.0.0.1", port), 5).close()
+    socket.create_connection(("127.0.0.1", port), 60).close()
 
 
 def speaks_no_tls(world: World, port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), 5) as raw:
+    with socket.create_connection(("127.0.0.1", port), 60) as raw:
         raw.sendall(b"GET / HTTP/1.1\r\n\r\n")
         raw.recv(100)
 

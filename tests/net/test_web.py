@@ -87,7 +87,7 @@ def test_too_much_is_not_read(reactor: Any, web: WebServer) -> None:
 
 def test_whoever_is_slow_is_not_waited_for(reactor: Any, web: WebServer) -> None:
     release = threading.Event()
-    web.pages["/slow"] = Page(200, before=lambda: release.wait(10) and None)
+    web.pages["/slow"] = Page(200, before=lambda: release.wait(120) and None)
     assert ask(reactor, Asking(reactor, web.pem), f"{web.url}/slow", seconds=0.2) == Unreachable("did not answer within 0.2 s")
     release.set()
 

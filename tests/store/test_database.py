@@ -86,7 +86,7 @@ def test_news_comes_however_many_wait_to_read(gates: tuple[Gate, Gate]) -> None:
     gate, other = gates
     held, waiting = threading.Event(), list[object]()
     for _ in range(3 * READERS):
-        Deferred.fromCoroutine(gate.database.read(lambda _: held.wait(20))).addBoth(waiting.append)
+        Deferred.fromCoroutine(gate.database.read(lambda _: held.wait(240))).addBoth(waiting.append)
     try:
         other.wait(other.database.write(say("a")))
         gate.until_told("a")
@@ -172,7 +172,7 @@ def test_writes_go_one_after_the_other_and_a_thousand_at_once_are_all_done(gates
     running = [Deferred.fromCoroutine(gate.database.write(say(str(number)))) for number in range(1000)]
     done: list[object] = []
     gatherResults(running).addBoth(done.append)
-    turn_until(gate.reactor, lambda: bool(done), 30)
+    turn_until(gate.reactor, lambda: bool(done), 240)
     other.until_told(*map(str, range(1000)))
 
 
@@ -272,7 +272,7 @@ def test_a_store_that_hangs_shows_in_the_age_of_what_is_known(gates: tuple[Gate,
     gate, _ = gates
     hold, held = threading.Event(), []
     for _ in range(4):
-        held.append(Deferred.fromCoroutine(gate.database.read(lambda connection: hold.wait(5))))
+        held.append(Deferred.fromCoroutine(gate.database.read(lambda connection: hold.wait(240))))
     gate.database.look()
     before = gate.database.age
     turn_until(gate.reactor, lambda: gate.database.age > before + 0.3)

@@ -54,11 +54,11 @@ class Scene:
 
     def follows(self, know: Callable[[Directory], bool]) -> None:
         """Wait until the directory in memory says so; read whole, as after a start, it says the same."""
-        turn_until(self.reactor, lambda: know(self.followed.directory), 5)
+        turn_until(self.reactor, lambda: know(self.followed.directory))
         again, told = FollowedDirectory(self.database, self.known_as, self.changed), self.told
         self.database.look()
         again.following.read()
-        turn_until(self.reactor, lambda: self.told > told and len(again.directory) > 0, 5)
+        turn_until(self.reactor, lambda: self.told > told and len(again.directory) > 0)
         assert know(again.directory)
 
 

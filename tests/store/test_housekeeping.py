@@ -34,7 +34,7 @@ def test_sign_ins_that_nobody_finishes_are_forgotten(engine: Engine) -> None:
     try:
         instant[0] = HOUSEKEEPING_SECONDS
         signed_in.tick()
-        turn_until(reactor, lambda: left() == 1, 10)
+        turn_until(reactor, lambda: left() == 1)
     finally:
         database.stop()
         dispose(reactor)

@@ -94,9 +94,9 @@ class BusyDisk(DiskAtOnce):
 def asked(disk: Disk, path: Path) -> Iterator[None]:
     """Somebody waits for ``path``."""
     answers, waits = threading.Event(), threading.Event()
-    waiting = threading.Thread(target=disk.ask, args=(path, lambda: waits.set() or answers.wait(20)))
+    waiting = threading.Thread(target=disk.ask, args=(path, lambda: waits.set() or answers.wait(120)))
     waiting.start()
-    assert waits.wait(5)
+    assert waits.wait(60)
     try:
         yield
     finally:

@@ -110,7 +110,7 @@ class LiveGate:
 
     def run_to_the_end(self) -> tuple[int, str]:
         """Run it where it will not start; its exit status and all that it says."""
-        done = subprocess.run(self._command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False)
+        done = subprocess.run(self._command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=90, check=False)
         return done.returncode, done.stdout.decode()
 
     @property
@@ -135,7 +135,7 @@ class LiveGate:
     def until_it_serves(self) -> LiveGate:
         """Wait for it."""
         assert self.process is not None
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         while self.admin("/readyz")[0] == 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the gate did not start:\n{self.log.read_text()[-3000:]}")
@@ -150,7 +150,7 @@ class LiveGate:
             return 0
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(20)
+            return self.process.wait(90)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"the gate did not stop:\n{self.log.read_text()[-3000:]}") from None

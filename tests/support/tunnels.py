@@ -37,7 +37,7 @@ class FarSide:
 
     def say(self, data: bytes) -> None:
         """Send to the client, through the gate."""
-        assert self._switched.wait(10), "the cluster was never asked"
+        assert self._switched.wait(60), "the cluster was never asked"
         self.connection.send(data)
 
     def hears(self, count: int) -> bytes:
@@ -67,7 +67,7 @@ class Tunnel:
     def said_at_the_end(self) -> bytes:
         """All that the client reads until the gate closes; the cluster's side is closed then too."""
         rest = self.client.rest()
-        assert self.far.closed.wait(10), "the cluster's connection stays open"
+        assert self.far.closed.wait(60), "the cluster's connection stays open"
         return rest
 
     def ending(self) -> dict[str, object]:
