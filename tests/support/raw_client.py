@@ -10,8 +10,8 @@ import h2.config
 import h2.connection
 import h2.events
 
-SECONDS = 60.0
-"""For what never comes: no test is to measure with them."""
+SECONDS = 30.0
+"""Without a byte, before a test is given up."""
 
 
 def connected(port: int) -> socket.socket:

@@ -80,9 +80,21 @@ def both_up(gate: LiveGate) -> None:
         return status != 0 and "does not answer" not in page
 
     try:
-        eventually("both workers", look, 30)
+        eventually("both workers", look)
     except AssertionError:
         raise AssertionError(f"{gate.admin('/readyz')}:\n{gate.log.read_text()[-3000:]}") from None
+
+
+def gone(pid: int) -> Callable[[], bool]:
+    """Says whether that process has ended, buried or not."""
+
+    def look() -> bool:
+        try:
+            return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    return look
 
 
 def children(pid: int) -> list[int]:

@@ -13,7 +13,7 @@ class TookTooLong(AssertionError):
     """Something that should have happened did not, within its bound."""
 
 
-def eventually(what: str, look: Callable[[], T], seconds: float = 20.0, every: float = 0.02) -> T:
+def eventually(what: str, look: Callable[[], T], seconds: float = 60.0, every: float = 0.02) -> T:
     """The first truthy value that ``look`` gives; after ``seconds`` it raises TookTooLong, which names ``what``."""
     deadline = time.monotonic() + seconds
     while True:
