@@ -165,7 +165,7 @@ def suited(request: pytest.FixtureRequest, tmp_path: Path) -> World:
 sizes = st.integers(1, 30) | st.integers(1000, 1060) | st.sampled_from([RECORD - 1, RECORD])
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(sizes, min_size=1, max_size=6), st.lists(st.integers(0, 40) | st.integers(1000, 1090), max_size=6))
 def test_whatever_a_read_ends_with_all_whole_records_are_given_on(suited: World, sizes: list[int], beyond: list[int]) -> None:
     """Each read ends so many bytes behind a record's end: one record, one with its neighbour's beginning, two, the rest of one and another."""
@@ -218,7 +218,7 @@ def test_nor_does_it_where_the_system_allows_a_suite_with_a_shorter_tag(tmp_path
     assert done.returncode == 0, done.stderr
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(st.integers(1, RECORD) | st.just(RECORD), min_size=6, max_size=12),
     st.lists(st.integers(0, 150_000), max_size=3),
@@ -235,7 +235,7 @@ def test_wherever_large_reads_end_all_whole_records_are_given_on(suited: World, 
         assert b"".join(suited.pieces) == b"".join(said[: sum(1 for one in ends if one <= end)])
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 60) | st.just(RECORD), max_size=4), st.lists(st.integers(0, 20_000) | st.integers(-200, 0), max_size=6))
 def test_wherever_reads_end_what_comes_with_the_handshakes_end_is_given_on(tmp_path: Path, sizes: list[int], cuts: list[int]) -> None:
     world = World(tmp_path, acquainted=False)

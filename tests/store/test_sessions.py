@@ -135,7 +135,7 @@ def test_a_secret_never_rotates_to_one_that_was_there(engine: Engine) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=12))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 def test_rotation_against_an_obvious_model(engine: Engine, pairs: list[tuple[int, int]]) -> None:
     """The model keeps the chain of secrets: only its last link, or the very last step repeated, goes on."""
     chain, alive = ["0"], True
