@@ -69,9 +69,10 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     },
 }
 USUAL: dict[str, Any] = {
-    "sub": "alice", "email": "a@b.c", "email_verified": True, "groups": ["a", "b"], "roles": "r1,r2", "uid": "u1", "hd": "example.com",
+    "sub": "olga", "email": "a@b.c", "email_verified": True, "groups": ["a", "b"], "roles": "r1,r2", "uid": "u1", "hd": "example.com",
     "aud": "kgate", "iat": 0, "exp": 600,
 }  # fmt: skip
+"""olga's name is hers alone in the suite: the API server has her on record as herself, where other tests look whether alice came past the gate."""
 LEFT_OUT = object()
 OTHERS: dict[str, list[Any]] = {
     "sub": ["", "a b", 7, LEFT_OUT, "\u00fcber", "system:admin", ["a"], "x" * 300, True],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from kgate.cli import main
 
 ADMIN, GATE = (Path(os.environ.get(name, "")) for name in ("KGATE_E2E_ADMIN", "KGATE_E2E_GATE"))
 MANIFEST = Path(__file__).parent.parent.parent / "conf/kubernetes/impersonator.yaml"
-NAME = "kgate-e2e-check"
-"""Stands where the manifest has ``kgate``, so that a real one is left alone."""
+NAME = f"kgate-e2e-check-{uuid.uuid4().hex[:8]}"
+"""Stands where the manifest has ``kgate``, so that a real one is left alone, and a namespace of another run that is still going away."""
 
 
 def check(folder: Path, kubeconfig: Path) -> tuple[int, dict[str, Any]]:
@@ -34,9 +35,9 @@ def check(folder: Path, kubeconfig: Path) -> tuple[int, dict[str, Any]]:
     return result.exit_code, told
 
 
-def kubectl(*arguments: str, stdin: str = "") -> str:
+def kubectl(*arguments: str, stdin: str = "", check: bool = True) -> str:
     command = [str(next(iter(binaries(ADMIN).values()))), "--kubeconfig", str(ADMIN), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, input=stdin).stdout
+    return subprocess.run(command, check=check, capture_output=True, text=True, timeout=60, input=stdin).stdout
 
 
 @pytest.fixture
@@ -47,8 +48,11 @@ def manifest(tmp_path: Path) -> Iterator[Path]:
     renamed = yaml.safe_dump_all(_renamed(documents))
     kubectl("apply", "-f", "-", stdin=renamed)
     try:
-        template = ["-n", NAME, "get", "secret", f"{NAME}-token", "-o", "go-template={{.data.token | base64decode}}"]
-        token = eventually("the token", lambda: made if (made := kubectl(*template)).startswith("ey") else "", 30, 0.2)
+        # The cluster fills it in by itself, a moment later.
+        template = ["-n", NAME, "get", "secret", f"{NAME}-token", "-o", "go-template={{with .data}}{{.token | base64decode}}{{end}}"]
+        token = eventually("the token", lambda: made if (made := kubectl(*template)).startswith("ey") else "", every=0.2)
+        account = f"--as=system:serviceaccount:{NAME}:{NAME}"
+        eventually("the rights", lambda: kubectl("auth", "can-i", "impersonate", "users", account, check=False) == "yes\n", every=0.2)
         document = yaml.safe_load(GATE.read_text())
         document["users"][0]["user"] = {"token": token}
         yield save_kubeconfig(tmp_path / "manifest.kubeconfig", document)

@@ -1,6 +1,6 @@
 """A session of real kubectls on the real cluster, and every decision of it asked again: explain says what the gate did, a replay finds nothing different.
 
-It goes over a fact that flips, an edge of time and a change of the policy, each of which ends something that lives. With ``KGATE_RECORD=DIRECTORY`` what the
+It goes over a fact that flips, an edge of time and changes of the policy, of which each ends something that lives. With ``KGATE_RECORD=DIRECTORY`` what the
 gate wrote is kept there: that is how tests/review/session was made.
 """
 
@@ -24,6 +24,8 @@ from ports import free_port
 from kgate.audit.chain import Chain
 
 ADMIN = os.environ.get("KGATE_E2E_ADMIN", "")
+LEAD = 12.0
+"""Seconds that a gate has at least to take a policy over."""
 
 
 def policy(namespace: str, hours: str, *, watching: bool = True) -> dict[str, Any]:
@@ -75,21 +77,25 @@ def session(cluster: RealCluster, tmp_path: Path) -> Iterator[Session]:
     made = Session(gate, cluster, tmp_path)
     made.tell(False)
     gate.settings["facts"] = [{"source": "by-hand", "file": "facts.json"}]
-    edge = _next_minute()
-    gate.write(policy(cluster.namespace, f"{_hour(edge)}-{_hour(edge + 3600)}"))
+    gate.write(policy(cluster.namespace, hours_from(time.time() + 7200)))
     gate.start()
-    gate.until_ready()
-    yield made
-    gate.stop()
+    try:
+        gate.until_ready()
+        yield made
+    finally:
+        gate.stop()
 
 
-def _next_minute() -> float:
-    """A full minute that leaves time to begin."""
-    return (time.time() + 25) // 60 * 60 + 60
+def hours_from(instant: float) -> str:
+    """The hour that begins then, or would with the minute."""
+    return "-".join(datetime.fromtimestamp(each, UTC).strftime("%H:%M") for each in (instant, instant + 3600))
 
 
-def _hour(instant: float) -> str:
-    return datetime.fromtimestamp(instant, UTC).strftime("%H:%M")
+def at_an_edge(session: Session, namespace: str) -> None:
+    """A policy is in force by which logs end with the next full minute. One that came into force too late for that would end them at once, by itself."""
+    edge = (int(time.time() + LEAD) // 60 + 1) * 60
+    session.gate.adopt(policy(namespace, hours_from(edge)))
+    assert time.time() < edge, f"the gate did not take a policy over within {LEAD:g} s"
 
 
 def test_every_decision_of_a_session_comes_out_the_same_again(session: Session, cluster: RealCluster) -> None:
@@ -104,14 +110,15 @@ def test_every_decision_of_a_session_comes_out_the_same_again(session: Session, 
         session.tell(True)
         assert b"closed by policy" in exec_.wait().err
         assert alice.run("exec", "box", "--", "id").code != 0
-        following.wait(90)  # the edge of time
+        at_an_edge(session, cluster.namespace)
+        assert "closed by policy" in following.wait(120).text
         session.gate.adopt(policy(cluster.namespace, "00:00-24:00", watching=False))
         watching.wait()
     alice.run("get", "pods", "-w").must(1)
     session.gate.stop()
     _keep(session.gate.directory / "audit")
     asked = ask_again(session.gate.directory / "audit")
-    assert asked.policies == 2 and asked.facts >= 2
+    assert asked.policies == 3 and asked.facts >= 2
     assert asked.events["decision-change"] == 3 and asked.events["stream-start"] >= 5 and asked.events["request"] >= 20
 
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -99,28 +100,32 @@ def test_another_policy_in_the_configmap_cuts_a_live_exec(deployed: Deployment, 
     alice = deployed.person("alice")
     with alice.live(*SHELL) as shell:
         shell.until(b"up")
-        patched = time.monotonic()
-        deployed.configure({"rules": [*usual_policy()["rules"], incident]})
+        arrived = deployed.configure({"rules": [*usual_policy()["rules"], incident]})
         ran = shell.wait()
         assert shell.ended
-        took = shell.ended - patched
+        took = shell.ended - arrived
     assert ran.code == 1 and 'kgate: closed by policy: rule "incident" denies it (request ' in ran.text
     assert took < 10
-    measured(f"a ConfigMap's policy: exec over {took:.1f} s after kubectl patch")
+    measured(f"a ConfigMap's policy: exec over {took:.1f} s after the kubelet put it there")
     deployed.configure(usual_policy())
     eventually("and back", lambda: alice.run("exec", "box", "--", "true").code == 0, every=0.3)
+    eventually("both are on record", lambda: len(deployed.records("config")) >= 2)
 
 
 def test_a_rotated_token_is_used_from_then_on(deployed: Deployment, cluster: RealCluster) -> None:
-    """Rotated as the kubelet does it, but when the test wants it: with another folder behind ``..data``."""
+    """Rotated as the kubelet does it, but when the test wants it: with another folder behind ``..data``. A kubelet that just looks at the pod puts its own
+    token back, and then it is rotated once more.
+    """
     if cluster.audit_log is None:
         pytest.skip("the API server keeps no audit log here that says which token came")
     start, reloads = cluster.audit_log.stat().st_size, len(deployed.records("config"))
     token = deployed.kubectl("create", "token", "kgate", "--bound-object-kind=Pod", "--bound-object-name=kgate-0").strip()
-    rotate(deployed.projected("token"), token)
-    alice = deployed.person("alice")
+    folder, alice = deployed.projected("token"), deployed.person("alice")
 
     def credentials() -> set[str]:
+        with suppress(OSError):  # the kubelet does the same just now
+            if (folder / "token").read_text() != token:
+                rotate(folder, token)
         alice.run("get", "--raw", "/api/v1/namespaces/default").must(1)
         user = GATE_ACCOUNT.format(deployed.namespace)
         return {each["user"]["extra"][CREDENTIAL][0] for each in cluster.audited(start) if caller(each) == user}
@@ -140,7 +145,7 @@ def rotate(folder: Path, token: str) -> None:
     (new / "token").chmod(status.st_mode & 0o777)
     (folder / "..data_tmp").symlink_to(new.name)
     (folder / "..data_tmp").rename(folder / "..data")
-    shutil.rmtree(former)
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def identifier(token: str) -> str:
@@ -162,7 +167,7 @@ def test_a_pod_that_is_deleted_says_farewell_and_the_next_carries_its_chain_on(
         assert shell.ended
         took = shell.ended - deleted
     assert ran.code == 1 and "kgate: the gate is shutting down; run the command again (request " in ran.text, ran.text
-    assert DRAIN < took < DRAIN + 10
+    assert DRAIN < took < DRAIN + 30, "it was not killed"
 
     deployed.ready(after=former)
     measured(f"a deleted pod: exec over {took:.1f} s after, its successor ready {time.monotonic() - deleted:.1f} s after")

@@ -23,6 +23,7 @@ import yaml
 from attrs import define, field, frozen
 from authority import Authority
 from identity_gate import IdentityGate, identity_gate
+from ports import free_port
 
 PEOPLE = {"alice": ["developers"], "bob": ["sre"], "mallory": []}
 KEY = "VGhpcyBpcyBub3QgYSBzZWNyZXQsIG9ubHkgYSB0ZXM="
@@ -239,7 +240,7 @@ class Scene(SignInGate):
         """Audit records of one kind."""
         return [record for record in self.gate.gate.records() if record["event"] == event]
 
-    def until_recorded(self, event: str, seconds: float = 5.0, **fields: Any) -> dict[str, Any]:
+    def until_recorded(self, event: str, seconds: float = 60.0, **fields: Any) -> dict[str, Any]:
         """The first record that has these fields, once it is there."""
         deadline = time.monotonic() + seconds
         while True:
@@ -251,10 +252,11 @@ class Scene(SignInGate):
 
 
 def reserved_port() -> tuple[int, socket.socket]:
-    """A port for a gate that starts later; whoever else asks for a free one meanwhile does not get it. Close the socket just before."""
+    """A port for a gate that starts later; whoever else asks for a free one meanwhile does not get it. Close the socket just before. Nor does a
+    connection of somebody's take it between that and the gate's start (see ``ports``)."""
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind(("127.0.0.1", 0))
+    held.bind(("127.0.0.1", free_port()))
     return int(held.getsockname()[1]), held
 
 

@@ -8,6 +8,7 @@ on the node, which is this machine.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -112,10 +113,24 @@ class Deployment:
         }
         return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": self.namespace}, "spec": spec}
 
-    def configure(self, policy: Document) -> None:
-        """Another policy in the ConfigMap. The annotation has the kubelet look at the pod now; it would by itself within a minute and a half."""
-        self.kubectl("patch", "configmap", "kgate", "-p", json.dumps({"data": {"policy.yaml": json.dumps(policy)}}))
-        self.kubectl("annotate", "--overwrite", "pod", POD, f"looked-at={time.time()}")
+    def configure(self, policy: Document) -> float:
+        """Another policy in the ConfigMap; gives when it was in the pod's folder (monotonic). An annotation has the kubelet look at the pod now, which it
+        would by itself within a minute and a half. It may hear of the annotation before it hears of the ConfigMap: then it is told again.
+        """
+        text, told = json.dumps(policy), [0.0]
+        self.kubectl("patch", "configmap", "kgate", "-p", json.dumps({"data": {"policy.yaml": text}}))
+        file = self.projected("configuration") / "policy.yaml"
+
+        def arrived() -> float:
+            with contextlib.suppress(FileNotFoundError):  # as it is exchanged
+                if file.read_text() == text:
+                    return time.monotonic()
+            if time.monotonic() > told[0] + 2:
+                self.kubectl("annotate", "--overwrite", "pod", POD, f"looked-at={time.time()}")
+                told[0] = time.monotonic()
+            return 0.0
+
+        return eventually("the policy is in the pod's folder", arrived)
 
     def pod(self) -> Document | None:
         """The pod as it is, if there is one."""
@@ -132,7 +147,7 @@ class Deployment:
             return pod if pod and ready and pod["metadata"]["uid"] != after else None
 
         try:
-            return eventually("the gate's pod is ready", look, 60, 0.1)
+            return eventually("the gate's pod is ready", look, 120, 0.1)
         except TookTooLong as slow:
             raise TookTooLong(f"{slow}\n{self.kubectl('get', 'events')}\n{self.log}") from None
 

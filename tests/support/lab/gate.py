@@ -99,10 +99,12 @@ class Gate:
         new.rename(self.directory / "policy.yaml")
 
     def adopt(self, policy: Mapping[str, Any]) -> None:
-        """Replaces the policy file and waits until the gate has put on record that it is in force."""
+        """Replaces the policy file and waits until the gate has put on record that this policy is in force, and not only that something else is."""
         before = len(self.records("config"))
         self.write_policy(policy)
-        eventually("the new policy in force", lambda: len(self.records("config")) > before)
+        text = (self.directory / "policy.yaml").read_bytes()
+        digest = hashlib.sha256(text).hexdigest()
+        eventually("the new policy in force", lambda: digest in [each.get("policy_sha256") for each in self.records("config")[before:]])
 
     def records(self, *events: str) -> list[dict[str, Any]]:
         """The audit records so far, of these events or of all. A line that is being written is not one yet."""
@@ -123,7 +125,7 @@ class Gate:
             argv = [str(twistd), "-n", "kgate", "--config", "kgate.yaml"]
             self.process = subprocess.Popen(argv, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment())
 
-    def until_ready(self, seconds: float = 20.0) -> None:
+    def until_ready(self, seconds: float = 90.0) -> None:
         """Waits for /readyz; a gate that ended instead fails the test with what it said."""
         eventually("the gate's /readyz", lambda: self._ended() or self.ready(), seconds, 0.05)
         assert not self._ended(), f"the gate ended with {self._ended()}:\n{self.log[-3000:]}"
@@ -159,18 +161,18 @@ class Gate:
         assert self.process
         self.process.send_signal(signal.SIGHUP)
 
-    def wait(self, seconds: float = 20.0) -> int:
+    def wait(self, seconds: float = 60.0) -> int:
         """Waits for the process' own end; its exit code."""
         assert self.process
         return self.process.wait(seconds)
 
     def stop(self) -> int:
-        """SIGTERM, and the exit code; a gate that does not end within 20 s is killed, which is an exit code of -9."""
+        """SIGTERM, and the exit code; a gate that does not end within a minute is killed, which is an exit code of -9."""
         assert self.process
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait(5)

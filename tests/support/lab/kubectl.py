@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from attrs import evolve, field, frozen
 from lab.waiting import TookTooLong, eventually
 
@@ -79,7 +80,7 @@ class Live:
         assert self.process.stdin is not None
         self.process.stdin.close()
 
-    def until(self, needle: bytes, seconds: float = 20.0) -> bytes:
+    def until(self, needle: bytes, seconds: float = 60.0) -> bytes:
         """Waits until standard output has ``needle``; what it has written by then."""
         try:
             eventually(f"{needle!r} in the output of {self.line}", lambda: needle in self.out, seconds)
@@ -87,7 +88,7 @@ class Live:
             raise TookTooLong(f"{slow}\nout: {self.out[-500:]!r}\nerr: {self.err[-1500:]!r}") from None
         return self.out
 
-    def wait(self, seconds: float = 20.0) -> Ran:
+    def wait(self, seconds: float = 60.0) -> Ran:
         """Waits for its own end."""
         try:
             eventually(f"the end of {self.line}", lambda: self.ended is not None, seconds)
@@ -105,7 +106,7 @@ class Live:
         if self.ended is None:
             self.process.send_signal(how)
             try:
-                eventually(self.line, lambda: self.ended is not None, 5)
+                eventually(self.line, lambda: self.ended is not None, 20)
             except TookTooLong:
                 self.process.kill()
         self._watch.join(5)
@@ -176,3 +177,11 @@ def binaries(admin: Path) -> dict[str, Path]:
     if len(distinct) == 2 and distinct["system"].resolve().parent == newer.resolve().parent:
         del distinct["newer"]
     return distinct
+
+
+def one_of_them(admin: Path) -> str:
+    """The name of the newest, where what is shown is the gate's doing, and of which kubectl is in test_kubectl_cuts.py."""
+    names = list(binaries(admin))
+    if not names:
+        pytest.skip("no kubectl on PATH and none beside the cluster")
+    return names[-1]

@@ -90,20 +90,25 @@ class Ways:
         return self.played(lambda kubectl: [kubectl.run(*arguments, stdin=stdin, timeout=timeout).must(code)], like)[0]
 
     def same_objects(self, *arguments: str, like: Likeness = exactly) -> Ran:
-        """The same for a command that reads whole objects, which the cluster goes on writing: a kubelet adds to the status of a pod that has long been
-        ready. What is compared was asked directly before and after, and was the same.
+        """The same for a command that reads whole objects."""
+        return self.played_around(lambda kubectl: [kubectl.run(*arguments).must(0)], like)[0]
+
+    def played_around(self, scenario: Callable[[Kubectl], Sequence[Ran]], like: Likeness = exactly) -> Sequence[Ran]:
+        """Plays a scenario that reads whole objects, which the cluster goes on writing: a kubelet adds to the status of a pod that has long been ready.
+        What is compared was asked directly before and after, and was the same.
         """
 
         def blotted(text: bytes) -> bytes:
             return like(self.noise(text))
 
-        direct = self.direct.run(*arguments).must(0)
+        direct = scenario(self.direct)
         for _ in range(STANDS_STILL_WITHIN):
-            gated, before = self.gated.run(*arguments).must(0), direct
-            direct = self.direct.run(*arguments).must(0)
-            if blotted(before.out) == blotted(direct.out):
+            gated, before = scenario(self.gated), direct
+            direct = scenario(self.direct)
+            if [blotted(each.out) for each in before] == [blotted(each.out) for each in direct]:
                 break
-        hold_alike(direct, gated, blotted)
+        for one, other in zip(direct, gated, strict=True):
+            hold_alike(one, other, blotted)
         return gated
 
     def played(self, scenario: Callable[[Kubectl], Sequence[Ran]], like: Likeness = exactly) -> Sequence[Ran]:

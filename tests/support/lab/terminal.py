@@ -26,7 +26,7 @@ class Terminal:
     """Where the shell around the program writes its exit code and the instant (Unix seconds) of its end."""
 
     def _tmux(self, *arguments: str) -> str:
-        done = subprocess.run(["tmux", "-L", self.socket, "-f", "/dev/null", *arguments], capture_output=True, timeout=10, check=False)
+        done = subprocess.run(["tmux", "-L", self.socket, "-f", "/dev/null", *arguments], capture_output=True, timeout=60, check=False)
         assert done.returncode == 0, f"tmux {' '.join(arguments)}: {done.stderr.decode()}"
         return done.stdout.decode()
 
@@ -47,7 +47,7 @@ class Terminal:
         """Drags the window's corner."""
         self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
-    def until(self, needle: str, seconds: float = 20.0) -> str:
+    def until(self, needle: str, seconds: float = 60.0) -> str:
         """Waits until the screen has ``needle``; the screen then."""
 
         def found() -> str:
@@ -59,7 +59,7 @@ class Terminal:
         except TookTooLong as slow:
             raise TookTooLong(f"{slow}\n{self.screen()}") from None
 
-    def ended(self, seconds: float = 20.0) -> tuple[int, float]:
+    def ended(self, seconds: float = 60.0) -> tuple[int, float]:
         """Waits for the program's end: its exit code and when that was, in Unix seconds."""
         try:
             code, when = eventually("the end of the program on the terminal", self._ending, seconds, 0.05)
