@@ -96,7 +96,7 @@ def push(gate: IdentityGate, token: str) -> int:
 
 
 def test_what_it_says_decides(mdm: Mdm, gate: IdentityGate, laptop: tuple[Path, Path]) -> None:
-    eventually("the inventory was asked", lambda: gate.ask(TOKENS["bob"], certificate=laptop)[0] == 200, 10)
+    eventually("the inventory was asked", lambda: gate.ask(TOKENS["bob"], certificate=laptop)[0] == 200)
     assert gate.ask(TOKENS["bob"])[0] == 403
 
 
@@ -109,7 +109,7 @@ def test_a_push_makes_the_gate_ask_and_cuts_what_is_no_longer_allowed(mdm: Mdm, 
         assert mdm.asked == before + 1
     mdm.state = "ok"
     assert push(gate, PUSH) == 202
-    eventually("it is compliant again", lambda: gate.ask(TOKENS["bob"], certificate=laptop)[0] == 200, 10)
+    eventually("it is compliant again", lambda: gate.ask(TOKENS["bob"], certificate=laptop)[0] == 200)
 
 
 def test_a_reload_that_leaves_it_as_it_is_forgets_nothing(mdm: Mdm, gate: IdentityGate, laptop: tuple[Path, Path]) -> None:
@@ -117,7 +117,7 @@ def test_a_reload_that_leaves_it_as_it_is_forgets_nothing(mdm: Mdm, gate: Identi
     with gate.watch(TOKENS["bob"], laptop) as watch:
         asked = mdm.asked
         gate.gate.write_policy({"rules": [{**POLICY["rules"][0], "name": "renamed"}]})
-        eventually("it is reloaded", lambda: any(each["event"] == "config" and each["allowed"] for each in gate.gate.records()), 10)
+        eventually("it is reloaded", lambda: any(each["event"] == "config" and each["allowed"] for each in gate.gate.records()))
         assert watch.lives() and mdm.asked == asked
 
 
@@ -129,7 +129,7 @@ def test_nor_does_one_by_which_it_is_asked_otherwise(mdm: Mdm, gate: IdentityGat
         before = len(gate.gate.records())
         identity = {**gate.gate.config["identity"], "devices": {**devices, "api": {**devices["api"], **changes}}}
         gate.gate.write("kgate.yaml", {**gate.gate.config, "identity": identity})
-        eventually("it is reloaded", lambda: any(each["event"] == "config" for each in gate.gate.records()[before:]), 10)
+        eventually("it is reloaded", lambda: any(each["event"] == "config" for each in gate.gate.records()[before:]))
 
     with gate.watch(TOKENS["bob"], laptop) as watch:
         configure(every="2h", keep="10m")
@@ -137,7 +137,7 @@ def test_nor_does_one_by_which_it_is_asked_otherwise(mdm: Mdm, gate: IdentityGat
         configure(compliant='item.state == "better"')
         assert "device laptop" in watch.end()
     configure()
-    eventually("it is compliant again", lambda: gate.ask(TOKENS["bob"], certificate=laptop)[0] == 200, 10)
+    eventually("it is compliant again", lambda: gate.ask(TOKENS["bob"], certificate=laptop)[0] == 200)
 
 
 def test_its_silence_ends_what_is_known(mdm: Mdm, gate: IdentityGate, laptop: tuple[Path, Path]) -> None:
@@ -152,6 +152,6 @@ def test_its_silence_ends_what_is_known(mdm: Mdm, gate: IdentityGate, laptop: tu
 def test_another_authority_of_the_inventory_is_taken_over_and_asked_at_once(mdm: Mdm, gate: IdentityGate) -> None:
     trusted = gate.gate.folder / "mdm.crt"
     trusted.write_bytes(Authority("somebody else").certificate)
-    eventually("it is not trusted any more", lambda: "certificate" in gate.gate.admin("/readyz")[1], 10)
+    eventually("it is not trusted any more", lambda: "certificate" in gate.gate.admin("/readyz")[1])
     trusted.write_text(mdm.web.pem)
-    eventually("it is asked again", lambda: gate.gate.admin("/readyz") == (200, "ok\n"), 10)
+    eventually("it is asked again", lambda: gate.gate.admin("/readyz") == (200, "ok\n"))

@@ -52,10 +52,10 @@ def test_both_workers_know_what_one_was_told(tmp_path: Path) -> None:
     gate = LiveGate(tmp_path, Authority(), {"away": away}, {"rules": [THAWED]}, settings)
     gate.start()
     try:
-        eventually("both workers", lambda: "does not answer" not in gate.admin("/readyz")[1], 30)
+        eventually("both workers", lambda: "does not answer" not in gate.admin("/readyz")[1])
         assert {ask(gate) for _ in range(10)} == {DENIED}
         for number, (freeze, answer) in enumerate((("none", ALLOWED), ("hard", DENIED), ("none", ALLOWED))):
             assert push(gate, freeze, time.time() + number) == 200
-            eventually(f"all say {answer}", lambda answer=answer: {ask(gate) for _ in range(20)} == {answer}, 10)
+            eventually(f"all say {answer}", lambda answer=answer: {ask(gate) for _ in range(20)} == {answer})
     finally:
         gate.stop()

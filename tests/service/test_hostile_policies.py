@@ -44,7 +44,7 @@ def test_the_old_policy_goes_on_deciding(arena: Arena, name: str) -> None:
         return any(said in record["reasons"][0] for record in of(arena, "config") if not record["allowed"])
 
     with watching(arena) as live:
-        file.write_text(HOSTILE[name])
+        arena.gate.put(file.name, HOSTILE[name])
         arena.gate.reload()
         eventually("it is refused", refused, PROMISED)
         told = f"ok\nwarning: configuration: not reloaded, the old one stays in force: {said}\n"

@@ -88,7 +88,7 @@ def said(arena: Arena, path: Path) -> str:
         assert status == 200
         return next((each for each in page.splitlines() if each.startswith(line)), "")
 
-    return eventually("it is said", found, 10)
+    return eventually("it is said", found)
 
 
 def well(arena: Arena) -> bool:
@@ -123,7 +123,7 @@ KINDS = (
 @pytest.mark.threat("13")
 @pytest.mark.parametrize("name", KINDS)
 def test_the_gate_goes_on_while_a_file_hangs_and_a_lock_cuts_what_it_is_about(arena: Arena, name: str) -> None:
-    eventually("all is well", lambda: well(arena), 10)
+    eventually("all is well", lambda: well(arena))
     path = arena.gate.folder / name
     with watching(arena) as live:
         with hung(path):
@@ -134,7 +134,7 @@ def test_the_gate_goes_on_while_a_file_hangs_and_a_lock_cuts_what_it_is_about(ar
             is_prompt(arena, 403)
             bob_asks(arena, "/kgate/v1/locks/incident/remove", {})
             is_prompt(arena)
-        eventually("it answers again", lambda: well(arena), 10)
+        eventually("it answers again", lambda: well(arena))
         assert arena.get(PODS) == 200
 
 
@@ -149,7 +149,7 @@ TAKEN_OVER = [
 @pytest.mark.threat("13")
 @pytest.mark.parametrize(("name", "content", "words", "status"), TAKEN_OVER, ids=[each[0] for each in TAKEN_OVER])
 def test_what_is_there_once_it_answers_is_taken_over(arena: Arena, name: str, content: str | bytes, words: str, status: int) -> None:
-    eventually("all is well", lambda: well(arena), 10)
+    eventually("all is well", lambda: well(arena))
     path = arena.gate.folder / name
     former = path.read_bytes()
     try:
@@ -163,7 +163,7 @@ def test_what_is_there_once_it_answers_is_taken_over(arena: Arena, name: str, co
         assert arena.get(PODS) == status
     finally:
         path.write_bytes(former)
-    eventually("the former is in force", lambda: arena.get(PODS) == 200, 10)
+    eventually("the former is in force", lambda: arena.get(PODS) == 200)
 
 
 def test_a_token_of_the_cluster_that_hangs_stays_in_use_until_it_answers(arena: Arena) -> None:
@@ -185,7 +185,7 @@ def test_a_token_of_the_cluster_that_hangs_stays_in_use_until_it_answers(arena: 
 @pytest.mark.threat("13")
 @pytest.mark.parametrize("name", ["cluster-token", "facts.yaml", "country.mmdb"])
 def test_a_policy_takes_rights_away_though_what_is_read_as_it_is_used_hangs(arena: Arena, name: str) -> None:
-    eventually("all is well", lambda: well(arena), 10)
+    eventually("all is well", lambda: well(arena))
     path, policy = arena.gate.folder / name, arena.gate.folder / "policy.yaml"
     former = policy.read_text()
     try:
@@ -196,12 +196,12 @@ def test_a_policy_takes_rights_away_though_what_is_read_as_it_is_used_hangs(aren
             is_prompt(arena, 403)
     finally:
         policy.write_text(former)
-    eventually("the former is in force", lambda: arena.get(PODS) == 200, 10)
+    eventually("the former is in force", lambda: arena.get(PODS) == 200)
 
 
 @pytest.mark.threat("13")
 def test_a_policy_takes_rights_away_though_the_disk_that_keeps_its_text_hangs(arena: Arena) -> None:
-    eventually("all is well", lambda: well(arena), 10)
+    eventually("all is well", lambda: well(arena))
     policy, kept = arena.gate.folder / "policy.yaml", arena.gate.folder / "audit/policies"
     former = policy.read_text()
     try:
@@ -210,27 +210,27 @@ def test_a_policy_takes_rights_away_though_the_disk_that_keeps_its_text_hangs(ar
             assert "no rule is for alice" in live.until(b"0\r\n\r\n").decode()
             is_prompt(arena, 503)
             assert "its text cannot be kept beside the audit: it has not answered for " in arena.gate.log.read_text()
-        eventually("requests are taken again", lambda: arena.get(PODS) == 403, 10)
+        eventually("requests are taken again", lambda: arena.get(PODS) == 403)
     finally:
         policy.write_text(former)
-    eventually("the former is in force", lambda: arena.get(PODS) == 200, 10)
+    eventually("the former is in force", lambda: arena.get(PODS) == 200)
 
 
 def test_a_reload_that_is_asked_for_names_the_file_that_hangs_and_is_made_up_for(arena: Arena) -> None:
-    eventually("all is well", lambda: well(arena), 10)
+    eventually("all is well", lambda: well(arena))
     path = arena.gate.folder / "policy.yaml"
     reloads = len(of(arena, "config"))
     with hung(path):
         arena.gate.reload()
-        refused = eventually("it is refused", lambda: [each for each in of(arena, "config")[reloads:] if not each["allowed"]], 10)
+        refused = eventually("it is refused", lambda: [each for each in of(arena, "config")[reloads:] if not each["allowed"]])
         assert "policy.yaml cannot be read: it has not answered for " in refused[0]["reasons"][0]
         assert "warning: configuration: not reloaded, the old one stays in force: " in arena.gate.admin("/readyz")[1]
         is_prompt(arena)
         hangs = re.compile(rf"{re.escape(str(path))} has not answered for \d+ s: what was read")
-        eventually("it is in the log", lambda: hangs.search(arena.gate.log.read_text()), 10)
-    eventually("it is reloaded", lambda: of(arena, "config")[-1]["allowed"], 10)
-    eventually("all is well", lambda: well(arena), 10)
-    eventually("that it answers is in the log", lambda: f"{path} answers again, after " in arena.gate.log.read_text(), 10)
+        eventually("it is in the log", lambda: hangs.search(arena.gate.log.read_text()))
+    eventually("it is reloaded", lambda: of(arena, "config")[-1]["allowed"])
+    eventually("all is well", lambda: well(arena))
+    eventually("that it answers is in the log", lambda: f"{path} answers again, after " in arena.gate.log.read_text())
 
 
 def test_facts_of_a_file_that_hangs_are_known_for_as_long_as_they_may_be(make: Make, authority: Authority) -> None:

@@ -79,12 +79,12 @@ def test_an_outage_shows_and_locks_nobody_out(idp: IdentityProvider, gate: Ident
     try:
         assert gate.ask(token)[0] == 200
         # Looking for a key that is not there is rationed, and the tests before this one used their share.
-        eventually("the outage shows", lambda: gate.ask(unknown)[0] == 401 and shown in gate.gate.admin("/readyz")[1], 30)
+        eventually("the outage shows", lambda: gate.ask(unknown)[0] == 401 and shown in gate.gate.admin("/readyz")[1])
         assert gate.ask(fresh)[0] == 200 and gate.gate.admin("/readyz")[0] == 200
     finally:
         idp.do("up")
-    eventually("the gate fetched the keys again", lambda: gate.gate.admin("/readyz") == (200, "ok\n"), 30)
-    eventually("the new key counts", lambda: gate.ask(unknown)[0] == 200, 30)
+    eventually("the gate fetched the keys again", lambda: gate.gate.admin("/readyz") == (200, "ok\n"))
+    eventually("the new key counts", lambda: gate.ask(unknown)[0] == 200)
 
 
 def test_a_reload_keeps_the_keys(idp: IdentityProvider, gate: IdentityGate, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_reload_keeps_the_keys(idp: IdentityProvider, gate: IdentityGate, tmp_
     assert gate.ask(token)[0] == 200
     gate.gate.write("kgate.yaml", {**gate.gate.config, "drain": "29s"})
     idp.do("down")
-    eventually("the reload", lambda: "reloaded;" in gate.gate.log.read_text(), 10)
+    eventually("the reload", lambda: "reloaded;" in gate.gate.log.read_text())
     assert gate.ask(token)[0] == 200
     idp.do("up")
 
@@ -139,7 +139,7 @@ def test_a_token_that_expires_ends_what_lives_by_it(tmp_path: Path) -> None:
         (tmp_path / "auth.yaml").write_text(configuration(entry))
         policy = {"rules": [{**ALLOW_ALICE["rules"][0], "who": {"groups": ["corp:sre"]}}]}
         with identity_gate(tmp_path, {"authentication_configuration": "auth.yaml"}, policy) as gate:
-            ends = time.time() + 3
+            ends = time.time() + 5
             with gate.watch(issuer.token(time.time(), exp=ends)) as watch:
                 told = watch.end()
                 late = time.time() - ends

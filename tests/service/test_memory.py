@@ -30,7 +30,7 @@ def reload(arena: Arena, times: int) -> None:
     for _ in range(times):
         done = arena.gate.log.read_text().count("reloaded;") + 1
         arena.gate.reload()
-        eventually("it is reloaded", lambda done=done: arena.gate.log.read_text().count("reloaded;") == done)  # type: ignore[misc]
+        eventually("it is reloaded", lambda done=done: arena.gate.log.read_text().count("reloaded;") >= done)  # type: ignore[misc]
 
 
 def test_connections_that_are_over_leave_no_memory_behind(make: Make) -> None:

@@ -18,7 +18,6 @@ from recorded_exec import ENDED, RESIZE, STDERR, STDIN, STDOUT, begun, casts, he
 from running import Make, of
 
 pytestmark = pytest.mark.threat("25")
-WAIT = 5.0
 
 
 def started(make: Make, record: str = "full", **settings: Any) -> Arena:
@@ -34,7 +33,7 @@ def recordings(arena: Arena) -> Path:
 
 def ended(arena: Arena) -> dict[str, Any]:
     """The end of the one stream that there was."""
-    eventually("its end on record", lambda: len(of(arena, "stream-end")) == 1, WAIT)
+    eventually("its end on record", lambda: len(of(arena, "stream-end")) == 1)
     return of(arena, "stream-end")[0]
 
 
@@ -103,7 +102,7 @@ def test_a_request_that_never_became_a_stream_leaves_no_recording(make: Make) ->
     assert b" 404 " in refused(arena).last_head
     end = ended(arena)
     assert end["status"] == 404 and "recording" not in end
-    eventually("no file", lambda: casts(recordings(arena)) == [], WAIT)
+    eventually("no file", lambda: casts(recordings(arena)) == [])
     assert kgate(arena.gate.folder, "audit", "verify").returncode == 0
 
 
@@ -122,7 +121,7 @@ def test_what_cannot_be_recorded_is_not_sent_to_the_cluster(make: Make) -> None:
     assert "warning: recordings: " in arena.gate.admin("/readyz")[1]
     recordings(arena).unlink()
     play(arena)
-    eventually("ready without a warning", lambda: arena.gate.admin("/readyz") == (200, "ok\n"), 10.0)
+    eventually("ready without a warning", lambda: arena.gate.admin("/readyz") == (200, "ok\n"))
 
 
 def test_best_effort_goes_on_and_says_so(make: Make) -> None:
@@ -173,14 +172,14 @@ def test_a_stream_of_which_more_is_to_be_recorded_is_cut_and_one_of_which_less_i
         less.send(said(STDIN, b"x"))
         less.until(b"up")
         arena.gate.write_policy(policy("none"))
-        eventually("the reload", lambda: len(of(arena, "config")) == 1, WAIT)
+        eventually("the reload", lambda: len(of(arena, "config")) == 1)
         with begun(arena) as more:
             more.send(said(STDIN, b"x"))
             more.until(b"up")
             arena.gate.write_policy(policy("stdout"))
-            eventually("the reload", lambda: len(of(arena, "config")) == 2, WAIT)
+            eventually("the reload", lambda: len(of(arena, "config")) == 2)
             assert b'rule \\"developers\\" wants it recorded, which cannot begin in the middle; run the command again' in more.rest()
-            assert [record["closed_by"] for record in of(arena, "stream-end")] == ["policy"]
+            assert [record["closed_by"] for record in eventually("its end on record", lambda: of(arena, "stream-end"))] == ["policy"]
             less.send(said(STDIN, b"y"))
         arena.gate.write_policy(policy("full"))
         assert b"wants it recorded, which cannot begin in the middle" in less.rest()
@@ -193,7 +192,7 @@ def test_what_a_killed_gate_wrote_is_a_beginning_that_plays_and_is_proved_by_the
     with begun(arena) as client:
         client.send(said(STDIN, b"ls\r"))
         client.until(b"hello\r\n")
-        eventually("it is written", lambda: b"hello" in casts(recordings(arena))[0].read_bytes(), WAIT)
+        eventually("it is written", lambda: b"hello" in casts(recordings(arena))[0].read_bytes())
         assert arena.gate.process is not None
         arena.gate.process.kill()
         arena.gate.process.wait()
@@ -202,7 +201,7 @@ def test_what_a_killed_gate_wrote_is_a_beginning_that_plays_and_is_proved_by_the
         file.write(b'[1.5,"o","half a li')
     assert kgate(arena.gate.folder, "play", str(path), "--text").stdout == "hello\n"
     arena.gate.start()
-    (end,) = of(arena, "request-end")
+    (end,) = eventually("it is closed", lambda: of(arena, "request-end"))
     assert end["outcome"] == "unknown" and end["recorded"]["bytes"] == path.stat().st_size
     assert kgate(arena.gate.folder, "audit", "verify").returncode == 0
     path.write_bytes(path.read_bytes()[:-1])
@@ -231,12 +230,12 @@ def test_workers_record_in_one_folder_and_what_is_old_goes_and_is_not_missed(mak
     os.utime(old, (1_577_880_000.0, 1_577_880_000.0))
     arena.gate.write_policy(policy("stdout"))
     arena.gate.start()
-    eventually("the old one goes", lambda: not old.parent.exists(), 20.0)
-    (removed,) = of(arena, "recordings-removed")
+    eventually("the old one goes", lambda: not old.parent.exists())
+    (removed,) = eventually("that is on record", lambda: of(arena, "recordings-removed"))
     assert (removed["recording"], removed["count"]) == ("2020-01-01/", 1)
     for _ in range(4):
         play(arena)
-    eventually("their ends on record", lambda: len(of(arena, "stream-end")) == 4, WAIT)
+    eventually("their ends on record", lambda: len(of(arena, "stream-end")) == 4)
     assert len(casts(recordings(arena))) == 4
     for place in ("audit", *{f"audit/worker-{end['gate'][-1]}" for end in of(arena, "stream-end")}):
         assert kgate(arena.gate.folder, "audit", "verify", "-d", place).returncode == 0

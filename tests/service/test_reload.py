@@ -45,7 +45,7 @@ def mended(arena: Arena) -> None:
 )
 def test_a_policy_that_is_broken_leaves_the_old_one_in_force(arena: Arena, text: str, words: str) -> None:
     with watching(arena) as live:
-        (arena.gate.folder / "policy.yaml").write_text(text)
+        arena.gate.put("policy.yaml", text)
         arena.gate.reload()
         assert any(words in reason for reason in refusal(arena)["reasons"])
         assert "the configuration was not reloaded, the old one stays in force" in arena.gate.log.read_text()
@@ -101,10 +101,10 @@ def test_a_renewed_certificate_serves_the_next_client_and_costs_nobody_anything(
 
 def test_a_certificate_that_does_not_fit_its_key_leaves_the_old_one(arena: Arena, authority: Authority) -> None:
     before, certificate = shown(arena), (arena.gate.folder / "gate.crt").read_bytes()
-    (arena.gate.folder / "gate.crt").write_bytes(authority.leaf("localhost", "127.0.0.1").certificate)
+    arena.gate.put("gate.crt", authority.leaf("localhost", "127.0.0.1").certificate)
     assert "does not belong to the certificate" in refusal(arena)["reasons"][0]
     assert shown(arena) == before
-    (arena.gate.folder / "gate.crt").write_bytes(certificate)
+    arena.gate.put("gate.crt", certificate)
     mended(arena)
 
 

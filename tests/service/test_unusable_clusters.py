@@ -49,8 +49,8 @@ class Clusters:
         self.elsewhere = self._scripted(folder / "elsewhere", self.authority, "elsewhere.example")
         self.silent, self.mail = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         threading.Thread(target=greeting, args=(self.mail,), daemon=True).start()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._closed_port = probe.getsockname()[1]
+        self.gone = socket.socket()  # it has the port, so that nobody else comes to listen there, and does not listen
+        self.gone.bind(("127.0.0.1", 0))
 
     @staticmethod
     def _scripted(folder: Path, authority: Authority, *names: str) -> RecordingCluster:
@@ -67,7 +67,7 @@ class Clusters:
             "elsewhere": self.elsewhere.port,
             "silent": self.silent.getsockname()[1],
             "mail": self.mail.getsockname()[1],
-            "gone": self._closed_port,
+            "gone": self.gone.getsockname()[1],
         }
         servers = {name: f"https://127.0.0.1:{port}" for name, port in ports.items()} | {"nowhere": "https://no-such-host.invalid:6443"}
         return {name: {"server": server, "certificate_authority": "ca.crt", "token_file": "token"} for name, server in servers.items()}
@@ -75,8 +75,8 @@ class Clusters:
     def stop(self) -> None:
         for scripted in (self.lab, self.mute, self.refusing, self.stranger, self.elsewhere):
             scripted.stop()
-        self.silent.close()
-        self.mail.close()
+        for each in (self.silent, self.mail, self.gone):
+            each.close()
 
 
 @pytest.fixture(scope="module")
