@@ -56,7 +56,7 @@ def test_a_full_disk_refuses_requests_until_there_is_room(make: Make, small_disk
             passed += status == 200
             if status == page[0] == 503:
                 break
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 10
         assert b"the audit record could not be made durable in time, so nothing was sent to the cluster" in text
         assert len(arena.cluster.heads) == passed, "nothing reaches a cluster without a record"
         assert page[0] == 503 and "audit: No space left on device" in page[1]

@@ -261,7 +261,7 @@ def test_a_disk_that_gets_full_ends_the_stream_at_once_with_words(make: Make, sm
         client.send(said(STDIN, b"cat\r"))
         began = time.monotonic()
         rest = client.rest()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     assert b"kgate: closed: it is to be recorded and cannot be any more: No space left on device; tell whoever runs this gate" in rest
     end = ended(arena)
     (path,) = casts(small_disk / "recordings")

@@ -89,7 +89,7 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clusters]:
 @pytest.fixture(scope="module")
 def arena(clusters: Clusters, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     folder = tmp_path_factory.mktemp("gate")
-    gate = LiveGate(folder, clusters.authority, clusters.settings, settings={"deadlines": {"connect": "1s", "answer": "3s"}})
+    gate = LiveGate(folder, clusters.authority, clusters.settings, settings={"deadlines": {"connect": "2s", "answer": "3s"}})
     (folder / "ca.crt").write_bytes(clusters.authority.certificate)
     (folder / "token").write_text("the-gates-own-token")
     gate.start()
@@ -101,7 +101,7 @@ def arena(clusters: Clusters, tmp_path_factory: pytest.TempPathFactory) -> Itera
     ("cluster", "status", "why"),
     [
         ("gone", 503, "cannot be reached: connection refused"),
-        ("silent", 503, "cannot be reached: no connection within 1 s"),
+        ("silent", 503, "cannot be reached: no connection within 2 s"),
         ("nowhere", 503, "cannot be reached: its name has no address"),
         ("mail", 503, "cannot be reached: it does not speak TLS there"),
         ("stranger", 503, "cannot be reached: certificate verify failed: unable to get local issuer certificate"),

@@ -47,9 +47,9 @@ def test_sign_in_download_kubectl(tmp_path: Path) -> None:
         assert told["problems"] == [] and told["file"] == str(kubeconfig) and told["title"] == "Sign in · kgate"
         # The browser signed out at the end, so its kubeconfig is over; another session's is not.
         kubectl = ["kubectl", "--kubeconfig", str(kubeconfig), "get", "--raw", "/clusters/lab/api/v1/namespaces/a/pods"]
-        over = subprocess.run(kubectl, capture_output=True, text=True, timeout=30, check=False)
+        over = subprocess.run(kubectl, capture_output=True, text=True, timeout=90, check=False)
         assert over.returncode == 1 and "your session ended" in over.stderr
         browser, _ = world.browser_of("alice")
         kubeconfig.write_text(browser.open(f"{world.url}/kubeconfig").text)
-        works = subprocess.run(kubectl, capture_output=True, text=True, timeout=30, check=False)
+        works = subprocess.run(kubectl, capture_output=True, text=True, timeout=90, check=False)
         assert (works.returncode, works.stdout) == (0, "{}"), works.stderr

@@ -70,5 +70,5 @@ def test_the_metrics_count_the_sessions_of_all_gates(fleet: tuple[Scene, Identit
         return next(int(float(line.split()[1])) for line in page.splitlines() if line.startswith("kgate_sessions "))
 
     eventually(
-        "both count the same", lambda: count(world.gate.gate.admin("/metrics")[1]) == count(other.gate.admin("/metrics")[1]) > 0, 5, 0.1
+        "both count the same", lambda: count(world.gate.gate.admin("/metrics")[1]) == count(other.gate.admin("/metrics")[1]) > 0, every=0.1
     )

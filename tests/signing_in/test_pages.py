@@ -66,7 +66,7 @@ def test_the_downloaded_kubeconfig_works_until_the_session_ends(world: Scene, tm
 
     def kubectl() -> tuple[int, str]:
         command = ["kubectl", "--kubeconfig", str(file), "get", "--raw", "/clusters/lab/api/v1/namespaces/a/pods"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
         return done.returncode, done.stdout + done.stderr
 
     assert kubectl() == (0, "{}")
@@ -130,7 +130,7 @@ def failed(world: Scene, shown: Shown, words: str) -> None:
     assert shown.status >= 400 and "That did not work" in shown.words and words in shown.words and "What to do:" in shown.words, shown.words
     wanted = words.lower()
     eventually(
-        "it is on record", lambda: any(wanted in " ".join(each.get("reasons", ())).lower() for each in world.records("login")), 5, 0.05
+        "it is on record", lambda: any(wanted in " ".join(each.get("reasons", ())).lower() for each in world.records("login")), every=0.05
     )
     record = next(each for each in reversed(world.records("login")) if wanted in " ".join(each.get("reasons", ())).lower())
     assert record["allowed"] is False and record["source_ip"] == "127.0.0.1"

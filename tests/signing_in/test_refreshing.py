@@ -103,7 +103,7 @@ def test_kill_nine_in_mid_refresh_loses_no_session(world: Scene) -> None:
         process = machine.start("credential")
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=10)
+        process.communicate(timeout=90)
         code, _, err = machine.run("credential")
         assert code == 0, (delay, err)
 
@@ -144,6 +144,6 @@ def test_a_gate_that_was_down_meanwhile_loses_nobody(world: Scene) -> None:
     code, _, err = machine.run("credential")
     assert code == 3 and "does not answer" in err
     gate.start()
-    eventually("a token again", lambda: machine.run("credential")[0] == 0, 10, 0.2)
+    eventually("a token again", lambda: machine.run("credential")[0] == 0, every=0.2)
     token = json.loads(machine.run("credential")[1])["status"]["token"]
     assert world.gate.whoami(token)["user"] == "alice"

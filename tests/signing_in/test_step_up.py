@@ -53,7 +53,7 @@ class Alice:
         """``kgate login``; its exit code and what it says."""
         process, link = self.machine.begin_login(*arguments)
         by_its_pages("alice", code)(self.browser, self.browser.open(link))
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=90)
         return process.returncode, out + err
 
     def kubectl(self, namespace: str) -> tuple[int, str]:
@@ -62,7 +62,7 @@ class Alice:
             self.kubeconfig.write_text(self.machine.run("kubeconfig")[1])
         path = f"/clusters/lab/api/v1/namespaces/{namespace}/pods"
         command = ["kubectl", "--kubeconfig", str(self.kubeconfig), "get", "--raw", path]
-        done = subprocess.run(command, env=self.machine.environment, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, env=self.machine.environment, capture_output=True, text=True, timeout=90, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def acr(self) -> str:
@@ -107,7 +107,7 @@ def test_the_strength_stays_as_the_provider_is_asked_again(alice: Alice) -> None
         created, checked = alice.place.sessions("created, checked")[-1]
         return bool(checked - created > 2)
 
-    eventually("the provider was asked again", confirmed, 20, 0.2)
+    eventually("the provider was asked again", confirmed, every=0.2)
     assert alice.kubectl("by-acr") == (0, "{}")
 
 

@@ -69,7 +69,7 @@ class Browser:
             request.add_header("Origin", f"{parts.scheme}://{parts.netloc}" if origin == "own" else origin)
         self.visited.append(url)
         try:
-            with self._opener.open(request, timeout=20) as answer:
+            with self._opener.open(request, timeout=60) as answer:
                 shown, onward = Shown(answer.status, answer.geturl(), answer.read().decode()), answer.headers.get("refresh", "")
             return self.open(onward.partition("url=")[2]) if onward else shown
         except urllib.error.HTTPError as error:
@@ -170,7 +170,7 @@ class Machine:
     def run(self, *arguments: str, **more: Any) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
         process = self.start(*arguments, **more)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=90)
         return process.returncode, out, err
 
     def begin_login(self, *arguments: str) -> tuple[subprocess.Popen[str], str]:
@@ -190,7 +190,7 @@ class Machine:
         process, link = self.begin_login(*arguments)
         browser = Browser()
         sign_in(browser, browser.open(link))
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=90)
         return process.returncode, out, err
 
     def kept(self) -> Path:

@@ -33,7 +33,7 @@ def test_the_line_counts_nowhere(arena: Arena, line: bytes) -> None:
     before = len(arena.gate.records())
     assert arena.get(b"/api/v1/pods", line) == 200
     assert line.split(b":")[0].lower() not in arena.cluster.heads[0].lower()
-    (request,) = [record for record in arena.gate.records()[before:] if record["event"] == "request"]
+    (request,) = [record for record in arena.gate.records()[before:] if record["event"] == "request" and record["allowed"]]
     assert request["source_ip"] == "127.0.0.1" and request["verb"] == "list"
 
 
@@ -74,7 +74,7 @@ def asked_from(arena: Arena, source: str, before: list[bytes], *lines: bytes) ->
                 assert tls.recv(100).startswith(b"HTTP/1.1 200 ")
         except (ConnectionError, ssl.SSLError):
             return ""
-    (request,) = [record for record in arena.gate.records()[records:] if record["event"] == "request"]
+    (request,) = [record for record in arena.gate.records()[records:] if record["event"] == "request" and record["allowed"]]
     return str(request["source_ip"])
 
 

@@ -28,7 +28,7 @@ def frame(kind: int, stream: int, payload: bytes = b"", flags: int = 0) -> bytes
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
-def reaches_the_end(client: Http2Client, seconds: float = 8.0) -> bool:
+def reaches_the_end(client: Http2Client, seconds: float = 30.0) -> bool:
     """Whether the gate closes the connection."""
     deadline = time.monotonic() + seconds
     client.tls.settimeout(seconds)
