@@ -47,9 +47,14 @@ def kgate(workers: LiveGate, tmp_path: Path) -> Command:
 def test_any_worker_knows_what_lives_with_the_others(workers: LiveGate, kgate: Command) -> None:
     with ExitStack() as stack:
         watches = [stack.enter_context(watching(workers, "alice")) for _ in range(12)]
-        for _ in range(6):  # whichever of them the command meets
+
+        def everybody_s() -> list[dict[str, Any]]:
             ran = kgate("bob", "sessions", "list", "-o", "json")
-            assert len(found := json.loads(ran.out)) == 12 and not ran.error
+            return json.loads(ran.out) if not ran.error else []
+
+        for _ in range(6):  # whichever of them the command meets
+            found = eventually("no worker is silent, as one of a busy machine may be", everybody_s)
+            assert len(found) == 12
         assert len({each["gate"] for each in found}) == 2
         assert kgate("bob", "sessions", "cut", "--user", "alice").out.startswith("12 sessions of alice cut")
         for each in watches:

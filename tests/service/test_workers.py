@@ -85,6 +85,7 @@ def test_the_kernel_deals_connections_out_and_each_worker_keeps_its_own_chain(ga
 
 
 def test_the_admin_address_has_the_figures_of_each(gate: LiveGate) -> None:
+    both_up(gate)
     page = gate.admin("/metrics")[1]
     samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
     asked = {sample.labels["worker"]: sample.value for sample in samples if sample.name == "kgate_requests_total"}

@@ -51,7 +51,7 @@ class Watch:
         except TimeoutError:
             return True
         finally:
-            self.tls.settimeout(20)
+            self.tls.settimeout(60)
 
 
 @frozen
@@ -66,7 +66,7 @@ class IdentityGate:
         context = self.gate.context()
         if certificate is not None:
             context.load_cert_chain(*certificate)
-        connection = http.client.HTTPSConnection("localhost", self.gate.port, context=context, timeout=15)
+        connection = http.client.HTTPSConnection("localhost", self.gate.port, context=context, timeout=60)
         try:
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
             answer = connection.getresponse()
@@ -87,7 +87,7 @@ class IdentityGate:
         context = self.gate.context()
         if certificate is not None:
             context.load_cert_chain(*certificate)
-        raw = socket.create_connection(("127.0.0.1", self.gate.port), 20)
+        raw = socket.create_connection(("127.0.0.1", self.gate.port), 60)
         return context.wrap_socket(raw, server_hostname="localhost")
 
     @contextmanager

@@ -136,7 +136,7 @@ class Gate:
 
     def admin(self, path: str) -> tuple[int, str]:
         """A GET to the admin listener; status 0 where it does not answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=30)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
