@@ -68,7 +68,7 @@ def kubeconfig(gate: LiveGate, path: Path) -> Path:
 
 def fetched(port: int) -> bytes:
     """What the web server in the pod says; empty where the connection just ends."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", "/")
         return connection.getresponse().read()

@@ -48,7 +48,7 @@ def test_what_is_spoken_is_what_alpn_agrees_on(arena: Arena, offered: list[str],
 
 def ssl_connection(arena: Arena, context: ssl.SSLContext, name: str | None = "localhost") -> ssl.SSLSocket:
     """A TLS connection of the caller's own making."""
-    raw = socket.create_connection(("127.0.0.1", arena.gate.port), 10)
+    raw = socket.create_connection(("127.0.0.1", arena.gate.port), 60)
     return context.wrap_socket(raw, server_hostname=name)
 
 

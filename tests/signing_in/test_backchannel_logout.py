@@ -89,7 +89,7 @@ def test_whoever_signs_out_at_the_provider_loses_exec_and_kubectls_watch(running
     assert WHY in kubectl.communicate(timeout=90)[0]
     assert place.gate.ask(token)[0] == 401
     assert place.gate.whoami(token_of(bob.machine))["user"] == "bob"
-    told = place.records("notice")
+    told = eventually("the notice is on record", lambda: place.records("notice"))
     assert [(record["allowed"], record["notice"], record["subject"]["sub"]) for record in told] == [(True, "logout", "alice")]
     assert ("session" in told[0]["subject"]) == names_the_session
     cut = eventually("the ends on record", lambda: [each for each in place.records("stream-end") if WHY in str(each)])

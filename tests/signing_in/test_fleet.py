@@ -56,7 +56,7 @@ def test_signing_keys_are_shared(fleet: tuple[Scene, IdentityGate]) -> None:
     cookie = next(each for each in browser.cookies if each.name == "__Host-kgate")
     import http.client
 
-    connection = http.client.HTTPSConnection("127.0.0.1", other.gate.port, context=other.gate.context(), timeout=15)
+    connection = http.client.HTTPSConnection("127.0.0.1", other.gate.port, context=other.gate.context(), timeout=60)
     connection.request("GET", "/", headers={"Cookie": f"__Host-kgate={cookie.value}"})
     assert b"You are signed in as bob" in connection.getresponse().read()
     connection.close()

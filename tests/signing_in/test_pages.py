@@ -26,7 +26,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 def headers_of(world: Scene, path: str) -> dict[str, str]:
     import http.client
 
-    connection = http.client.HTTPSConnection("127.0.0.1", world.gate.gate.port, context=world.gate.gate.context(), timeout=15)
+    connection = http.client.HTTPSConnection("127.0.0.1", world.gate.gate.port, context=world.gate.gate.context(), timeout=60)
     connection.request("GET", path)
     found = {name.lower(): value for name, value in connection.getresponse().getheaders()}
     connection.close()
@@ -246,7 +246,7 @@ def test_device_phishing_takes_more_than_a_link(world: Scene) -> None:
     import json
 
     gate = world.gate.gate
-    connection = http.client.HTTPSConnection("127.0.0.1", gate.port, context=gate.context(), timeout=15)
+    connection = http.client.HTTPSConnection("127.0.0.1", gate.port, context=gate.context(), timeout=60)
     connection.request("POST", "/oauth2/device_authorization", "client_id=kgate", {"content-type": "application/x-www-form-urlencoded"})
     begun = json.loads(connection.getresponse().read())
 

@@ -53,7 +53,7 @@ class Client:
 
     def post(self, **form: str) -> tuple[int, dict[str, Any]]:
         gate = self.world.gate.gate
-        connection = http.client.HTTPSConnection("127.0.0.1", gate.port, context=gate.context(), timeout=15)
+        connection = http.client.HTTPSConnection("127.0.0.1", gate.port, context=gate.context(), timeout=60)
         headers = {"content-type": "application/x-www-form-urlencoded"}
         connection.request("POST", "/oauth2/token", urlencode({"client_id": "kgate", **form}), headers)
         answer = connection.getresponse()

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from certified_gate import Place, by_its_pages, certified_gate
 from identity_provider import IdentityProvider
+from lab.waiting import eventually
 from live_exec import SWITCHED, live_exec
 from raw_client import RawClient
 from sign_in import Browser
@@ -70,7 +71,7 @@ def played(place: Place, idp: IdentityProvider, people: list[str]) -> list[float
         ends = {person: threads.submit(cut, client) for person, client in execs.items()}
         idp.do(f"disable {' '.join(people)}")
         ended = {person: future.result() for person, future in ends.items()}
-    refused = idp.refusals()
+    refused = eventually("it has written all down", lambda: noted if (noted := idp.refusals()).keys() >= set(people) else {})
     for person, client in execs.items():
         client.tls.close()
         status, why = place.gate.ask(tokens[person])

@@ -102,20 +102,20 @@ class IdentityProvider:
         """Make an opaque token worth nothing (RFC 7009)."""
         form = urllib.parse.urlencode({"token": token, "client_id": who, "client_secret": SECRET}).encode()
         with urllib.request.urlopen(
-            urllib.request.Request(f"{self.url}/token/revocation", form), context=self.context(), timeout=10
+            urllib.request.Request(f"{self.url}/token/revocation", form), context=self.context(), timeout=60
         ) as done:
             assert done.status == 200
 
     def refusals(self) -> dict[str, float]:
         """Whose refresh it refused, and when its answer was sent (Unix seconds)."""
-        lines = (self._folder / "refusals").read_text().splitlines() if (self._folder / "refusals").exists() else []
+        lines = (self._folder / "refusals").read_text().split("\n")[:-1] if (self._folder / "refusals").exists() else []
         return {name: int(sent) / 1000 for sent, name in map(str.split, lines)}
 
     def post(self, path: str, **form: str) -> Any:
         """The JSON answer to a form."""
         request = urllib.request.Request(self.url + path, urllib.parse.urlencode(form).encode())
         try:
-            with urllib.request.urlopen(request, context=self.context(), timeout=10) as answer:
+            with urllib.request.urlopen(request, context=self.context(), timeout=60) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{path}: {error.code} {error.read()[:300]!r}") from None

@@ -48,7 +48,7 @@ class MockProvider:
         code = urllib.parse.parse_qs(urllib.parse.urlsplit(location).query)["code"][0]
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": verifier, "client_id": client}
         request = urllib.request.Request(f"{self.url}/oauth2/token", urllib.parse.urlencode(form | {"client_secret": "any"}).encode())
-        with urllib.request.urlopen(request, context=self.context(), timeout=10) as answer:
+        with urllib.request.urlopen(request, context=self.context(), timeout=60) as answer:
             return str(json.load(answer)["id_token"])
 
     def issuer(self, **login: Any) -> dict[str, Any]:
@@ -63,12 +63,12 @@ class MockProvider:
         """Its own API: ``PUT /users/SUB``, ``POST /users/SUB/revoke-tokens``."""
         body = json.dumps(document).encode() if document is not None else b""
         request = urllib.request.Request(self.url + path, body, {"content-type": "application/json"}, method=method)
-        urllib.request.urlopen(request, context=self.context(), timeout=10).close()
+        urllib.request.urlopen(request, context=self.context(), timeout=60).close()
 
     def _redirected(self, url: str, form: dict[str, str]) -> str:
         opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=self.context()))
         try:
-            opener.open(url, urllib.parse.urlencode(form).encode(), timeout=10)
+            opener.open(url, urllib.parse.urlencode(form).encode(), timeout=60)
         except urllib.error.HTTPError as error:
             return str(error.headers["location"])  # None, and no code in it, where it was no redirect
         raise AssertionError("no redirect came")

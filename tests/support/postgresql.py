@@ -42,14 +42,17 @@ class PostgreSql:
     def frozen(self) -> Iterator[None]:
         """It answers nothing for a while, as a server that hangs does."""
         master = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
-        processes = [master, *map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())]
+        os.kill(master, signal.SIGSTOP)  # first: from now on it starts no other, which would answer
+        processes = [*map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split()), master]
         for process in processes:
-            os.kill(process, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGSTOP)
         try:
             yield
         finally:
             for process in processes:
-                os.kill(process, signal.SIGCONT)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
 
 @contextlib.contextmanager

@@ -65,7 +65,7 @@ def balanced(_balanced: Arena) -> Arena:
 def asked_from(arena: Arena, source: str, before: list[bytes], *lines: bytes) -> str:
     """Whom the gate takes for the client of a request behind ``before``; empty where it does not listen."""
     records = len(arena.gate.records())
-    with socket.create_connection(("127.0.0.1", arena.gate.port), 10, source_address=(source, 0)) as raw:
+    with socket.create_connection(("127.0.0.1", arena.gate.port), 60, source_address=(source, 0)) as raw:
         for piece in before:
             raw.sendall(piece)
         try:

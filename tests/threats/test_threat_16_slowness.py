@@ -54,7 +54,7 @@ def hasty(_hasty: Arena) -> Arena:
 
 def connect(arena: Arena, source: str = "127.0.0.1") -> socket.socket:
     """TCP, and nothing yet."""
-    return socket.create_connection(("127.0.0.1", arena.gate.port), 10, source_address=(source, 0))
+    return socket.create_connection(("127.0.0.1", arena.gate.port), 60, source_address=(source, 0))
 
 
 def closed_after(sock: socket.socket, seconds: float = 8.0) -> float:

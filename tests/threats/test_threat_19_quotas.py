@@ -70,7 +70,7 @@ class Connected:
 
     def served(self, source: str, before: bytes = b"") -> bool:
         """Whether one more from ``source``, which says ``before`` first, is served; it stays open."""
-        raw = socket.create_connection(("127.0.0.1", self._arena.gate.port), 10, source_address=(source, 0))
+        raw = socket.create_connection(("127.0.0.1", self._arena.gate.port), 60, source_address=(source, 0))
         try:
             raw.sendall(before)
             tls = self._arena.gate.context().wrap_socket(raw, server_hostname="localhost")
@@ -132,7 +132,7 @@ class Sender:
     """A request for the gate itself of whose body all but the last byte came."""
 
     def __init__(self, arena: Arena, source: str) -> None:
-        raw = socket.create_connection(("127.0.0.1", arena.gate.port), 10, source_address=(source, 0))
+        raw = socket.create_connection(("127.0.0.1", arena.gate.port), 60, source_address=(source, 0))
         self._tls = arena.gate.context().wrap_socket(raw, server_hostname="localhost")
         head = b"POST /kgate/v1/whoami HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % MOST_BODY
         self._tls.sendall(head + bytes(MOST_BODY - 1))
@@ -205,7 +205,7 @@ def all_from_address(arena: Arena, source: str, who: str, target: str = "/cluste
 
 
 def connected_from(arena: Arena, source: str) -> ssl.SSLSocket:
-    raw = socket.create_connection(("127.0.0.1", arena.gate.port), 10, source_address=(source, 0))
+    raw = socket.create_connection(("127.0.0.1", arena.gate.port), 60, source_address=(source, 0))
     return arena.gate.context().wrap_socket(raw, server_hostname="localhost")
 
 
