@@ -13,11 +13,14 @@ import random
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from attrs import evolve, frozen
 from issuer import TestIssuer, make_key
 from lab.endpoint import Endpoint
 from lab.waiting import eventually
@@ -99,14 +102,26 @@ def web() -> Iterator[WebServer]:
         yield server
 
 
+@frozen
+class Server:
+    """The API server, and a connection to it for all who ask."""
+
+    endpoint: Endpoint
+    connection: HTTPSConnection
+
+
 @pytest.fixture
-def server() -> Iterator[Endpoint]:
+def server() -> Iterator[Server]:
     before = Path(FILE).read_text()
     admin = Endpoint.of(Path(ADMIN))
     # Nobody's certificate goes along: the token alone says who asks.
     authority = yaml.safe_load(Path(ADMIN).read_text())["clusters"][0]["cluster"]["certificate-authority-data"]
-    yield Endpoint(admin.host, admin.port, "", ssl.create_default_context(cadata=base64.b64decode(authority).decode()), {})
-    _replace(before)
+    nobody = Endpoint(admin.host, admin.port, "", ssl.create_default_context(cadata=base64.b64decode(authority).decode()), {})
+    with closing(nobody.connect()) as connection:
+        try:
+            yield Server(nobody, connection)
+        finally:
+            _replace(before)
 
 
 def _replace(text: str) -> None:
@@ -115,12 +130,10 @@ def _replace(text: str) -> None:
     new.rename(FILE)
 
 
-def at_the_server(server: Endpoint, token: str) -> Person | None:
-    headers = {"Authorization": f"Bearer {token}"}
-    asked = Endpoint(server.host, server.port, "", server.tls, headers)
-    status, body = asked.ask(
-        "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    )
+def at_the_server(server: Server, token: str) -> Person | None:
+    asked = evolve(server.endpoint, headers={"Authorization": f"Bearer {token}"})
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    status, body = asked.ask_on(server.connection, "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
     if status != 201:
         return None
     user = json.loads(body)["status"]["userInfo"]
@@ -142,7 +155,7 @@ def stricter_here(person: Person, claims: dict[str, Any], now: float) -> bool:
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_the_same_tokens_make_the_same_people(name: str, web: WebServer, server: Endpoint) -> None:
+def test_the_same_tokens_make_the_same_people(name: str, web: WebServer, server: Server) -> None:
     issuer = TestIssuer(web.url, keys=[make_key("k", "RS256")])
     web.pages["/.well-known/openid-configuration"] = document({"issuer": web.url, "jwks_uri": f"{web.url}/keys"})
     web.pages["/keys"] = Page(200, issuer.document())
