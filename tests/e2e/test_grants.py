@@ -25,7 +25,7 @@ from lab.waiting import eventually
 
 PROMISE = 1.0
 """Seconds from the end of the grant to the end of the person's kubectl."""
-PLAYS = 3
+PLAYS = 5
 POLICY = {
     "rules": [
         {**rule("break-glass", ALICE, ALL), "request": {"approvers": {"groups": [BOB.group]}, "duration": "2h"}},

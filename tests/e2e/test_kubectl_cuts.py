@@ -25,7 +25,7 @@ from ports import free_port
 
 PROMISE = 1.0
 """Seconds from the edit to the end of the person's kubectl."""
-PLAYS = 3
+PLAYS = 5
 """A busy machine may be late once; a gate that is slow is late each time."""
 WHY = re.compile(r'kgate: closed by policy: rule "incident" denies it \(request (\w+)\)')
 

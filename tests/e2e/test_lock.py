@@ -21,7 +21,7 @@ from lab.waiting import eventually
 
 PROMISE = 1.0
 """Seconds from the lock to the end of the person's kubectl."""
-PLAYS = 3
+PLAYS = 5
 POLICY = {"rules": [rule("developers", ALICE, ALL), rule("sre", BOB, ALL)]}
 
 

@@ -35,7 +35,7 @@ FILES = {
 PROMPT = 1.5
 """Seconds. A file is said to hang after two, so whoever waited for one would be slower."""
 SOON = 5.0
-TRIES = 3
+TRIES = 5
 """A machine with other work is slow once; a gate that waits for a file each time."""
 
 
