@@ -83,7 +83,8 @@ def test_sessions_are_confirmed_again_and_again_with_refresh_tokens_that_rotate(
     assert SECRET not in state()[4] and "eyJ" not in state()[4]  # sealed
     idp.do("down")
     try:
-        eventually("its outage ends nothing", lambda: state()[3] is None, 3, 0.2)
+        eventually("it was asked in vain", lambda: "could not be confirmed: " in place.gate.gate.log.read_text(), every=0.2)
+        assert state()[3] is None, "its outage ends nothing"
     finally:
         idp.do("up")
     idp.do("rotate")
