@@ -211,11 +211,12 @@ class Supervisor(Service):
             return
         worker.restarts += 1
         served = worker.admin.exists()
-        self._start_later(worker, f"{how}; its live streams are lost" if served else how)
+        self._start_later(worker, f"{how}; its live streams are lost" if served else how, served=served)
 
-    def _start_later(self, worker: _Worker, what: str) -> None:
-        lived = time.monotonic() - worker.started
-        worker.pause = 0.0 if lived > SETTLED_SECONDS else min(LONGEST_PAUSE, max(0.5, 2 * worker.pause))
+    def _start_later(self, worker: _Worker, what: str, *, served: bool = False) -> None:
+        """One that never served pauses however long it lived: where a start takes that long, the machine is busy enough."""
+        settled = served and time.monotonic() - worker.started > SETTLED_SECONDS
+        worker.pause = 0.0 if settled else min(LONGEST_PAUSE, max(0.5, 2 * worker.pause))
         worker.state = _State.PAUSING
         log.error("worker {number} {what}; it is started again in {pause:.1f} s", number=worker.number, what=what, pause=worker.pause)
         self._reactor.callLater(worker.pause, self._start, worker)

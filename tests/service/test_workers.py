@@ -14,9 +14,12 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from authority import Authority
@@ -29,7 +32,7 @@ from running import chain as verified
 
 from kgate.audit.chain import Verified, verify
 from kgate.errors import KgateError
-from kgate.service.workers import KILL_SECONDS, folder_of_sockets
+from kgate.service.workers import KILL_SECONDS, SETTLED_SECONDS, Supervisor, folder_of_sockets
 
 NOBODY = {"name": "nobody", "who": {"groups": ["*"]}, "clusters": {"names": ["*"]}, "deny": [{"verbs": ["*"], "resources": ["*"]}]}
 
@@ -300,6 +303,21 @@ def test_a_worker_takes_no_chain_beside_one_that_another_gate_writes(make: Make)
         assert "audit/worker-1: another gate writes here" in gate.log.read_text()
     both_up(gate)
     assert not (gate.folder / "audit" / "worker-3").exists()
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_one_that_never_served_is_not_taken_for_settled_where_its_start_took_long(tmp_path: Path, served: bool) -> None:
+    """On a busy machine each was started again at once, which made it busier."""
+    later = list[float]()
+    supervisor: Any = Supervisor.__new__(Supervisor)
+    supervisor._stopping, supervisor._reactor = None, SimpleNamespace(callLater=lambda seconds, *_: later.append(seconds))
+    worker: Any = SimpleNamespace(
+        number=1, admin=tmp_path / "socket", started=time.monotonic() - SETTLED_SECONDS - 1, pause=2.0, restarts=0
+    )
+    if served:
+        worker.admin.touch()
+    supervisor.ended(worker, "ended with status 1")
+    assert later == [0.0 if served else 4.0]
 
 
 def test_workers_have_the_reactor_that_twistd_was_asked_for(make: Make) -> None:
