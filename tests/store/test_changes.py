@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, event
 
 from kgate.store.changes import KEPT_SECONDS, Change, changes, latest, prune, publish, since
+from kgate.store.engine import READS
 
 
 def test_what_comes_after_a_row_is_news_and_nothing_else(engine: Engine) -> None:
@@ -50,6 +51,21 @@ def test_whoever_was_away_since_before_there_was_anything_reads_everything(engin
         publish(connection, "sessions", "b", 2.0 + KEPT_SECONDS)
         prune(connection, 3.0 + KEPT_SECONDS)
         assert not since(connection, 0).complete
+
+
+def test_what_is_written_while_an_empty_feed_is_read_is_news_for_the_next_look(engine: Engine, engines: Callable[[], Engine]) -> None:
+    """PostgreSQL's statements see what was committed between them. It was taken for a gap, and everything was read anew."""
+    other = engines()
+
+    def writes(*_: object) -> None:
+        with other.begin() as connection:
+            publish(connection, "locks", "a", 1.0)
+
+    with engine.execution_options(**{READS: True}).begin() as connection:
+        event.listen(engine, "after_cursor_execute", writes, once=True)
+        news = since(connection, 0)
+    with engine.begin() as connection:
+        assert (news, since(connection, news.latest)) == ((0, (), True), (1, (Change("locks", "a"),), True))
 
 
 def test_a_store_that_was_brought_back_from_a_backup_is_read_once_anew(engine: Engine) -> None:
