@@ -160,21 +160,21 @@ class FilesFollowed(Generic[T]):
         self._read, self._take = read, take
         self._watch = FileWatch(disk, self._changed, stamps)
         self._beside = disk.beside("read")
-        self._now = _Following.RESTS
+        self._state = _Following.RESTS
 
     def tick(self) -> None:
         """Called a few times a second."""
-        if self._now is _Following.RESTS:
+        if self._state is _Following.RESTS:
             self._watch.tick()
-        elif self._now is _Following.WANTED:
-            self._now = _Following.READS
+        elif self._state is _Following.WANTED:
+            self._state = _Following.READS
             reading = self._beside.do(self._read)
             reading.addCallbacks(self._taken, self._hangs)
             reading.addErrback(lambda failure: log.failure("taking a changed file over failed", failure))
 
     def stop(self) -> None:
         """What is being read is nobody's any more."""
-        self._now = _Following.STOPPED
+        self._state = _Following.STOPPED
 
     def _changed(self) -> None:
         if self._becomes(_Following.WANTED):
@@ -185,12 +185,13 @@ class FilesFollowed(Generic[T]):
             self._take(read)
 
     def _hangs(self, failure: Failure) -> None:
-        self._becomes(_Following.WANTED if failure.check(Hangs) else _Following.RESTS)
+        self._becomes(_Following.RESTS)
         failure.trap(Hangs)
+        self._becomes(_Following.WANTED)
 
     def _becomes(self, state: _Following) -> bool:
         """Whether it still does anything."""
-        if self._now is _Following.STOPPED:
+        if self._state is _Following.STOPPED:
             return False
-        self._now = state
+        self._state = state
         return True

@@ -62,10 +62,9 @@ def latest(connection: Connection) -> int:
 def since(connection: Connection, seen: int) -> News:
     """What came after the row ``seen``."""
     rows = connection.execute(select(changes.c.id, changes.c.topic, changes.c.key).where(changes.c.id >= seen).order_by(changes.c.id)).all()
-    if not rows and not seen:
-        return News(0, (), True)  # nothing was there; what was committed since this was asked is for the next look
     if not rows:
-        newest = latest(connection)  # less than what was seen: the store is older than that, brought back from a backup
+        # Less than what was seen: the store is older than that, brought back from a backup. Where nothing was there, what came since is for the next look.
+        newest = latest(connection) if seen else 0
         return News(newest, (), newest == seen)
     fresh = tuple(Change(row.topic, row.key) for row in rows if row.id > seen)
     return News(rows[-1].id, fresh, rows[0].id == (seen or _FIRST))
