@@ -13,7 +13,7 @@ import pytest
 from attrs import evolve
 from lab import pods
 from lab.cluster import RealCluster
-from lab.gate import ALL, MALLORY, Gate, rule
+from lab.gate import ALL, MALLORY, Gate, rule, started
 from lab.kubectl import Kubectl, one_of_them
 from lab.waiting import eventually
 
@@ -34,12 +34,8 @@ def rbac_gate(cluster: RealCluster, any_gate: Gate | None, tmp_path_factory: pyt
     gate = Gate(tmp_path_factory.mktemp("rbac-gate"), cluster.gate)
     gate.settings["authorizers"] = [{"name": "rbac", "cluster_rbac": True, "keep": {"allowed": f"{KEPT:g}s", "denied": "1s"}}]
     gate.write({"rules": [rule("everybody", MALLORY, ALL)]})
-    gate.start()
-    try:
-        gate.until_ready()
+    with started(gate):
         yield gate
-    finally:
-        gate.stop()
 
 
 @pytest.fixture

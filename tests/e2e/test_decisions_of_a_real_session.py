@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from lab.cluster import RealCluster
-from lab.gate import ALICE, BOB, MALLORY, Gate, Person, rule
+from lab.gate import ALICE, BOB, MALLORY, Gate, Person, rule, started
 from lab.kubectl import Kubectl, binaries
 from on_record import ask_again
 from ports import free_port
@@ -78,12 +78,8 @@ def session(cluster: RealCluster, tmp_path: Path) -> Iterator[Session]:
     made.tell(False)
     gate.settings["facts"] = [{"source": "by-hand", "file": "facts.json"}]
     gate.write(policy(cluster.namespace, hours_from(time.time() + 7200)))
-    gate.start()
-    try:
-        gate.until_ready()
+    with started(gate):
         yield made
-    finally:
-        gate.stop()
 
 
 def hours_from(instant: float) -> str:

@@ -21,7 +21,6 @@ from lab.cluster import RealCluster
 from lab.gate import ALICE, ALL, BOB, CLUSTER, Gate, rule, running_gate
 from lab.kubectl import Kubectl, one_of_them
 from lab.three import CODES, Running, instant
-from lab.waiting import eventually
 
 PROMISE = 1.0
 """Seconds from the end of the grant to the end of the person's kubectl."""
@@ -107,20 +106,9 @@ def promptly(desk: Desk, alice: Kubectl, what: str, seconds: int, end: Callable[
             said = rf'kgate: closed by policy: rule "break-glass" no longer allows it: grant {grant["id"]} {why}; it must be requested'
             assert re.search(said, each.text), (name, each.text)
         late = {name: each.at - over for name, each in ends.items()}
-        if max(late.values()) < PROMISE and max(recorded(desk, grant)) < 1000 * PROMISE:
+        if max(late.values()) < PROMISE and max(desk.gate.three_ended("grant", grant["id"])) < 1000 * PROMISE:
             return f"{what}: " + ", ".join(f"{name} over {seconds:.2f} s after" for name, seconds in late.items())
     raise AssertionError(f"{what}: none of {PLAYS} was over within {PROMISE:g} s; the last: {late}")
-
-
-def recorded(desk: Desk, grant: dict[str, Any]) -> list[float]:
-    """How long after the change the gate itself says that it ended the three by this grant, in milliseconds. kubectl does not wait for that record."""
-
-    def ends() -> list[float]:
-        closed = [record for record in desk.gate.records("request-end", "stream-end") if record.get("closed_by") == "grant"]
-        of_it = [record["revocation_ms"] for record in closed if grant["id"] in json.dumps(record["reasons"])]
-        return of_it if len(of_it) == 3 else []
-
-    return eventually("the three ends on record", ends)
 
 
 def test_a_revoked_grant_ends_exec_watch_and_port_forward(desk: Desk, alice: Kubectl, measured: Callable[[str], None]) -> None:

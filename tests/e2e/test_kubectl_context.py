@@ -17,7 +17,7 @@ import pytest
 from attrs import evolve
 from authority import Authority
 from lab.cluster import RealCluster
-from lab.gate import ALICE, ALL, BOB, Gate, rule, write_kubeconfig
+from lab.gate import ALICE, ALL, BOB, Gate, rule, started, write_kubeconfig
 from lab.kubectl import Kubectl, Live, one_of_them
 from lab.waiting import eventually
 from ports import free_port
@@ -52,12 +52,8 @@ def gate(cluster: RealCluster, any_gate: Gate | None, tmp_path_factory: pytest.T
     replace(made, "devices.yaml", device(True))
     replace(made, "facts.yaml", incident(False))
     made.write(policy())
-    made.start()
-    try:
-        made.until_ready()
+    with started(made):
         yield made
-    finally:
-        made.stop()
 
 
 def device(compliant: bool) -> object:

@@ -88,22 +88,11 @@ def test_a_lock_ends_exec_watch_and_port_forward_of_whom_it_names(
         kgate(own_gate, bob, tmp_path, "lock", "remove", name)
         assert alice.run("get", "pods").code == 0
         late = {what: each.at - added for what, each in ends.items()}
-        if max(late.values()) < PROMISE and max(recorded_ends(own_gate, name)) < 1000 * PROMISE:
+        if max(late.values()) < PROMISE and max(own_gate.three_ended("lock", f'"{name}"')) < 1000 * PROMISE:
             break
     else:
         raise AssertionError(f"none of {PLAYS} was over within {PROMISE:g} s; the last: {late}")
     measured("a lock: " + ", ".join(f"{what} over {seconds:.2f} s after" for what, seconds in late.items()))
-
-
-def recorded_ends(gate: Gate, name: str) -> list[float]:
-    """How long after that lock the gate itself says that it ended the three, in milliseconds. kubectl does not wait for that record."""
-
-    def ends() -> list[float]:
-        closed = [record for record in gate.records("request-end", "stream-end") if record.get("closed_by") == "lock"]
-        by_it = [record["revocation_ms"] for record in closed if f'"{name}"' in record["reasons"][0]]
-        return by_it if len(by_it) == 3 else []
-
-    return eventually("the three ends on record", ends)
 
 
 def test_sessions_are_listed_as_kubectl_holds_them_and_end_where_they_are_cut(

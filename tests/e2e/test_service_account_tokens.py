@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from lab.endpoint import Endpoint
-from lab.gate import ALL, CLUSTER, Gate
+from lab.gate import ALL, CLUSTER, Gate, started
 from lab.kubectl import binaries
 
 ADMIN, GATE = (Path(os.environ.get(name, "")) for name in ("KGATE_E2E_ADMIN", "KGATE_E2E_GATE"))
@@ -29,12 +29,8 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
         "as": {"user": "kgate-e2e-bot", "groups": []},
     }
     running.write({"rules": [rule]})
-    running.start()
-    try:
-        running.until_ready()
+    with started(running):
         yield running
-    finally:
-        running.stop()
 
 
 def token(*audience: str) -> str:

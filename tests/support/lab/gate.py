@@ -112,6 +112,17 @@ class Gate:
         records = [json.loads(line) for line in lines]
         return [record for record in records if not events or record["event"] in events]
 
+    def three_ended(self, closed_by: str, words: str) -> list[float]:
+        """How long after the change the gate itself says that it ended the three by what these words of a reason name, in milliseconds. kubectl does not
+        wait for those records."""
+
+        def ends() -> list[float]:
+            closed = [record for record in self.records("request-end", "stream-end") if record.get("closed_by") == closed_by]
+            by_it = [record["revocation_ms"] for record in closed if any(words in reason for reason in record["reasons"])]
+            return by_it if len(by_it) == 3 else []
+
+        return eventually("the three ends on record", ends)
+
     @property
     def log(self) -> str:
         """Everything that it has printed."""
@@ -215,6 +226,17 @@ def save_kubeconfig(path: Path, document: Mapping[str, Any]) -> Path:
     path.touch(0o600)
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
+
+
+@contextmanager
+def started(gate: Gate) -> Iterator[None]:
+    """It is started, and ready, and ends with the block."""
+    gate.start()
+    try:
+        gate.until_ready()
+        yield
+    finally:
+        gate.stop()
 
 
 @contextmanager
